@@ -1,0 +1,26 @@
+"""What the scripts and commands share: mistakes shown as plain lines, and who the processes are."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+
+from accelerate import PartialState
+from accelerate.utils import parse_flag_from_env
+
+from harmonize.errors import HarmonizeError
+
+
+@contextlib.contextmanager
+def mistakes_shown() -> Iterator[None]:
+    """Show a user's mistake on stderr, without a traceback, and exit with status 2."""
+    try:
+        yield
+    except HarmonizeError as error:
+        for problem in error.problems:
+            print(f"error: {problem}", file=sys.stderr)
+        sys.exit(2)
+
+
+def processes() -> PartialState:
+    """Return which process this is of how many, joining the others on the first call."""
+    return PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))

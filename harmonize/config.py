@@ -1,0 +1,206 @@
+"""The config of a run: frozen dataclasses read from YAML and ``key.path=value`` overrides."""
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from harmonize.errors import HarmonizeError
+from harmonize.schema import Count, Fraction, NonNegative, Positive, PositiveInt, Range, build
+from harmonize.strict_yaml import Document, Value, load_file
+
+SHIPPED = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class DatasetEntry:
+    """One data set of a run."""
+
+    spec: str
+    """The mapping: a YAML file."""
+    train: str | None = None
+    """The split that is trained on; none for a set that is only evaluated."""
+    evaluate: str | None = None
+    """The split that is scored; none to skip it."""
+    weight: Positive = 1.0
+    """Share of the training samples, relative to the other sets."""
+    override: dict[str, Any] = field(default_factory=dict)
+    """Keys of the mapping to replace, by dotted path: ``{label: "masks/{id}.png"}``."""
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """How pictures are read and batched."""
+
+    size: PositiveInt = 256
+    """Side of the square training crops, and of the shorter side when evaluating, in pixels."""
+    batch_size: PositiveInt = 16
+    """Pictures per optimizer step, over all processes and accumulation parts."""
+    workers: Count = 2
+    """Loader processes per training process."""
+    roots: dict[str, str] = field(default_factory=dict)
+    """Folder of each data set by name; otherwise ``$HARMONIZE_DATA/<name>``, then the mapping's."""
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Random changes to training pictures."""
+
+    flip: Fraction = 0.5
+    """Probability of a horizontal flip; mirror leaves are exchanged."""
+    scale: tuple[
+        Annotated[float, Range(0, 1, above=True)], Annotated[float, Range(0, 1, above=True)]
+    ] = (1.0, 1.0)
+    """Bounds of the square crop's side, as a fraction of the picture's shorter side."""
+    color: Annotated[float, Range(0, 0.9)] = 0.0
+    """Strength of the brightness, contrast and saturation jitter."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network."""
+
+    name: str = "unet"
+    """``unet`` or a segmentation network of torchvision, such as ``deeplabv3_resnet50``."""
+    width: PositiveInt | None = None
+    """Channels of the U-Net's first level (64 unless given); the fifth has 16 times as many."""
+    norm: Literal["batch", "group"] = "batch"
+    """Normalisation: ``batch`` (synchronised across GPUs) or ``group``."""
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """The hierarchical loss."""
+
+    terms: Literal["all", "finest"] = "all"
+    """Every resolved depth, or only the last one."""
+    weighting: Literal["sum", "mean"] = "sum"
+    """Whether a pixel's terms are added, or averaged so that every labelled pixel weighs the same."""
+    coarse: Literal["use", "ignore"] = "use"
+    """Whether labels of more than one leaf are learned from."""
+    depth_weights: tuple[NonNegative, ...] | None = None
+    """Weight of the term at each depth 1, 2, ...; all 1 unless given."""
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """The optimizer and the learning rate's schedule."""
+
+    name: Literal["sgd", "adamw"] = "sgd"
+    lr: Positive = 0.01
+    """Learning rate at the start."""
+    momentum: Annotated[float, Range(0, 1)] = 0.9
+    """Momentum of SGD, beta1 of AdamW."""
+    weight_decay: NonNegative = 0.0
+    schedule: Literal["constant", "poly", "cosine"] = "poly"
+    """``poly`` is (1 - step / steps) ** 0.9; ``cosine`` is half a cosine down to 0."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The training loop."""
+
+    steps: PositiveInt = 1000
+    """Optimizer steps of the whole run."""
+    accumulate: PositiveInt = 1
+    """Parts that each process's share of a batch is split into, to save memory."""
+    precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
+    """``auto``: what ``accelerate launch --mixed_precision`` says, else bf16 where the device computes
+    in it, else float32."""
+    evaluate_every: PositiveInt | None = None
+    """Steps between evaluations; the end is always evaluated."""
+    checkpoint_every: PositiveInt | None = None
+    """Steps between checkpoints; the end is always saved."""
+    log_every: PositiveInt = 10
+    """Steps that one line of metrics.jsonl averages over."""
+    track: tuple[str, ...] = ()
+    """Experiment trackers that Accelerate knows: ``[tensorboard]``."""
+    resume: bool = False
+    """Continue the run in ``output`` from its newest checkpoint."""
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """How pictures are scored."""
+
+    crop: bool = False
+    """Score the centre square at ``data.size`` (the paper's way), not the label at its own size."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that a run is made from."""
+
+    ontology: str
+    """The tree: a text file."""
+    datasets: tuple[DatasetEntry, ...]
+    """The sets that are mixed."""
+    evaluate_also: tuple[DatasetEntry, ...] = ()
+    """Sets that are scored but never trained on."""
+    data: DataConfig = DataConfig()
+    augment: AugmentConfig = AugmentConfig()
+    model: ModelConfig = ModelConfig()
+    loss: LossConfig = LossConfig()
+    optim: OptimConfig = OptimConfig()
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    seed: Count = 0
+    output: str | None = None
+    """The run folder; by default ``runs/<config name>``, then ``-2``, ``-3``."""
+
+    @classmethod
+    def from_file(cls, path: str | Path, overrides: Iterable[str] = ()) -> "RunConfig":
+        """Read a config and apply overrides such as ``train.steps=100``.
+
+        Raises:
+            HarmonizeError: one line for each thing that is wrong.
+        """
+        return cls.from_document(load_file(path), overrides)
+
+    @classmethod
+    def from_document(cls, document: Document, overrides: Iterable[str] = ()) -> "RunConfig":
+        """Build a config from parsed YAML; see ``from_file``."""
+        for assignment in overrides:
+            document.override(assignment)
+        config = build(cls, document)
+        config._check(document)
+        return config
+
+    def to_dict(self) -> dict[str, Value]:
+        """Return the config as plain YAML values, every default written out."""
+        plain = _plain(dataclasses.asdict(self))
+        assert isinstance(plain, dict)
+        return plain
+
+    def _check(self, document: Document) -> None:
+        problems: list[str] = []
+        if not any(entry.train for entry in self.datasets):
+            problems.append(
+                f"{document.where(('datasets',))}: nothing to train on; "
+                "give at least one data set a `train` split"
+            )
+        for number, entry in enumerate(self.evaluate_also):
+            if entry.train is not None:
+                where = document.where(("evaluate_also", number, "train"))
+                problems.append(f"{where}: these sets are never trained on; remove the key")
+        if self.augment.scale[0] > self.augment.scale[1]:
+            where = document.where(("augment", "scale"))
+            problems.append(f"{where}: the lower bound comes first, got {self.augment.scale}")
+        if problems:
+            raise HarmonizeError(*problems)
+
+
+def find_file(path: str) -> Path:
+    """Find a tree, mapping or config: from the working directory, else among the shipped files."""
+    candidate = Path(path).expanduser()
+    shipped = SHIPPED / candidate
+    return shipped if not candidate.exists() and shipped.is_file() else candidate
+
+
+def _plain(value: Any) -> Value:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,1 @@
+"""Reading pictures and labels, and mixing data sets."""

@@ -1,0 +1,168 @@
+"""Which picture and label files a split consists of."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy import ndarray
+
+from harmonize.errors import HarmonizeError, raise_all
+from harmonize.spec import DatasetSpec, Split
+from harmonize.strict_yaml import read_text
+from harmonize.template import Fields, Template
+
+ANY_EXTENSION = ".*"
+
+
+@dataclass(frozen=True)
+class FileIndex:
+    """The files of a split, relative to the data set's folder, as arrays of UTF-8 bytes.
+
+    Arrays rather than lists keep the memory of loader processes from growing. For soft masks, which
+    have one file per class, the label still holds the placeholder ``{class...}``.
+    """
+
+    pictures: ndarray
+    labels: ndarray
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def picture(self, number: int) -> str:
+        """Return the relative path of a picture."""
+        return self.pictures[number].decode()
+
+    def label(self, number: int) -> str:
+        """Return the relative path of a label."""
+        return self.labels[number].decode()
+
+
+def index_files(spec: DatasetSpec, split_name: str, root: Path) -> FileIndex:
+    """List a split's files and make sure that all of them are there.
+
+    Raises:
+        HarmonizeError: a list that does not fit its columns, no pictures, or missing files.
+    """
+    split = spec.split(split_name)
+    where = spec.document.where(("splits", split_name))
+    fixed: dict[str, str | int] = {"split": split_name, **split.fields}
+    if split.list is not None:
+        rows = _listed(split, fixed, root, where)
+    elif split.range is not None:
+        rows = [{**fixed, "id": number} for number in range(split.range[0], split.range[1] + 1)]
+    else:
+        rows = _globbed(split, fixed, root, where)
+    if not rows:
+        raise HarmonizeError(f"{where}: no pictures in {root}; check the split's list or pattern")
+    folders = _Folders(root)
+    mask_ids = [entry.values[0] for entry in spec.classes.values()]
+    pictures, labels, missing = [], [], []
+    for row in rows:
+        picture = folders.complete(_inside_root(spec.picture.fill(row), spec.picture.where))
+        label, files = _label_files(spec, row, mask_ids, folders)
+        missing += [file for file in (picture, *files) if not folders.has(file)]
+        pictures.append(picture.encode())
+        labels.append(label.encode())
+    if missing:
+        shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+        raise HarmonizeError(
+            f"{where}: {len(missing)} files of {spec.name} are missing from {root}: {shown}; "
+            "check data.roots and the mapping's `picture` and `label`"
+        )
+    return FileIndex(np.array(pictures, dtype=np.bytes_), np.array(labels, dtype=np.bytes_))
+
+
+def mask_files(label: str, ids: list[int]) -> list[str]:
+    """Return the file of each class, for a label path that holds the placeholder ``{class...}``."""
+    template = Template(label, where="label")
+    return [template.fill({"class": number}) for number in ids]
+
+
+def _label_files(
+    spec: DatasetSpec, row: Fields, mask_ids: list[int], folders: "_Folders"
+) -> tuple[str, list[str]]:
+    """Return the label's path in the index, and the files that it stands for."""
+    if spec.encoding != "soft_masks":
+        label = folders.complete(_inside_root(spec.label.fill(row), spec.label.where))
+        return label, [label]
+    label = _inside_root(spec.label.fill_all_but("class", row), spec.label.where)
+    return label, mask_files(label, mask_ids)
+
+
+def _listed(split: Split, fixed: Fields, root: Path, where: str) -> list[Fields]:
+    assert split.list is not None
+    name = _inside_root(Template(split.list, where=where).fill(fixed), where)
+    path = root / name
+    rows: list[Fields] = []
+    problems: list[str] = []
+    for number, line in enumerate(read_text(path).splitlines(), 1):
+        values = [value.strip() for value in line.split(split.separator)]
+        if not any(values):
+            continue
+        if len(values) != len(split.columns):
+            problems.append(
+                f"{path}:{number}: expected {len(split.columns)} columns "
+                f"({', '.join(split.columns)}), got {len(values)}: {line.strip()[:60]!r}"
+            )
+        rows.append({**fixed, **dict(zip(split.columns, values, strict=False))})
+    raise_all(problems[:20])
+    return rows
+
+
+def _globbed(split: Split, fixed: Fields, root: Path, where: str) -> list[Fields]:
+    assert split.glob is not None
+    _inside_root(split.glob, where)
+    template = Template(split.glob, where=where)
+    pattern = template.pattern()
+    rows: list[Fields] = []
+    for path in sorted(root.glob(template.glob())):
+        match = pattern.fullmatch(path.relative_to(root).as_posix())
+        fields = match.groupdict() if match else {}
+        if match and all(str(fixed[name]) == fields.get(name, str(fixed[name])) for name in fixed):
+            rows.append({**fixed, **fields})
+    return rows
+
+
+def _inside_root(path: str, where: str) -> str:
+    if path.startswith("/") or ".." in path.split("/"):
+        raise HarmonizeError(f"{where}: {path!r} leads out of the data set's folder")
+    return path
+
+
+class _Folders:
+    """Listings of folders, each read once: far faster than asking for every file."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._names: dict[str, set[str]] = {}
+        self._by_stem: dict[str, dict[str, list[str]]] = {}
+
+    def has(self, file: str) -> bool:
+        """Say whether a file is there."""
+        folder, _, name = file.rpartition("/")
+        return name in self._listing(folder)
+
+    def complete(self, file: str) -> str:
+        """Replace the extension ``.*`` by the one the file has."""
+        if not file.endswith(ANY_EXTENSION):
+            return file
+        folder, _, name = file.rpartition("/")
+        self._listing(folder)
+        stem = name.removesuffix(ANY_EXTENSION)
+        found = sorted(self._by_stem[folder].get(stem, []))
+        if len(found) > 1:
+            raise HarmonizeError(f"{self.root / file}: which of {', '.join(found)}? name one")
+        return f"{folder}/{found[0]}".lstrip("/") if found else file
+
+    def _listing(self, folder: str) -> set[str]:
+        if folder not in self._names:
+            try:
+                names = os.listdir(self.root / folder)
+            except OSError:
+                names = []
+            self._names[folder] = set(names)
+            stems = self._by_stem[folder] = {}
+            for name in names:
+                stems.setdefault(name.rpartition(".")[0], []).append(name)
+        return self._names[folder]

@@ -1,0 +1,33 @@
+"""The one error for everything a user can mend."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class HarmonizeError(ValueError):
+    """A mistake in a user's tree, mapping, config, command or data.
+
+    Commands show it without a traceback and exit with status 2. Each problem is one line of the form
+    ``file:line: key.path: what is wrong, got X; what to do``.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def raise_all(problems: Iterable[str]) -> None:
+    """Raise one ``HarmonizeError`` that holds every problem, or nothing if there is none."""
+    found = tuple(problems)
+    if found:
+        raise HarmonizeError(*found)
+
+
+def near_matches(name: str, known: Iterable[str]) -> str:
+    """Return "did you mean ...?" with the known names closest to ``name``, else the choices."""
+    choices = list(known)
+    close = difflib.get_close_matches(name, choices, n=3)
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    shown = ", ".join(choices[:12]) + (", ..." if len(choices) > 12 else "")
+    return f"choose from: {shown}" if choices else "there is nothing to choose from"

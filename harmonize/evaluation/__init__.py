@@ -1,0 +1,1 @@
+"""Scoring in each data set's own classes."""

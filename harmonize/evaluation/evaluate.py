@@ -1,0 +1,206 @@
+"""Score a network on a data set, in the data set's own classes."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+from accelerate import Accelerator
+from jaxtyping import Bool, Float, Int, Integer
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+from torchvision.transforms.v2 import functional as F
+
+from harmonize.data.dataset import LabelledPicture, SegmentationDataset
+from harmonize.data.loading import load
+from harmonize.data.transforms import resize_nearest, shorter_side
+from harmonize.evaluation.metrics import Scores, confusion_matrix, scores
+from harmonize.models.build import normalize
+from harmonize.ontology import Ontology
+from harmonize.strict_yaml import Value
+
+# Letters of shapes: B pictures, K leaves, C classes, H x W pixels of a label, h x w of the network.
+
+_BATCH = 8
+"""Pictures of equal size that go through the network together."""
+
+
+@dataclass(frozen=True)
+class DatasetScores:
+    """The scores of one data set.
+
+    Attributes:
+        name, split: what was scored.
+        pictures: the number of pictures.
+        classes: the names of the data set's classes that are scored, in its order.
+        scores: their scores.
+    """
+
+    name: str
+    split: str
+    pictures: int
+    classes: tuple[str, ...]
+    scores: Scores
+
+    def to_dict(self) -> dict[str, Value]:
+        """Return plain values for JSON; null for a class in neither truth nor prediction."""
+        iou = zip(self.classes, self.scores.iou.tolist(), strict=True)
+        return {
+            "split": self.split,
+            "pictures": self.pictures,
+            "mean_iou": _number(self.scores.mean_iou),
+            "pixel_accuracy": _number(self.scores.pixel_accuracy),
+            "iou": {name: _number(value) for name, value in iou},
+        }
+
+    def table(self) -> str:
+        """Draw the scores as a table."""
+        present = int((~self.scores.iou.isnan()).sum())
+        label = f"mean IoU ({present} of {len(self.classes)} classes)"
+        width = max(len(label), *(len(name) for name in self.classes))
+        rule = "-" * (width + 8)
+        rows = [f"{self.name}, {self.split}: {self.pictures} pictures", rule]
+        for name, value in zip(self.classes, self.scores.iou.tolist(), strict=True):
+            rows.append(f"{name:<{width}}  {_percent(value)}")
+        rows += [rule, f"{label:<{width}}  {_percent(self.scores.mean_iou)}"]
+        rows.append(f"{'pixel accuracy':<{width}}  {_percent(self.scores.pixel_accuracy)}")
+        return "\n".join(rows)
+
+
+def evaluate(
+    model: nn.Module,
+    dataset: SegmentationDataset,
+    ontology: Ontology,
+    *,
+    accelerator: Accelerator,
+    size: int,
+    crop: bool = False,
+    workers: int = 0,
+    progress: Callable[[int], object] = lambda pictures: None,
+) -> DatasetScores:
+    """Score a network on a data set; every process of the accelerator must call this.
+
+    Each process scores every n-th picture, and the counts are added up as integers, so the result does
+    not depend on the number of processes. A picture is scaled so that its shorter side is ``size``;
+    the logits are scaled to the label's own size.
+
+    Args:
+        model: normalised pictures (B, 3, h, w) to logits (B, K, h, w); set to evaluation meanwhile.
+        dataset: whose mapping serves the ontology.
+        ontology: the tree whose leaves the logits stand for.
+        accelerator: its device, precision and processes are used.
+        size: in pixels.
+        crop: score the centre square at ``size`` x ``size`` instead.
+        workers: loader processes.
+        progress: told the number of pictures done after each batch.
+    """
+    masks = torch.from_numpy(dataset.spec.leaf_masks(ontology)).to(accelerator.device)
+    num_classes = len(masks)
+    counts = torch.zeros(num_classes, num_classes, dtype=torch.int64, device=accelerator.device)
+    mine = range(accelerator.process_index, len(dataset), accelerator.num_processes)
+    pictures = load(
+        _ScaledPictures(dataset, size=size, crop=crop),
+        [[number] for number in mine],
+        _only,
+        workers=workers,
+    )
+    was_training = model.training
+    model.eval()
+    with torch.inference_mode():
+        for batch in _equal_sizes(pictures):
+            stacked = torch.stack([item.picture for item in batch]).to(accelerator.device)
+            with accelerator.autocast():
+                logits = model(_channels_last(normalize(stacked))).float()
+            for number, item in enumerate(batch):
+                counts += _count(logits[number], item.classes.to(accelerator.device), masks)
+            progress(len(batch))
+    model.train(was_training)
+    counts = accelerator.reduce(counts, reduction="sum").cpu()
+    scored = masks.any(1).cpu()
+    names = [name for name, keep in zip(dataset.spec.classes, scored.tolist(), strict=True) if keep]
+    return DatasetScores(
+        name=dataset.spec.name,
+        split=dataset.split,
+        pictures=len(dataset),
+        classes=tuple(names),
+        scores=scores(counts[scored][:, scored]),
+    )
+
+
+def classify(
+    logits: Float[Tensor, "K H W"], masks: Bool[Tensor, "C K"]
+) -> Int[Tensor, "H W"]:
+    """Return each pixel's most probable class, p(class) being the sum of its leaves' p.
+
+    Classes without leaves are never predicted; ties go to the first class.
+    """
+    covered = masks.any(0)
+    # Leaves of no class change no order; without them the largest summand of all is exactly 1.
+    shifted = logits[covered] - logits[covered].amax(0)
+    sums = torch.einsum("ck,khw->chw", masks[:, covered].to(logits.dtype), shifted.exp())
+    sums[~masks.any(1)] = -1
+    return sums.argmax(0)
+
+
+def _count(
+    logits: Float[Tensor, "K h w"], classes: Integer[Tensor, "H W"], masks: Bool[Tensor, "C K"]
+) -> Int[Tensor, "C C"]:
+    """Scale the logits to the label's size and count its scored pixels."""
+    height, width = classes.shape
+    full = nn.functional.interpolate(logits[None], size=(height, width), mode="bilinear")[0]
+    truth = classes.long()
+    labelled = masks.any(1)[truth]
+    return confusion_matrix(truth[labelled], classify(full, masks)[labelled], len(masks))
+
+
+class _ScaledPictures(Dataset[LabelledPicture]):
+    """Pictures at the size that the network sees, with labels at the size that is scored."""
+
+    def __init__(self, dataset: SegmentationDataset, *, size: int, crop: bool) -> None:
+        self._dataset = dataset
+        self._size = size
+        self._crop = crop
+
+    def __getitem__(self, number: int) -> LabelledPicture:
+        sample = self._dataset[number]
+        picture, classes = sample.picture, sample.classes
+        if self._crop:
+            picture, classes = _centre_square(picture), _centre_square(classes)
+            classes = resize_nearest(classes, self._size, self._size)
+        height, width = shorter_side(picture.shape[1], picture.shape[2], self._size)
+        return LabelledPicture(F.resize(picture, [height, width], antialias=True), classes)
+
+
+def _centre_square(picture: Tensor) -> Tensor:
+    height, width = picture.shape[-2:]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return picture[..., top : top + side, left : left + side]
+
+
+def _only(samples: list[LabelledPicture]) -> LabelledPicture:
+    return samples[0]
+
+
+def _equal_sizes(pictures: Iterable[LabelledPicture]) -> Iterator[list[LabelledPicture]]:
+    """Group consecutive pictures of the same size."""
+    batch: list[LabelledPicture] = []
+    for item in pictures:
+        if batch and (len(batch) == _BATCH or batch[0].picture.shape != item.picture.shape):
+            yield batch
+            batch = []
+        batch.append(item)
+    if batch:
+        yield batch
+
+
+def _channels_last(pictures: Tensor) -> Tensor:
+    return pictures.contiguous(memory_format=torch.channels_last)
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _percent(value: float) -> str:
+    return "     -" if math.isnan(value) else f"{100 * value:6.2f}"

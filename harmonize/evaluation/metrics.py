@@ -1,0 +1,41 @@
+"""Scores of a confusion matrix."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+# Letters of shapes: C classes, P pixels.
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How well predicted classes agree with the labels.
+
+    Attributes:
+        iou: intersection over union of each class; NaN where it is in neither truth nor prediction.
+        mean_iou: over the classes that have one; NaN if none has.
+        pixel_accuracy: share of the labelled pixels whose class is right; NaN if there are none.
+    """
+
+    iou: Float[Tensor, " C"]
+    mean_iou: float
+    pixel_accuracy: float
+
+
+def confusion_matrix(
+    truth: Int[Tensor, " P"], prediction: Int[Tensor, " P"], num_classes: int
+) -> Int[Tensor, "C C"]:
+    """Count pixels by their true class (row) and predicted class (column), as int64."""
+    pairs = truth * num_classes + prediction
+    return torch.bincount(pairs, minlength=num_classes**2).view(num_classes, num_classes)
+
+
+def scores(confusion: Int[Tensor, "C C"]) -> Scores:
+    """Score a confusion matrix of counts by true class (row) and predicted class (column)."""
+    counts = confusion.double()
+    right = counts.diagonal()
+    union = counts.sum(0) + counts.sum(1) - right
+    iou = torch.where(union > 0, right / union, torch.nan)
+    return Scores(iou, iou.nanmean().item(), (right.sum() / counts.sum()).item())

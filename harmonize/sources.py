@@ -1,0 +1,88 @@
+"""What a config names: its ontology, its mappings and its data, loaded and checked together."""
+
+from dataclasses import dataclass
+
+from harmonize.config import DatasetEntry, RunConfig, find_file
+from harmonize.data.dataset import SegmentationDataset
+from harmonize.errors import HarmonizeError, raise_all
+from harmonize.ontology import Ontology
+from harmonize.spec import DatasetSpec
+from harmonize.targets import TargetSpace
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The tree and the mappings of a run.
+
+    Attributes:
+        ontology: the tree.
+        trained: the mixed data sets, each entry of the config with its mapping.
+        also: the sets that are scored but never trained on.
+    """
+
+    ontology: Ontology
+    trained: tuple[tuple[DatasetEntry, DatasetSpec], ...]
+    also: tuple[tuple[DatasetEntry, DatasetSpec], ...]
+
+    @property
+    def specs(self) -> tuple[DatasetSpec, ...]:
+        """All mappings, the trained ones first."""
+        return tuple(spec for _, spec in (*self.trained, *self.also))
+
+    def target_space(self) -> TargetSpace:
+        """Return the target space of the trained data sets."""
+        return TargetSpace(self.ontology, [spec for entry, spec in self.trained if entry.train])
+
+
+def load_sources(config: RunConfig) -> Sources:
+    """Read the tree and the mappings that a config names.
+
+    Raises:
+        HarmonizeError: everything that is wrong in any of them.
+    """
+    problems: list[str] = []
+    ontology: Ontology | None = None
+    try:
+        ontology = Ontology.from_file(find_file(config.ontology))
+    except HarmonizeError as error:
+        problems += error.problems
+    loaded: list[tuple[DatasetEntry, DatasetSpec]] = []
+    for entry in (*config.datasets, *config.evaluate_also):
+        try:
+            spec = DatasetSpec.from_file(find_file(entry.spec), entry.override)
+            if ontology is not None:
+                spec.leaf_masks(ontology)
+            for split in (entry.train, entry.evaluate):
+                if split is not None:
+                    spec.split(split)
+            loaded.append((entry, spec))
+        except HarmonizeError as error:
+            problems += error.problems
+    names = [spec.name for _, spec in loaded]
+    problems += [
+        f"{name}: two data sets of the config have this name; override `name` in one of them"
+        for name in sorted({name for name in names if names.count(name) > 1})
+    ]
+    raise_all(problems)
+    assert ontology is not None
+    number = len(config.datasets)
+    return Sources(ontology, tuple(loaded[:number]), tuple(loaded[number:]))
+
+
+def open_datasets(
+    pairs: list[tuple[DatasetSpec, str]], roots: dict[str, str]
+) -> list[SegmentationDataset]:
+    """Index the files of several mappings' splits.
+
+    Raises:
+        HarmonizeError: everything that is missing from any of them.
+    """
+    problems: list[str] = []
+    opened: list[SegmentationDataset] = []
+    for spec, split in pairs:
+        try:
+            opened.append(SegmentationDataset(spec, split, root=spec.folder(roots)))
+        except HarmonizeError as error:
+            problems += error.problems
+    raise_all(problems)
+    return opened

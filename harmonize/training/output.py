@@ -1,0 +1,69 @@
+"""The run folder: where it lies, and what stands in it from the start."""
+
+from pathlib import Path
+
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
+
+from harmonize.config import RunConfig
+from harmonize.errors import HarmonizeError
+from harmonize.strict_yaml import dump
+
+CONFIG = "config.yaml"
+EVALUATION = "evaluation.json"
+RUNS = Path("runs")
+
+
+def prepare_output(config: RunConfig, name: str, processes: PartialState) -> Path:
+    """Choose and make the run folder, the same for all processes, and write the config into it.
+
+    Args:
+        config: of the run.
+        name: of the config, from which the folder's name is made if the config gives none.
+        processes: the main one decides.
+
+    Raises:
+        HarmonizeError: the folder exists and is not to be resumed, or cannot be written.
+    """
+    answer: list[str | None] = [None, None]  # the folder, what is wrong
+    if processes.is_main_process:
+        try:
+            answer[0] = str(_choose(config, name))
+        except HarmonizeError as error:
+            answer[1] = str(error)
+    broadcast_object_list(answer)
+    if answer[1] is not None:
+        raise HarmonizeError(answer[1])
+    assert answer[0] is not None
+    return Path(answer[0])
+
+
+def _choose(config: RunConfig, name: str) -> Path:
+    if config.train.resume:
+        if config.output is None:
+            raise HarmonizeError("train.resume: say which run to continue: output=RUN_DIR")
+        output = Path(config.output)
+        if not output.is_dir():
+            raise HarmonizeError(f"{output}: no such run folder to resume")
+    elif config.output is None:
+        output = _first_free(name)
+    else:
+        output = Path(config.output)
+        if output.exists():
+            raise HarmonizeError(
+                f"{output}: exists already; continue it with train.resume=true, "
+                "or choose another name with output=RUN_DIR"
+            )
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        (output / CONFIG).write_text(dump(config.to_dict()), encoding="utf-8")
+    except OSError as error:
+        raise HarmonizeError(f"{output}: cannot be written: {error.strerror}") from None
+    return output
+
+
+def _first_free(name: str) -> Path:
+    number = 1
+    while (folder := RUNS / (name if number == 1 else f"{name}-{number}")).exists():
+        number += 1
+    return folder

@@ -1,0 +1,41 @@
+"""Which number format a run computes in."""
+
+import os
+
+import torch
+
+from harmonize.errors import HarmonizeError
+
+ACCELERATE_NAMES = {"float32": "no", "bf16": "bf16", "fp16": "fp16"}
+"""What Accelerate calls each precision."""
+
+
+def choose_precision(wanted: str, *, cuda: bool) -> str:
+    """Return Accelerate's name of the precision to use.
+
+    Args:
+        wanted: ``auto``, ``float32``, ``bf16`` or ``fp16``. ``auto`` is what ``accelerate launch
+            --mixed_precision`` says, else bf16 where the device computes in it, else float32. The
+            launcher passes on "no" whether or not it was told so; an explicit float32 is said here.
+        cuda: whether the run is on a CUDA device.
+
+    Raises:
+        HarmonizeError: fp16 without a GPU.
+    """
+    if wanted == "auto":
+        launched = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+        if launched != "no":
+            return launched
+        return "bf16" if _computes_in_bf16(cuda=cuda) else "no"
+    if wanted == "fp16" and not cuda:
+        raise HarmonizeError("train.precision: fp16 needs a GPU; use bf16 or float32")
+    return ACCELERATE_NAMES[wanted]
+
+
+def _computes_in_bf16(*, cuda: bool) -> bool:
+    if cuda:
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return any(
+        getattr(torch.cpu, name, bool)()
+        for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    )

@@ -1,0 +1,179 @@
+"""What a run reports while it goes on: metrics.jsonl, a progress bar, experiment trackers."""
+
+import json
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from jaxtyping import Float, Integer
+from torch import Tensor
+from tqdm import tqdm
+
+from harmonize.errors import HarmonizeError, near_matches
+from harmonize.loss.hierarchical import LossTerms
+from harmonize.strict_yaml import Value
+
+# Letters of shapes: B pictures, N data sets, D depths.
+
+METRICS = "metrics.jsonl"
+TRACKERS = {
+    "aim": "aim",
+    "clearml": "clearml",
+    "comet_ml": "comet_ml",
+    "dvclive": "dvclive",
+    "mlflow": "mlflow",
+    "swanlab": "swanlab",
+    "tensorboard": "tensorboard",
+    "trackio": "trackio",
+    "wandb": "wandb",
+}
+"""The trackers that Accelerate knows, and the package that each needs."""
+
+
+def check_trackers(names: tuple[str, ...]) -> None:
+    """Make sure that trackers exist and are installed; Accelerate skips them silently.
+
+    Raises:
+        HarmonizeError: an unknown tracker or a missing package.
+    """
+    for name in names:
+        if name not in TRACKERS:
+            raise HarmonizeError(f"train.track: no tracker {name!r}; {near_matches(name, TRACKERS)}")
+        if find_spec(TRACKERS[name]) is None:
+            raise HarmonizeError(
+                f"train.track: {name} needs a package that is not installed: "
+                f"pip install {TRACKERS[name]}"
+            )
+
+
+class LossMeter:
+    """Adds up the loss per data set and depth between two log lines, on the device."""
+
+    def __init__(self, names: list[str], depths: int, device: torch.device) -> None:
+        """Prepare for data sets of these names and an ontology of so many depths."""
+        self._names = names
+        shape = (len(names), depths + 1)  # the last column is the whole loss
+        self._sums = torch.zeros(shape, dtype=torch.float64, device=device)
+        self._pixels = torch.zeros(shape, dtype=torch.float64, device=device)
+
+    def add(self, terms: LossTerms, datasets: Integer[Tensor, " B"]) -> None:
+        """Add a batch whose pictures are of the given data sets."""
+        sums = torch.cat([terms.by_depth, terms.total.detach()[:, None]], 1)
+        pixels = torch.cat([terms.resolved, terms.labelled[:, None]], 1)
+        self._sums.index_add_(0, datasets.long(), sums.double())
+        self._pixels.index_add_(0, datasets.long(), pixels.double())
+
+    def take(self, accelerator: Accelerator) -> dict[str, Value]:
+        """Return the means over all processes since the last call, and start again.
+
+        Losses are per labelled pixel; those by depth are per pixel whose label resolves the depth, and
+        null where there is none.
+        """
+        sums, pixels = accelerator.reduce([self._sums, self._pixels], reduction="sum")
+        report: dict[str, Value] = _means(sums.sum(0), pixels.sum(0))
+        report["datasets"] = {
+            name: _means(sums[number], pixels[number]) for number, name in enumerate(self._names)
+        }
+        self._sums = torch.zeros_like(self._sums)
+        self._pixels = torch.zeros_like(self._pixels)
+        return report
+
+
+class Tracker:
+    """Writes what happens in a run; silent in all processes but the main one."""
+
+    def __init__(self, output: Path, accelerator: Accelerator, *, start: int, steps: int) -> None:
+        """Open the log, dropping lines after step ``start`` that an interrupted run left."""
+        self._accelerator = accelerator
+        self._main = accelerator.is_main_process
+        self._path = output / METRICS
+        self._interactive = sys.stderr.isatty()
+        self._bar = tqdm(
+            total=steps,
+            initial=start,
+            unit="step",
+            disable=not self._main,
+            mininterval=0.2 if self._interactive else 15,
+            dynamic_ncols=self._interactive,
+        )
+        self._clock = time.perf_counter()
+        self._last_step = start
+        if self._main:
+            _truncate(self._path, start)
+
+    def step(self) -> None:
+        """Move the progress bar by one step."""
+        self._bar.update()
+
+    def train(self, step: int, report: dict[str, Value], *, lr: float, batch_size: int) -> None:
+        """Write one line of training metrics, averages since the last one."""
+        now = time.perf_counter()
+        speed = (step - self._last_step) * batch_size / (now - self._clock)
+        self.restart_clock(step)
+        line = {"event": "train", "step": step, **report, "lr": lr}
+        self._write({**line, "pictures_per_second": round(speed, 3)})
+        loss = report["loss"]
+        self._bar.set_postfix(loss="-" if loss is None else f"{loss:.3f}", refresh=False)
+
+    def evaluation(self, step: int, results: dict[str, Value]) -> None:
+        """Write one line of evaluation metrics."""
+        self._write({"event": "evaluation", "step": step, "datasets": results})
+
+    def restart_clock(self, step: int) -> None:
+        """Leave what happened since the last training line out of the speed."""
+        self._clock, self._last_step = time.perf_counter(), step
+
+    def say(self, text: str) -> None:
+        """Print text without breaking the progress bar."""
+        if self._main:
+            tqdm.write(text, file=sys.stdout)
+            sys.stdout.flush()
+
+    def close(self) -> None:
+        """Finish the progress bar and the trackers."""
+        self._bar.close()
+        self._accelerator.end_training()
+
+    def _write(self, line: dict[str, Any]) -> None:
+        if not self._main:
+            return
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        self._accelerator.log(_flat(line), step=line["step"])
+
+
+def _truncate(path: Path, start: int) -> None:
+    if not path.exists():
+        return
+    kept: list[str] = []
+    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+        try:
+            step = json.loads(line)["step"]
+        except ValueError:
+            continue  # half a line, written when the run was interrupted
+        if step <= start:
+            kept.append(line)
+    path.write_text("".join(kept), encoding="utf-8")
+
+
+def _means(sums: Float[Tensor, " D1"], pixels: Float[Tensor, " D1"]) -> dict[str, Value]:
+    pairs = zip(sums.tolist(), pixels.tolist(), strict=True)
+    means: list[Value] = [total / count if count else None for total, count in pairs]
+    return {"loss": means[-1], "loss_by_depth": means[:-1]}
+
+
+def _flat(value: Any, name: str = "") -> dict[str, float]:
+    """Name every number of nested metrics by its path; trackers take nothing else."""
+    if isinstance(value, bool | str) or value is None:
+        return {}
+    if isinstance(value, int | float):
+        return {name: value}
+    items = value.items() if isinstance(value, dict) else enumerate(value, 1)
+    flat: dict[str, float] = {}
+    for key, item in items:
+        flat |= _flat(item, f"{name}/{key}" if name else str(key))
+    return flat

@@ -1,0 +1,342 @@
+"""The training loop, under Accelerate."""
+
+import contextlib
+import dataclasses
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from harmonize.commands import processes
+from harmonize.config import OptimConfig, RunConfig
+from harmonize.data.dataset import Batch, MixedSamples, SegmentationDataset, collate
+from harmonize.data.loading import load
+from harmonize.data.mixing import MixedOrder, StepSampler
+from harmonize.errors import HarmonizeError
+from harmonize.evaluation.evaluate import DatasetScores, evaluate
+from harmonize.loss.hierarchical import HierarchicalLoss
+from harmonize.models.build import build_model, normalize
+from harmonize.sources import Sources, load_sources, open_datasets
+from harmonize.strict_yaml import dotted
+from harmonize.training import checkpoint as checkpoints
+from harmonize.training.checkpoint import Checkpoint
+from harmonize.training.output import EVALUATION, prepare_output
+from harmonize.training.precision import choose_precision
+from harmonize.training.tracking import LossMeter, Tracker, check_trackers
+
+POLY_POWER = 0.9
+
+
+def train(config: RunConfig, *, name: str) -> Path:
+    """Run a config from start to end and return the run folder.
+
+    Args:
+        config: of the run.
+        name: what the run folder is called if the config names none.
+
+    Raises:
+        HarmonizeError: anything in the config, its files or its data that the user can mend.
+    """
+    check_trackers(config.train.track)
+    sources = load_sources(config)
+    precision = choose_precision(config.train.precision, cuda=torch.cuda.is_available())
+    trained = open_datasets(
+        [(spec, entry.train) for entry, spec in sources.trained if entry.train], config.data.roots
+    )
+    scored = open_datasets(
+        [(s, e.evaluate) for e, s in (*sources.trained, *sources.also) if e.evaluate],
+        config.data.roots,
+    )
+    state = processes()
+    _check_batch(config, state.num_processes)
+    output = prepare_output(config, name, state)
+    accelerator = Accelerator(
+        mixed_precision=precision, log_with=list(config.train.track), project_dir=output
+    )
+    if config.train.track:
+        accelerator.init_trackers("tracking")
+    trainer = Trainer(config, sources, trained, scored, output, accelerator)
+    trainer.run()
+    return output
+
+
+class Trainer:
+    """One run: its network, its optimizer and where it stands."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        sources: Sources,
+        trained: list[SegmentationDataset],
+        scored: list[SegmentationDataset],
+        output: Path,
+        accelerator: Accelerator,
+    ) -> None:
+        """Build the network and the optimizer, and restore them if the run is resumed."""
+        self.config = config
+        self.sources = sources
+        self.trained = trained
+        self.scored = scored
+        self.output = output
+        self.accelerator = accelerator
+        self.step = 0
+        self.best: float | None = None
+        space = sources.target_space()
+        self.samples = MixedSamples(
+            trained, self._order(), space, config=config.augment, size=config.data.size
+        )
+        options = dataclasses.asdict(config.loss)
+        self.loss = HierarchicalLoss(space, **options).to(accelerator.device)
+        torch.manual_seed(config.seed)
+        network = build_model(
+            config.model.name,
+            len(sources.ontology.leaves),
+            width=config.model.width,
+            norm=config.model.norm,
+        ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
+            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        optimizer = build_optimizer(network, config.optim)
+        self.model, self.optimizer = accelerator.prepare(network, optimizer)
+        if config.train.resume:
+            self._restore()
+
+    def run(self) -> None:
+        """Train from where the run stands to its end, then score it and print the tables."""
+        config, accelerator = self.config, self.accelerator
+        tracker = Tracker(self.output, accelerator, start=self.step, steps=config.train.steps)
+        tracker.say(self._summary())
+        names = [dataset.spec.name for dataset in self.trained]
+        meter = LossMeter(names, self.sources.ontology.depth, accelerator.device)
+        results: list[DatasetScores] = []
+        batches = self._batches()
+        while self.step < config.train.steps:
+            lr = self._train_step(batches, meter)
+            self.step += 1
+            tracker.step()
+            finished = self.step == config.train.steps
+            if finished or self.step % config.train.log_every == 0:
+                report = meter.take(accelerator)
+                _check_finite(report["loss"], self.step)
+                tracker.train(self.step, report, lr=lr, batch_size=config.data.batch_size)
+            if finished or _due(self.step, config.train.evaluate_every):
+                results = self._evaluate(tracker)
+            if finished or _due(self.step, config.train.checkpoint_every):
+                self._save(checkpoints.step_path(self.output, self.step))
+            tracker.restart_clock(self.step)
+        results = results or self._evaluate(tracker)
+        tracker.close()
+        if accelerator.is_main_process:
+            report_results(results, self.output / EVALUATION)
+            print(f"\nThe run lies in {self.output}")
+        accelerator.wait_for_everyone()
+
+    def _train_step(self, batches: Iterator[Batch], meter: LossMeter) -> float:
+        """Take one optimizer step over the global batch; return its learning rate."""
+        accelerator = self.accelerator
+        parts = [next(batches).to(accelerator.device) for _ in range(self.config.train.accumulate)]
+        own = torch.stack([self.loss.count_labelled(part.codes) for part in parts]).sum()
+        labelled = accelerator.reduce(own, reduction="sum").clamp(min=1)
+        # Gradients are averaged over the processes, but the loss is a mean over all their pixels.
+        scale = accelerator.num_processes / labelled
+        lr = learning_rate(self.config.optim, self.step, self.config.train.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        seed = (self.config.seed, self.step, accelerator.process_index)
+        torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))  # for dropout
+        for number, part in enumerate(parts):
+            last = number == len(parts) - 1
+            with contextlib.nullcontext() if last else accelerator.no_sync(self.model):
+                pictures = normalize(part.pictures).contiguous(memory_format=torch.channels_last)
+                terms = self.loss.terms(self.model(pictures), part.codes)
+                accelerator.backward(terms.total.sum() * scale)
+            meter.add(terms, part.datasets)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return lr
+
+    def _order(self) -> MixedOrder:
+        weights = [entry.weight for entry, _ in self.sources.trained if entry.train]
+        sizes = [len(dataset) for dataset in self.trained]
+        return MixedOrder(sizes, weights, seed=self.config.seed)
+
+    def _batches(self) -> Iterator[Batch]:
+        sampler = StepSampler(
+            start=self.step,
+            steps=self.config.train.steps,
+            batch_size=self.config.data.batch_size,
+            parts=self.config.train.accumulate,
+            rank=self.accelerator.process_index,
+            processes=self.accelerator.num_processes,
+        )
+        return load(self.samples, sampler, collate, workers=self.config.data.workers)
+
+    def _evaluate(self, tracker: Tracker) -> list[DatasetScores]:
+        """Score all data sets; keep the network if it is the best so far on the trained ones."""
+        model = self.accelerator.unwrap_model(self.model)
+        for buffer in model.buffers():  # batch norm's statistics are each process's own
+            _broadcast(buffer)
+        results = [
+            evaluate(
+                model,
+                dataset,
+                self.sources.ontology,
+                accelerator=self.accelerator,
+                size=self.config.data.size,
+                crop=self.config.evaluate.crop,
+                workers=self.config.data.workers,
+            )
+            for dataset in self.scored
+        ]
+        tracker.evaluation(self.step, {result.name: result.to_dict() for result in results})
+        if results:
+            parts = [f"{r.name} {100 * r.scores.mean_iou:.2f}" for r in results]
+            tracker.say(f"step {self.step}: mean IoU {', '.join(parts)}")
+        own = {dataset.spec.name for dataset in self.trained}
+        means = [result.scores.mean_iou for result in results if result.name in own]
+        mean = sum(means) / len(means) if means else math.nan
+        if not math.isnan(mean) and (self.best is None or mean > self.best):
+            self.best = mean
+            self._save(self.output / checkpoints.FOLDER / checkpoints.BEST)
+        return results
+
+    def _save(self, path: Path) -> None:
+        if self.accelerator.is_main_process:
+            state = Checkpoint(
+                step=self.step,
+                model=self.accelerator.unwrap_model(self.model).state_dict(),
+                optimizer=self.optimizer.state_dict(),
+                best=self.best,
+                **checkpoints.describe_run(self.config, self.sources),
+            )
+            checkpoints.save(state, path)
+            checkpoints.remove_old(self.output)
+        self.accelerator.wait_for_everyone()
+
+    def _restore(self) -> None:
+        path = checkpoints.newest(self.output)
+        if path is None:
+            return  # interrupted before its first checkpoint: start again
+        state = checkpoints.load(path)
+        _check_same_run(self.config, state.run_config(), path)
+        checkpoints.restore_model(self.accelerator.unwrap_model(self.model), state, path)
+        self.optimizer.load_state_dict(state.optimizer)
+        self.step, self.best = state.step, state.best
+
+    def _summary(self) -> str:
+        """Say in a few lines what is about to be trained on what."""
+        config, accelerator = self.config, self.accelerator
+        network = self.accelerator.unwrap_model(self.model)
+        parameters = sum(parameter.numel() for parameter in network.parameters())
+        sets = ", ".join(f"{d.spec.name} ({len(d)} pictures)" for d in self.trained)
+        precision = "float32" if accelerator.mixed_precision == "no" else accelerator.mixed_precision
+        return (
+            f"ontology {self.sources.ontology.name}: {len(self.sources.ontology.leaves)} leaves, "
+            f"{self.sources.ontology.depth} depths\n"
+            f"training on {sets}\n"
+            f"{config.model.name}, {parameters / 1e6:.1f} M parameters, {precision}, "
+            f"{accelerator.num_processes} x {accelerator.device.type}, "
+            f"steps {self.step} to {config.train.steps} of {config.data.batch_size} pictures"
+        )
+
+
+def build_optimizer(network: nn.Module, config: OptimConfig) -> torch.optim.Optimizer:
+    """Build SGD (with momentum) or AdamW (whose beta1 is the momentum)."""
+    if config.name == "sgd":
+        return torch.optim.SGD(
+            network.parameters(),
+            lr=config.lr,
+            momentum=config.momentum,
+            weight_decay=config.weight_decay,
+        )
+    return torch.optim.AdamW(
+        network.parameters(),
+        lr=config.lr,
+        betas=(config.momentum, 0.999),
+        weight_decay=config.weight_decay,
+    )
+
+
+def learning_rate(config: OptimConfig, step: int, steps: int) -> float:
+    """Return the learning rate of a step, counted from 0, in a run of so many steps."""
+    done = step / steps
+    factors = {
+        "constant": 1.0,
+        "poly": (1 - done) ** POLY_POWER,
+        "cosine": 0.5 * (1 + math.cos(math.pi * done)),
+    }
+    return config.lr * factors[config.schedule]
+
+
+def report_results(results: list[DatasetScores], path: Path | None) -> None:
+    """Print the tables, and write the same numbers as JSON."""
+    for result in results:
+        print(f"\n{result.table()}")
+    if path is not None:
+        facts = {"datasets": {result.name: result.to_dict() for result in results}}
+        path.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+
+
+def _check_batch(config: RunConfig, num_processes: int) -> None:
+    parts = num_processes * config.train.accumulate
+    if config.data.batch_size < parts:
+        raise HarmonizeError(
+            f"data.batch_size: must be at least {parts}, one picture for each of {num_processes} "
+            f"processes x {config.train.accumulate} accumulation parts, "
+            f"got {config.data.batch_size}"
+        )
+
+
+def _due(step: int, every: int | None) -> bool:
+    return every is not None and step % every == 0
+
+
+def _broadcast(tensor: Tensor) -> None:
+    """Give every process the main process's values."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.broadcast(tensor, src=0)
+
+
+def _check_finite(loss: object, step: int) -> None:
+    if isinstance(loss, float) and not math.isfinite(loss):
+        raise HarmonizeError(
+            f"step {step}: the loss is {loss}, training has diverged; lower optim.lr"
+        )
+
+
+def _check_same_run(config: RunConfig, old: RunConfig, path: Path) -> None:
+    """Refuse to resume with anything that would make it another run."""
+    new_values, old_values = config.to_dict(), old.to_dict()
+    differing = [
+        dotted(keys)
+        for keys in (
+            ("ontology",),
+            ("datasets",),
+            ("data", "size"),
+            ("data", "batch_size"),
+            ("augment",),
+            ("model",),
+            ("loss",),
+            ("optim",),
+            ("train", "steps"),
+            ("seed",),
+        )
+        if _at(new_values, keys) != _at(old_values, keys)
+    ]
+    if differing:
+        raise HarmonizeError(
+            f"{path}: was made with another {', '.join(differing)}; resume with the run's own "
+            "config, or start a new run"
+        )
+
+
+def _at(values: object, keys: tuple[str, ...]) -> object:
+    for key in keys:
+        assert isinstance(values, dict)
+        values = values[key]
+    return values
