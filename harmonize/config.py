@@ -1,10 +1,11 @@
 """The config of a run: frozen dataclasses read from YAML and ``key.path=value`` overrides."""
 
 import dataclasses
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from harmonize.errors import HarmonizeError
 from harmonize.schema import Count, Fraction, NonNegative, Positive, PositiveInt, Range, build
@@ -25,7 +26,7 @@ class DatasetEntry:
     """The split that is scored; none to skip it."""
     weight: Positive = 1.0
     """Share of the training samples, relative to the other sets."""
-    override: dict[str, Any] = field(default_factory=dict)
+    override: dict[str, Any] = field(default_factory=dict[str, Any])
     """Keys of the mapping to replace, by dotted path: ``{label: "masks/{id}.png"}``."""
 
 
@@ -39,7 +40,7 @@ class DataConfig:
     """Pictures per optimizer step, over all processes and accumulation parts."""
     workers: Count = 2
     """Loader processes per training process."""
-    roots: dict[str, str] = field(default_factory=dict)
+    roots: dict[str, str] = field(default_factory=dict[str, str])
     """Folder of each data set by name; otherwise ``$HARMONIZE_DATA/<name>``, then the mapping's."""
 
 
@@ -76,7 +77,7 @@ class LossConfig:
     terms: Literal["all", "finest"] = "all"
     """Every resolved depth, or only the last one."""
     weighting: Literal["sum", "mean"] = "sum"
-    """Whether a pixel's terms are added, or averaged so that every labelled pixel weighs the same."""
+    """Whether a pixel's terms are added, or averaged so that all labelled pixels weigh the same."""
     coarse: Literal["use", "ignore"] = "use"
     """Whether labels of more than one leaf are learned from."""
     depth_weights: tuple[NonNegative, ...] | None = None
@@ -89,12 +90,14 @@ class OptimConfig:
 
     name: Literal["sgd", "adamw"] = "sgd"
     lr: Positive = 0.01
-    """Learning rate at the start."""
+    """The highest learning rate."""
     momentum: Annotated[float, Range(0, 1)] = 0.9
     """Momentum of SGD, beta1 of AdamW."""
     weight_decay: NonNegative = 0.0
     schedule: Literal["constant", "poly", "cosine"] = "poly"
     """``poly`` is (1 - step / steps) ** 0.9; ``cosine`` is half a cosine down to 0."""
+    warmup: Count = 0
+    """Steps at the start over which the learning rate rises to its value."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +109,8 @@ class TrainConfig:
     accumulate: PositiveInt = 1
     """Parts that each process's share of a batch is split into, to save memory."""
     precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
-    """``auto``: what ``accelerate launch --mixed_precision`` says, else bf16 where the device computes
-    in it, else float32."""
+    """``auto``: what ``accelerate launch --mixed_precision`` says, else bf16 where the device
+    computes in it, else float32."""
     evaluate_every: PositiveInt | None = None
     """Steps between evaluations; the end is always evaluated."""
     checkpoint_every: PositiveInt | None = None
@@ -193,14 +196,14 @@ class RunConfig:
 
 def find_file(path: str) -> Path:
     """Find a tree, mapping or config: from the working directory, else among the shipped files."""
-    candidate = Path(path).expanduser()
+    candidate = Path(os.path.expanduser(path))  # noqa: PTH111  leaves an unknown ~user alone
     shipped = SHIPPED / candidate
     return shipped if not candidate.exists() and shipped.is_file() else candidate
 
 
 def _plain(value: Any) -> Value:
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _plain(item) for key, item in cast("dict[str, Any]", value).items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_plain(item) for item in cast("list[Any]", value)]
     return value

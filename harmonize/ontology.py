@@ -1,10 +1,11 @@
 """The tree of classes: its text, its leaves, its groups at every depth, its mirror pairs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
-from anytree import LevelOrderIter, Node, PreOrderIter, RenderTree
+from anytree import NodeMixin, PreOrderIter, RenderTree  # pyright: ignore[reportMissingTypeStubs]
 from jaxtyping import Bool, Int
 from numpy import ndarray
 
@@ -13,6 +14,19 @@ from harmonize.strict_yaml import read_text
 
 ROOT = "(root)"
 MIRROR = "@mirror"
+MAX_DEPTH = 255  # the agreement table holds depths as uint8
+
+
+class _Node(NodeMixin):
+    """A named node of the tree."""
+
+    def __init__(self, name: str, parent: "_Node | None" = None) -> None:
+        self.name = name
+        self.parent = parent
+
+    def walk(self) -> Iterator["_Node"]:
+        """Iterate over this node and all nodes below it, in file order."""
+        return cast("Iterator[_Node]", PreOrderIter(self))
 
 
 class Ontology:
@@ -42,7 +56,7 @@ class Ontology:
         self.name = name
         self.text = text
         root, mirrors = _parse(text, source or name)
-        below = [node for node in PreOrderIter(root) if node is not root]
+        below = [node for node in root.walk() if node is not root]
         leaf_nodes = [node for node in below if node.is_leaf]
         self._root = root
         self.nodes: tuple[str, ...] = tuple(node.name for node in below)
@@ -50,7 +64,8 @@ class Ontology:
         self.depth: int = max(node.depth for node in leaf_nodes)
         self._leaf_number = {leaf: number for number, leaf in enumerate(self.leaves)}
         self._below = {
-            node.name: tuple(self._leaf_number[leaf.name] for leaf in node.leaves) for node in below
+            node.name: tuple(self._leaf_number[n.name] for n in node.walk() if n.is_leaf)
+            for node in below
         }
         self._depth_of: dict[str, int] = {node.name: node.depth for node in below}
         self.group_index: Int[ndarray, "D1 K"] = _group_index(leaf_nodes, self.depth)
@@ -96,19 +111,19 @@ class Ontology:
         """Name a set of leaves by the fewest nodes whose leaves make it up, in file order."""
         remaining = mask.copy()
         chosen: list[str] = []
-        for node in LevelOrderIter(self._root):
-            leaves = [] if node is self._root else list(self._below[node.name])
-            if leaves and remaining[leaves].all():
-                chosen.append(node.name)
+        for node in sorted(self.nodes, key=self.depth_of):
+            leaves = list(self._below[node])
+            if remaining[leaves].all():
+                chosen.append(node)
                 remaining[leaves] = False
         return tuple(sorted(chosen, key=self.nodes.index))
 
     def draw(self, notes: dict[str, str] | None = None) -> str:
         """Draw the tree with box characters, each node followed by its note if it has one."""
         lines: list[str] = []
-        rows = [(prefix, node) for prefix, _, node in RenderTree(self._root)]
-        width = max(len(prefix) + len(node.name) for prefix, node in rows)
-        for prefix, node in rows:
+        rows = cast("list[tuple[str, str, _Node]]", list(RenderTree(self._root)))
+        width = max(len(prefix) + len(node.name) for prefix, _, node in rows)
+        for prefix, _, node in rows:
             note = (notes or {}).get(node.name, "")
             lines.append(f"{prefix + node.name:<{width + 2}}{note}".rstrip())
         return "\n".join(lines)
@@ -132,9 +147,9 @@ class Ontology:
         return mirror
 
 
-def _parse(text: str, source: str) -> tuple[Node, list[tuple[int, str, str]]]:
+def _parse(text: str, source: str) -> tuple[_Node, list[tuple[int, str, str]]]:
     """Return the root and the mirror declarations as (line, leaf, leaf)."""
-    root = Node(ROOT)
+    root = _Node(ROOT)
     path = [root]  # from the root down to the latest node
     unit = ""  # what one level is indented by
     line_of: dict[str, int] = {}
@@ -153,13 +168,15 @@ def _parse(text: str, source: str) -> tuple[Node, list[tuple[int, str, str]]]:
         level = _level(indent, unit, place)
         if level >= len(path):
             raise HarmonizeError(
-                f"{place}: {name!r} is indented by {level} levels, but its parent can be at most "
-                f"on level {len(path) - 2}; indent one level at a time"
+                f"{place}: {name!r} is indented by {level} levels, where at most {len(path) - 1} "
+                "can be; indent one level at a time"
             )
+        if level >= MAX_DEPTH:
+            raise HarmonizeError(f"{place}: {name!r} is deeper than {MAX_DEPTH} levels")
         _check_name(name, line_of, place)
         line_of[name] = number
         del path[level + 1 :]
-        path.append(Node(name, parent=path[level]))
+        path.append(_Node(name, parent=path[level]))
     if root.is_leaf:
         raise HarmonizeError(f"{source}:1: the tree is empty; write one node per line")
     return root, mirrors
@@ -195,7 +212,7 @@ def _check_name(name: str, line_of: dict[str, int], place: str) -> None:
         raise HarmonizeError(f"{place}: {name!r} stands on line {first} already; names are unique")
 
 
-def _group_index(leaf_nodes: list[Node], depth: int) -> Int[ndarray, "D1 K"]:
+def _group_index(leaf_nodes: list[_Node], depth: int) -> Int[ndarray, "D1 K"]:
     """Number the groups of each depth in file order."""
     index = np.zeros((depth + 1, len(leaf_nodes)), dtype=np.int64)
     for d in range(depth + 1):

@@ -1,4 +1,4 @@
-"""Build frozen dataclasses from YAML: every wrong key, type and range at once, each with its place."""
+"""Build frozen dataclasses from YAML: all wrong keys, types, ranges at once, each with a place."""
 
 import dataclasses
 import math
@@ -44,8 +44,8 @@ def build(cls: type[T], document: Document) -> T:
     """Build the dataclass ``cls`` from a document.
 
     A key that is missing takes the field's default. Fields may be bool, int, float, str, None, Any,
-    Literal, Annotated with a ``Range``, ``tuple[X, ...]``, ``tuple[X, Y]``, ``dict[str, X]``, another
-    dataclass, or a union of these.
+    Literal, Annotated with a ``Range``, ``tuple[X, ...]``, ``tuple[X, Y]``, ``dict[str, X]``,
+    another dataclass, or a union of these.
 
     Raises:
         HarmonizeError: one line for each unknown key, missing key and wrong value.
@@ -78,7 +78,7 @@ class _Builder:
         if origin is dict:
             return self._dict(parts[1], value, path)
         if origin is Literal:
-            if value not in parts or isinstance(value, bool) != any(value is p for p in parts):
+            if not any(type(value) is type(part) and value == part for part in parts):
                 return self._wrong(path, f"one of {', '.join(map(str, parts))}", value)
             return value
         return self._scalar(kind, value, path)

@@ -1,6 +1,7 @@
 """A data set's mapping: its files, its splits, its label encoding, and what each class means."""
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +18,7 @@ from harmonize.template import Template
 
 IGNORE = "ignore"
 Encoding = Literal["ids", "rgb", "soft_masks"]
+_HEX_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Split:
     """First and last value of the field ``id``, both included."""
     glob: str | None = None
     """A path template; every file that matches it gives its fields. ``*`` matches anything."""
-    fields: dict[str, str | int] = field(default_factory=dict)
+    fields: dict[str, str | int] = field(default_factory=dict[str, str | int])
     """Further fields with a fixed value. ``split`` is the split's own name unless given here."""
 
 
@@ -89,9 +91,7 @@ class DatasetSpec:
     document: Document = field(repr=False, compare=False)
 
     @classmethod
-    def from_file(
-        cls, path: str | Path, override: dict[str, Value] | None = None
-    ) -> "DatasetSpec":
+    def from_file(cls, path: str | Path, override: dict[str, Value] | None = None) -> "DatasetSpec":
         """Read a mapping; ``override`` replaces values by dotted path.
 
         Raises:
@@ -112,10 +112,12 @@ class DatasetSpec:
             ontology: _meaning(ontology, nodes, written.classes, document, problems)
             for ontology, nodes in written.meaning.items()
         }
-        picture = Template(written.picture, where=document.where(("picture",)))
-        label = Template(written.label, where=document.where(("label",)))
+        picture = _template(written.picture, document.where(("picture",)), problems)
+        label = _template(written.label, document.where(("label",)), problems)
         _check_files(written, label, document, problems)
         raise_all(problems)
+        assert picture is not None
+        assert label is not None
         return cls(
             name=written.name,
             picture=picture,
@@ -176,8 +178,9 @@ class DatasetSpec:
             if self.root is not None:
                 tried.append(self.root)
         for place in tried:
-            if Path(place).expanduser().is_dir():
-                return Path(place).expanduser()
+            folder = Path(os.path.expanduser(place))  # noqa: PTH111  leaves an unknown ~user alone
+            if folder.is_dir():
+                return folder
         where = f"looked in {', '.join(tried)}; " if tried else ""
         raise HarmonizeError(
             f"{self.name}: the data set's folder was not found; {where}"
@@ -217,28 +220,28 @@ def _classes(written: _Mapping, document: Document, problems: list[str]) -> dict
     return classes
 
 
-def _ids(value: object) -> tuple[int, ...] | None:
+def _ids(value: Value) -> tuple[int, ...] | None:
     items = value if isinstance(value, list) else [value]
     numbers = tuple(item for item in items if type(item) is int and 0 <= item <= 0xFFFF)
     return numbers if numbers and len(numbers) == len(items) else None
 
 
-def _colors(value: Any) -> tuple[int, ...] | None:
-    single = not (isinstance(value, list) and value and isinstance(value[0], list | str))
-    colors = [_color(item) for item in ([value] if single else value)]
+def _colors(value: Value) -> tuple[int, ...] | None:
+    items: list[Value] = [value]
+    if isinstance(value, list) and value and isinstance(value[0], list | str):
+        items = value
+    colors = [_color(item) for item in items]
     numbers = tuple(color for color in colors if color is not None)
     return numbers if numbers and len(numbers) == len(colors) else None
 
 
-def _color(value: Any) -> int | None:
-    if isinstance(value, str) and len(value) == 7 and value[0] == "#":
-        try:
-            return int(value[1:], 16)
-        except ValueError:
-            return None
-    if isinstance(value, list) and len(value) == 3:
-        if all(type(part) is int and 0 <= part <= 255 for part in value):
-            red, green, blue = value
+def _color(value: Value) -> int | None:
+    if isinstance(value, str):
+        return int(value[1:], 16) if _HEX_COLOR.fullmatch(value) else None
+    if isinstance(value, list):
+        parts = [part for part in value if type(part) is int and 0 <= part <= 255]
+        if len(parts) == len(value) == 3:
+            red, green, blue = parts
             return (red << 16) | (green << 8) | blue
     return None
 
@@ -272,10 +275,18 @@ def _meaning(
     return meaning
 
 
+def _template(text: str, where: str, problems: list[str]) -> Template | None:
+    try:
+        return Template(text, where=where)
+    except HarmonizeError as error:
+        problems += error.problems
+        return None
+
+
 def _check_files(
-    written: _Mapping, label: Template, document: Document, problems: list[str]
+    written: _Mapping, label: Template | None, document: Document, problems: list[str]
 ) -> None:
-    if (written.encoding == "soft_masks") != ("class" in label.names):
+    if label is not None and (written.encoding == "soft_masks") != ("class" in label.names):
         problems.append(
             f"{document.where(('label',))}: the field {{class}} belongs to encoding: soft_masks "
             f"and to no other, got {written.label!r} with {written.encoding}"
@@ -286,6 +297,9 @@ def _check_files(
         if len(given) != 1:
             shown = " and ".join(given) or "none"
             problems.append(f"{where}: needs exactly one of list, range and glob, got {shown}")
+        for path in (split.list, split.glob):
+            if path is not None:
+                _template(path, where, problems)
         for key in ("columns", "separator"):
             if split.list is None and getattr(split, key) != getattr(Split(), key):
                 problems.append(f"{where}: `{key}` belongs to a list")

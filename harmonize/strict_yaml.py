@@ -1,24 +1,29 @@
 """YAML with places: the file and line of every value, and no silent surprises.
 
-Scalars follow YAML 1.2 (``1e-4`` is a number, ``no`` is text, ``010`` is ten). Duplicate keys, tags,
-anchors and aliases are refused.
+Scalars follow YAML 1.2 (``1e-4`` is a number, ``no`` is text, ``010`` is ten). Duplicate keys,
+tags, anchors and aliases are refused.
 """
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
 from harmonize.errors import HarmonizeError
 
 KeyPath = tuple[str | int, ...]
-Value = None | bool | int | float | str | list["Value"] | dict[str, "Value"]
+if TYPE_CHECKING:
+    Value = None | bool | int | float | str | list["Value"] | dict[str, "Value"]
+else:  # checks while running cannot follow an alias into itself
+    Value = None | bool | int | float | str | list | dict
 
 _INT = re.compile(r"[-+]?[0-9]+")
 _HEX_OR_OCTAL = re.compile(r"0x[0-9a-fA-F]+|0o[0-7]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_LONGEST_NUMBER = 250  # characters; every whole number that is read fits into a float
 _SPECIAL_FLOAT = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _CONSTANTS = {"": None, "~": None, "null": None, "Null": None, "NULL": None} | {
     word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")
@@ -78,6 +83,7 @@ class Document:
             if isinstance(target, dict):
                 if target.get(part) is None:
                     target[part] = {}
+                    self.places[path] = source
                 target = target[part]
             elif isinstance(target, list):
                 target = target[int(key)]
@@ -105,7 +111,9 @@ def read_text(path: str | Path) -> str:
     except FileNotFoundError:
         raise HarmonizeError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:
-        raise HarmonizeError(f"{path}: not UTF-8 text (byte {error.start}); save as UTF-8") from None
+        raise HarmonizeError(
+            f"{path}: not UTF-8 text (byte {error.start}); save as UTF-8"
+        ) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise HarmonizeError(f"{path}: cannot be read: {reason}") from None
@@ -131,6 +139,10 @@ def load_text(text: str, source: str) -> Document:
         raise HarmonizeError(f"{source}: not valid YAML: {reason}") from None
     except RecursionError:
         raise HarmonizeError(f"{source}: nested too deeply") from None
+    except HarmonizeError:
+        raise
+    except (ValueError, OverflowError) as error:  # PyYAML's own, from numbers in escapes
+        raise HarmonizeError(f"{source}: not valid YAML: {error}") from None
     return document
 
 
@@ -148,8 +160,10 @@ def scalar(text: str) -> Value:
     """Resolve one plain scalar by the YAML 1.2 core schema."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
+    if len(text) > _LONGEST_NUMBER:
+        return text
     if _INT.fullmatch(text):
-        return int(text) if len(text) < 400 else text
+        return int(text)
     if _HEX_OR_OCTAL.fullmatch(text):
         return int(text, 0)
     if _FLOAT.fullmatch(text):
@@ -168,11 +182,14 @@ class _StrictDumper(yaml.SafeDumper):
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     ambiguous = not isinstance(scalar(text), str)
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="'" if ambiguous else None)
+    style = '"' if "\x85" in text else "'" if ambiguous else None  # PyYAML folds \x85 elsewhere
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 def _represent_float(dumper: yaml.SafeDumper, number: float) -> yaml.ScalarNode:
     text = {"inf": ".inf", "-inf": "-.inf", "nan": ".nan"}.get(repr(number), repr(number))
+    if "." not in text:
+        text = text.replace("e", ".0e")  # PyYAML writes a tag before 1e-05
     return dumper.represent_scalar("tag:yaml.org,2002:float", text)
 
 

@@ -19,8 +19,8 @@ _UINT8_CODES = 200
 class TargetSpace:
     """Codes for sets of leaves.
 
-    The code of a single leaf is its channel. The sets of the mappings' classes follow, then whatever
-    ``code`` is asked for. The mirror image of every set has a code too.
+    The code of a single leaf is its channel. The sets of the mappings' classes follow, then
+    whatever ``code`` is asked for. The mirror image of every set has a code too.
 
     Attributes:
         ontology: the tree.
@@ -108,15 +108,16 @@ class TargetSpace:
 
     def _add(self, mask: Bool[ndarray, " K"]) -> int:
         """Return the code of a set of leaves, giving it and its mirror image one if need be."""
-        for image in (mask, mask[self.ontology.mirror]):
-            if image.tobytes() not in self._code_of:
-                if self.num_codes == self.ignore:
-                    raise HarmonizeError(
-                        f"{self.ontology.name}: all {self.ignore} codes of this target space are "
-                        "given away; build it from mappings that name the sets"
-                    )
-                self._code_of[image.tobytes()] = self.num_codes
-                self._masks.append(image)
+        images = {image.tobytes(): image for image in (mask, mask[self.ontology.mirror])}
+        new = [key for key in images if key not in self._code_of]
+        if self.num_codes + len(new) > self.ignore:
+            raise HarmonizeError(
+                f"{self.ontology.name}: all {self.ignore} codes of this target space are "
+                "given away; build it from mappings that name the sets"
+            )
+        for key in new:
+            self._code_of[key] = self.num_codes
+            self._masks.append(images[key])
         return self._code_of[mask.tobytes()]
 
 
@@ -136,8 +137,6 @@ def _agreement(
     return row, resolved
 
 
-def _grown(
-    mask: Bool[ndarray, " K"], groups: Int[ndarray, " K"]
-) -> Bool[ndarray, " K"]:
+def _grown(mask: Bool[ndarray, " K"], groups: Int[ndarray, " K"]) -> Bool[ndarray, " K"]:
     """Return S_d: the union of the groups that meet the set."""
     return np.isin(groups, groups[mask])

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 from harmonize.errors import HarmonizeError
 
-_NAME = re.compile(r"[A-Za-z_]\w*")
-_FORMAT = re.compile(r"(?:0?\d{1,2})?d?")
+_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_FORMAT = re.compile(r"(?:0?\d{1,2})?d?", re.ASCII)
 Fields = Mapping[str, str | int]
 
 
@@ -78,9 +78,7 @@ class Template:
 
     def glob(self) -> str:
         """Return the template with a wildcard for every field."""
-        return "".join(
-            literal + ("" if name is None else "*") for literal, name, _ in self._parts
-        )
+        return "".join(literal + ("" if name is None else "*") for literal, name, _ in self._parts)
 
     def _value(self, name: str, spec: str, fields: Fields) -> str:
         if name not in fields:

@@ -1,6 +1,5 @@
 """Which picture and label files a split consists of."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -158,10 +157,10 @@ class _Folders:
     def _listing(self, folder: str) -> set[str]:
         if folder not in self._names:
             try:
-                names = os.listdir(self.root / folder)
+                names = {entry.name for entry in (self.root / folder).iterdir()}
             except OSError:
-                names = []
-            self._names[folder] = set(names)
+                names = set()
+            self._names[folder] = names
             stems = self._by_stem[folder] = {}
             for name in names:
                 stems.setdefault(name.rpartition(".")[0], []).append(name)

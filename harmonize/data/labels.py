@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int, Integer, Shaped, UInt8
 from numpy import ndarray
-from PIL import Image
+from PIL import Image, ImageFile
 
 from harmonize.data.index import mask_files
 from harmonize.errors import HarmonizeError
@@ -39,13 +39,13 @@ class LabelReader:
         """Return the class number of each pixel, int16.
 
         Raises:
-            HarmonizeError: a file that cannot be read, has the wrong kind of pixels, or holds a value
-                that no class stands for.
+            HarmonizeError: a file that cannot be read, has the wrong kind of pixels, or holds a
+                value that no class stands for.
         """
         if self._spec.encoding == "soft_masks":
             return self._read_masks(root, label)
         path = root / label
-        picture = open_image(path)
+        picture = open_image(path, exact=True)
         if self._spec.encoding == "ids":
             return self._decode_ids(_ids(picture, path), path)
         if picture.mode not in ("RGB", "RGBA", "P"):
@@ -55,7 +55,7 @@ class LabelReader:
 
     def _decode_ids(self, ids: Integer[ndarray, "H W"], path: Path) -> Int[ndarray, "H W"]:
         assert self._table is not None
-        if ids.size and int(ids.max()) >= len(self._table):
+        if ids.size and (int(ids.min()) < 0 or int(ids.max()) >= len(self._table)):
             self._refuse_unknown(ids, path)
         classes = self._table[ids]
         if classes.size and classes.min() < 0:
@@ -104,16 +104,36 @@ class LabelReader:
         return winner
 
 
-def open_image(path: Path) -> Image.Image:
-    """Open and decode a picture file, naming it in any error."""
+def open_image(path: Path, *, exact: bool = False) -> Image.Image:
+    """Open and decode a picture file, naming it in any error.
+
+    With ``exact``, a file whose stored numbers decoding would change is an error too.
+    """
     try:
         with Image.open(path) as picture:
+            rescaled = exact and _is_rescaled(picture)
             picture.load()
-            return picture
     except FileNotFoundError:
         raise HarmonizeError(f"{path}: no such file") from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise HarmonizeError(f"{path}: not a readable picture: {error}") from None
+    if rescaled:
+        raise HarmonizeError(
+            f"{path}: decoding would rescale its pixels to 8 bits; save it with 8 bits per "
+            "channel, or ids as a palette or one 16-bit channel"
+        )
+    return picture
+
+
+def _is_rescaled(picture: ImageFile.ImageFile) -> bool:
+    """Say whether decoding scales the stored numbers: grey below 8 bits, colours above."""
+    for tile in picture.tile:
+        stored = tile.args if isinstance(tile.args, tuple) else (tile.args,)
+        if tile.codec_name.startswith("ppm"):
+            return stored[-1] != (65535 if picture.mode == "I" else 255)
+        if picture.mode not in ("P", "1") and not picture.mode.startswith("I"):
+            return ";16" in str(stored[0]) or str(stored[0]).startswith("L;")
+    return False
 
 
 def _ids(picture: Image.Image, path: Path) -> Integer[ndarray, "H W"]:

@@ -12,7 +12,7 @@ _BLOCK = 4096
 
 @dataclass(frozen=True)
 class Draw:
-    """One sample of a run: which data set, which of its pictures, and the seed of its augmentation."""
+    """One sample of a run: which data set, which of its pictures, and its augmentation's seed."""
 
     dataset: int
     picture: int
@@ -23,8 +23,8 @@ class MixedOrder:
     """The order in which a run draws from several data sets.
 
     The data sets take turns in a fixed pattern that spreads each as evenly as its weight allows, so
-    every batch is mixed. Within a data set all pictures are drawn in a random order before any is drawn
-    again.
+    every batch is mixed. Within a data set all pictures are drawn in a random order before any is
+    drawn again.
     """
 
     def __init__(self, sizes: Sequence[int], weights: Sequence[float], *, seed: int) -> None:
@@ -62,8 +62,8 @@ class MixedOrder:
 class StepSampler(Sampler[list[int]]):
     """The positions of a run that one process reads, one list per accumulation part of each step.
 
-    Every step's global batch is a run of consecutive positions; processes and parts take consecutive
-    pieces of it, so the batches do not depend on how many there are.
+    Every step's global batch is a run of consecutive positions; processes and parts take
+    consecutive pieces of it, so the batches do not depend on how many there are.
     """
 
     def __init__(

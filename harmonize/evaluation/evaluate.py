@@ -1,17 +1,19 @@
 """Score a network on a data set, in the data set's own classes."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from accelerate import Accelerator
-from jaxtyping import Bool, Float, Int, Integer
+from jaxtyping import Bool, Float, Int, Integer, UInt8
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 from torchvision.transforms.v2 import functional as F
+from tqdm import tqdm
 
-from harmonize.data.dataset import LabelledPicture, SegmentationDataset
+from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.loading import load
 from harmonize.data.transforms import resize_nearest, shorter_side
 from harmonize.evaluation.metrics import Scores, confusion_matrix, scores
@@ -76,13 +78,13 @@ def evaluate(
     size: int,
     crop: bool = False,
     workers: int = 0,
-    progress: Callable[[int], object] = lambda pictures: None,
+    progress: bool = False,
 ) -> DatasetScores:
     """Score a network on a data set; every process of the accelerator must call this.
 
-    Each process scores every n-th picture, and the counts are added up as integers, so the result does
-    not depend on the number of processes. A picture is scaled so that its shorter side is ``size``;
-    the logits are scaled to the label's own size.
+    Each process scores every n-th picture, and the counts are added up as integers, so the result
+    does not depend on the number of processes. A picture is scaled so that its shorter side is
+    ``size``; the logits are scaled to the label's own size.
 
     Args:
         model: normalised pictures (B, 3, h, w) to logits (B, K, h, w); set to evaluation meanwhile.
@@ -92,7 +94,7 @@ def evaluate(
         size: in pixels.
         crop: score the centre square at ``size`` x ``size`` instead.
         workers: loader processes.
-        progress: told the number of pictures done after each batch.
+        progress: show a progress bar.
     """
     masks = torch.from_numpy(dataset.spec.leaf_masks(ontology)).to(accelerator.device)
     num_classes = len(masks)
@@ -105,6 +107,7 @@ def evaluate(
         workers=workers,
     )
     was_training = model.training
+    bar = tqdm(total=len(mine), desc=dataset.spec.name, unit="picture", disable=not progress)
     model.eval()
     with torch.inference_mode():
         for batch in _equal_sizes(pictures):
@@ -113,9 +116,10 @@ def evaluate(
                 logits = model(_channels_last(normalize(stacked))).float()
             for number, item in enumerate(batch):
                 counts += _count(logits[number], item.classes.to(accelerator.device), masks)
-            progress(len(batch))
+            bar.update(len(batch))
+    bar.close()
     model.train(was_training)
-    counts = accelerator.reduce(counts, reduction="sum").cpu()
+    counts = cast("Tensor", accelerator.reduce(counts, reduction="sum")).cpu()
     scored = masks.any(1).cpu()
     names = [name for name, keep in zip(dataset.spec.classes, scored.tolist(), strict=True) if keep]
     return DatasetScores(
@@ -127,9 +131,7 @@ def evaluate(
     )
 
 
-def classify(
-    logits: Float[Tensor, "K H W"], masks: Bool[Tensor, "C K"]
-) -> Int[Tensor, "H W"]:
+def classify(logits: Float[Tensor, "K H W"], masks: Bool[Tensor, "C K"]) -> Int[Tensor, "H W"]:
     """Return each pixel's most probable class, p(class) being the sum of its leaves' p.
 
     Classes without leaves are never predicted; ties go to the first class.
@@ -153,22 +155,30 @@ def _count(
     return confusion_matrix(truth[labelled], classify(full, masks)[labelled], len(masks))
 
 
-class _ScaledPictures(Dataset[LabelledPicture]):
-    """Pictures at the size that the network sees, with labels at the size that is scored."""
+@dataclass(frozen=True)
+class _ScaledPicture:
+    """A picture at the size that the network sees, its label at the size that is scored."""
+
+    picture: UInt8[Tensor, "3 h w"]
+    classes: Integer[Tensor, "H W"]
+
+
+class _ScaledPictures(Dataset[_ScaledPicture]):
+    """The pictures of a data set, ready to be scored."""
 
     def __init__(self, dataset: SegmentationDataset, *, size: int, crop: bool) -> None:
         self._dataset = dataset
         self._size = size
         self._crop = crop
 
-    def __getitem__(self, number: int) -> LabelledPicture:
+    def __getitem__(self, number: int) -> _ScaledPicture:
         sample = self._dataset[number]
         picture, classes = sample.picture, sample.classes
         if self._crop:
             picture, classes = _centre_square(picture), _centre_square(classes)
             classes = resize_nearest(classes, self._size, self._size)
         height, width = shorter_side(picture.shape[1], picture.shape[2], self._size)
-        return LabelledPicture(F.resize(picture, [height, width], antialias=True), classes)
+        return _ScaledPicture(F.resize(picture, [height, width], antialias=True), classes)
 
 
 def _centre_square(picture: Tensor) -> Tensor:
@@ -178,13 +188,13 @@ def _centre_square(picture: Tensor) -> Tensor:
     return picture[..., top : top + side, left : left + side]
 
 
-def _only(samples: list[LabelledPicture]) -> LabelledPicture:
+def _only(samples: list[_ScaledPicture]) -> _ScaledPicture:
     return samples[0]
 
 
-def _equal_sizes(pictures: Iterable[LabelledPicture]) -> Iterator[list[LabelledPicture]]:
+def _equal_sizes(pictures: Iterable[_ScaledPicture]) -> Iterator[list[_ScaledPicture]]:
     """Group consecutive pictures of the same size."""
-    batch: list[LabelledPicture] = []
+    batch: list[_ScaledPicture] = []
     for item in pictures:
         if batch and (len(batch) == _BATCH or batch[0].picture.shape != item.picture.shape):
             yield batch

@@ -1,13 +1,14 @@
 """The hierarchical loss: each pixel is taught exactly as deep as its label knows.
 
-For a label that means the leaves S, with S_d the union of the depth-d groups that meet S, the term at
-a resolved depth d is L_d = -log p(S_d) = logsumexp(all logits) - logsumexp(logits in S_d)
+For a label that means the leaves S, with S_d the union of the depth-d groups that meet S, the term
+at a resolved depth d is L_d = -log p(S_d) = logsumexp(all logits) - logsumexp(logits in S_d)
 (equations 2 and 4 of Muller & Smith, "A Hierarchical Loss for Semantic Segmentation", 2020).
 """
 
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, Integer
 from torch import Tensor, nn
@@ -21,7 +22,8 @@ from harmonize.targets import TargetSpace
 _CHUNK = 1 << 18
 """Logits per chunk: small enough for the cache, large enough to keep all cores busy."""
 _TINY = 1e-30
-"""Group sums below this, relative to the pixel's largest logit, are done again with their own maximum."""
+"""Group sums below this, relative to the pixel's largest logit, are done again with a maximum of
+their own."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +96,7 @@ class HierarchicalLoss(nn.Module):
         terms = self.terms(logits, codes)
         return terms.total.sum() / terms.labelled.sum().clamp(min=1)
 
-    def terms(
-        self, logits: Float[Tensor, "B K H W"], codes: Integer[Tensor, "B H W"]
-    ) -> LossTerms:
+    def terms(self, logits: Float[Tensor, "B K H W"], codes: Integer[Tensor, "B H W"]) -> LossTerms:
         """Return the loss as sums; arguments and errors as for ``forward``."""
         rows = self._rows(logits, codes)
         with torch.autocast(logits.device.type, enabled=False):
@@ -133,7 +133,7 @@ class HierarchicalLoss(nn.Module):
         ignored = codes == self.ignore
         wrong = ((codes < 0) | (codes >= self.num_codes)) & ~ignored
         if wrong.any():
-            found = codes[wrong].unique().tolist()[:5]
+            found = np.unique(codes[wrong].numpy(force=True))[:5].tolist()
             raise HarmonizeError(
                 f"codes must be in 0..{self.num_codes - 1} or {self.ignore} (ignore), got {found}"
             )
@@ -179,7 +179,9 @@ class _HierarchicalLoss(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, total: Tensor, _: Tensor) -> tuple[Tensor | None, None, None, None, None]:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, total: Tensor, _: Tensor
+    ) -> tuple[Tensor | None, None, None, None, None]:
         return ctx.gradient * total[:, None, None, None], None, None, None, None
 
 
@@ -191,7 +193,7 @@ def _chunk(
     members: Bool[Tensor, "S K"],
 ) -> tuple[Float[Tensor, "D P"], Float[Tensor, "K P"]]:
     """Return the terms L_d of a chunk of pixels and the gradient of their weighted sum."""
-    leaves, pixels = logits.shape
+    pixels = logits.shape[1]
     sums = logits.new_empty(len(members), pixels)
     exponentials = sums[len(unions) : -1]
     torch.sub(logits, logits.amax(0), out=exponentials).exp_()
@@ -218,12 +220,15 @@ def _exact_chunk(
     weight: Float[Tensor, "D P"],
     members: Bool[Tensor, "S K"],
 ) -> tuple[Float[Tensor, "D P"], Float[Tensor, "K P"]]:
-    """Do as ``_chunk``, each logsumexp with a maximum of its own, for any finite logits."""
+    """Do as ``_chunk``, each logsumexp with a maximum of its own, for any finite logits.
+
+    In float64, since float32 holds a logsumexp of 1e4 to no better than 1e-3.
+    """
     with torch.enable_grad():
-        leaf_logits = logits.detach().requires_grad_()
+        leaf_logits = logits.detach().double().requires_grad_()
         terms = reference_terms(leaf_logits, sets, members)
         (gradient,) = torch.autograd.grad((terms * weight).sum(), leaf_logits)
-    return terms.detach(), gradient
+    return terms.detach().to(logits.dtype), gradient.to(logits.dtype)
 
 
 def reference_terms(

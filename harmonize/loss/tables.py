@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
+from numpy import ndarray
 from torch import Tensor
 
 from harmonize.errors import HarmonizeError
@@ -20,8 +22,8 @@ class LossTables:
 
     Attributes:
         members: the leaves of each set.
-        set_of: the number of S_d for d = 1..D; where d is not resolved, the set of all leaves, whose
-            term is zero.
+        set_of: the number of S_d for d = 1..D; where d is not resolved, the set of all leaves,
+            whose term is zero.
         weight: of the term at each depth; zero where it does not count.
         resolved: the depths that the label resolves.
         labelled: whether the pixel counts in the batch's mean.
@@ -48,11 +50,10 @@ def loss_tables(
         HarmonizeError: not as many depth weights as the ontology has depths.
     """
     depths = torch.arange(1, space.ontology.depth + 1)
-    agreement = torch.from_numpy(space.agreement)
-    resolved = depths[:, None] <= torch.from_numpy(space.num_resolved)  # (D, N - 1)
+    resolved = depths[:, None] <= torch.as_tensor(space.num_resolved)  # (D, N - 1)
     labelled = torch.ones(space.num_codes, dtype=torch.bool)
     if coarse == "ignore":
-        labelled = torch.from_numpy(space.masks.sum(1) == 1)
+        labelled = torch.as_tensor(space.masks.sum(1) == 1)
         resolved = resolved & labelled
     resolved = torch.nn.functional.pad(resolved, (0, 1))
     labelled = torch.nn.functional.pad(labelled, (0, 1))
@@ -62,7 +63,7 @@ def loss_tables(
     weight = kept * _depth_weights(depth_weights, space)[:, None]
     if weighting == "mean":
         weight = weight / kept.sum(0).clamp(min=1)
-    members, set_of = _sets(agreement, resolved)
+    members, set_of = _sets(space.agreement, resolved)
     return LossTables(members, set_of, weight.float(), resolved, labelled)
 
 
@@ -78,16 +79,16 @@ def _depth_weights(weights: tuple[float, ...] | None, space: TargetSpace) -> Flo
 
 
 def _sets(
-    agreement: Int[Tensor, "codes K"], resolved: Bool[Tensor, "D N"]
+    agreement: UInt8[ndarray, "codes K"], resolved: Bool[Tensor, "D N"]
 ) -> tuple[Bool[Tensor, "S K"], Int[Tensor, "D N"]]:
     """Number the distinct sets S_d; return their members and the number at each depth and code."""
     leaves = agreement.shape[1]
     unions: dict[tuple[bool, ...], int] = {}
     set_of = torch.full(resolved.shape, -1, dtype=torch.long)
-    for depth, code in resolved.nonzero().tolist():
+    for depth, code in np.argwhere(resolved.numpy()).tolist():
         members = agreement[code] > depth
         if members.sum() == 1:
-            set_of[depth, code] = -2 - int(members.nonzero())  # a leaf; numbered below
+            set_of[depth, code] = -2 - int(members.argmax())  # a leaf; numbered below
         else:
             set_of[depth, code] = unions.setdefault(tuple(members.tolist()), len(unions))
     num_unions = len(unions)

@@ -1,6 +1,7 @@
 """The U-Net of Ronneberger et al. (2015) as Muller & Smith (2020) train it."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -21,8 +22,8 @@ NORMS: dict[str, Callable[[int], nn.Module]] = {
 class UNet(nn.Module):
     """U-Net with widths w, 2w, 4w, 8w, 16w and transposed-convolution upsampling.
 
-    Weights are Kaiming-uniform, biases zero. Any picture size is taken: it is padded to a multiple of
-    16 at the right and bottom by repeating the border, and the logits are cut back.
+    Weights are Kaiming-uniform, biases zero. Any picture size is taken: it is padded to a multiple
+    of 16 at the right and bottom by repeating the border, and the logits are cut back.
 
     Args:
         num_leaves: K, the number of logits per pixel.
@@ -41,7 +42,7 @@ class UNet(nn.Module):
         )
         self.enlarge = nn.ModuleList(
             nn.ConvTranspose2d(below, above, kernel_size=2, stride=2)
-            for above, below in zip(widths[:-1], widths[1:], strict=True)
+            for above, below in pairwise(widths)
         )
         self.up = nn.ModuleList(_two_convolutions(2 * w, w, norm) for w in widths[:-1])
         self.pool = nn.MaxPool2d(2)

@@ -1,7 +1,7 @@
 """Checkpoints: one file each, which carries the tree, the mappings and the config as well.
 
-The file is in the safetensors format, so that loading it runs no code. It is written aside and renamed,
-so that a file under its final name is whole.
+The file is in the safetensors format, so that loading it runs no code. It is written aside and
+renamed, so that a file under its final name is whole.
 """
 
 import json
@@ -36,6 +36,7 @@ class Checkpoint:
         step: optimizer steps done.
         model: the network's parameters and buffers.
         optimizer: the optimizer's state dict.
+        meter: the losses added up since the last line of metrics.
         best: the best mean IoU so far, over the trained data sets; None before any evaluation.
         config: the run's config as YAML.
         ontology: the tree's name and text.
@@ -45,6 +46,7 @@ class Checkpoint:
     step: int
     model: dict[str, Tensor]
     optimizer: dict[str, Any]
+    meter: Tensor
     best: float | None
     config: str
     ontology: tuple[str, str]
@@ -86,6 +88,7 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
         HarmonizeError: the file cannot be written.
     """
     tensors = {f"model/{name}": tensor for name, tensor in checkpoint.model.items()}
+    tensors["meter"] = checkpoint.meter
     numbers: dict[str, dict[str, Any]] = {}
     for index, state in checkpoint.optimizer.get("state", {}).items():
         for key, value in state.items():
@@ -137,13 +140,14 @@ def load(path: Path) -> Checkpoint:
         kind, _, rest = name.partition("/")
         if kind == "model":
             model[rest] = tensor
-        else:
+        elif kind == "optimizer":
             index, _, key = rest.partition("/")
             state.setdefault(int(index), {})[key] = tensor
     return Checkpoint(
         step=facts["step"],
         model=model,
         optimizer={"state": state, "param_groups": facts["param_groups"]},
+        meter=tensors["meter"],
         best=facts["best"],
         config=facts["config"],
         ontology=(facts["ontology"][0], facts["ontology"][1]),

@@ -5,7 +5,7 @@ import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from accelerate import Accelerator
@@ -42,7 +42,9 @@ def check_trackers(names: tuple[str, ...]) -> None:
     """
     for name in names:
         if name not in TRACKERS:
-            raise HarmonizeError(f"train.track: no tracker {name!r}; {near_matches(name, TRACKERS)}")
+            raise HarmonizeError(
+                f"train.track: no tracker {name!r}; {near_matches(name, TRACKERS)}"
+            )
         if find_spec(TRACKERS[name]) is None:
             raise HarmonizeError(
                 f"train.track: {name} needs a package that is not installed: "
@@ -67,13 +69,23 @@ class LossMeter:
         self._sums.index_add_(0, datasets.long(), sums.double())
         self._pixels.index_add_(0, datasets.long(), pixels.double())
 
+    def state(self, accelerator: Accelerator) -> Float[Tensor, "2 N D1"]:
+        """Return the sums and pixel counts so far, over all processes."""
+        mine = torch.stack([self._sums, self._pixels])
+        return cast("Tensor", accelerator.reduce(mine, reduction="sum"))
+
+    def restore(self, state: Float[Tensor, "2 N D1"], accelerator: Accelerator) -> None:
+        """Go on from what ``state`` returned; the main process stands for all."""
+        if accelerator.is_main_process:
+            self._sums, self._pixels = state.to(self._sums).unbind()
+
     def take(self, accelerator: Accelerator) -> dict[str, Value]:
         """Return the means over all processes since the last call, and start again.
 
-        Losses are per labelled pixel; those by depth are per pixel whose label resolves the depth, and
-        null where there is none.
+        Losses are per labelled pixel; those by depth are per pixel whose label resolves the depth,
+        and null where there is none.
         """
-        sums, pixels = accelerator.reduce([self._sums, self._pixels], reduction="sum")
+        sums, pixels = self.state(accelerator)
         report: dict[str, Value] = _means(sums.sum(0), pixels.sum(0))
         report["datasets"] = {
             name: _means(sums[number], pixels[number]) for number, name in enumerate(self._names)
@@ -134,9 +146,8 @@ class Tracker:
             sys.stdout.flush()
 
     def close(self) -> None:
-        """Finish the progress bar and the trackers."""
+        """Finish the progress bar."""
         self._bar.close()
-        self._accelerator.end_training()
 
     def _write(self, line: dict[str, Any]) -> None:
         if not self._main:

@@ -2,10 +2,10 @@
 
 import contextlib
 import dataclasses
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from harmonize.data.loading import load
 from harmonize.data.mixing import MixedOrder, StepSampler
 from harmonize.errors import HarmonizeError
 from harmonize.evaluation.evaluate import DatasetScores, evaluate
+from harmonize.evaluation.results import report_results
 from harmonize.loss.hierarchical import HierarchicalLoss
 from harmonize.models.build import build_model, normalize
 from harmonize.sources import Sources, load_sources, open_datasets
@@ -56,12 +57,12 @@ def train(config: RunConfig, *, name: str) -> Path:
     _check_batch(config, state.num_processes)
     output = prepare_output(config, name, state)
     accelerator = Accelerator(
-        mixed_precision=precision, log_with=list(config.train.track), project_dir=output
+        mixed_precision=precision, log_with=list(config.train.track) or None, project_dir=output
     )
     if config.train.track:
         accelerator.init_trackers("tracking")
-    trainer = Trainer(config, sources, trained, scored, output, accelerator)
-    trainer.run()
+    Trainer(config, sources, trained, scored, output, accelerator).run()
+    accelerator.end_training()
     return output
 
 
@@ -103,6 +104,8 @@ class Trainer:
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
         optimizer = build_optimizer(network, config.optim)
         self.model, self.optimizer = accelerator.prepare(network, optimizer)
+        names = [dataset.spec.name for dataset in trained]
+        self.meter = LossMeter(names, sources.ontology.depth, accelerator.device)
         if config.train.resume:
             self._restore()
 
@@ -111,17 +114,15 @@ class Trainer:
         config, accelerator = self.config, self.accelerator
         tracker = Tracker(self.output, accelerator, start=self.step, steps=config.train.steps)
         tracker.say(self._summary())
-        names = [dataset.spec.name for dataset in self.trained]
-        meter = LossMeter(names, self.sources.ontology.depth, accelerator.device)
         results: list[DatasetScores] = []
         batches = self._batches()
         while self.step < config.train.steps:
-            lr = self._train_step(batches, meter)
+            lr = self._train_step(batches)
             self.step += 1
             tracker.step()
             finished = self.step == config.train.steps
             if finished or self.step % config.train.log_every == 0:
-                report = meter.take(accelerator)
+                report = self.meter.take(accelerator)
                 _check_finite(report["loss"], self.step)
                 tracker.train(self.step, report, lr=lr, batch_size=config.data.batch_size)
             if finished or _due(self.step, config.train.evaluate_every):
@@ -136,12 +137,12 @@ class Trainer:
             print(f"\nThe run lies in {self.output}")
         accelerator.wait_for_everyone()
 
-    def _train_step(self, batches: Iterator[Batch], meter: LossMeter) -> float:
+    def _train_step(self, batches: Iterator[Batch]) -> float:
         """Take one optimizer step over the global batch; return its learning rate."""
         accelerator = self.accelerator
         parts = [next(batches).to(accelerator.device) for _ in range(self.config.train.accumulate)]
         own = torch.stack([self.loss.count_labelled(part.codes) for part in parts]).sum()
-        labelled = accelerator.reduce(own, reduction="sum").clamp(min=1)
+        labelled = cast("Tensor", accelerator.reduce(own, reduction="sum")).clamp(min=1)
         # Gradients are averaged over the processes, but the loss is a mean over all their pixels.
         scale = accelerator.num_processes / labelled
         lr = learning_rate(self.config.optim, self.step, self.config.train.steps)
@@ -155,7 +156,7 @@ class Trainer:
                 pictures = normalize(part.pictures).contiguous(memory_format=torch.channels_last)
                 terms = self.loss.terms(self.model(pictures), part.codes)
                 accelerator.backward(terms.total.sum() * scale)
-            meter.add(terms, part.datasets)
+            self.meter.add(terms, part.datasets)
         self.optimizer.step()
         self.optimizer.zero_grad()
         return lr
@@ -206,11 +207,13 @@ class Trainer:
         return results
 
     def _save(self, path: Path) -> None:
+        meter = self.meter.state(self.accelerator)
         if self.accelerator.is_main_process:
             state = Checkpoint(
                 step=self.step,
                 model=self.accelerator.unwrap_model(self.model).state_dict(),
                 optimizer=self.optimizer.state_dict(),
+                meter=meter,
                 best=self.best,
                 **checkpoints.describe_run(self.config, self.sources),
             )
@@ -226,6 +229,7 @@ class Trainer:
         _check_same_run(self.config, state.run_config(), path)
         checkpoints.restore_model(self.accelerator.unwrap_model(self.model), state, path)
         self.optimizer.load_state_dict(state.optimizer)
+        self.meter.restore(state.meter, self.accelerator)
         self.step, self.best = state.step, state.best
 
     def _summary(self) -> str:
@@ -234,7 +238,9 @@ class Trainer:
         network = self.accelerator.unwrap_model(self.model)
         parameters = sum(parameter.numel() for parameter in network.parameters())
         sets = ", ".join(f"{d.spec.name} ({len(d)} pictures)" for d in self.trained)
-        precision = "float32" if accelerator.mixed_precision == "no" else accelerator.mixed_precision
+        precision = (
+            "float32" if accelerator.mixed_precision == "no" else accelerator.mixed_precision
+        )
         return (
             f"ontology {self.sources.ontology.name}: {len(self.sources.ontology.leaves)} leaves, "
             f"{self.sources.ontology.depth} depths\n"
@@ -270,16 +276,8 @@ def learning_rate(config: OptimConfig, step: int, steps: int) -> float:
         "poly": (1 - done) ** POLY_POWER,
         "cosine": 0.5 * (1 + math.cos(math.pi * done)),
     }
-    return config.lr * factors[config.schedule]
-
-
-def report_results(results: list[DatasetScores], path: Path | None) -> None:
-    """Print the tables, and write the same numbers as JSON."""
-    for result in results:
-        print(f"\n{result.table()}")
-    if path is not None:
-        facts = {"datasets": {result.name: result.to_dict() for result in results}}
-        path.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    rise = min((step + 1) / (config.warmup + 1), 1)
+    return config.lr * rise * factors[config.schedule]
 
 
 def _check_batch(config: RunConfig, num_processes: int) -> None:

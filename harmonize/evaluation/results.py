@@ -1,0 +1,24 @@
+"""Scores of several data sets, printed as tables and written as JSON."""
+
+import json
+from pathlib import Path
+
+from harmonize.errors import HarmonizeError
+from harmonize.evaluation.evaluate import DatasetScores
+
+
+def report_results(results: list[DatasetScores], path: Path | None) -> None:
+    """Print a table for each data set, and write the same numbers to ``path``.
+
+    Raises:
+        HarmonizeError: the file cannot be written.
+    """
+    for result in results:
+        print(f"\n{result.table()}")
+    if path is None:
+        return
+    facts = {"datasets": {result.name: result.to_dict() for result in results}}
+    try:
+        path.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise HarmonizeError(f"{path}: cannot be written: {error.strerror}") from None

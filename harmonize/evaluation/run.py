@@ -1,0 +1,101 @@
+"""Score the network of a run folder, which with the data is all that is needed."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+
+from harmonize.commands import processes
+from harmonize.config import RunConfig, find_file
+from harmonize.data.dataset import SegmentationDataset
+from harmonize.errors import HarmonizeError, near_matches
+from harmonize.evaluation.evaluate import evaluate
+from harmonize.evaluation.results import report_results
+from harmonize.models.build import build_model
+from harmonize.sources import Sources, open_datasets
+from harmonize.spec import DatasetSpec
+from harmonize.strict_yaml import load_text
+from harmonize.training import checkpoint as checkpoints
+from harmonize.training.precision import choose_precision
+
+DEFAULT_SPLIT = "val"
+
+
+def evaluate_run(
+    run: Path,
+    *,
+    datasets: Sequence[str] = (),
+    split: str | None = None,
+    which: str = "last",
+    json_file: Path | None = None,
+    overrides: Iterable[str] = (),
+) -> None:
+    """Score a run's checkpoint, print the tables and write them as JSON if asked.
+
+    Args:
+        run: the run folder.
+        datasets: names of the run's data sets, or mapping files; all that the config scores if
+            empty.
+        split: the split to score; by default the one that the config scores, else ``val``.
+        which: ``best`` or ``last`` checkpoint.
+        json_file: where to write the scores.
+        overrides: of the run's config, such as ``data.roots.NAME=FOLDER``.
+
+    Raises:
+        HarmonizeError: what the user can mend.
+    """
+    path = checkpoints.choose(run, which)
+    state = checkpoints.load(path)
+    config = RunConfig.from_document(load_text(state.config, f"{path}: config"), overrides)
+    sources = state.sources()
+    opened = _open(sources, config, datasets, split)
+    processes()
+    accelerator = Accelerator(
+        mixed_precision=choose_precision(config.train.precision, cuda=torch.cuda.is_available())
+    )
+    model = build_model(
+        config.model.name,
+        len(sources.ontology.leaves),
+        width=config.model.width,
+        norm=config.model.norm,
+    )
+    checkpoints.restore_model(model, state, path)
+    model = model.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    results = [
+        evaluate(
+            model,
+            dataset,
+            sources.ontology,
+            accelerator=accelerator,
+            size=config.data.size,
+            crop=config.evaluate.crop,
+            workers=config.data.workers,
+            progress=accelerator.is_main_process,
+        )
+        for dataset in opened
+    ]
+    if accelerator.is_main_process:
+        print(f"{path}, after {state.step} steps")
+        report_results(results, json_file)
+
+
+def _open(
+    sources: Sources, config: RunConfig, datasets: Sequence[str], split: str | None
+) -> list[SegmentationDataset]:
+    known = {spec.name: (entry, spec) for entry, spec in (*sources.trained, *sources.also)}
+    pairs: list[tuple[DatasetSpec, str]] = []
+    for name in datasets or [name for name, (entry, _) in known.items() if entry.evaluate]:
+        if name in known:
+            entry, spec = known[name]
+            pairs.append((spec, split or entry.evaluate or DEFAULT_SPLIT))
+        elif find_file(name).is_file():
+            pairs.append((DatasetSpec.from_file(find_file(name)), split or DEFAULT_SPLIT))
+        else:
+            raise HarmonizeError(
+                f"--dataset {name}: neither a data set of this run nor a mapping file; "
+                f"{near_matches(name, known)}"
+            )
+    if not pairs:
+        raise HarmonizeError("the run's config scores no data set; name one with --dataset")
+    return open_datasets(pairs, config.data.roots)

@@ -1,0 +1,46 @@
+"""Score a trained network on data sets, each in its own classes.
+
+    accelerate launch scripts/evaluate.py RUN_DIR [--dataset NAME_OR_YAML ...] [--split NAME]
+        [--checkpoint best|last] [--json FILE] [key.path=value ...]
+
+Without --dataset, the data sets of the run's config are scored.
+"""
+
+import argparse
+from pathlib import Path
+
+from harmonize.commands import mistakes_shown
+from harmonize.evaluation.run import evaluate_run
+
+
+def main() -> None:
+    """Read the command line and score."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("run", type=Path, metavar="RUN_DIR", help="the run folder")
+    parser.add_argument(
+        "--dataset",
+        action="append",
+        default=[],
+        metavar="NAME_OR_YAML",
+        help="a data set of the run by name, or any mapping; may be repeated",
+    )
+    parser.add_argument("--split", help="the split to score (default: the config's, else val)")
+    parser.add_argument("--checkpoint", choices=["best", "last"], default="last")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the scores here as well")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="key.path=value", help="such as data.roots.NAME=FOLDER"
+    )
+    arguments = parser.parse_intermixed_args()
+    with mistakes_shown():
+        evaluate_run(
+            arguments.run,
+            datasets=arguments.dataset,
+            split=arguments.split,
+            which=arguments.checkpoint,
+            json_file=arguments.json,
+            overrides=arguments.overrides,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""Networks by name, the errors of wrong names, and the normalisation of pictures."""
+
+import pytest
+import torch
+from torch import nn
+from torchvision.models import _api
+
+from harmonize.errors import HarmonizeError
+from harmonize.models.build import build_model, normalize
+from harmonize.models.unet import UNet
+
+LIGHT = "lraspp_mobilenet_v3_large"  # the lightest of torchvision's networks
+
+
+@pytest.fixture(autouse=True)
+def _no_download(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("weights were asked for")
+
+    monkeypatch.setattr(_api.WeightsEnum, "get_state_dict", refuse)
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", refuse)
+
+
+def modules(network: nn.Module, kind: type[nn.Module]) -> list[nn.Module]:
+    """Return the modules of a kind."""
+    return [module for module in network.modules() if isinstance(module, kind)]
+
+
+def test_pictures_are_normalised_by_the_statistics_of_imagenet() -> None:
+    picture = torch.tensor([0, 128, 255], dtype=torch.uint8)[None, :, None, None]
+    result = normalize(picture)
+    expected = [(0 - 0.485) / 0.229, (128 / 255 - 0.456) / 0.224, (1 - 0.406) / 0.225]
+    assert result.dtype == torch.float32
+    torch.testing.assert_close(result.flatten(), torch.tensor(expected))
+
+
+def test_the_unet_has_the_width_and_norm_asked_for() -> None:
+    network = build_model("unet", 4, width=8, norm="group")
+    assert isinstance(network, UNet)
+    assert network.head.weight.shape == (4, 8, 1, 1)
+    groups = modules(network, nn.GroupNorm)
+    assert len(groups) == 18
+    assert all(isinstance(group, nn.GroupNorm) and group.num_groups == 8 for group in groups)
+    assert not modules(network, nn.BatchNorm2d)
+    assert len(modules(build_model("unet", 4, width=8), nn.BatchNorm2d)) == 18
+
+
+def test_the_unet_is_64_wide_unless_told_otherwise() -> None:
+    with torch.device("meta"):
+        network = build_model("unet", 4)
+    assert isinstance(network, UNet)
+    assert network.head.weight.shape == (4, 64, 1, 1)
+
+
+@pytest.mark.parametrize("norm", ["batch", "group"])
+def test_a_network_of_torchvision_gives_logits_of_the_pictures_size(norm: str) -> None:
+    network = build_model(LIGHT, 7, norm="group" if norm == "group" else "batch").eval()
+    with torch.no_grad():
+        logits = network(torch.randn(2, 3, 33, 48))
+    assert isinstance(logits, torch.Tensor)
+    assert logits.shape == (2, 7, 33, 48)
+    assert logits.isfinite().all()
+
+
+def test_group_norm_takes_the_place_of_every_batch_norm() -> None:
+    batch, group = build_model(LIGHT, 3), build_model(LIGHT, 3, norm="group")
+    batch_norms = modules(batch, nn.BatchNorm2d)
+    assert len(batch_norms) > 40
+    assert not modules(group, nn.modules.batchnorm._BatchNorm)
+    channels = [module.num_features for module in batch_norms if isinstance(module, nn.BatchNorm2d)]
+    group_norms = modules(group, nn.GroupNorm)
+    assert [m.num_channels for m in group_norms if isinstance(m, nn.GroupNorm)] == channels
+    assert {m.num_groups for m in group_norms if isinstance(m, nn.GroupNorm)} == {8}
+
+
+def test_group_norm_treats_each_picture_alone() -> None:
+    torch.manual_seed(0)
+    network = build_model(LIGHT, 3, norm="group").train()
+    for module in modules(network, nn.Dropout):
+        module.eval()
+    both = torch.randn(2, 3, 64, 64)
+    both[1] *= 5
+    with torch.no_grad():
+        torch.testing.assert_close(network(both)[:1], network(both[:1]), rtol=1e-3, atol=1e-4)
+
+
+def test_the_same_seed_gives_the_same_weights() -> None:
+    states = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        states.append(build_model(LIGHT, 3).state_dict())
+    assert all(torch.equal(weights, states[1][name]) for name, weights in states[0].items())
+    assert any(not torch.equal(weights, states[2][name]) for name, weights in states[0].items())
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("unett", "did you mean unet?"),
+        ("deeplabv3_resnet5", "did you mean deeplabv3_resnet50 or deeplabv3_resnet101 or "),
+        ("lraspp_mobilenet_v3", "did you mean lraspp_mobilenet_v3_large"),
+        ("resnet50", "did you mean fcn_resnet50"),
+        ("segformer", "choose from: unet, deeplabv3_mobilenet_v3_large, deeplabv3_resnet101, "),
+    ],
+)
+def test_an_unknown_network_is_named_with_near_matches(name: str, advice: str) -> None:
+    with pytest.raises(HarmonizeError) as caught:
+        build_model(name, 3)
+    assert str(caught.value).startswith(f"model.name: no network {name!r}; {advice}")
+
+
+def test_a_width_belongs_to_the_unet() -> None:
+    with pytest.raises(HarmonizeError) as caught:
+        build_model(LIGHT, 3, width=16)
+    assert str(caught.value) == f"model.width: belongs to unet, not to {LIGHT}; remove it"
+
+
+@pytest.mark.parametrize("width", [1, 12, 63])
+def test_group_norm_needs_a_width_that_its_groups_divide(width: int) -> None:
+    with pytest.raises(HarmonizeError) as caught:
+        build_model("unet", 3, width=width, norm="group")
+    assert str(caught.value) == f"model.width: group norm needs a multiple of 8, got {width}"
+    assert isinstance(build_model("unet", 3, width=width), UNet)

@@ -1,0 +1,170 @@
+"""The scripts and the ``harmonize`` command as a user calls them."""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+from tiny import tiny_config, tiny_values, write_project
+
+from harmonize import cli
+from harmonize.data import demo
+from harmonize.strict_yaml import dump
+from harmonize.training.trainer import train
+
+REPO = Path(__file__).parents[1]
+
+
+def call(
+    monkeypatch: pytest.MonkeyPatch, script: str, *arguments: object, status: int | None = None
+) -> None:
+    """Run a script in this process, as ``python scripts/NAME ARGUMENTS`` would."""
+    monkeypatch.setattr(sys, "argv", [script, *map(str, arguments)])
+    if status is None:
+        runpy.run_path(str(REPO / "scripts" / script), run_name="__main__")
+        return
+    with pytest.raises(SystemExit) as exit_:
+        runpy.run_path(str(REPO / "scripts" / script), run_name="__main__")
+    assert exit_.value.code == status
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return write_project(tmp_path)
+
+
+def test_train_mixed_without_arguments_runs_the_demo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(demo, "NUM_PICTURES", {"train": 3, "validation": 3, "test": 3})
+    small = ["train.steps=2", "data.size=32", "data.workers=0", "model.width=8"]
+    call(monkeypatch, "train_mixed.py", *small)
+    printed = capsys.readouterr().out
+    assert "helen, val: 3 pictures" in printed
+    assert "lfw_parts, val: 3 pictures" in printed
+    assert printed.rstrip().endswith("The run lies in runs/demo")
+    assert (tmp_path / "data" / "demo" / "helen" / "exemplars.txt").is_file()
+
+
+def test_a_mistake_is_one_line_and_status_2(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "run.yaml").write_text(dump(tiny_values(project, "run")))
+    call(monkeypatch, "train_mixed.py", "--config", "run.yaml", "train.stps=3", status=2)
+    shown = capsys.readouterr().err.strip()
+    assert shown == "error: command line: train.stps: unknown key; did you mean steps?"
+    call(monkeypatch, "train_mixed.py", "--config", "none.yaml", status=2)
+    assert capsys.readouterr().err.strip() == "error: none.yaml: no such file"
+
+
+def test_evaluate_needs_the_run_folder_and_the_data_alone(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(tiny_config(project, "run"), name="tiny")
+    for name in ("tiny.txt", "fine.yaml", "coarse.yaml"):
+        (project / name).unlink()
+    capsys.readouterr()
+    call(monkeypatch, "evaluate.py", "run", "--json", "scores.json")
+    assert "fine, val: 5 pictures" in capsys.readouterr().out
+    scores = json.loads((project / "scores.json").read_text())
+    assert scores == json.loads((project / "run" / "evaluation.json").read_text())
+
+
+def test_evaluate_takes_names_splits_and_new_mappings(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(tiny_config(project, "run"), name="tiny")
+    text = (project / "coarse.yaml").read_text().replace("name: coarse", "name: unseen")
+    (project / "unseen.yaml").write_text(text)
+    capsys.readouterr()
+    arguments = ["run", "--dataset", "fine", "--dataset", "unseen.yaml", "--split", "train"]
+    call(monkeypatch, "evaluate.py", *arguments, "--checkpoint", "best")
+    printed = capsys.readouterr().out
+    assert "fine, train: 10 pictures" in printed
+    assert "unseen, train: 8 pictures" in printed
+    assert "coarse, " not in printed
+    assert "best.safetensors, after 6 steps" in printed
+
+
+def test_evaluate_finds_data_where_the_command_line_says(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(tiny_config(project, "run"), name="tiny")
+    (project / "fine_data").rename(project / "elsewhere")
+    capsys.readouterr()
+    call(monkeypatch, "evaluate.py", "run", "--dataset", "fine", status=2)
+    assert "data.roots.fine=FOLDER" in capsys.readouterr().err
+    call(monkeypatch, "evaluate.py", "run", "--dataset", "fine", "data.roots.fine=elsewhere")
+    assert "fine, val: 5 pictures" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none"], "none: no such run folder"),
+        (["run", "--dataset", "fin"], "did you mean fine?"),
+        (["run", "--split", "tset"], "no split 'tset'"),
+        (["run", "data.rots.fine=x"], "data.rots: unknown key"),
+    ],
+)
+def test_evaluate_explains_mistakes(
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    train(tiny_config(project, "run", "train.steps=1"), name="tiny")
+    call(monkeypatch, "evaluate.py", *arguments, status=2)
+    assert message in capsys.readouterr().err
+
+
+def test_tree_draws_the_tree_and_its_groups(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["tree", str(REPO / "trees" / "faces.txt")]) == 0
+    printed = capsys.readouterr().out
+    assert "├── background" in printed
+    assert "depth 3: 6 groups" in printed
+    assert "  mouth = upper_lip, inner_mouth, lower_lip" in printed
+
+
+def test_tree_of_a_config_shows_who_labels_which_node(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["tree", str(REPO / "configs" / "demo.yaml")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    face = next(line for line in lines if "── face " in line)
+    assert face.split()[-1] == "lfw_parts:skin"
+    background = next(line for line in lines if "── background" in line)
+    assert background.split()[-2:] == ["helen:background", "lfw_parts:background"]
+
+
+def test_check_passes_everything_shipped(capsys: pytest.CaptureFixture[str]) -> None:
+    files = [
+        str(path) for name in ("trees", "datasets", "configs") for path in (REPO / name).iterdir()
+    ]
+    assert cli.main(["check", *files]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(files)
+
+
+def test_check_shows_all_problems_of_all_files(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "bad.txt").write_text("a\na\n")
+    text = (project / "fine.yaml").read_text()
+    (project / "bad.yaml").write_text(text.replace("left: 1", "left: 0").replace("thing", "thng"))
+    assert cli.main(["check", "bad.txt", "bad.yaml", "tiny.txt"]) == 1
+    printed = capsys.readouterr().out
+    assert "bad.txt:2: 'a' stands on line 1 already" in printed
+    assert "0 stands for 'background' already" in printed
+    assert "tiny.txt: a tree of 3 leaves" in printed
+    assert "2 problems" in printed
+
+
+def test_demo_data_writes_both_sets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(demo, "NUM_PICTURES", {"train": 1, "validation": 1, "test": 1})
+    assert cli.main(["demo-data", str(tmp_path / "d")]) == 0
+    assert (tmp_path / "d" / "lfw_parts" / "parts_train.txt").is_file()
+    assert "are written" in capsys.readouterr().out

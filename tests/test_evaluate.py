@@ -1,0 +1,152 @@
+"""Scoring in a data set's own classes."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from accelerate import Accelerator
+from PIL import Image
+from tiny import COLORS, write_project
+from torch import Tensor, nn
+
+from harmonize import DatasetSpec, Ontology
+from harmonize.data.dataset import SegmentationDataset
+from harmonize.evaluation.evaluate import classify, evaluate
+from harmonize.models.build import normalize
+
+
+class ByColor(nn.Module):
+    """Gives the leaves background, left and right logits by the pixel's nearest colour."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        colors = torch.from_numpy(COLORS.astype(np.uint8))[:, :, None, None]
+        self.register_buffer("colors", normalize(colors)[:, :, 0, 0])
+        self.sizes: list[tuple[int, int]] = []
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        self.sizes.append((pictures.shape[2], pictures.shape[3]))
+        colors = self.get_buffer("colors")
+        return -10 * (pictures[:, None] - colors[None, :, :, None, None]).square().sum(2)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_project(tmp_path_factory.mktemp("project"))
+
+
+@pytest.fixture
+def open_set(project: Path) -> Callable[[str], SegmentationDataset]:
+    def open_one(name: str) -> SegmentationDataset:
+        spec = DatasetSpec.from_file(project / f"{name}.yaml")
+        return SegmentationDataset(spec, "val", root=project / f"{name}_data")
+
+    return open_one
+
+
+@pytest.fixture
+def tree(project: Path) -> Ontology:
+    return Ontology.from_file(project / "tiny.txt")
+
+
+def test_classify_sums_the_leaves_of_a_class() -> None:
+    # p = 0.4, 0.3, 0.3: the largest leaf loses against the two others together
+    logits = torch.tensor([0.4, 0.3, 0.3]).log()[:, None, None]
+    masks = torch.tensor([[True, False, False], [False, True, True]])
+    assert classify(logits, masks).item() == 1
+
+
+def test_classify_ignores_leaves_of_no_class_and_classes_without_leaves() -> None:
+    logits = torch.tensor([1e4, -300.0, -200.0])[:, None, None]
+    masks = torch.tensor([[False, False, False], [False, True, False], [False, False, True]])
+    assert classify(logits, masks).item() == 2
+
+
+def test_classify_gives_ties_to_the_first_class() -> None:
+    masks = torch.eye(3, dtype=torch.bool)
+    assert classify(torch.zeros(3, 1, 1), masks).item() == 0
+
+
+@pytest.mark.parametrize("name", ["fine", "coarse"])
+def test_a_right_network_scores_one_in_each_sets_own_classes(
+    name: str, open_set: Callable[[str], SegmentationDataset], tree: Ontology
+) -> None:
+    dataset = open_set(name)
+    found = evaluate(ByColor(), dataset, tree, accelerator=Accelerator(cpu=True), size=20)
+    assert found.scores.mean_iou == 1
+    assert found.scores.pixel_accuracy == 1
+    expected = {"fine": ("background", "left", "right"), "coarse": ("background", "thing")}
+    assert found.classes == expected[name]
+    assert found.pictures == len(dataset)
+
+
+def test_void_pixels_are_never_scored_and_all_others_once(
+    open_set: Callable[[str], SegmentationDataset],
+    tree: Ontology,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import harmonize.evaluation.evaluate as module
+
+    seen: list[int] = []
+    real = module.scores
+    monkeypatch.setattr(module, "scores", lambda m: seen.append(int(m.sum())) or real(m))
+    evaluate(ByColor(), open_set("fine"), tree, accelerator=Accelerator(cpu=True), size=20)
+    assert seen == [5 * (20 * 24 - 1)]
+
+
+def test_the_network_sees_the_shorter_side_at_size_or_the_centre_square(
+    open_set: Callable[[str], SegmentationDataset], tree: Ontology
+) -> None:
+    whole, square = ByColor(), ByColor()
+    accelerator = Accelerator(cpu=True)
+    evaluate(whole, open_set("fine"), tree, accelerator=accelerator, size=10)
+    evaluate(square, open_set("fine"), tree, accelerator=accelerator, size=10, crop=True)
+    assert set(whole.sizes) == {(10, 12)}
+    assert set(square.sizes) == {(10, 10)}
+
+
+def test_pictures_of_different_sizes_are_scored_at_their_own(tmp_path: Path) -> None:
+    project = write_project(tmp_path)
+    small = np.zeros((9, 31), dtype=np.uint8)
+    small[:, 20:] = 1
+    Image.fromarray(COLORS[small]).save(project / "fine_data" / "11.png")
+    Image.fromarray(small).save(project / "fine_data" / "11_ids.png")
+    dataset = SegmentationDataset(
+        DatasetSpec.from_file(project / "fine.yaml"), "val", root=project / "fine_data"
+    )
+    network = ByColor()
+    found = evaluate(
+        network,
+        dataset,
+        Ontology.from_file(project / "tiny.txt"),
+        accelerator=Accelerator(cpu=True),
+        size=20,
+    )
+    assert network.sizes == [(20, 24), (20, 69), (20, 24)]
+    assert found.scores.pixel_accuracy > 0.99
+
+
+def test_scoring_leaves_the_networks_mode_as_it_was(
+    open_set: Callable[[str], SegmentationDataset], tree: Ontology
+) -> None:
+    network = ByColor().train()
+    evaluate(network, open_set("coarse"), tree, accelerator=Accelerator(cpu=True), size=20)
+    assert network.training
+
+
+def test_the_table_and_the_json_show_the_same_numbers(
+    open_set: Callable[[str], SegmentationDataset], tree: Ontology
+) -> None:
+    found = evaluate(ByColor(), open_set("fine"), tree, accelerator=Accelerator(cpu=True), size=20)
+    table = found.table().splitlines()
+    assert table[0] == "fine, val: 5 pictures"
+    assert "mean IoU (3 of 3 classes)  100.00" in table
+    assert found.to_dict() == {
+        "split": "val",
+        "pictures": 5,
+        "mean_iou": 1.0,
+        "pixel_accuracy": 1.0,
+        "iou": {"background": 1.0, "left": 1.0, "right": 1.0},
+    }

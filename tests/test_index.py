@@ -1,0 +1,311 @@
+"""Which files a split consists of, and what is said when they do not fit."""
+
+from pathlib import Path
+from textwrap import dedent
+
+import numpy as np
+import pytest
+
+from harmonize.data.index import FileIndex, index_files, mask_files
+from harmonize.errors import HarmonizeError
+from harmonize.spec import DatasetSpec
+from harmonize.strict_yaml import load_text
+
+
+def make_spec(
+    splits: str,
+    *,
+    picture: str = "images/{id}.png",
+    label: str = "labels/{id}.png",
+    encoding: str = "ids",
+) -> DatasetSpec:
+    """Return a mapping with two classes; its splits start on line 6."""
+    text = dedent(f"""\
+        name: tiny
+        picture: "{picture}"
+        label: "{label}"
+        encoding: {encoding}
+        splits:
+          {splits}
+        classes: {{thing: 7, stuff: 2}}
+        meaning: {{}}
+        """)
+    return DatasetSpec.from_document(load_text(text, "tiny.yaml"))
+
+
+def touch(root: Path, *files: str) -> None:
+    """Make empty files."""
+    for file in files:
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).touch()
+
+
+def pairs(index: FileIndex) -> list[tuple[str, str]]:
+    """Return the picture and label of each entry."""
+    return [(index.picture(number), index.label(number)) for number in range(len(index))]
+
+
+def refused(spec: DatasetSpec, root: Path, split: str = "train") -> HarmonizeError:
+    """Return the error that indexing a split raises."""
+    with pytest.raises(HarmonizeError) as caught:
+        index_files(spec, split, root)
+    return caught.value
+
+
+def test_a_list_gives_one_picture_per_line_in_its_own_order(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"{folder}/{name}.png" for folder in ("images", "labels") for name in "abc"))
+    (tmp_path / "train.txt").write_text("c\n\n  a \n")
+    index = index_files(make_spec("train: {list: train.txt}"), "train", tmp_path)
+    assert pairs(index) == [
+        ("images/c.png", "labels/c.png"),
+        ("images/a.png", "labels/a.png"),
+    ]
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_line_endings_and_a_byte_order_mark_do_not_matter(
+    tmp_path: Path, ending: str, mark: bytes
+) -> None:
+    touch(tmp_path, "images/a.png", "labels/a.png", "images/b.png", "labels/b.png")
+    (tmp_path / "train.txt").write_bytes(mark + f"a{ending}b{ending}".encode())
+    index = index_files(make_spec("train: {list: train.txt}"), "train", tmp_path)
+    assert [index.picture(number) for number in range(2)] == ["images/a.png", "images/b.png"]
+
+
+def test_columns_name_the_fields_of_a_line(tmp_path: Path) -> None:
+    spec = make_spec(
+        "train: {list: train.txt, columns: [person, number]}",
+        picture="{person}/{person}_{number:04d}.jpg",
+        label="masks/{person}-{number:03d}.ppm",
+    )
+    touch(tmp_path, "Ada_X/Ada_X_0012.jpg", "masks/Ada_X-012.ppm")
+    (tmp_path / "train.txt").write_text("Ada_X\t 12\n")
+    expected = [("Ada_X/Ada_X_0012.jpg", "masks/Ada_X-012.ppm")]
+    assert pairs(index_files(spec, "train", tmp_path)) == expected
+
+
+def test_a_separator_leaves_spaces_inside_a_column(tmp_path: Path) -> None:
+    spec = make_spec('train: {list: train.txt, columns: [number, id], separator: ","}')
+    touch(tmp_path, "images/my picture.png", "labels/my picture.png")
+    (tmp_path / "train.txt").write_text("1 , my picture\n")
+    expected = [("images/my picture.png", "labels/my picture.png")]
+    assert pairs(index_files(spec, "train", tmp_path)) == expected
+
+
+def test_a_line_with_the_wrong_number_of_columns_is_named_with_its_line(tmp_path: Path) -> None:
+    spec = make_spec("train: {list: train.txt, columns: [person, number]}")
+    (tmp_path / "train.txt").write_text("Ada 1\nBen\n\nCleo 2 3\n")
+    path = tmp_path / "train.txt"
+    assert refused(spec, tmp_path).problems == (
+        f"{path}:2: expected 2 columns (person, number), got 1: 'Ben'",
+        f"{path}:4: expected 2 columns (person, number), got 3: 'Cleo 2 3'",
+    )
+
+
+def test_a_missing_list_is_named(tmp_path: Path) -> None:
+    error = refused(make_spec("train: {list: lists/train.txt}"), tmp_path)
+    assert str(error) == f"{tmp_path}/lists/train.txt: no such file"
+
+
+def test_a_column_that_is_no_number_is_shown_with_the_field_that_needs_one(tmp_path: Path) -> None:
+    spec = make_spec("train: {list: train.txt}", picture="images/{id:04d}.png")
+    (tmp_path / "train.txt").write_text("one\n")
+    error = refused(spec, tmp_path)
+    assert str(error) == "tiny.yaml:2: picture: {id:04d} needs a whole number, got 'one'"
+
+
+def test_a_field_that_nothing_gives_is_named_with_those_that_are_known(tmp_path: Path) -> None:
+    spec = make_spec("train: {list: train.txt}", picture="images/{city}/{id}.png")
+    (tmp_path / "train.txt").write_text("one\n")
+    assert "nothing gives {city} a value" in str(refused(spec, tmp_path))
+    assert "known: id, split" in str(refused(spec, tmp_path))
+
+
+def test_a_range_includes_both_ends(tmp_path: Path) -> None:
+    spec = make_spec("train: {range: [9, 11]}", picture="{id:03d}.png", label="{id:03d}_seg.png")
+    touch(tmp_path, *(f"{number:03d}{end}.png" for number in range(20) for end in ("", "_seg")))
+    expected = [(f"{number}.png", f"{number}_seg.png") for number in ("009", "010", "011")]
+    assert pairs(index_files(spec, "train", tmp_path)) == expected
+
+
+def test_a_glob_takes_the_files_that_match_in_sorted_order(tmp_path: Path) -> None:
+    spec = make_spec('train: {glob: "labels/{id}.png"}')
+    touch(tmp_path, *(f"{folder}/{name}.png" for folder in ("images", "labels") for name in "bca"))
+    touch(tmp_path, "labels/notes.txt", "labels/deeper/d.png", "images/e.png")
+    index = index_files(spec, "train", tmp_path)
+    assert [index.label(number) for number in range(len(index))] == [
+        "labels/a.png",
+        "labels/b.png",
+        "labels/c.png",
+    ]
+
+
+def test_a_glob_obeys_formats_and_repeated_fields(tmp_path: Path) -> None:
+    spec = make_spec(
+        'train: {glob: "{city}/{city}_{id:03d}_*_label.png"}',
+        picture="{city}/{id:03d}.png",
+        label="{city}/{city}_{id:03d}_x_label.png",
+    )
+    touch(tmp_path, "bonn/bonn_007_x_label.png", "bonn/007.png")
+    touch(tmp_path, "bonn/ulm_008_x_label.png", "bonn/bonn_09_x_label.png", "bonn/bonn_abc_x_label")
+    expected = [("bonn/007.png", "bonn/bonn_007_x_label.png")]
+    assert pairs(index_files(spec, "train", tmp_path)) == expected
+
+
+def test_the_field_split_is_the_name_of_the_split_unless_given(tmp_path: Path) -> None:
+    splits = "{one: {list: '{split}.txt'}, two: {list: '{split}.txt', fields: {split: other}}}"
+    text = f"""\
+        name: tiny
+        picture: "{{split}}/{{id}}.png"
+        label: "{{split}}/{{id}}_l.png"
+        encoding: ids
+        splits: {splits}
+        classes: {{thing: 0}}
+        meaning: {{}}
+        """
+    spec = DatasetSpec.from_document(load_text(dedent(text), "tiny.yaml"))
+    touch(tmp_path, "one/a.png", "one/a_l.png", "other/b.png", "other/b_l.png")
+    (tmp_path / "one.txt").write_text("a\n")
+    (tmp_path / "other.txt").write_text("b\n")
+    assert pairs(index_files(spec, "one", tmp_path)) == [("one/a.png", "one/a_l.png")]
+    assert pairs(index_files(spec, "two", tmp_path)) == [("other/b.png", "other/b_l.png")]
+
+
+def test_fields_fill_the_templates_and_narrow_a_glob(tmp_path: Path) -> None:
+    spec = make_spec(
+        'train: {glob: "labels/{version}/{id}.png", fields: {version: 2, kind: rgb}}',
+        picture="{kind}/{id}.png",
+        label="labels/{version}/{id}.png",
+    )
+    touch(tmp_path, "labels/1/a.png", "labels/2/b.png", "rgb/a.png", "rgb/b.png")
+    assert pairs(index_files(spec, "train", tmp_path)) == [("rgb/b.png", "labels/2/b.png")]
+
+
+def test_a_star_stands_for_the_extension_that_a_file_has(tmp_path: Path) -> None:
+    spec = make_spec("train: {list: train.txt}", picture="{id}.*", label="labels/{id}.*")
+    touch(tmp_path, "a.jpg", "labels/a.png", "v1.2.JPEG", "labels/v1.2.ppm", "v1.png")
+    (tmp_path / "train.txt").write_text("a\nv1.2\n")
+    assert pairs(index_files(spec, "train", tmp_path)) == [
+        ("a.jpg", "labels/a.png"),
+        ("v1.2.JPEG", "labels/v1.2.ppm"),
+    ]
+
+
+def test_a_star_with_two_extensions_to_choose_from_is_refused(tmp_path: Path) -> None:
+    spec = make_spec("train: {list: train.txt}", picture="images/{id}.*")
+    touch(tmp_path, "images/a.png", "images/a.jpg", "labels/a.png")
+    (tmp_path / "train.txt").write_text("a\n")
+    error = refused(spec, tmp_path)
+    assert str(error) == f"{tmp_path}/images/a.*: which of a.jpg, a.png? name one"
+
+
+def test_missing_files_are_counted_and_the_first_three_named(tmp_path: Path) -> None:
+    spec = make_spec("train: {list: train.txt}", picture="images/{id}.*")
+    touch(tmp_path, "images/a.png", "labels/b.png", "images/d.png", "labels/d.png")
+    (tmp_path / "train.txt").write_text("a\nb\nc\nd\n")
+    assert str(refused(spec, tmp_path)) == (
+        f"tiny.yaml:6: splits.train: 4 files of tiny are missing from {tmp_path}: "
+        "labels/a.png, images/b.*, images/c.*, ...; "
+        "check data.roots and the mapping's `picture` and `label`"
+    )
+
+
+def test_every_mask_of_a_soft_label_must_be_there(tmp_path: Path) -> None:
+    spec = make_spec(
+        "train: {list: train.txt}", label="labels/{id}/{class:02d}.png", encoding="soft_masks"
+    )
+    touch(tmp_path, "images/a.png", "labels/a/02.png")
+    (tmp_path / "train.txt").write_text("a\n")
+    error = str(refused(spec, tmp_path))
+    assert "1 files of tiny are missing" in error
+    assert ": labels/a/07.png;" in error
+
+
+def test_soft_masks_are_kept_as_one_template_per_picture(tmp_path: Path) -> None:
+    spec = make_spec(
+        "train: {list: train.txt}", label="labels/{id}_{class:02d}.png", encoding="soft_masks"
+    )
+    touch(tmp_path, "images/{a}.png", "labels/{a}_02.png", "labels/{a}_07.png")
+    (tmp_path / "train.txt").write_text("{a}\n")
+    index = index_files(spec, "train", tmp_path)
+    assert index.picture(0) == "images/{a}.png"
+    assert mask_files(index.label(0), [7, 2]) == ["labels/{a}_07.png", "labels/{a}_02.png"]
+
+
+@pytest.mark.parametrize("line", ["../../secret", "..", "x/../../y"])
+@pytest.mark.parametrize("encoding", ["ids", "soft_masks"])
+def test_two_dots_in_a_list_cannot_leave_the_folder(
+    tmp_path: Path, line: str, encoding: str
+) -> None:
+    root = tmp_path / "root"
+    ending = "/{class}.png" if encoding == "soft_masks" else "/a.png"
+    spec = make_spec(
+        "train: {list: train.txt}", picture="{id}/a.png", label="{id}" + ending, encoding=encoding
+    )
+    touch(root, "train.txt")
+    for stray in (tmp_path, root, tmp_path.parent / "secret", tmp_path / "y"):
+        touch(stray, "a.png", "2.png", "7.png")
+    (root / "train.txt").write_text(f"{line}\n")
+    error = refused(spec, root)
+    assert str(error) == f"tiny.yaml:2: picture: '{line}/a.png' leads out of the data set's folder"
+
+
+def test_a_label_cannot_leave_the_folder_either(tmp_path: Path) -> None:
+    for encoding, label in (("ids", "labels/{mask}"), ("soft_masks", "labels/{mask}{class}")):
+        spec = make_spec(
+            "train: {list: train.txt, columns: [id, mask]}", label=label, encoding=encoding
+        )
+        touch(tmp_path, "images/a.png")
+        (tmp_path / "train.txt").write_text("a ../b.png\n")
+        assert str(refused(spec, tmp_path)).startswith("tiny.yaml:3: label: 'labels/../b.png")
+
+
+def test_an_absolute_path_cannot_leave_the_folder(tmp_path: Path) -> None:
+    spec = make_spec("train: {list: train.txt}", picture="{id}", label="{id}")
+    stray = tmp_path / "stray.png"
+    touch(tmp_path, "stray.png")
+    touch(tmp_path / "root", "train.txt")
+    (tmp_path / "root" / "train.txt").write_text(f"{stray}\n")
+    assert f"'{stray}' leads out of" in str(refused(spec, tmp_path / "root"))
+
+
+@pytest.mark.parametrize("split", ["list: ../train.txt", "glob: '../labels/{id}.png'"])
+def test_a_split_cannot_leave_the_folder(tmp_path: Path, split: str) -> None:
+    root = tmp_path / "root"
+    touch(tmp_path, "labels/a.png", "images/a.png")
+    touch(root, "labels/a.png", "images/a.png")
+    (tmp_path / "train.txt").write_text("a\n")
+    error = str(refused(make_spec(f"train: {{{split}}}"), root))
+    assert error.startswith("tiny.yaml:6: splits.train: '../")
+    assert error.endswith("leads out of the data set's folder")
+
+
+def test_dots_inside_a_name_are_harmless(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a..b.png", "labels/a..b.png")
+    (tmp_path / "train.txt").write_text("a..b\n")
+    index = index_files(make_spec("train: {list: train.txt}"), "train", tmp_path)
+    assert pairs(index) == [("images/a..b.png", "labels/a..b.png")]
+
+
+@pytest.mark.parametrize("split", ["list: train.txt", "glob: 'labels/{id}.png'"])
+def test_a_split_without_pictures_is_refused(tmp_path: Path, split: str) -> None:
+    (tmp_path / "train.txt").write_text("\n \n")
+    error = refused(make_spec(f"train: {{{split}}}"), tmp_path)
+    assert str(error) == (
+        f"tiny.yaml:6: splits.train: no pictures in {tmp_path}; check the split's list or pattern"
+    )
+
+
+def test_an_unknown_split_is_named_with_near_matches(tmp_path: Path) -> None:
+    error = refused(make_spec("train: {list: train.txt}"), tmp_path, "trian")
+    assert str(error) == "tiny.yaml:5: splits: no split 'trian'; did you mean train?"
+
+
+def test_the_index_holds_arrays_of_bytes_and_names_beyond_ascii(tmp_path: Path) -> None:
+    touch(tmp_path, "images/Zoë.png", "labels/Zoë.png")
+    (tmp_path / "train.txt").write_text("Zoë\n", encoding="utf-8")
+    index = index_files(make_spec("train: {list: train.txt}"), "train", tmp_path)
+    assert isinstance(index.pictures, np.ndarray)
+    assert (index.pictures.dtype.kind, index.labels.dtype.kind) == ("S", "S")
+    assert pairs(index) == [("images/Zoë.png", "labels/Zoë.png")]

@@ -1,0 +1,290 @@
+"""Label files of every kind, read back to exact class numbers, and the files that are refused."""
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from harmonize.data.labels import LabelReader, open_image
+from harmonize.errors import HarmonizeError
+from harmonize.spec import DatasetSpec
+from harmonize.strict_yaml import load_text
+
+GREY, COLOUR, PALETTE, GREY_ALPHA, COLOUR_ALPHA = 0, 2, 3, 4, 6  # PNG's colour types
+CHANNELS = {GREY: 1, COLOUR: 3, PALETTE: 1, GREY_ALPHA: 2, COLOUR_ALPHA: 4}
+
+
+def make_reader(encoding: str, classes: str) -> LabelReader:
+    """Return a reader for a mapping with the given classes."""
+    label = "{id}_{class}.png" if encoding == "soft_masks" else "{id}.png"
+    text = f"""
+name: tiny
+picture: "{{id}}.jpg"
+label: "{label}"
+encoding: {encoding}
+splits: {{}}
+classes: {classes}
+meaning: {{}}
+"""
+    return LabelReader(DatasetSpec.from_document(load_text(text, "tiny.yaml")))
+
+
+def write_png(path: Path, values: np.ndarray, *, bits: int, kind: int = GREY) -> None:
+    """Write a PNG file bit by bit, so that no library decides how it is stored."""
+    height, width = values.shape[:2]
+    flat = values.reshape(height, width * CHANNELS[kind]).astype(np.uint32)
+    places = np.arange(bits - 1, -1, -1, dtype=np.uint32)
+    rows = (flat[..., None] >> places & 1).astype(np.uint8).reshape(height, -1)
+    packed = np.packbits(rows, axis=1)
+    data = b"".join(b"\0" + row.tobytes() for row in packed)
+    palette = bytes(np.random.default_rng(0).permutation(256).astype(np.uint8)) * 3
+    parts = [(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0))]
+    if kind == PALETTE:
+        parts.append((b"PLTE", palette[: 3 * 2**bits]))
+    parts += [(b"IDAT", zlib.compress(data)), (b"IEND", b"")]
+    chunks = [
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        for name, body in parts
+    ]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+
+
+def refused(reader: LabelReader, root: Path, label: str = "a.png") -> str:
+    """Return the message of the error that reading a label raises."""
+    with pytest.raises(HarmonizeError) as caught:
+        reader.read(root, label)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+@pytest.mark.parametrize("width", [1, 7, 16, 33])
+def test_palette_pictures_are_read_by_index_whatever_their_colours(
+    tmp_path: Path, bits: int, width: int
+) -> None:
+    ids = np.random.default_rng(bits).integers(2**bits, size=(9, width))
+    ids.flat[:2] = 2**bits - 1, 0
+    write_png(tmp_path / "a.png", ids, bits=bits, kind=PALETTE)
+    # The class of id i is class number 2 ** bits - 1 - i.
+    names = ", ".join(f"c{number}: {number}" for number in reversed(range(2**bits)))
+    classes = make_reader("ids", f"{{{names}}}").read(tmp_path, "a.png")
+    assert classes.dtype == np.int16
+    np.testing.assert_array_equal(classes, 2**bits - 1 - ids)
+
+
+@pytest.mark.parametrize("bits", [1, 8])
+def test_grey_pictures_hold_their_ids(tmp_path: Path, bits: int) -> None:
+    ids = np.random.default_rng(0).integers(2, size=(5, 11))
+    write_png(tmp_path / "a.png", ids, bits=bits)
+    classes = make_reader("ids", "{one: 1, zero: 0}").read(tmp_path, "a.png")
+    np.testing.assert_array_equal(classes, 1 - ids)
+
+
+def test_several_ids_can_stand_for_one_class(tmp_path: Path) -> None:
+    write_png(tmp_path / "a.png", np.array([[0, 3, 255], [200, 0, 3]]), bits=8)
+    reader = make_reader("ids", "{thing: [3, 200], stuff: 0, void: 255}")
+    np.testing.assert_array_equal(reader.read(tmp_path, "a.png"), [[1, 0, 2], [0, 1, 0]])
+
+
+@pytest.mark.parametrize("form", ["png", "pgm", "tif"])
+def test_sixteen_bit_ids_are_exact(tmp_path: Path, form: str) -> None:
+    ids = np.array([[0, 1, 256], [258, 513, 65535]], dtype=np.uint16)
+    if form == "png":
+        write_png(tmp_path / "a.png", ids, bits=16)
+    else:
+        Image.fromarray(ids).save(tmp_path / "a.png", format={"pgm": "PPM", "tif": "TIFF"}[form])
+    reader = make_reader("ids", "{f: 65535, e: 513, d: 258, c: 256, b: 1, a: 0}")
+    np.testing.assert_array_equal(reader.read(tmp_path, "a.png"), [[5, 4, 3], [2, 1, 0]])
+
+
+@pytest.mark.parametrize(("bits", "top"), [(2, 3), (4, 15)])
+def test_grey_ids_that_decoding_would_scale_are_refused(
+    tmp_path: Path, bits: int, top: int
+) -> None:
+    # Pillow scales grey of 2 and 4 bits to 0..255, which would turn the highest id into 255.
+    write_png(tmp_path / "a.png", np.array([[0, top]]), bits=bits)
+    message = refused(make_reader("ids", f"{{a: 0, b: {top}, void: 255}}"), tmp_path)
+    assert message.startswith(f"{tmp_path}/a.png: decoding would rescale its pixels to 8 bits; ")
+
+
+@pytest.mark.parametrize("top", [3, 1000])
+def test_a_pgm_whose_greatest_value_decoding_would_scale_is_refused(
+    tmp_path: Path, top: int
+) -> None:
+    size = 1 if top < 256 else 2
+    body = b"".join(value.to_bytes(size, "big") for value in (0, top))
+    (tmp_path / "a.png").write_bytes(b"P5 2 1 %d\n" % top + body)
+    message = refused(make_reader("ids", "{a: 0, b: 3, c: 1000, void: [255, 65535]}"), tmp_path)
+    assert "rescale" in message
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"), [(COLOUR, "RGB"), (COLOUR_ALPHA, "RGBA"), (GREY_ALPHA, "LA")]
+)
+def test_ids_in_several_channels_are_refused(tmp_path: Path, kind: int, mode: str) -> None:
+    values = np.zeros((2, 2, CHANNELS[kind]), dtype=int)
+    write_png(tmp_path / "a.png", values, bits=8, kind=kind)
+    assert refused(make_reader("ids", "{a: 0}"), tmp_path) == (
+        f"{tmp_path}/a.png: expected ids in one channel, got mode {mode}; "
+        "colours need `encoding: rgb`"
+    )
+
+
+def test_unmapped_ids_are_named_with_their_numbers_of_pixels(tmp_path: Path) -> None:
+    # 4 lies between mapped ids, 9 and 200 beyond them.
+    write_png(tmp_path / "a.png", np.array([[0, 4, 9, 9], [7, 200, 200, 200]]), bits=8)
+    assert refused(make_reader("ids", "{a: 0, b: 7}"), tmp_path) == (
+        f"{tmp_path}/a.png: ids that no class of tiny stands for: "
+        "4 (1 pixels), 9 (2 pixels), 200 (3 pixels); "
+        "add them to `classes`, with the meaning `ignore` if they are void"
+    )
+
+
+def test_an_unmapped_id_between_mapped_ones_is_found(tmp_path: Path) -> None:
+    write_png(tmp_path / "a.png", np.array([[0, 4, 7]]), bits=8)
+    assert "stands for: 4 (1 pixels);" in refused(make_reader("ids", "{a: 0, b: 7}"), tmp_path)
+
+
+def test_at_most_five_unmapped_ids_are_named(tmp_path: Path) -> None:
+    write_png(tmp_path / "a.png", np.arange(10)[None], bits=8)
+    message = refused(make_reader("ids", "{a: 0}"), tmp_path)
+    assert "5 (1 pixels);" in message
+    assert "6 (" not in message
+
+
+def test_negative_ids_do_not_count_from_the_end(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[0, -1, 5]], dtype=np.int32)).save(tmp_path / "a.tif")
+    message = refused(make_reader("ids", "{a: 0, b: 5}"), tmp_path, "a.tif")
+    assert "stands for: -1 (1 pixels);" in message
+
+
+COLOURS = "{hair: [255, 0, 0], skin: ['#00ff00', [1, 2, 3]], background: [0, 0, 255]}"
+PAINTED = np.array([[(255, 0, 0), (0, 255, 0)], [(0, 0, 255), (1, 2, 3)]], dtype=np.uint8)
+
+
+@pytest.mark.parametrize("form", ["PNG", "PPM", "BMP", "TIFF"])
+def test_colours_are_read_exactly(tmp_path: Path, form: str) -> None:
+    Image.fromarray(PAINTED).save(tmp_path / "a.png", format=form)
+    classes = make_reader("rgb", COLOURS).read(tmp_path, "a.png")
+    assert classes.dtype == np.int16
+    np.testing.assert_array_equal(classes, [[0, 1], [2, 1]])
+
+
+def test_colours_with_alpha_are_read_without_it(tmp_path: Path) -> None:
+    alpha = np.array([[0, 1], [128, 255]], dtype=np.uint8)
+    Image.fromarray(np.dstack([PAINTED, alpha])).save(tmp_path / "a.png")
+    classes = make_reader("rgb", COLOURS).read(tmp_path, "a.png")
+    np.testing.assert_array_equal(classes, [[0, 1], [2, 1]])
+
+
+def test_colours_are_looked_up_in_a_palette(tmp_path: Path) -> None:
+    picture = Image.new("P", (2, 2))
+    picture.putdata([2, 0, 1, 3])
+    picture.putpalette([0, 255, 0, 0, 0, 255, 255, 0, 0, 1, 2, 3])
+    picture.save(tmp_path / "a.png")
+    classes = make_reader("rgb", COLOURS).read(tmp_path, "a.png")
+    np.testing.assert_array_equal(classes, [[0, 1], [2, 1]])
+
+
+@pytest.mark.parametrize("stray", [(0, 0, 0), (0, 255, 1), (254, 0, 0), (255, 255, 255)])
+def test_unmapped_colours_are_named_with_their_numbers_of_pixels(
+    tmp_path: Path, stray: tuple[int, int, int]
+) -> None:
+    picture = np.concatenate([PAINTED, np.full((3, 2, 3), stray, dtype=np.uint8)])
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    assert refused(make_reader("rgb", COLOURS), tmp_path) == (
+        f"{tmp_path}/a.png: colours that no class of tiny stands for: "
+        f"#{bytes(stray).hex()} (6 pixels); "
+        "add them to `classes`, with the meaning `ignore` if they are void"
+    )
+
+
+def test_a_grey_picture_has_no_colours(tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((2, 2), dtype=np.uint8)).save(tmp_path / "a.png")
+    message = refused(make_reader("rgb", "{a: [0, 0, 0]}"), tmp_path)
+    assert message == f"{tmp_path}/a.png: expected a colour picture, got mode L"
+
+
+@pytest.mark.parametrize("kind", [COLOUR, COLOUR_ALPHA])
+def test_colours_of_sixteen_bits_are_refused(tmp_path: Path, kind: int) -> None:
+    # Pillow reduces them to 8 bits, so that different colours become one.
+    values = np.full((2, 2, CHANNELS[kind]), 257 * 9)
+    write_png(tmp_path / "a.png", values, bits=16, kind=kind)
+    message = refused(make_reader("rgb", "{a: [9, 9, 9]}"), tmp_path)
+    assert message.startswith(f"{tmp_path}/a.png: decoding would rescale its pixels to 8 bits; ")
+
+
+def write_masks(folder: Path, masks: dict[int, np.ndarray]) -> None:
+    """Write one grey mask per id, as the mapping of ``make_reader`` names them."""
+    for number, mask in masks.items():
+        Image.fromarray(mask.astype(np.uint8)).save(folder / f"a_{number}.png")
+
+
+@given(data=st.data())
+def test_the_largest_soft_mask_wins_and_ties_go_to_the_lower_id(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("masks")
+    ids = data.draw(st.permutations([0, 3, 4, 12]), label="ids in the order of the classes")
+    levels = st.lists(st.sampled_from([0, 1, 127, 128, 255]), min_size=6, max_size=6)
+    masks = {number: np.array(data.draw(levels)).reshape(2, 3) for number in ids}
+    write_masks(folder, masks)
+    names = ", ".join(f"c{number}: {number}" for number in ids)
+    classes = make_reader("soft_masks", f"{{{names}}}").read(folder, "a_{class}.png")
+    for place in np.ndindex(2, 3):
+        top = max(mask[place] for mask in masks.values())
+        winner = min(number for number, mask in masks.items() if mask[place] == top)
+        assert classes[place] == ids.index(winner)
+    assert classes.dtype == np.int16
+
+
+def test_masks_of_different_sizes_are_refused(tmp_path: Path) -> None:
+    write_masks(tmp_path, {0: np.zeros((4, 6)), 1: np.zeros((4, 5))})
+    message = refused(make_reader("soft_masks", "{a: 0, b: 1}"), tmp_path, "a_{class}.png")
+    assert message == f"{tmp_path}/a_1.png: 5 x 4 pixels, but the other masks have 6 x 4"
+
+
+def test_a_mask_must_be_grey(tmp_path: Path) -> None:
+    write_masks(tmp_path, {0: np.zeros((4, 4)), 1: np.zeros((4, 4, 3))})
+    message = refused(make_reader("soft_masks", "{a: 0, b: 1}"), tmp_path, "a_{class}.png")
+    assert message == f"{tmp_path}/a_1.png: expected an 8-bit grey mask, got mode RGB"
+
+
+def test_a_mask_that_has_gone_is_named(tmp_path: Path) -> None:
+    write_masks(tmp_path, {0: np.zeros((4, 4))})
+    message = refused(make_reader("soft_masks", "{a: 0, b: 1}"), tmp_path, "a_{class}.png")
+    assert message == f"{tmp_path}/a_1.png: no such file"
+
+
+@pytest.mark.parametrize("content", [b"", b"not a picture at all", b"\x89PNG\r\n\x1a\n"])
+def test_a_file_that_is_no_picture_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.png").write_bytes(content)
+    message = refused(make_reader("ids", "{a: 0}"), tmp_path)
+    assert message.startswith(f"{tmp_path}/a.png: not a readable picture: ")
+
+
+def test_a_folder_in_place_of_a_picture_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.png").mkdir()
+    message = refused(make_reader("ids", "{a: 0}"), tmp_path)
+    assert message.startswith(f"{tmp_path}/a.png: not a readable picture: ")
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+def test_a_picture_cut_short_anywhere_is_refused_not_filled_with_grey(
+    tmp_path: Path, form: str
+) -> None:
+    path = tmp_path / "picture"
+    noise = np.random.default_rng(0).integers(256, size=(24, 24, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path, format=form)
+    whole = path.read_bytes()
+    trailer = 16 if form == "PNG" else 0  # a checksum and the end mark hold no pixels
+    for length in range(0, len(whole) - trailer, 7):
+        path.write_bytes(whole[:length])
+        with pytest.raises(HarmonizeError, match=f"^{path}: not a readable picture: "):
+            open_image(path)
+    path.write_bytes(whole)
+    assert open_image(path).size == (24, 24)

@@ -1,0 +1,47 @@
+"""Scores against hand-counted confusion matrices."""
+
+import math
+
+import pytest
+import torch
+
+from harmonize.evaluation.metrics import confusion_matrix, scores
+
+
+def test_confusion_counts_truth_in_rows_and_prediction_in_columns() -> None:
+    truth = torch.tensor([0, 0, 1, 2, 2, 2])
+    prediction = torch.tensor([0, 1, 1, 2, 0, 2])
+    expected = [[1, 1, 0], [0, 1, 0], [1, 0, 2]]
+    assert confusion_matrix(truth, prediction, 3).tolist() == expected
+
+
+def test_confusion_of_no_pixels_is_zero() -> None:
+    empty = torch.zeros(0, dtype=torch.int64)
+    assert confusion_matrix(empty, empty, 2).tolist() == [[0, 0], [0, 0]]
+
+
+def test_scores_of_a_hand_counted_matrix() -> None:
+    found = scores(torch.tensor([[6, 2], [1, 3]]))
+    assert found.iou.tolist() == pytest.approx([6 / 9, 3 / 6])
+    assert found.mean_iou == pytest.approx((6 / 9 + 3 / 6) / 2)
+    assert found.pixel_accuracy == pytest.approx(9 / 12)
+
+
+def test_a_class_that_is_only_predicted_counts_as_zero_and_an_absent_one_not_at_all() -> None:
+    found = scores(torch.tensor([[4, 1, 0], [0, 0, 0], [0, 0, 0]]))
+    assert found.iou[0].item() == pytest.approx(4 / 5)
+    assert found.iou[1].item() == 0
+    assert math.isnan(found.iou[2].item())
+    assert found.mean_iou == pytest.approx(0.4)
+
+
+def test_nothing_to_score_is_nan() -> None:
+    found = scores(torch.zeros(2, 2, dtype=torch.int64))
+    assert math.isnan(found.mean_iou)
+    assert math.isnan(found.pixel_accuracy)
+
+
+def test_counts_beyond_float32_stay_exact() -> None:
+    found = scores(torch.tensor([[2**40, 1], [0, 1]]))
+    assert found.iou[1].item() == pytest.approx(0.5)
+    assert found.pixel_accuracy == pytest.approx(1 - 1 / (2**40 + 2), rel=1e-15)

@@ -1,0 +1,375 @@
+"""YAML 1.2 scalars, places, refusals, overrides, and text that survives a round trip."""
+
+import math
+from pathlib import Path
+from typing import cast
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from harmonize import HarmonizeError
+from harmonize.strict_yaml import Document, Value, dotted, dump, load_file, load_text, read_text
+
+TEXT = """\
+seed: 3
+# a comment
+train:
+  steps: 10
+
+  track: [a, b]
+datasets:
+  - spec: one.yaml
+  - {spec: two.yaml, train: all}
+"""
+
+AMBIGUOUS = [
+    "no",
+    "1e-4",
+    "010",
+    "",
+    " x",
+    "x ",
+    "true",
+    "~",
+    "null",
+    "0x10",
+    "0o7",
+    ".inf",
+    ".nan",
+]
+AMBIGUOUS += [
+    "1.",
+    "-1",
+    "=",
+    "<<",
+    "- a",
+    "a: b",
+    "a #b",
+    "#",
+    "@x",
+    "*x",
+    "&x",
+    "!x",
+    "\n",
+    "a\n",
+]
+AMBIGUOUS += [
+    "2020-01-01",
+    "1_000",
+    "1:30",
+    "\t",
+    "\x85",
+    "\u2028",
+    "\ufeff",
+    "\x00",
+    "'",
+    '"',
+    "---",
+]
+
+texts = st.one_of(st.text(max_size=12), st.sampled_from(AMBIGUOUS))
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**100), 10**100),
+    st.floats(allow_nan=False),
+    texts,
+)
+values = st.recursive(
+    scalars,
+    lambda part: st.one_of(st.lists(part, max_size=4), st.dictionaries(texts, part, max_size=4)),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("no", "no"),
+        ("yes", "yes"),
+        ("on", "on"),
+        ("1e-4", 1e-4),
+        ("1E+2", 100.0),
+        ("010", 10),
+        ("-7", -7),
+        ("+7", 7),
+        ("0x1f", 31),
+        ("0o17", 15),
+        ("0o9", "0o9"),
+        (".5", 0.5),
+        ("5.", 5.0),
+        (".e3", ".e3"),
+        ("true", True),
+        ("FALSE", False),
+        ("tRUE", "tRUE"),
+        ("~", None),
+        ("null", None),
+        ("", None),
+        (".inf", math.inf),
+        ("-.inf", -math.inf),
+        ("inf", "inf"),
+        ("1_000", "1_000"),
+        ("1:30", "1:30"),
+        ("2020-01-01", "2020-01-01"),
+        ("=", "="),
+        ("'1'", "1"),
+        ('"true"', "true"),
+        ("|\n  1\n", "1\n"),
+    ],
+)
+def test_scalars_follow_yaml_1_2(text: str, value: Value) -> None:
+    read = load_text(f"x: {text}", "file").get(("x",))
+    assert (type(read), read) == (type(value), value)
+
+
+def test_dot_nan_is_not_a_number() -> None:
+    read = load_text("[.nan, nan]", "file").value
+    assert isinstance(read, list)
+    assert isinstance(read[0], float)
+    assert math.isnan(read[0])
+    assert read[1] == "nan"
+
+
+def test_keys_are_always_text() -> None:
+    assert load_text("{1: a, true: b, null: c, no: d}", "file").value == {
+        "1": "a",
+        "true": "b",
+        "null": "c",
+        "no": "d",
+    }
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "# only a comment\n", "---\n"])
+def test_a_text_without_content_is_none(text: str) -> None:
+    assert load_text(text, "file").value is None
+
+
+@pytest.mark.parametrize(
+    ("path", "where"),
+    [
+        ((), "run.yaml:1"),
+        (("seed",), "run.yaml:1: seed"),
+        (("train",), "run.yaml:3: train"),
+        (("train", "steps"), "run.yaml:4: train.steps"),
+        (("train", "track", 1), "run.yaml:6: train.track.1"),
+        (("train", "track", 1, "x"), "run.yaml:6: train.track.1.x"),
+        (("train", "unwritten"), "run.yaml:3: train.unwritten"),
+        (("datasets", 0, "spec"), "run.yaml:8: datasets.0.spec"),
+        (("datasets", 1), "run.yaml:9: datasets.1"),
+        (("datasets", 1, "train"), "run.yaml:9: datasets.1.train"),
+        (("datasets", 7), "run.yaml:7: datasets.7"),
+        (("unwritten",), "run.yaml:1: unwritten"),
+    ],
+)
+def test_where_names_the_line_of_the_value_or_of_its_nearest_parent(
+    path: tuple[str | int, ...], where: str
+) -> None:
+    assert load_text(TEXT, "run.yaml").where(path) == where
+
+
+def test_where_names_the_line_of_the_key_not_of_a_value_below_it() -> None:
+    document = load_text("a:\n\n  b: 1\n", "file")
+    assert document.where(("a",)) == "file:1: a"
+    assert document.where(("a", "b")) == "file:3: a.b"
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("train", "steps"), 10),
+        (("train", "track", 1), "b"),
+        (("train", "track", 2), None),
+        (("train", "steps", "x"), None),
+        (("datasets", 1, "train"), "all"),
+        (("datasets", "0"), None),
+        (("unwritten",), None),
+    ],
+)
+def test_get_returns_what_is_written_or_none(path: tuple[str | int, ...], value: Value) -> None:
+    assert load_text(TEXT, "run.yaml").get(path) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a: 1\nb: 2\na: 3\n", "file:3: a: this key is written twice"),
+        ("x:\n  - {a: 1,\n     a: 2}\n", "file:3: x.0.a: this key is written twice"),
+        ("a: 1\n'a': 2\n", "file:2: a: this key is written twice"),
+        ("a: 1\nb: &name 2\n", "file:2: anchors, aliases and tags are not used here"),
+        ("a: 1\nb: *name\n", "file:2: anchors, aliases and tags are not used here"),
+        ("a: 1\nb: !!python/none x\n", "file:2: anchors, aliases and tags are not used here"),
+        ("a: !!str 2\n", "file:1: anchors, aliases and tags are not used here"),
+        ("a:\n\tb: 1\n", "file:2: not valid YAML: found character '\\t'"),
+        ("a: [1\nb: 2\n", "file:2: not valid YAML: expected ',' or ']'"),
+        ("a: 1\n b: 2\n", "file:2: not valid YAML: mapping values are not allowed here"),
+        ("a: 1\n--- \nb: 2\n", "file:2: not valid YAML: but found another document"),
+        ("? [1, 2]\n: a\n", "file:1: a key must be plain text"),
+        ("a: \x07\n", "file: not valid YAML: unacceptable character #x0007"),
+        ("a: 1\nb: '", "file:2: not valid YAML: found unexpected end of stream"),
+    ],
+)
+def test_what_is_not_strict_yaml_is_refused_with_its_line(text: str, problem: str) -> None:
+    with pytest.raises(HarmonizeError) as caught:
+        load_text(text, "file")
+    (message,) = caught.value.problems
+    assert message.startswith(problem)
+
+
+@pytest.mark.parametrize(
+    "text", ['a: "\\UFFFFFFFF"', '"\\U00110000"', f"%YAML {'9' * 5000}.1\n---\na\n"]
+)
+def test_numbers_that_the_yaml_library_trips_over_are_refused(text: str) -> None:
+    with pytest.raises(HarmonizeError, match=r"^file: not valid YAML: "):
+        load_text(text, "file")
+
+
+def test_deep_nesting_is_refused() -> None:
+    with pytest.raises(HarmonizeError, match=r"^file: nested too deeply$"):
+        load_text("[" * 600 + "]" * 600, "file")
+
+
+def test_load_file_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text("a: 1\na: 2\n")
+    with pytest.raises(HarmonizeError) as caught:
+        load_file(path)
+    assert str(caught.value) == f"{path}:2: a: this key is written twice"
+
+
+def test_read_text_drops_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "bom.txt"
+    path.write_bytes(b"\xef\xbb\xbfhair\n")
+    assert read_text(path) == "hair\n"
+
+
+def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    latin = tmp_path / "latin.txt"
+    latin.write_bytes(b"n\xe9z")
+    for path, problem in [
+        (tmp_path / "none.txt", "no such file"),
+        (tmp_path, "cannot be read: Is a directory"),
+        (latin, "not UTF-8 text (byte 1); save as UTF-8"),
+        (tmp_path / "a\0b", "cannot be read: embedded null byte"),
+    ]:
+        with pytest.raises(HarmonizeError) as caught:
+            read_text(path)
+        assert str(caught.value) == f"{path}: {problem}"
+
+
+@pytest.mark.parametrize(
+    ("assignment", "path", "value"),
+    [
+        ("seed=7", ("seed",), 7),
+        ("seed= 7 ", ("seed",), 7),
+        ("seed=", ("seed",), None),
+        ("seed='7'", ("seed",), "7"),
+        ("optim.lr=1e-4", ("optim", "lr"), 1e-4),
+        ("train.track=[x]", ("train", "track"), ["x"]),
+        ("train.track.0=x", ("train", "track"), ["x", "b"]),
+        ("datasets.1.train=half", ("datasets", 1, "train"), "half"),
+        ("a.b.c={d: 1}", ("a", "b", "c", "d"), 1),
+        ("output=runs/a=b", ("output",), "runs/a=b"),
+    ],
+)
+def test_an_override_replaces_one_value(
+    assignment: str, path: tuple[str | int, ...], value: Value
+) -> None:
+    document = load_text(TEXT, "run.yaml")
+    document.override(assignment)
+    assert document.get(path) == value
+    assert document.get(("train", "steps")) == 10
+
+
+def test_an_override_takes_the_place_of_what_it_replaces() -> None:
+    document = load_text(TEXT, "run.yaml")
+    document.override("train={steps: 5}")
+    assert document.get(("train", "track")) is None
+    assert document.where(("train", "steps")) == "command line: train.steps"
+    assert document.where(("train", "track", 0)) == "command line: train.track.0"
+    assert document.where(("seed",)) == "run.yaml:1: seed"
+
+
+def test_an_override_fills_an_empty_document_and_an_empty_key() -> None:
+    empty = load_text("", "file")
+    empty.override("a.b=1")
+    assert empty.value == {"a": {"b": 1}}
+    null = load_text("a:\n", "file")
+    null.override("a.b=1")
+    assert null.value == {"a": {"b": 1}}
+
+
+@pytest.mark.parametrize(
+    ("assignment", "problem"),
+    [
+        ("seed", "command line: expected key.path=value, got 'seed'"),
+        ("=3", "command line: expected key.path=value, got '=3'"),
+        (
+            "datasets.2.train=x",
+            "command line: datasets.2.train: '2' is no element; there are 0 to 1",
+        ),
+        ("datasets.-1=x", "command line: datasets.-1: '-1' is no element; there are 0 to 1"),
+        (
+            "datasets.spec=x",
+            "command line: datasets.spec: 'spec' is no element; there are 0 to 1",
+        ),
+        ("seed.x=1", "command line: seed.x: 'x' is inside a value that has no keys"),
+        ("seed=[1", "command line: seed:1: not valid YAML: expected ',' or ']'"),
+        ("seed=*x", "command line: seed:1: anchors, aliases and tags are not used here"),
+    ],
+)
+def test_an_override_that_cannot_be_is_refused(assignment: str, problem: str) -> None:
+    with pytest.raises(HarmonizeError) as caught:
+        load_text(TEXT, "run.yaml").override(assignment)
+    assert str(caught.value).startswith(problem)
+
+
+def test_dotted_is_how_overrides_are_written() -> None:
+    assert dotted(("datasets", 0, "spec")) == "datasets.0.spec"
+
+
+@settings(max_examples=300)
+@given(values)
+@example(AMBIGUOUS)
+@example(dict.fromkeys(AMBIGUOUS))
+@example([-0.0, 1e16, 1e-7, 5e-324, math.inf, -math.inf, 10**100])
+def test_a_dumped_value_is_read_back_unchanged(value: object) -> None:
+    read = load_text(dump(cast("Value", value)), "file").value
+    assert repr(read) == repr(value)  # repr tells 1, 1.0, True and -0.0 apart
+
+
+def test_dumping_writes_no_aliases() -> None:
+    shared: Value = ["x"]
+    assert load_text(dump({"a": shared, "b": shared}), "file").value == {"a": ["x"], "b": ["x"]}
+
+
+yaml_like = st.one_of(
+    st.text(max_size=40), st.text("\t\n -:?[]{}#&*!|>'\"%@`,ab01.~\\UuxF", max_size=40)
+)
+
+
+@settings(max_examples=500)
+@given(yaml_like)
+def test_any_text_is_read_or_refused(text: str) -> None:
+    document, refused = None, ()
+    try:
+        document = load_text(text, "file")
+    except HarmonizeError as error:
+        refused = error.problems
+    assert all(told.startswith("file:") for told in refused)
+    if document is not None:
+        again = load_text(dump(document.value), "file")
+        assert repr(again.value) == repr(document.value)
+
+
+@settings(max_examples=300)
+@given(st.one_of(yaml_like, st.builds("{}={}".format, st.text("a.0", max_size=8), yaml_like)))
+def test_any_override_is_applied_or_refused(assignment: str) -> None:
+    document = Document("file", {"a": [{"a": 0}, None]})
+    refused = ""
+    try:
+        document.override(assignment)
+    except HarmonizeError as error:
+        refused = str(error)
+    assert refused.startswith("command line: ") or "=" in assignment
+    assert bool(refused) == (document.places == {})

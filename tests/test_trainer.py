@@ -1,0 +1,241 @@
+"""Training from config to tables, in one process and in two."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny import tiny_config, tiny_values, write_project
+
+from harmonize import HarmonizeError
+from harmonize.config import OptimConfig, RunConfig
+from harmonize.strict_yaml import dump
+from harmonize.training import checkpoint as checkpoints
+from harmonize.training.trainer import learning_rate, train
+
+REPO = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return write_project(tmp_path)
+
+
+def weights(run: Path, step: int) -> dict[str, torch.Tensor]:
+    tensors = load_file(checkpoints.step_path(run, step))
+    return {name: tensor for name, tensor in tensors.items() if name.startswith("model/")}
+
+
+def metrics(run: Path) -> list[dict[str, object]]:
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k != "pictures_per_second"} for line in lines]
+
+
+def largest_difference(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> float:
+    assert one.keys() == two.keys()
+    return max((one[name].double() - two[name].double()).abs().max().item() for name in one)
+
+
+def test_a_run_leaves_everything_the_design_names(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tiny_config(project, project / "run", "train.evaluate_every=3")
+    run = train(config, name="tiny")
+    printed = capsys.readouterr().out
+    assert "fine, val: 5 pictures" in printed
+    assert f"The run lies in {run}" in printed
+    assert {path.name for path in run.iterdir()} == {
+        "checkpoints",
+        "config.yaml",
+        "evaluation.json",
+        "metrics.jsonl",
+    }
+    scored = json.loads((run / "evaluation.json").read_text())["datasets"]
+    assert list(scored) == ["fine", "coarse"]
+    assert list(scored["fine"]["iou"]) == ["background", "left", "right"]
+    lines = metrics(run)
+    assert [(line["event"], line["step"]) for line in lines] == [
+        ("train", 2),
+        ("evaluation", 3),
+        ("train", 4),
+        ("train", 6),
+        ("evaluation", 6),
+    ]
+    assert lines[-1]["datasets"] == scored
+    first = lines[0]
+    assert isinstance(first["loss_by_depth"], list)
+    assert len(first["loss_by_depth"]) == 2
+    assert isinstance(first["datasets"], dict)
+    assert set(first["datasets"]) == {"fine", "coarse"}
+    # A label of `thing` says nothing below depth 1, but `background` is a leaf of both sets.
+    assert first["datasets"]["coarse"]["loss_by_depth"][1] is not None
+    names = {path.name for path in (run / "checkpoints").iterdir()}
+    assert names == {
+        "best.safetensors",
+        "step-00000003.safetensors",
+        "step-00000006.safetensors",
+    }
+
+
+def test_the_same_config_and_seed_give_the_same_weights(project: Path) -> None:
+    one = train(tiny_config(project, project / "one"), name="tiny")
+    two = train(tiny_config(project, project / "two", "data.workers=2"), name="tiny")
+    other = train(tiny_config(project, project / "other", "seed=1"), name="tiny")
+    assert largest_difference(weights(one, 6), weights(two, 6)) == 0
+    assert largest_difference(weights(one, 6), weights(other, 6)) > 1e-3
+
+
+def test_accumulation_gives_the_same_mathematics(project: Path) -> None:
+    whole = train(tiny_config(project, project / "whole"), name="tiny")
+    parts = train(tiny_config(project, project / "parts", "train.accumulate=3"), name="tiny")
+    assert largest_difference(weights(whole, 6), weights(parts, 6)) < 1e-5
+    before, after = metrics(whole)[0]["loss"], metrics(parts)[0]["loss"]
+    assert before == pytest.approx(after, rel=1e-5)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_a_resumed_run_equals_an_undisturbed_one(project: Path, optimizer: str) -> None:
+    overrides = [f"optim.name={optimizer}", "optim.lr=0.01"]
+    undisturbed = train(tiny_config(project, project / "run", *overrides), name="tiny")
+    expected, expected_metrics = weights(undisturbed, 6), metrics(undisturbed)
+    checkpoints.step_path(undisturbed, 6).unlink()
+    (undisturbed / "evaluation.json").unlink()
+    with (undisturbed / "metrics.jsonl").open("a") as file:
+        file.write('{"event": "tra')  # as if interrupted while writing
+    again = tiny_config(project, project / "run", *overrides, "train.resume=true")
+    train(again, name="tiny")
+    assert largest_difference(expected, weights(undisturbed, 6)) == 0
+    assert metrics(undisturbed) == expected_metrics
+
+
+def test_resuming_with_another_network_is_refused(project: Path) -> None:
+    train(tiny_config(project, project / "run"), name="tiny")
+    changed = tiny_config(project, project / "run", "model.width=16", "train.resume=true")
+    with pytest.raises(HarmonizeError, match="was made with another model;"):
+        train(changed, name="tiny")
+
+
+def test_an_output_that_exists_is_refused_with_both_ways_on(project: Path) -> None:
+    (project / "run").mkdir()
+    with pytest.raises(HarmonizeError, match=r"train\.resume=true, or choose another name"):
+        train(tiny_config(project, project / "run"), name="tiny")
+
+
+def test_resuming_nothing_is_refused(project: Path) -> None:
+    with pytest.raises(HarmonizeError, match="no such run folder to resume"):
+        train(tiny_config(project, project / "none", "train.resume=true"), name="tiny")
+    with pytest.raises(HarmonizeError, match="output=RUN_DIR"):
+        train(tiny_config(project, "x", "train.resume=true", "output=null"), name="tiny")
+
+
+def test_run_folders_are_numbered(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project)
+    config = tiny_config(project, "x", "output=null", "train.steps=1")
+    assert train(config, name="tiny") == Path("runs/tiny")
+    assert train(config, name="tiny") == Path("runs/tiny-2")
+
+
+def test_a_bad_file_is_named_without_a_loaders_traceback(project: Path) -> None:
+    (project / "fine_data" / "03.png").write_bytes(b"not a picture")
+    config = tiny_config(project, project / "run", "data.workers=1")
+    with pytest.raises(HarmonizeError, match=r"^\S*03\.png: not a readable picture") as caught:
+        train(config, name="tiny")
+    assert "Traceback" not in str(caught.value)
+
+
+def test_a_batch_smaller_than_its_parts_is_refused(project: Path) -> None:
+    with pytest.raises(HarmonizeError, match=r"at least 5.*1 processes x 5 accumulation"):
+        train(tiny_config(project, project / "run", "train.accumulate=5"), name="tiny")
+
+
+def test_a_diverged_run_says_so(project: Path) -> None:
+    config = tiny_config(project, project / "run", "optim.lr=1e30", "train.log_every=1")
+    with pytest.raises(HarmonizeError, match=r"step \d+: the loss is (nan|inf).*optim\.lr"):
+        train(config, name="tiny")
+
+
+def test_tensorboard_is_written_when_asked(project: Path) -> None:
+    config = tiny_config(project, project / "run", "train.track=[tensorboard]", "train.steps=2")
+    run = train(config, name="tiny")
+    assert list(run.rglob("events.out.tfevents*"))
+
+
+@pytest.mark.parametrize(("tracker", "message"), [("tensorbord", "did you mean"), ("aim", "pip")])
+def test_a_tracker_that_cannot_be_is_refused(project: Path, tracker: str, message: str) -> None:
+    config = tiny_config(project, project / "run", f"train.track=[{tracker}]")
+    with pytest.raises(HarmonizeError, match=message):
+        train(config, name="tiny")
+
+
+def test_a_set_that_is_not_trained_on_is_scored(project: Path) -> None:
+    values = tiny_values(project, project / "run")
+    assert isinstance(values["datasets"], list)
+    values["evaluate_also"] = [{"spec": str(project / "coarse.yaml"), "evaluate": "val"}]
+    values["datasets"] = values["datasets"][:1]
+    (project / "run.yaml").write_text(dump(values))
+    run = train(tiny_config_file(project / "run.yaml"), name="tiny")
+    scored = json.loads((run / "evaluation.json").read_text())["datasets"]
+    assert list(scored) == ["fine", "coarse"]
+    assert list(scored["coarse"]["iou"]) == ["background", "thing"]
+
+
+def tiny_config_file(path: Path) -> RunConfig:
+
+    return RunConfig.from_file(path)
+
+
+def test_schedules_start_and_end_where_they_should() -> None:
+    assert learning_rate(OptimConfig(lr=2, schedule="constant"), 99, 100) == 2
+    assert learning_rate(OptimConfig(lr=2, schedule="poly"), 0, 100) == 2
+    assert learning_rate(OptimConfig(lr=2, schedule="poly"), 50, 100) == pytest.approx(2 * 0.5**0.9)
+    assert learning_rate(OptimConfig(lr=2, schedule="cosine"), 50, 100) == pytest.approx(1)
+    warm = OptimConfig(lr=2, schedule="constant", warmup=3)
+    assert [learning_rate(warm, step, 100) for step in range(5)] == [0.5, 1.0, 1.5, 2.0, 2.0]
+
+
+def run_two_processes(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "ACCELERATE_USE_CPU": "true",
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(REPO),
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+def test_two_processes_reach_the_weights_and_scores_of_one(project: Path) -> None:
+    values = tiny_values(project, project / "two")
+    (project / "run.yaml").write_text(dump(values))
+    script = str(REPO / "scripts" / "train_mixed.py")
+    overrides = ["train.steps=20", "data.batch_size=6", "train.checkpoint_every=20"]
+    done = run_two_processes([script, "--config", "run.yaml", *overrides], project)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "2 x cpu" in done.stdout
+    one = train(tiny_config(project, project / "one", *overrides), name="tiny")
+    assert largest_difference(weights(one, 20), weights(project / "two", 20)) < 1e-5
+    alone, together = metrics(one), metrics(project / "two")
+    for line, other in zip(alone, together, strict=True):
+        if line["event"] == "train":
+            assert isinstance(line["loss"], float)
+            assert line["loss"] == pytest.approx(other["loss"], rel=1e-5)
+    scored = run_two_processes(
+        [str(REPO / "scripts" / "evaluate.py"), "two", "--json", "two.json"], project
+    )
+    assert scored.returncode == 0, scored.stderr[-3000:]
+    results = json.loads((project / "two.json").read_text())
+    assert results == json.loads((project / "two" / "evaluation.json").read_text())
+    assert not math.isnan(results["datasets"]["fine"]["mean_iou"])

@@ -1,0 +1,292 @@
+"""Random changes to a picture and its codes: inside the picture, aligned, and repeatable."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harmonize.config import AugmentConfig
+from harmonize.data.transforms import (
+    Augmentation,
+    augment,
+    draw_augmentation,
+    resize_nearest,
+    shorter_side,
+)
+from harmonize.ontology import Ontology
+from harmonize.spec import DatasetSpec
+from harmonize.targets import TargetSpace
+
+SIDES = st.integers(1, 400)
+SAME = torch.arange(256, dtype=torch.uint8)  # a mirror table that exchanges nothing
+
+
+@st.composite
+def configs(draw: st.DrawFn) -> AugmentConfig:
+    """Draw any augmentation that a config may ask for."""
+    scales = st.floats(0, 1, exclude_min=True)
+    low, high = sorted((draw(scales), draw(scales)))
+    return AugmentConfig(
+        flip=draw(st.floats(0, 1)), scale=(low, high), color=draw(st.floats(0, 0.9))
+    )
+
+
+def changes(
+    crop: tuple[int, int, int],
+    *,
+    flip: bool = False,
+    brightness: float = 1.0,
+    contrast: float = 1.0,
+    saturation: float = 1.0,
+) -> Augmentation:
+    """Return an augmentation that does only what is asked for."""
+    return Augmentation(crop, flip, brightness, contrast, saturation)
+
+
+def noise(height: int, width: int, *, seed: int = 0) -> torch.Tensor:
+    """Return a picture of random pixels."""
+    rng = np.random.default_rng(seed)
+    return torch.from_numpy(rng.integers(256, size=(3, height, width), dtype=np.uint8))
+
+
+@given(height=SIDES, width=SIDES, config=configs(), seed=st.integers(0, 2**32))
+def test_the_crop_lies_inside_the_picture_and_has_the_size_asked_for(
+    height: int, width: int, config: AugmentConfig, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    choices = draw_augmentation(rng, config, height=height, width=width)
+    top, left, side = choices.crop
+    assert 0 <= top <= height - side
+    assert 0 <= left <= width - side
+    shorter = min(height, width)
+    low, high = config.scale
+    assert max(shorter * low - 0.5, 1) <= side <= max(shorter * high + 0.5, 1)
+    for factor in (choices.brightness, choices.contrast, choices.saturation):
+        assert 1 - config.color <= factor <= 1 + config.color
+
+
+@given(config=configs(), seed=st.integers(0, 2**32))
+def test_the_same_stream_draws_the_same_choices(config: AugmentConfig, seed: int) -> None:
+    first, second = (
+        draw_augmentation(np.random.default_rng(seed), config, height=90, width=70)
+        for _ in range(2)
+    )
+    assert first == second
+
+
+def test_draws_reach_every_corner_and_both_sides() -> None:
+    rng = np.random.default_rng(0)
+    config = AugmentConfig(flip=0.5, scale=(0.5, 1.0), color=0.5)
+    drawn = [draw_augmentation(rng, config, height=4, width=6) for _ in range(400)]
+    assert {choices.crop[2] for choices in drawn} == {2, 3, 4}
+    assert {choices.crop[:2] for choices in drawn if choices.crop[2] == 2} == {
+        (top, left) for top in range(3) for left in range(5)
+    }
+    assert 150 < sum(choices.flip for choices in drawn) < 250
+    assert min(choices.contrast for choices in drawn) < 0.55
+    assert max(choices.contrast for choices in drawn) > 1.45
+
+
+@pytest.mark.parametrize(("chance", "flips"), [(0.0, False), (1.0, True)])
+def test_a_flip_of_chance_0_or_1_is_certain(chance: float, flips: bool) -> None:
+    rng = np.random.default_rng(0)
+    config = AugmentConfig(flip=chance)
+    for _ in range(50):
+        assert draw_augmentation(rng, config, height=5, width=5).flip is flips
+
+
+@given(old=st.tuples(SIDES, SIDES), new=st.tuples(SIDES, SIDES))
+def test_resizing_labels_takes_the_pixel_at_each_centre(
+    old: tuple[int, int], new: tuple[int, int]
+) -> None:
+    numbers = torch.arange(old[0] * old[1]).reshape(old)
+    rows, columns = (
+        [int(Fraction(2 * place + 1, 2) * Fraction(before, after)) for place in range(after)]
+        for before, after in zip(old, new, strict=True)
+    )
+    expected = numbers[torch.tensor(rows)][:, torch.tensor(columns)]
+    assert torch.equal(resize_nearest(numbers, *new), expected)
+
+
+@pytest.mark.parametrize("old", [1, 2, 3, 5, 8, 64, 97, 250])
+def test_resizing_labels_agrees_with_nearest_exact(old: int) -> None:
+    numbers = torch.arange(old)
+    for new in [*range(1, 40), 64, 96, 97, 128, 250, 257, 512]:
+        ours = resize_nearest(numbers[None], 1, new)[0]
+        torchs = torch.nn.functional.interpolate(
+            numbers[None, None, None].double(), size=(1, new), mode="nearest-exact"
+        )[0, 0, 0].long()
+        # Where a centre falls on a border, torch's rounding may take the pixel before it.
+        on_border = (2 * torch.arange(new) + 1) * old % (2 * new) == 0
+        assert torch.equal(ours[~on_border], torchs[~on_border])
+        assert ((ours - torchs)[on_border] <= 1).all()
+        assert ((ours - torchs)[on_border] >= 0).all()
+
+
+def test_resizing_labels_twofold_is_known_by_hand() -> None:
+    labels = torch.tensor([[1, 2], [3, 4]], dtype=torch.uint8)
+    larger = torch.tensor([[1, 1, 2, 2], [1, 1, 2, 2], [3, 3, 4, 4], [3, 3, 4, 4]])
+    assert resize_nearest(labels, 4, 4).dtype == torch.uint8
+    assert torch.equal(resize_nearest(labels, 4, 4), larger.to(torch.uint8))
+    # Centres of halves fall on borders: the pixel at the right and bottom is taken.
+    halved = resize_nearest(torch.arange(16).reshape(4, 4), 2, 2)
+    assert halved.tolist() == [[5, 7], [13, 15]]
+
+
+@given(
+    old=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    new=st.integers(1, 80),
+    values=st.sets(st.sampled_from([0, 7, 10, 32767, 16_777_217]), min_size=1),
+    seed=st.integers(0, 1000),
+)
+def test_resizing_invents_no_label(
+    old: tuple[int, int], new: int, values: set[int], seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    labels = torch.from_numpy(rng.choice(sorted(values), size=old))
+    assert set(resize_nearest(labels, new, new).unique().tolist()) <= set(labels.unique().tolist())
+
+
+@given(data=st.data(), size=st.integers(24, 72), flip=st.booleans())
+def test_picture_and_codes_stay_aligned(data: st.DataObject, size: int, flip: bool) -> None:
+    height, width = data.draw(st.integers(40, 90)), data.draw(st.integers(40, 90))
+    # Bands of grey, slanted so that a shift, a flip or a transposition shows.
+    rows, columns = torch.arange(height)[:, None], torch.arange(width)
+    codes = ((3 * rows + 2 * columns) // 48).to(torch.uint8)
+    picture = (codes * 12).expand(3, height, width).contiguous()
+    side = data.draw(st.integers(20, min(height, width)))
+    crop = data.draw(st.integers(0, height - side)), data.draw(st.integers(0, width - side)), side
+    painted, changed = augment(picture, codes, changes(crop, flip=flip), size=size, mirror=SAME)
+    assert painted.shape == (3, size, size)
+    assert changed.shape == (size, size)
+    agree = (painted[0].float() / 12 - changed.float()).abs() < 0.5
+    assert agree.float().mean() > 0.85
+    assert ((painted[0].float() / 12 - changed.float()).abs() <= 1).all()
+
+
+@pytest.mark.parametrize("size", [13, 20, 31])
+def test_a_crop_takes_exactly_its_pixels(size: int) -> None:
+    picture, codes = noise(30, 40), torch.arange(1200, dtype=torch.int16).reshape(30, 40)
+    choices = changes((5, 9, 20))
+    painted, changed = augment(picture, codes, choices, size=size, mirror=torch.arange(1200))
+    assert torch.equal(changed, resize_nearest(codes[5:25, 9:29], size, size))
+    if size == 20:
+        assert torch.equal(painted, picture[:, 5:25, 9:29])
+
+
+@pytest.fixture(scope="module")
+def space(repo: Path) -> TargetSpace:
+    """The target space of Helen and LFW Parts on the tree of faces."""
+    specs = [
+        DatasetSpec.from_file(repo / f"datasets/{name}.yaml") for name in ("helen", "lfw_parts")
+    ]
+    return TargetSpace(Ontology.from_file(repo / "trees/faces.txt"), specs)
+
+
+def flipped(
+    picture: torch.Tensor, codes: torch.Tensor, space: TargetSpace
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Flip a square picture and its codes, and do nothing else."""
+    size = codes.shape[0]
+    choices = changes((0, 0, size), flip=True)
+    return augment(picture, codes, choices, size=size, mirror=torch.from_numpy(space.mirror))
+
+
+def test_a_flip_exchanges_left_and_right(space: TargetSpace) -> None:
+    left, right = space.code("left_eye"), space.code("right_eye")
+    brow, other = space.code("left_eyebrow"), space.code("right_eyebrow")
+    skin, hair, face = space.code("face_skin"), space.code("hair"), space.code("face")
+    codes = torch.tensor(
+        [[left, skin, right], [brow, space.ignore, other], [hair, face, face]], dtype=torch.uint8
+    )
+    picture = noise(3, 3)
+    painted, changed = flipped(picture, codes, space)
+    assert changed.tolist() == [
+        [left, skin, right],
+        [brow, space.ignore, other],
+        [face, face, hair],
+    ]
+    assert changed.dtype == torch.uint8
+    assert torch.equal(painted, picture.flip(2))
+    # One eye alone changes both its side and its name.
+    _, changed = flipped(noise(2, 2), torch.tensor([[left, hair]] * 2, dtype=torch.uint8), space)
+    assert changed.tolist() == [[hair, right]] * 2
+
+
+@given(seed=st.integers(0, 1000))
+def test_two_flips_change_nothing(space: TargetSpace, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    known = [*range(space.num_codes), space.ignore]
+    codes = torch.from_numpy(rng.choice(known, size=(9, 9)).astype(np.uint8))
+    picture = noise(9, 9, seed=seed)
+    once = flipped(picture, codes, space)
+    twice = flipped(*once, space)
+    assert torch.equal(twice[0], picture)
+    assert torch.equal(twice[1], codes)
+    assert not torch.equal(once[0], picture)
+
+
+def test_no_jitter_leaves_every_colour_as_it_is() -> None:
+    config = AugmentConfig(flip=0.0, scale=(1.0, 1.0), color=0.0)
+    picture, codes = noise(32, 32), torch.zeros(32, 32, dtype=torch.uint8)
+    for seed in range(20):
+        choices = draw_augmentation(np.random.default_rng(seed), config, height=32, width=32)
+        assert choices == changes((0, 0, 32))
+        painted, _ = augment(picture, codes, choices, size=32, mirror=SAME)
+        assert torch.equal(painted, picture)
+
+
+def test_jitter_changes_colours_and_never_codes() -> None:
+    codes = torch.from_numpy(np.random.default_rng(0).integers(9, size=(16, 16), dtype=np.uint8))
+    picture = torch.full((3, 16, 16), 100, dtype=torch.uint8)
+    picture[0] = 140
+    picture[:, :8] //= 2
+    for choices, expected in (
+        (changes((0, 0, 16), brightness=0.5), picture // 2),
+        (changes((0, 0, 16), brightness=1.5), (picture.float() * 1.5).to(torch.uint8)),
+        (changes((0, 0, 16), contrast=0.0), None),
+        (changes((0, 0, 16), saturation=0.0), None),
+    ):
+        painted, changed = augment(picture, codes, choices, size=16, mirror=SAME)
+        assert torch.equal(changed, codes)
+        assert painted.dtype == torch.uint8
+        if expected is not None:
+            assert torch.equal(painted, expected)
+        elif choices.contrast == 0:  # one grey everywhere
+            assert len(painted.unique()) == 1
+        else:  # grey, as bright as before
+            assert torch.equal(painted[0], painted[1])
+            assert (painted[0, 8:] > painted[0, :8]).all()
+
+
+@given(seed=st.integers(0, 1000), config=configs())
+def test_the_same_choices_give_the_same_sample(seed: int, config: AugmentConfig) -> None:
+    picture, codes = noise(20, 30), torch.arange(600, dtype=torch.int16).reshape(20, 30)
+    mirror = torch.arange(600)
+    choices = draw_augmentation(np.random.default_rng(seed), config, height=20, width=30)
+    first = augment(picture, codes, choices, size=16, mirror=mirror)
+    torch.rand(seed % 7 + 1)  # the global stream plays no part
+    second = augment(picture, codes, choices, size=16, mirror=mirror)
+    assert torch.equal(first[0], second[0])
+    assert torch.equal(first[1], second[1])
+    assert torch.equal(picture, noise(20, 30))  # nor is the source changed
+    assert torch.equal(codes, torch.arange(600, dtype=torch.int16).reshape(20, 30))
+
+
+@given(height=SIDES, width=SIDES, size=SIDES)
+def test_the_shorter_side_gets_the_size_and_the_shape_is_kept(
+    height: int, width: int, size: int
+) -> None:
+    new = shorter_side(height, width, size)
+    assert min(new) == size
+    assert abs(new[0] * width - new[1] * height) <= max(height, width) / 2 + 1e-6
+    assert (new[0] <= new[1]) == (height <= width) or new[0] == new[1]
+
+
+def test_the_shorter_side_is_known_by_hand() -> None:
+    assert shorter_side(360, 480, 256) == (256, 341)
+    assert shorter_side(480, 360, 90) == (120, 90)
