@@ -1,24 +1,32 @@
 """A data set's mapping: its files, its splits, its label encoding, and what each class means."""
 
+import dataclasses
 import os
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 from jaxtyping import Bool
 from numpy import ndarray
 
+from harmonize.class_values import (
+    WANTED,
+    ClassFile,
+    Encoding,
+    ValueFormula,
+    parse_values,
+    write_value,
+)
 from harmonize.errors import HarmonizeError, near_matches, raise_all
 from harmonize.ontology import Ontology
-from harmonize.schema import build
+from harmonize.schema import Count, Range, build
 from harmonize.strict_yaml import Document, Value, dump, load_file
 from harmonize.template import Template
 
 IGNORE = "ignore"
-Encoding = Literal["ids", "rgb", "soft_masks"]
-_HEX_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+MASKS = ("soft_masks", "masks")
+"""The encodings with one label file per class."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,10 @@ class Split:
     """The fields that the columns of the list give."""
     separator: str | None = None
     """What separates the columns; white space unless given."""
+    skip: Count = 0
+    """Lines at the head of the list that name no picture."""
+    where: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    """Smallest and largest value that a numeric field may have; other pictures are left out."""
     range: tuple[int, int] | None = None
     """First and last value of the field ``id``, both included."""
     glob: str | None = None
@@ -52,15 +64,21 @@ class _Mapping:
     meaning: dict[str, dict[str, str | tuple[str, ...]]]
     root: str | None = None
     about: str = ""
+    value: str | None = None
+    tolerance: Annotated[int, Range(0, 255)] = 0
+    class_file: ClassFile | None = None
+    resize_picture: bool = False
 
 
 @dataclass(frozen=True)
 class DataClass:
-    """A data set's own class: its name and the label values that stand for it."""
+    """A data set's own class: its name and what stands for it in the label files."""
 
     name: str
-    values: tuple[int, ...]
-    """Ids; for colours the number ``65536 R + 256 G + B``."""
+    values: tuple[int, ...] = ()
+    """Ids or colours as numbers; none where the data set's own class file gives them."""
+    mask: str | None = None
+    """What stands in the name of its mask; None for what no mask covers."""
 
 
 @dataclass(frozen=True)
@@ -69,14 +87,20 @@ class DatasetSpec:
 
     Attributes:
         name: the name that configs, tables and checkpoints use.
-        picture, label: path templates, relative to the data set's folder. In ``soft_masks`` the
-            label's field ``{class}`` is the class's id.
-        encoding: ``ids`` (values of a grey or palette picture), ``rgb`` (colours) or ``soft_masks``
-            (one grey picture per class; the largest value wins, ties go to the lower id).
+        picture, label: path templates, relative to the data set's folder. With one label file per
+            class, the label's field ``{class}`` is the class's id or name there.
+        encoding: ``ids`` (numbers of a grey, palette or, by a formula, colour picture), ``rgb``
+            (colours), ``soft_masks`` (one grey picture per class; the largest value wins, ties go
+            to the lower id) or ``masks`` (one picture per class that is there; where it is not 0 it
+            covers the classes before it).
         splits: how each split lists its pictures.
         classes: the data set's classes by name, in file order.
         meaning: by ontology and class, the nodes that the class means; empty for ``ignore``.
         root: the folder to look in when the user names none.
+        formula: arithmetic that gives the ids of ``ids``.
+        tolerance: how far each part of an ``rgb`` colour may be from its class's.
+        class_file: the data set's own file that gives the ids of classes without one.
+        resize_picture: whether a picture is scaled to its label's size.
     """
 
     name: str
@@ -88,6 +112,10 @@ class DatasetSpec:
     meaning: dict[str, dict[str, tuple[str, ...]]]
     root: str | None
     about: str
+    formula: ValueFormula | None
+    tolerance: int
+    class_file: ClassFile | None
+    resize_picture: bool
     document: Document = field(repr=False, compare=False)
 
     @classmethod
@@ -115,6 +143,7 @@ class DatasetSpec:
         picture = _template(written.picture, document.where(("picture",)), problems)
         label = _template(written.label, document.where(("label",)), problems)
         _check_files(written, label, document, problems)
+        formula = _check_options(written, document, problems)
         raise_all(problems)
         assert picture is not None
         assert label is not None
@@ -128,6 +157,10 @@ class DatasetSpec:
             meaning=meaning,
             root=written.root,
             about=written.about,
+            formula=formula,
+            tolerance=written.tolerance,
+            class_file=written.class_file,
+            resize_picture=written.resize_picture,
             document=document,
         )
 
@@ -187,6 +220,21 @@ class DatasetSpec:
             f"say data.roots.{self.name}=FOLDER"
         )
 
+    def with_ids(self, root: Path) -> "DatasetSpec":
+        """Return the mapping with the ids that the data set's own class file gives.
+
+        Raises:
+            HarmonizeError: the file and the mapping do not have the same classes.
+        """
+        if self.class_file is None:
+            return self
+        ids = self.class_file.look_up(root, list(self.classes))
+        classes = {
+            name: dataclasses.replace(entry, values=(number,))
+            for (name, entry), number in zip(self.classes.items(), ids, strict=True)
+        }
+        return dataclasses.replace(self, classes=classes)
+
     def split(self, name: str) -> Split:
         """Return a split by name."""
         if name not in self.splits:
@@ -197,53 +245,41 @@ class DatasetSpec:
 
 def _classes(written: _Mapping, document: Document, problems: list[str]) -> dict[str, DataClass]:
     classes: dict[str, DataClass] = {}
-    owner: dict[int, str] = {}
+    owner: dict[int | str | None, str] = {}
     if not written.classes:
         problems.append(f"{document.where(('classes',))}: a data set needs at least one class")
     for name, value in written.classes.items():
         where = document.where(("classes", name))
-        values = _colors(value) if written.encoding == "rgb" else _ids(value)
-        if values is None or (written.encoding == "soft_masks" and len(values) != 1):
-            wanted = {
-                "ids": "an id from 0 to 65535 or a list of ids",
-                "rgb": "a colour such as [255, 0, 0] or '#ff0000', or a list of colours",
-                "soft_masks": "the one id that stands in the mask's file name",
-            }[written.encoding]
+        entry = _data_class(written, name, value)
+        if entry is None:
+            wanted = "~, as the class file gives the ids"
+            if written.class_file is None:
+                wanted = WANTED[written.encoding]
             problems.append(f"{where}: expected {wanted}, got {value!r}")
             continue
-        for number in values:
-            shown = f"#{number:06x}" if written.encoding == "rgb" else number
-            if number in owner:
-                problems.append(f"{where}: {shown} stands for {owner[number]!r} already")
-            owner[number] = name
-        classes[name] = DataClass(name, values)
+        for key in entry.values or ([entry.mask] if written.encoding == "masks" else []):
+            if key in owner:
+                shown = "~" if key is None else repr(key)
+                if isinstance(key, int):
+                    shown = write_value(written.encoding, key)
+                problems.append(f"{where}: {shown} stands for {owner[key]!r} already")
+            owner[key] = name
+        classes[name] = entry
     return classes
 
 
-def _ids(value: Value) -> tuple[int, ...] | None:
-    items = value if isinstance(value, list) else [value]
-    numbers = tuple(item for item in items if type(item) is int and 0 <= item <= 0xFFFF)
-    return numbers if numbers and len(numbers) == len(items) else None
-
-
-def _colors(value: Value) -> tuple[int, ...] | None:
-    items: list[Value] = [value]
-    if isinstance(value, list) and value and isinstance(value[0], list | str):
-        items = value
-    colors = [_color(item) for item in items]
-    numbers = tuple(color for color in colors if color is not None)
-    return numbers if numbers and len(numbers) == len(colors) else None
-
-
-def _color(value: Value) -> int | None:
-    if isinstance(value, str):
-        return int(value[1:], 16) if _HEX_COLOR.fullmatch(value) else None
-    if isinstance(value, list):
-        parts = [part for part in value if type(part) is int and 0 <= part <= 255]
-        if len(parts) == len(value) == 3:
-            red, green, blue = parts
-            return (red << 16) | (green << 8) | blue
-    return None
+def _data_class(written: _Mapping, name: str, value: Value) -> DataClass | None:
+    """Return a class, or None if its value is not what the encoding wants."""
+    if written.class_file is not None:
+        return DataClass(name) if value is None else None
+    if written.encoding == "masks":
+        known = value is None or (isinstance(value, str) and value)
+        return DataClass(name, mask=value) if known else None  # type: ignore[arg-type]
+    values = parse_values(written.encoding, value)
+    if values is None:
+        return None
+    mask = str(values[0]) if written.encoding == "soft_masks" else None
+    return DataClass(name, values, mask)
 
 
 def _meaning(
@@ -286,10 +322,10 @@ def _template(text: str, where: str, problems: list[str]) -> Template | None:
 def _check_files(
     written: _Mapping, label: Template | None, document: Document, problems: list[str]
 ) -> None:
-    if label is not None and (written.encoding == "soft_masks") != ("class" in label.names):
+    if label is not None and (written.encoding in MASKS) != ("class" in label.names):
         problems.append(
-            f"{document.where(('label',))}: the field {{class}} belongs to encoding: soft_masks "
-            f"and to no other, got {written.label!r} with {written.encoding}"
+            f"{document.where(('label',))}: the field {{class}} belongs to encoding: soft_masks or "
+            f"masks and to no other, got {written.label!r} with {written.encoding}"
         )
     for name, split in written.splits.items():
         given = [key for key in ("list", "range", "glob") if getattr(split, key) is not None]
@@ -300,8 +336,25 @@ def _check_files(
         for path in (split.list, split.glob):
             if path is not None:
                 _template(path, where, problems)
-        for key in ("columns", "separator"):
+        for key in ("columns", "separator", "skip"):
             if split.list is None and getattr(split, key) != getattr(Split(), key):
                 problems.append(f"{where}: `{key}` belongs to a list")
         if split.range is not None and split.range[0] > split.range[1]:
             problems.append(f"{where}: the range is first to last, got {list(split.range)}")
+
+
+def _check_options(
+    written: _Mapping, document: Document, problems: list[str]
+) -> ValueFormula | None:
+    """Refuse options that the encoding has no use for; return the formula if there is one."""
+    owners = {"value": "ids", "class_file": "ids", "tolerance": "rgb"}
+    for key, encoding in owners.items():
+        if getattr(written, key) and written.encoding != encoding:
+            where = document.where((key,))
+            problems.append(f"{where}: belongs to encoding: {encoding}, not {written.encoding}")
+    if written.value is not None:
+        try:
+            return ValueFormula(written.value, where=document.where(("value",)))
+        except HarmonizeError as error:
+            problems += error.problems
+    return None

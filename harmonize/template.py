@@ -1,18 +1,57 @@
 """Path templates of a mapping, such as ``images/{city}/{id:06d}.jpg``.
 
-A field is ``{name}`` or ``{name:FORMAT}`` with one of Python's integer formats. Nothing else of
-Python's format language is understood, so a template can reach no attribute and no index.
+A field is ``{name}``, ``{name:FORMAT}`` with one of Python's integer formats, or a part of a
+number: ``{id//2000}`` or ``{id%100}``. Nothing else of Python's format language is understood, so a
+template can reach no attribute and no index.
 """
 
 import re
 import string
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from harmonize.errors import HarmonizeError
 
-_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_FIELD = re.compile(
+    r"(?P<name>[A-Za-z_]\w*)(?:(?P<operator>//|%)(?P<number>[1-9]\d{0,9}))?", re.ASCII
+)
 _FORMAT = re.compile(r"(?:0?\d{1,2})?d?", re.ASCII)
 Fields = Mapping[str, str | int]
+
+
+@dataclass(frozen=True)
+class _Field:
+    """A field of a template: its name, what is done to its number, and how that is written."""
+
+    name: str
+    operator: str | None
+    number: int
+    format: str
+
+    def __str__(self) -> str:
+        arithmetic = f"{self.operator}{self.number}" if self.operator else ""
+        return f"{{{self.name}{arithmetic}{':' if self.format else ''}{self.format}}}"
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether the field takes nothing but whole numbers."""
+        return bool(self.operator or self.format)
+
+    def write(self, value: str | int) -> str:
+        """Write a value; ValueError where a whole number is needed and not given."""
+        if not self.is_numeric:
+            return str(value)
+        number = int(value)
+        if self.operator:
+            number = number // self.number if self.operator == "//" else number % self.number
+        return format(number, self.format)
+
+    def pattern(self) -> str:
+        """Return the expression that matches what ``write`` writes."""
+        if not self.is_numeric:
+            return "[^/]+"
+        width = self.format.rstrip("d").lstrip("0")
+        return rf"\d{{{width},}}" if width else r"\d+"
 
 
 class Template:
@@ -22,88 +61,92 @@ class Template:
         """Parse a template; ``where`` names it in errors."""
         self.text = text
         self.where = where
-        self._parts: list[tuple[str, str | None, str]] = []  # (text before, field, its format)
+        self._parts: list[tuple[str, _Field | None]] = []  # (text before the field, the field)
         try:
             parsed = list(string.Formatter().parse(text))
         except ValueError as error:
             raise HarmonizeError(f"{where}: not a template: {error}, got {text!r}") from None
-        for literal, name, spec, conversion in parsed:
-            if name is not None and (
-                conversion or not _NAME.fullmatch(name) or not _FORMAT.fullmatch(spec or "")
-            ):
-                raise HarmonizeError(
-                    f"{where}: a field is written {{name}} or {{name:06d}}, got {text!r}"
-                )
-            self._parts.append((literal, name, spec or ""))
+        for literal, name, format_, conversion in parsed:
+            self._parts.append(
+                (literal, None if name is None else self._field(name, format_ or ""))
+            )
+            if conversion:
+                self._refuse()
+
+    def _field(self, text: str, format_: str) -> _Field:
+        match = _FIELD.fullmatch(text)
+        if match is None or not _FORMAT.fullmatch(format_):
+            self._refuse()
+        assert match is not None
+        return _Field(match["name"], match["operator"], int(match["number"] or 1), format_)
+
+    def _refuse(self) -> None:
+        raise HarmonizeError(
+            f"{self.where}: a field is written {{name}}, {{name:06d}} or {{name//100}}, "
+            f"got {self.text!r}"
+        )
 
     @property
     def names(self) -> set[str]:
         """The names of the fields."""
-        return {name for _, name, _ in self._parts if name is not None}
+        return {field.name for _, field in self._parts if field is not None}
 
     def fill(self, fields: Fields) -> str:
         """Put values in place of the fields.
 
         Raises:
-            HarmonizeError: a field has no value, or no whole number where its format needs one.
+            HarmonizeError: a field has no value, or no whole number where it needs one.
         """
         return "".join(
-            literal + ("" if name is None else self._value(name, spec, fields))
-            for literal, name, spec in self._parts
+            literal + ("" if field is None else self._value(field, fields))
+            for literal, field in self._parts
         )
 
     def fill_all_but(self, kept: str, fields: Fields) -> str:
         """Put values in place of all fields but one; the result is the text of a template."""
         pieces: list[str] = []
-        for literal, name, spec in self._parts:
+        for literal, field in self._parts:
             pieces.append(_escape(literal))
-            if name == kept:
-                pieces.append(f"{{{name}:{spec}}}" if spec else f"{{{name}}}")
-            elif name is not None:
-                pieces.append(_escape(self._value(name, spec, fields)))
+            if field is not None:
+                written = field.name == kept
+                pieces.append(str(field) if written else _escape(self._value(field, fields)))
         return "".join(pieces)
 
     def pattern(self) -> re.Pattern[str]:
         """Return a regular expression whose named groups are the fields; ``*`` matches anything."""
         pieces: list[str] = []
         seen: set[str] = set()
-        for literal, name, spec in self._parts:
+        for literal, field in self._parts:
             pieces.append(re.escape(literal).replace(r"\*", "[^/]*"))
-            if name in seen:
-                pieces.append(f"(?P={name})")
-            elif name is not None:
-                seen.add(name)
-                pieces.append(f"(?P<{name}>{_matching(spec)})")
+            if field is None:
+                continue
+            if field.operator:
+                pieces.append(field.pattern())
+            elif field.name in seen:
+                pieces.append(f"(?P={field.name})")
+            else:
+                seen.add(field.name)
+                pieces.append(f"(?P<{field.name}>{field.pattern()})")
         return re.compile("".join(pieces))
 
     def glob(self) -> str:
         """Return the template with a wildcard for every field."""
-        return "".join(literal + ("" if name is None else "*") for literal, name, _ in self._parts)
+        return "".join(literal + ("" if field is None else "*") for literal, field in self._parts)
 
-    def _value(self, name: str, spec: str, fields: Fields) -> str:
-        if name not in fields:
+    def _value(self, field: _Field, fields: Fields) -> str:
+        if field.name not in fields:
             known = ", ".join(sorted(fields)) or "none"
             raise HarmonizeError(
-                f"{self.where}: nothing gives {{{name}}} a value in {self.text!r}; known: {known}"
+                f"{self.where}: nothing gives {{{field.name}}} a value in {self.text!r}; "
+                f"known: {known}"
             )
-        value = fields[name]
-        if not spec:
-            return str(value)
         try:
-            return format(int(value), spec)
+            return field.write(fields[field.name])
         except ValueError:
             raise HarmonizeError(
-                f"{self.where}: {{{name}:{spec}}} needs a whole number, got {value!r}"
+                f"{self.where}: {field} needs a whole number, got {fields[field.name]!r}"
             ) from None
 
 
 def _escape(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}")
-
-
-def _matching(spec: str) -> str:
-    """Return the expression that matches what a format writes."""
-    if not spec:
-        return "[^/]+"
-    width = spec.rstrip("d").lstrip("0")
-    return rf"\d{{{width},}}" if width else r"\d+"

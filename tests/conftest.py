@@ -1,6 +1,7 @@
 """Run the package's functions under beartype, with their shape annotations, in every test."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from accelerate.state import AcceleratorState
@@ -17,6 +18,15 @@ settings.register_profile(
 )
 settings.load_profile("harmonize")
 
+# Hypothesis caches from collection on; keep that out of the working directory.
+_hypothesis_home = TemporaryDirectory(prefix="hypothesis-")
+configuration.set_hypothesis_home_dir(_hypothesis_home.name)
+
+
+def pytest_unconfigure() -> None:
+    """Remove what hypothesis cached."""
+    _hypothesis_home.cleanup()
+
 
 @pytest.fixture(scope="session")
 def repo() -> Path:
@@ -28,9 +38,3 @@ def repo() -> Path:
 def _fresh_accelerate() -> None:
     """Forget Accelerate's process-wide state, such as the precision of an earlier test."""
     AcceleratorState._reset_state(reset_partial_state=True)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _hypothesis_home(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Keep what hypothesis caches out of the working directory."""
-    configuration.set_hypothesis_home_dir(tmp_path_factory.mktemp("hypothesis"))

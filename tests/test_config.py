@@ -52,7 +52,6 @@ def test_shipped_configs_load_with_all_they_name(
 
 def test_the_demo_config_mixes_its_two_sets_evenly() -> None:
     demo = RunConfig.from_file(REPO / "configs" / "demo.yaml")
-    assert demo.ontology == "trees/faces.txt"
     assert [(entry.spec, entry.train, entry.evaluate, entry.weight) for entry in demo.datasets] == [
         ("datasets/helen.yaml", "train", "val", 1.0),
         ("datasets/lfw_parts.yaml", "train", "val", 1.0),

@@ -105,14 +105,20 @@ def test_helen_reads_to_exact_classes_and_codes(
     assert dataset[1].classes.tolist() == np.zeros((2, 5)).tolist()
 
 
-@pytest.mark.parametrize("ending", ["ppm", "png"])
+@pytest.mark.parametrize(
+    ("ending", "override"),
+    [
+        ("ppm", None),
+        ("png", None),
+        ("png", {"label": "parts_lfw_funneled_gt_images/{person}_{number:04d}.png"}),
+    ],
+)
 def test_lfw_parts_reads_to_exact_classes_and_codes(
-    repo: Path, tmp_path: Path, ending: str
+    repo: Path, tmp_path: Path, ending: str, override: dict[str, Value] | None
 ) -> None:
     write_lfw(tmp_path, "Ada_Example", 7, np.array([[0, 1, 2], [2, 1, 0]]), ending)
     write_lfw(tmp_path, "Ben", 12, np.array([[1, 1]]), ending)
-    label = f"parts_lfw_funneled_gt_images/{{person}}_{{number:04d}}.{ending}"
-    spec = shipped(repo, "lfw_parts", {"label": label} if ending != "ppm" else None)
+    spec = shipped(repo, "lfw_parts", override)
     dataset = SegmentationDataset(spec, "train", root=tmp_path)
     space = make_space(repo, "faces", spec)
     face = space.code(["mouth", "skin", "eyes", "eyebrows"])
@@ -123,10 +129,13 @@ def test_lfw_parts_reads_to_exact_classes_and_codes(
     assert codes_of(dataset, space, 1) == [[face, face]]
 
 
-def test_lfw_parts_without_the_override_asks_for_its_ppm_files(repo: Path, tmp_path: Path) -> None:
+def test_an_override_of_one_key_names_the_files_that_it_asks_for(
+    repo: Path, tmp_path: Path
+) -> None:
     write_lfw(tmp_path, "Ada_Example", 7, np.array([[0, 1, 2]]), "png")
+    label = "parts_lfw_funneled_gt_images/{person}_{number:04d}.ppm"
     with pytest.raises(HarmonizeError) as caught:
-        SegmentationDataset(shipped(repo, "lfw_parts"), "train", root=tmp_path)
+        SegmentationDataset(shipped(repo, "lfw_parts", {"label": label}), "train", root=tmp_path)
     assert "1 files of lfw_parts are missing" in str(caught.value)
     assert "parts_lfw_funneled_gt_images/Ada_Example_0007.ppm" in str(caught.value)
 

@@ -18,6 +18,7 @@ def make_spec(
     picture: str = "images/{id}.png",
     label: str = "labels/{id}.png",
     encoding: str = "ids",
+    classes: str = "{thing: 7, stuff: 2}",
 ) -> DatasetSpec:
     """Return a mapping with two classes; its splits start on line 6."""
     text = dedent(f"""\
@@ -27,7 +28,7 @@ def make_spec(
         encoding: {encoding}
         splits:
           {splits}
-        classes: {{thing: 7, stuff: 2}}
+        classes: {classes}
         meaning: {{}}
         """)
     return DatasetSpec.from_document(load_text(text, "tiny.yaml"))
@@ -101,6 +102,72 @@ def test_a_line_with_the_wrong_number_of_columns_is_named_with_its_line(tmp_path
         f"{path}:2: expected 2 columns (person, number), got 1: 'Ben'",
         f"{path}:4: expected 2 columns (person, number), got 3: 'Cleo 2 3'",
     )
+
+
+def test_skipped_lines_need_not_fit_and_still_count(tmp_path: Path) -> None:
+    spec = make_spec("train: {list: train.txt, skip: 2, columns: [id, number]}")
+    touch(tmp_path, "images/a.png", "labels/a.png")
+    (tmp_path / "train.txt").write_text("a header of five words\n\na 1\n")
+    assert pairs(index_files(spec, "train", tmp_path)) == [("images/a.png", "labels/a.png")]
+    (tmp_path / "train.txt").write_text("a header\n\na 1\nb\n")
+    assert refused(spec, tmp_path).problems == (
+        f"{tmp_path}/train.txt:4: expected 2 columns (id, number), got 1: 'b'",
+    )
+
+
+def test_where_keeps_the_pictures_whose_number_lies_inside(tmp_path: Path) -> None:
+    spec = make_spec(
+        "train: {list: list.txt, columns: [id, original], where: {original: [3, 10], id: [0, 3]}}"
+    )
+    touch(tmp_path, *(f"{folder}/{n}.png" for folder in ("images", "labels") for n in range(5)))
+    (tmp_path / "list.txt").write_text("0 2\n1 3\n2 010\n3 11\n4 5\n")
+    index = index_files(spec, "train", tmp_path)
+    assert [index.picture(number) for number in range(len(index))] == [
+        "images/1.png",
+        "images/2.png",
+    ]
+
+
+@pytest.mark.parametrize(
+    "split", ["range: [0, 4], where: {id: [3, 9]}", "glob: 'labels/{id}.png', where: {id: [3, 9]}"]
+)
+def test_where_narrows_ranges_and_globs_too(tmp_path: Path, split: str) -> None:
+    touch(tmp_path, *(f"{folder}/{n}.png" for folder in ("images", "labels") for n in range(5)))
+    index = index_files(make_spec(f"train: {{{split}}}"), "train", tmp_path)
+    assert pairs(index) == [(f"images/{n}.png", f"labels/{n}.png") for n in (3, 4)]
+
+
+def test_what_where_leaves_out_need_not_be_there(tmp_path: Path) -> None:
+    touch(tmp_path, "images/2.png", "labels/2.png")
+    spec = make_spec("train: {range: [0, 9], where: {id: [2, 2]}}")
+    assert pairs(index_files(spec, "train", tmp_path)) == [("images/2.png", "labels/2.png")]
+
+
+@pytest.mark.parametrize(("field", "shown"), [("id", "'one'"), ("number", "None")])
+def test_where_needs_a_whole_number(tmp_path: Path, field: str, shown: str) -> None:
+    spec = make_spec(f"train: {{list: train.txt, where: {{{field}: [0, 9]}}}}")
+    (tmp_path / "train.txt").write_text("one\n")
+    assert str(refused(spec, tmp_path)) == (
+        "tiny.yaml:6: splits.train: `where` needs a whole number in the field "
+        f"{field!r}, got {shown}"
+    )
+
+
+def test_where_that_leaves_nothing_is_refused(tmp_path: Path) -> None:
+    touch(tmp_path, "images/1.png", "labels/1.png")
+    spec = make_spec("train: {range: [1, 1], where: {id: [2, 1]}}")
+    assert "splits.train: no pictures in" in str(refused(spec, tmp_path))
+
+
+def test_a_part_of_a_number_names_a_folder(tmp_path: Path) -> None:
+    spec = make_spec(
+        "train: {glob: '{id//100}/{id:03d}.png'}",
+        picture="{id}.png",
+        label="{id//100}/{id:03d}.png",
+    )
+    touch(tmp_path, "0/007.png", "007.png", "2/210.png", "210.png")
+    expected = [("007.png", "0/007.png"), ("210.png", "2/210.png")]
+    assert pairs(index_files(spec, "train", tmp_path)) == expected
 
 
 def test_a_missing_list_is_named(tmp_path: Path) -> None:
@@ -211,15 +278,22 @@ def test_missing_files_are_counted_and_the_first_three_named(tmp_path: Path) -> 
     )
 
 
-def test_every_mask_of_a_soft_label_must_be_there(tmp_path: Path) -> None:
+def test_a_name_that_no_file_can_have_is_missing(tmp_path: Path) -> None:
+    spec = make_spec("train: {list: train.txt}", picture="{id}/a.png", label="{id}/b.png")
+    (tmp_path / "train.txt").write_text("a\0b\n")
+    assert "2 files of tiny are missing" in str(refused(spec, tmp_path))
+
+
+@pytest.mark.parametrize(("there", "missing"), [("02", "07"), ("07", "02")])
+def test_every_mask_of_a_soft_label_must_be_there(tmp_path: Path, there: str, missing: str) -> None:
     spec = make_spec(
         "train: {list: train.txt}", label="labels/{id}/{class:02d}.png", encoding="soft_masks"
     )
-    touch(tmp_path, "images/a.png", "labels/a/02.png")
+    touch(tmp_path, "images/a.png", f"labels/a/{there}.png")
     (tmp_path / "train.txt").write_text("a\n")
     error = str(refused(spec, tmp_path))
     assert "1 files of tiny are missing" in error
-    assert ": labels/a/07.png;" in error
+    assert f": labels/a/{missing}.png;" in error
 
 
 def test_soft_masks_are_kept_as_one_template_per_picture(tmp_path: Path) -> None:
@@ -230,7 +304,41 @@ def test_soft_masks_are_kept_as_one_template_per_picture(tmp_path: Path) -> None
     (tmp_path / "train.txt").write_text("{a}\n")
     index = index_files(spec, "train", tmp_path)
     assert index.picture(0) == "images/{a}.png"
-    assert mask_files(index.label(0), [7, 2]) == ["labels/{a}_07.png", "labels/{a}_02.png"]
+    assert mask_files(spec, index.label(0)) == {0: "labels/{a}_07.png", 1: "labels/{a}_02.png"}
+
+
+def make_masks(label: str = "labels/{id}_{class}.png") -> DatasetSpec:
+    """Return a mapping with a mask for each part that is there."""
+    return make_spec(
+        "train: {list: train.txt}",
+        label=label,
+        encoding="masks",
+        classes="{rest: ~, skin: face_skin, nose: '07'}",
+    )
+
+
+def test_only_the_masks_that_are_there_are_asked_for(tmp_path: Path) -> None:
+    spec = make_masks()
+    touch(tmp_path, "images/{a}.png", "labels/{a}_07.png", "images/b.png", "labels/b_face_skin.png")
+    (tmp_path / "train.txt").write_text("{a}\nb\n")
+    index = index_files(spec, "train", tmp_path)
+    expected = {1: "labels/{a}_face_skin.png", 2: "labels/{a}_07.png"}
+    assert mask_files(spec, index.label(0)) == expected
+
+
+def test_a_picture_without_any_mask_is_missing_its_label(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a.png", "images/b.png", "labels/b_07.png")
+    (tmp_path / "train.txt").write_text("a\nb\n")
+    assert str(refused(make_masks(), tmp_path)) == (
+        f"tiny.yaml:6: splits.train: 1 files of tiny are missing from {tmp_path}: "
+        "labels/a_face_skin.png; check data.roots and the mapping's `picture` and `label`"
+    )
+
+
+def test_a_mask_whose_text_does_not_fit_the_template_is_named(tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text("a\n")
+    error = refused(make_masks("labels/{id}_{class:02d}.png"), tmp_path)
+    assert str(error).endswith("{class:02d} needs a whole number, got 'face_skin'")
 
 
 @pytest.mark.parametrize("line", ["../../secret", "..", "x/../../y"])

@@ -19,14 +19,15 @@ GREY, COLOUR, PALETTE, GREY_ALPHA, COLOUR_ALPHA = 0, 2, 3, 4, 6  # PNG's colour 
 CHANNELS = {GREY: 1, COLOUR: 3, PALETTE: 1, GREY_ALPHA: 2, COLOUR_ALPHA: 4}
 
 
-def make_reader(encoding: str, classes: str) -> LabelReader:
+def make_reader(encoding: str, classes: str, options: str = "") -> LabelReader:
     """Return a reader for a mapping with the given classes."""
-    label = "{id}_{class}.png" if encoding == "soft_masks" else "{id}.png"
+    label = "{id}_{class}.png" if encoding in ("soft_masks", "masks") else "{id}.png"
     text = f"""
 name: tiny
 picture: "{{id}}.jpg"
 label: "{label}"
 encoding: {encoding}
+{options}
 splits: {{}}
 classes: {classes}
 meaning: {{}}
@@ -130,7 +131,60 @@ def test_ids_in_several_channels_are_refused(tmp_path: Path, kind: int, mode: st
     write_png(tmp_path / "a.png", values, bits=8, kind=kind)
     assert refused(make_reader("ids", "{a: 0}"), tmp_path) == (
         f"{tmp_path}/a.png: expected ids in one channel, got mode {mode}; "
-        "colours need `encoding: rgb`"
+        "colours need `encoding: rgb`, ids made of several channels a formula in `value`"
+    )
+
+
+def test_a_formula_divides_sixteen_bit_values(tmp_path: Path) -> None:
+    values = np.array([[0, 255, 256, 511], [512, 26 * 256 + 3, 65280, 65535]])
+    write_png(tmp_path / "a.png", values, bits=16)
+    reader = make_reader("ids", "{a: 0, b: 1, c: [2, 26], d: 255}", "value: V//256")
+    np.testing.assert_array_equal(reader.read(tmp_path, "a.png"), [[0, 0, 1, 1], [2, 2, 3, 3]])
+
+
+@pytest.mark.parametrize("kind", [COLOUR, COLOUR_ALPHA])
+def test_a_formula_joins_channels_to_ids_above_65535(tmp_path: Path, kind: int) -> None:
+    ids = np.array([[0, 1, 256], [65536, 16777215, 65793]])
+    parts = np.stack([ids % 256, ids // 256 % 256, ids // 65536, ids * 0], -1)
+    write_png(tmp_path / "a.png", parts[..., : CHANNELS[kind]], bits=8, kind=kind)
+    reader = make_reader(
+        "ids",
+        "{f: 65793, e: 16777215, d: 65536, c: 256, b: 1, a: 0}",
+        "value: R + 256*G + 65536*B",
+    )
+    classes = reader.read(tmp_path, "a.png")
+    assert classes.dtype == np.int16
+    np.testing.assert_array_equal(classes, [[5, 4, 3], [2, 1, 0]])
+
+
+def test_unmapped_ids_of_a_formula_are_named(tmp_path: Path) -> None:
+    write_png(tmp_path / "a.png", np.array([[(0, 0, 0), (7, 0, 1)]]), bits=8, kind=COLOUR)
+    message = refused(
+        make_reader("ids", "{a: 0, b: 70000}", "value: R + 256*G + 65536*B"), tmp_path
+    )
+    assert "ids that no class of tiny stands for: 65543 (1 pixels);" in message
+    message = refused(make_reader("ids", "{a: 0, b: 7}", "value: R - G - B*2"), tmp_path)
+    assert "stands for: 5 (1 pixels);" in message
+
+
+@pytest.mark.parametrize(
+    ("kind", "formula", "channels"),
+    [
+        (GREY, "R + 256*G", "V"),
+        (PALETTE, "R", "V"),
+        (COLOUR, "V", "R, G, B"),
+        (COLOUR, "R + A", "R, G, B"),
+        (COLOUR_ALPHA, "A + V", "R, G, B, A"),
+        (GREY_ALPHA, "V", "LA"),
+    ],
+)
+def test_a_formula_of_a_channel_that_is_missing_is_refused(
+    tmp_path: Path, kind: int, formula: str, channels: str
+) -> None:
+    values = np.zeros((2, 2, CHANNELS[kind]), dtype=int)
+    write_png(tmp_path / "a.png", values, bits=8, kind=kind)
+    assert refused(make_reader("ids", "{a: 0}", f"value: {formula}"), tmp_path) == (
+        f"{tmp_path}/a.png: has the channels {channels}, but `value` is {formula!r}"
     )
 
 
@@ -179,6 +233,78 @@ def test_colours_with_alpha_are_read_without_it(tmp_path: Path) -> None:
     Image.fromarray(np.dstack([PAINTED, alpha])).save(tmp_path / "a.png")
     classes = make_reader("rgb", COLOURS).read(tmp_path, "a.png")
     np.testing.assert_array_equal(classes, [[0, 1], [2, 1]])
+
+
+ALPHA_CLASSES = "{glass: [9, 9, 9, 128], wall: ['#090909ff', [1, 2, 3, 255]], void: [0, 0, 0, 0]}"
+
+
+def test_colours_of_four_parts_are_told_apart_by_alpha(tmp_path: Path) -> None:
+    pixels = np.array([[(9, 9, 9, 255), (9, 9, 9, 128)], [(0, 0, 0, 0), (1, 2, 3, 255)]])
+    Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "a.png")
+    classes = make_reader("rgb", ALPHA_CLASSES).read(tmp_path, "a.png")
+    np.testing.assert_array_equal(classes, [[1, 0], [2, 1]])
+
+
+def test_a_picture_without_alpha_is_opaque(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[(9, 9, 9), (1, 2, 3)]], dtype=np.uint8)).save(tmp_path / "a.png")
+    classes = make_reader("rgb", ALPHA_CLASSES).read(tmp_path, "a.png")
+    np.testing.assert_array_equal(classes, [[1, 1]])
+
+
+def test_unmapped_colours_of_four_parts_are_named_with_alpha(tmp_path: Path) -> None:
+    pixels = np.array([[(9, 9, 9, 255), (9, 9, 9, 127)]], dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    message = refused(make_reader("rgb", ALPHA_CLASSES), tmp_path)
+    assert "stands for: #0909097f (1 pixels);" in message
+
+
+def test_colours_within_the_tolerance_go_to_the_nearest_class(tmp_path: Path) -> None:
+    # Of red and 20 less, a pixel in between is the nearer's; parts count one by one, not together.
+    pixels = [[(255, 0, 0), (247, 8, 8), (235, 0, 0), (240, 0, 0), (246, 0, 0), (227, 8, 0)]]
+    Image.fromarray(np.array(pixels, dtype=np.uint8)).save(tmp_path / "a.png")
+    reader = make_reader("rgb", "{red: [255, 0, 0], dark: [235, 0, 0]}", "tolerance: 10")
+    classes = reader.read(tmp_path, "a.png")
+    assert classes.dtype == np.int16
+    np.testing.assert_array_equal(classes, [[0, 0, 1, 1, 0, 1]])
+
+
+def test_colours_beyond_the_tolerance_are_named_and_those_within_are_not(tmp_path: Path) -> None:
+    pixels = [[(250, 0, 0), (0, 0, 0), (0, 0, 6), (0, 0, 6), (255, 255, 255), (249, 5, 5)]]
+    Image.fromarray(np.array(pixels, dtype=np.uint8)).save(tmp_path / "a.png")
+    reader = make_reader("rgb", "{red: [255, 0, 0], black: [0, 0, 0]}", "tolerance: 5")
+    assert "stands for: #000006 (2 pixels), #f90505 (1 pixels), #ffffff (1 pixels);" in refused(
+        reader, tmp_path
+    )
+
+
+def test_tolerance_holds_for_alpha_too(tmp_path: Path) -> None:
+    pixels = np.array([[(9, 9, 9, 130), (8, 10, 9, 253), (1, 1, 1, 2)]], dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    classes = make_reader("rgb", ALPHA_CLASSES, "tolerance: 2").read(tmp_path, "a.png")
+    np.testing.assert_array_equal(classes, [[0, 1, 2]])
+
+
+@given(data=st.data())
+def test_tolerance_agrees_with_brute_force(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("colours")
+    part = st.sampled_from([0, 1, 4, 5, 9, 250, 255])
+    color = st.tuples(part, part, part)
+    known = data.draw(st.lists(color, min_size=1, max_size=4, unique=True), label="classes")
+    pixels = data.draw(st.lists(color, min_size=1, max_size=6), label="pixels")
+    tolerance = data.draw(st.integers(0, 6), label="tolerance")
+    Image.fromarray(np.array([pixels], dtype=np.uint8)).save(folder / "a.png")
+    names = ", ".join(f"c{number}: {list(one)}" for number, one in enumerate(known))
+    reader = make_reader("rgb", f"{{{names}}}", f"tolerance: {tolerance}")
+    distance = np.abs(np.array(pixels)[:, None] - np.array(known)[None]).max(2)
+    if (distance.min(1) > tolerance).any():
+        assert "colours that no class" in refused(reader, folder)
+        return
+    (chosen,) = reader.read(folder, "a.png").tolist()
+    assert [row[number] for row, number in zip(distance, chosen, strict=True)] == (
+        distance.min(1).tolist()
+    )
 
 
 def test_colours_are_looked_up_in_a_palette(tmp_path: Path) -> None:
@@ -258,6 +384,64 @@ def test_a_mask_that_has_gone_is_named(tmp_path: Path) -> None:
     write_masks(tmp_path, {0: np.zeros((4, 4))})
     message = refused(make_reader("soft_masks", "{a: 0, b: 1}"), tmp_path, "a_{class}.png")
     assert message == f"{tmp_path}/a_1.png: no such file"
+
+
+PARTS = "{rest: ~, skin: '1', nose: '2', hair: '3'}"
+
+
+def test_a_later_mask_covers_the_classes_before_it(tmp_path: Path) -> None:
+    skin, nose, hair = np.array([[1, 255, 9, 0, 0]]), np.array([[0, 1, 1, 0, 0]]), [[0, 0, 1, 1, 0]]
+    write_masks(tmp_path, {1: skin, 2: nose, 3: np.array(hair)})
+    classes = make_reader("masks", PARTS).read(tmp_path, "a_{class}.png")
+    assert classes.dtype == np.int16
+    np.testing.assert_array_equal(classes, [[1, 2, 3, 3, 0]])
+    backwards = "{hair: '3', nose: '2', rest: ~, skin: '1'}"
+    classes = make_reader("masks", backwards).read(tmp_path, "a_{class}.png")
+    np.testing.assert_array_equal(classes, [[3, 3, 3, 0, 2]])
+
+
+def test_masks_that_are_not_there_cover_nothing(tmp_path: Path) -> None:
+    write_masks(tmp_path, {2: np.array([[0, 1]])})
+    classes = make_reader("masks", PARTS).read(tmp_path, "a_{class}.png")
+    np.testing.assert_array_equal(classes, [[0, 2]])
+
+
+def test_a_pixel_that_no_mask_covers_is_refused_unless_a_class_stands_for_it(
+    tmp_path: Path,
+) -> None:
+    write_masks(tmp_path, {1: np.array([[0, 1, 0]]), 2: np.array([[0, 0, 1]])})
+    reader = make_reader("masks", "{skin: '1', nose: '2'}")
+    assert refused(reader, tmp_path, "a_{class}.png") == (
+        f"{tmp_path}/a_{{class}}.png: no mask covers 1 pixels; "
+        "give one class the value ~, for what no mask covers"
+    )
+    write_masks(tmp_path, {1: np.array([[1, 1, 0]])})
+    np.testing.assert_array_equal(reader.read(tmp_path, "a_{class}.png"), [[0, 0, 1]])
+
+
+@pytest.mark.parametrize("kind", [COLOUR, COLOUR_ALPHA, GREY_ALPHA])
+def test_a_mask_of_several_channels_is_its_first(tmp_path: Path, kind: int) -> None:
+    values = np.zeros((1, 3, CHANNELS[kind]), dtype=int)
+    values[0, 0] = 255
+    values[0, 1, 1:] = 255
+    values[0, 2, 0] = 1
+    write_png(tmp_path / "a_1.png", values, bits=8, kind=kind)
+    classes = make_reader("masks", PARTS).read(tmp_path, "a_{class}.png")
+    np.testing.assert_array_equal(classes, [[1, 0, 1]])
+
+
+@pytest.mark.parametrize(("bits", "kind"), [(1, GREY), (2, GREY), (8, PALETTE), (16, GREY)])
+def test_a_mask_covers_wherever_it_is_not_zero(tmp_path: Path, bits: int, kind: int) -> None:
+    top = 2**bits - 1
+    write_png(tmp_path / "a_1.png", np.array([[0, 1, top // 2 + 1, top]]), bits=bits, kind=kind)
+    classes = make_reader("masks", PARTS).read(tmp_path, "a_{class}.png")
+    np.testing.assert_array_equal(classes, [[0, 1, 1, 1]])
+
+
+def test_binary_masks_of_different_sizes_are_refused(tmp_path: Path) -> None:
+    write_masks(tmp_path, {1: np.zeros((4, 6)), 3: np.zeros((4, 5))})
+    message = refused(make_reader("masks", PARTS), tmp_path, "a_{class}.png")
+    assert message == f"{tmp_path}/a_3.png: 5 x 4 pixels, but the other masks have 6 x 4"
 
 
 @pytest.mark.parametrize("content", [b"", b"not a picture at all", b"\x89PNG\r\n\x1a\n"])

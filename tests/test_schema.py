@@ -122,6 +122,7 @@ def test_a_choice_is_compared_by_value_not_by_identity() -> None:
         ("part: {size: x}", "part.size: expected a whole number, got 'x'"),
         ("parts: [{size: 1}, {}]", "parts.1: the key 'size' is missing; add it"),
         ("either: 3", "either: expected text or a list of text, got 3"),
+        ("either: null", "either: expected text or a list of text, got None"),
         ("either: [a, 3]", "either: expected text or a list of text, got ['a', 3]"),
         ("limited: 0", "limited: expected a number at least 1, got 0"),
         ("cuont: 3", "cuont: unknown key; did you mean count?"),

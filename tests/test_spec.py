@@ -141,9 +141,74 @@ def test_overrides_replace_values_by_dotted_path(tmp_path: Path) -> None:
     with pytest.raises(HarmonizeError) as caught:
         DatasetSpec.from_file(path, {"classes.sky": "blue"})
     assert str(caught.value) == (
-        f"{path} (override): classes.sky: "
-        "expected an id from 0 to 65535 or a list of ids, got 'blue'"
+        f"{path} (override): classes.sky: expected an id of at least 0 or a list of ids, got 'blue'"
     )
+
+
+def test_the_options_of_a_mapping_are_off_unless_written() -> None:
+    spec = toy()
+    assert (spec.formula, spec.tolerance, spec.class_file, spec.resize_picture) == (
+        *(None, 0, None),
+        False,
+    )
+    split = spec.splits["train"]
+    assert (split.skip, split.where) == (0, {})
+
+
+def test_the_options_of_ids_are_read() -> None:
+    text = changed(
+        ("encoding: ids", "encoding: ids\nvalue: V//256\nresize_picture: true"),
+        ("sky: 0", "sky: 70000"),
+    )
+    spec = toy(text)
+    assert spec.formula is not None
+    assert (spec.formula.text, spec.resize_picture) == ("V//256", True)
+    assert spec.classes["sky"].values == (70000,)
+    assert toy(spec.text).text == spec.text
+
+
+def test_lists_may_skip_lines_and_keep_some_numbers() -> None:
+    split = "{list: a.txt, skip: 1, columns: [id, n], where: {n: [3, 9]}}"
+    spec = toy(changed(('{glob: "images/{id}.jpg"}', split)))
+    assert spec.splits["train"] == Split(
+        list="a.txt", skip=1, columns=("id", "n"), where={"n": (3, 9)}
+    )
+
+
+NO_IDS = [("sky: 0", "sky: ~"), ("[1, 2]", "~"), ("void: 255", "void: ~")]
+CLASS_FILE = "encoding: ids\nclass_file: {json: c.json, items: categories, name: title, id: id}"
+
+
+def test_a_class_file_gives_the_ids_once_the_folder_is_known(tmp_path: Path) -> None:
+    spec = toy(changed(("encoding: ids", CLASS_FILE), *NO_IDS))
+    assert {name: one.values for name, one in spec.classes.items()} == {
+        name: () for name in ("sky", "road", "void")
+    }
+    entries = ('{"title": "void", "id": 9}', '{"title": "road", "id": 2}')
+    (tmp_path / "c.json").write_text(
+        '{"categories": [%s, %s, {"title": "sky", "id": 70000}]}' % entries
+    )
+    known = spec.with_ids(tmp_path)
+    values = {name: one.values for name, one in known.classes.items()}
+    assert values == {"sky": (70000,), "road": (2,), "void": (9,)}
+    assert known.meaning == spec.meaning
+    assert toy().with_ids(tmp_path).classes == toy().classes
+
+
+def test_masks_are_named_by_the_text_in_their_files() -> None:
+    text = changed(
+        ("encoding: ids", "encoding: masks"),
+        ("labels/{id}", "labels/{id}_{class}"),
+        ("sky: 0", "sky: ~"),
+        ("[1, 2]", "r_oad"),
+        ("void: 255", "void: '255'"),
+    )
+    classes = toy(text).classes.values()
+    assert [(one.name, one.values, one.mask) for one in classes] == [
+        ("sky", (), None),
+        ("road", (), "r_oad"),
+        ("void", (), "255"),
+    ]
 
 
 @pytest.mark.parametrize("path", MAPPINGS, ids=lambda path: path.stem)
@@ -152,7 +217,8 @@ def test_every_shipped_mapping_loads_and_is_named_after_its_file(path: Path) -> 
     assert spec.name == path.stem
     assert spec.about
     assert spec.root == f"data/{spec.name}"
-    assert {"train", "val"} <= spec.splits.keys()
+    assert "train" in spec.splits
+    assert {"val", "test"} & spec.splits.keys()
     assert spec.meaning
 
 
@@ -237,14 +303,26 @@ def test_the_paths_of_the_shipped_mappings_are_those_on_disk() -> None:
     assert mask == "labels/232194_1/232194_1_lbl03.png"
     person = {"person": "Ada_Example", "number": "7"}
     assert lfw.picture.fill(person) == "lfw_funneled/Ada_Example/Ada_Example_0007.jpg"
-    assert lfw.label.fill(person) == "parts_lfw_funneled_gt_images/Ada_Example_0007.ppm"
+    assert lfw.label.fill(person) == "parts_lfw_funneled_gt_images/Ada_Example_0007.*"
     assert shipped("face_synthetics").label.fill({"id": 42}) == "000042_seg.png"
 
 
-IDS = "an id from 0 to 65535 or a list of ids"
+IDS = "an id of at least 0 or a list of ids"
 COLOUR = "a colour such as [255, 0, 0] or '#ff0000', or a list of colours"
 SOFT = (("encoding: ids", "encoding: soft_masks"), ("labels/{id}", "labels/{id}_{class}"))
 RGB = (("encoding: ids", "encoding: rgb"), ("[1, 2]", "[1, 2, 3]"), ("255", "'#0000ff'"))
+MASK = "the text that stands in the mask's file name, or ~ for what no mask covers"
+MASKS = (
+    ("encoding: ids", "encoding: masks"),
+    ("labels/{id}", "labels/{id}_{class}"),
+    ("void: 255", "void: v"),
+)
+FORMULA = "a formula is made of V or R, G, B, A, whole numbers and + - * // %"
+
+
+def with_option(encoding: str, option: str) -> tuple[str, str]:
+    """Return the change that sets the encoding and writes an option on line 6."""
+    return ("encoding: ids", f"encoding: {encoding}\n{option}")
 
 
 @pytest.mark.parametrize(
@@ -275,7 +353,7 @@ RGB = (("encoding: ids", "encoding: rgb"), ("[1, 2]", "[1, 2, 3]"), ("255", "'#0
         ([("[1, 2]", "[1, 0]")], "10: classes.road: 0 stands for 'sky' already"),
         ([("[1, 2]", "[1, 1]")], "10: classes.road: 1 stands for 'road' already"),
         ([("[1, 2]", "[1, -2]")], f"10: classes.road: expected {IDS}, got [1, -2]"),
-        ([("sky: 0", "sky: 65536")], f"9: classes.sky: expected {IDS}, got 65536"),
+        ([("sky: 0", "sky: 4294967296")], f"9: classes.sky: expected {IDS}, got 4294967296"),
         ([("sky: 0", "sky: true")], f"9: classes.sky: expected {IDS}, got True"),
         ([("sky: 0", "sky: []")], f"9: classes.sky: expected {IDS}, got []"),
         ([("sky: 0", "sky: '#ff0000'")], f"9: classes.sky: expected {IDS}, got '#ff0000'"),
@@ -302,17 +380,17 @@ RGB = (("encoding: ids", "encoding: rgb"), ("[1, 2]", "[1, 2, 3]"), ("255", "'#0
         ),
         (
             [SOFT[0], ("[1, 2]", "1")],
-            "4: label: the field {class} belongs to encoding: soft_masks and to no other, "
+            "4: label: the field {class} belongs to encoding: soft_masks or masks and to no other, "
             "got 'labels/{id}.png' with soft_masks",
         ),
         (
             [SOFT[1]],
-            "4: label: the field {class} belongs to encoding: soft_masks and to no other, "
+            "4: label: the field {class} belongs to encoding: soft_masks or masks and to no other, "
             "got 'labels/{id}_{class}.png' with ids",
         ),
         (
             [("encoding: ids", "encoding: id")],
-            "5: encoding: expected one of ids, rgb, soft_masks, got 'id'",
+            "5: encoding: expected one of ids, rgb, soft_masks, masks, got 'id'",
         ),
         (
             [("{glob: ", "{range: [0, 3], list: a.txt, glob: ")],
@@ -338,15 +416,99 @@ RGB = (("encoding: ids", "encoding: rgb"), ("[1, 2]", "[1, 2, 3]"), ("255", "'#0
         ),
         (
             [('"images/{id}.jpg"', '"images/{}.jpg"')],
-            "7: splits.train: a field is written {name} or {name:06d}, got 'images/{}.jpg'",
+            "7: splits.train: a field is written {name}",
         ),
         (
             [("picture: images/{id}.jpg", "picture: images/{id:x}.jpg")],
-            "3: picture: a field is written {name} or {name:06d}, got 'images/{id:x}.jpg'",
+            "3: picture: a field is written {name}",
         ),
         (
             [("labels/{id}.png", "labels/{id.png")],
             "4: label: not a template: expected '}' before end of string, got 'labels/{id.png'",
+        ),
+        ([("{glob: ", "{skip: 1, glob: ")], "7: splits.train: `skip` belongs to a list"),
+        (
+            [('{glob: "images/{id}.jpg"}', "{list: a.txt, skip: -1}")],
+            "7: splits.train.skip: expected a number at least 0, got -1",
+        ),
+        (
+            [("{glob: ", "{where: {id: 3}, glob: ")],
+            "7: splits.train.where.id: expected a list, got 3",
+        ),
+        (
+            [("{glob: ", "{where: {id: [1, 2, 3]}, glob: ")],
+            "7: splits.train.where.id: expected a list of 2, got [1, 2, 3]",
+        ),
+        (
+            [("picture: images/{id}.jpg", "picture: images/{id//0}.jpg")],
+            "3: picture: a field is written {name}, {name:06d} or {name//100}, ",
+        ),
+        (
+            [with_option("ids", "value: V//0")],
+            f"6: value: {FORMULA}, got 'V//0'",
+        ),
+        (
+            [with_option("ids", "value: ''")],
+            "6: value: not a formula, got ''",
+        ),
+        (
+            [with_option("ids", "value: 3")],
+            "6: value: expected text, got 3; put it in quotes",
+        ),
+        (
+            [*RGB[1:], ("sky: 0", "sky: '#ffffff'"), with_option("rgb", "value: V//256")],
+            "6: value: belongs to encoding: ids, not rgb",
+        ),
+        (
+            [with_option("ids", "tolerance: 3")],
+            "6: tolerance: belongs to encoding: rgb, not ids",
+        ),
+        (
+            [*RGB[1:], ("sky: 0", "sky: '#ffffff'"), with_option("rgb", "tolerance: 256")],
+            "6: tolerance: expected a number at least 0 and at most 255, got 256",
+        ),
+        (
+            [*NO_IDS, with_option("rgb", "class_file: {json: c.json}")],
+            "6: class_file: belongs to encoding: ids, not rgb",
+        ),
+        (
+            [
+                *(*NO_IDS, ("labels/{id}", "labels/{id}_{class}")),
+                with_option("soft_masks", "class_file: {json: c.json}"),
+            ],
+            "6: class_file: belongs to encoding: ids, not soft_masks",
+        ),
+        (
+            [*NO_IDS[1:], with_option("ids", "class_file: {json: c.json}")],
+            "10: classes.sky: expected ~, as the class file gives the ids, got 0",
+        ),
+        (
+            [*NO_IDS, with_option("ids", "class_file: {items: labels}")],
+            "6: class_file: the key 'json' is missing; add it",
+        ),
+        ([("sky: 0", "sky: ~")], f"9: classes.sky: expected {IDS}, got None"),
+        (
+            [*RGB, ("sky: 0", "sky: [1, 2, 3, 4, 5]")],
+            f"9: classes.sky: expected {COLOUR}, got [1, 2, 3, 4, 5]",
+        ),
+        ([*MASKS, ("[1, 2]", "r")], f"9: classes.sky: expected {MASK}, got 0"),
+        ([*MASKS, ("sky: 0", "sky: s")], f"10: classes.road: expected {MASK}, got [1, 2]"),
+        (
+            [*MASKS, ("sky: 0", "sky: ''"), ("[1, 2]", "r")],
+            f"9: classes.sky: expected {MASK}, got ''",
+        ),
+        (
+            [*MASKS, ("sky: 0", "sky: v"), ("[1, 2]", "r")],
+            "11: classes.void: 'v' stands for 'sky' already",
+        ),
+        (
+            [*MASKS, ("sky: 0", "sky: ~"), ("[1, 2]", "~")],
+            "10: classes.road: ~ stands for 'sky' already",
+        ),
+        (
+            [MASKS[0], *NO_IDS[:1], ("[1, 2]", "r"), ("void: 255", "void: v")],
+            "4: label: the field {class} belongs to encoding: soft_masks or masks and to no other, "
+            "got 'labels/{id}.png' with masks",
         ),
         ([("root:", "rot:")], "2: rot: unknown key; did you mean root?"),
         ([("name: toy\n", "")], "1: the key 'name' is missing; add it"),

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Integer, UInt8
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -44,11 +45,11 @@ class SegmentationDataset(Dataset[LabelledPicture]):
         Raises:
             HarmonizeError: unknown split, missing files.
         """
-        self.spec = spec
+        self.spec = spec.with_ids(root)
         self.split = split
         self.root = root
-        self.files: FileIndex = index_files(spec, split, root)
-        self._labels = LabelReader(spec)
+        self.files: FileIndex = index_files(self.spec, split, root)
+        self._labels = LabelReader(self.spec)
 
     def __len__(self) -> int:
         return len(self.files)
@@ -60,9 +61,13 @@ class SegmentationDataset(Dataset[LabelledPicture]):
             HarmonizeError: naming the file that cannot be read or does not fit.
         """
         path = self.root / self.files.picture(number)
-        picture = np.asarray(open_image(path).convert("RGB"))
+        image = open_image(path).convert("RGB")
         label = self.files.label(number)
         classes = self._labels.read(self.root, label)
+        height, width = classes.shape
+        if self.spec.resize_picture and image.size != (width, height):
+            image = image.resize((width, height), Image.Resampling.BOX)
+        picture = np.asarray(image)
         if picture.shape[:2] != classes.shape:
             raise HarmonizeError(
                 f"{path}: {picture.shape[1]} x {picture.shape[0]} pixels, but its label "

@@ -94,7 +94,7 @@ def sample_face(rng: Rng, height: int, width: int) -> Face:
     return Face(
         centre=(centre[0] * OVERSAMPLING, centre[1] * OVERSAMPLING),
         scale=scale * OVERSAMPLING,
-        angle=math.radians(between(-20, 20)),
+        angle=math.radians(between(-12, 12)),
         width=wide,
         taper=between(0.1, 0.35),
         eye=(wide * between(0.44, 0.5), between(-0.13, -0.07), wide * between(0.18, 0.215)),

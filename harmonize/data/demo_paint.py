@@ -96,9 +96,9 @@ def _paint_background(parts: Parts, rng: Rng) -> Floats:
     across = math.cos(turn) * columns + math.sin(turn) * rows
     first, second = rng.uniform(0, 1, size=(2, 3)).astype(np.float32)
     canvas = first + (second - first) * ((across + 1) / 2)[..., None]
-    if rng.random() < 0.3:
-        canvas += 0.15 * np.sign(np.sin(rng.uniform(20, 80) * across))[..., None]
-    for _ in range(rng.integers(3, 10)):
+    if rng.random() < 0.2:
+        canvas += 0.1 * np.sign(np.sin(rng.uniform(20, 80) * across))[..., None]
+    for _ in range(rng.integers(2, 6)):
         row, column = rng.uniform(0, height), rng.uniform(0, width)
         extent = rng.uniform(0.04, 0.2, size=2) * height
         colour = (_skin_colour, _hair_colour, _lip_colour)[rng.integers(3)](rng)
@@ -107,8 +107,8 @@ def _paint_background(parts: Parts, rng: Rng) -> Floats:
         else:
             box = np.array([(-1, -1), (-1, 1), (1, 1), (1, -1)]) * extent
             canvas[polygon(row + box[:, 0], column + box[:, 1], parts.shape)] = colour
-        radius = 0.025 * height
-        row, column = rng.uniform(0, height), rng.uniform(0, width)
+    for _ in range(rng.integers(0, 3)):  # what might be taken for an eye
+        row, column, radius = rng.uniform(0, height), rng.uniform(0, width), 0.025 * height
         canvas[ellipse(row, column, 1.4 * radius, 2 * radius, parts.shape)] = 0.9
         canvas[ellipse(row, column, radius, radius, parts.shape)] = 0.1
     return canvas

@@ -7,7 +7,7 @@ import numpy as np
 from numpy import ndarray
 
 from harmonize.errors import HarmonizeError, raise_all
-from harmonize.spec import DatasetSpec, Split
+from harmonize.spec import MASKS, DatasetSpec, Split
 from harmonize.strict_yaml import read_text
 from harmonize.template import Fields, Template
 
@@ -52,14 +52,14 @@ def index_files(spec: DatasetSpec, split_name: str, root: Path) -> FileIndex:
         rows = [{**fixed, "id": number} for number in range(split.range[0], split.range[1] + 1)]
     else:
         rows = _globbed(split, fixed, root, where)
+    rows = [row for row in rows if _wanted(split, row, where)]
     if not rows:
         raise HarmonizeError(f"{where}: no pictures in {root}; check the split's list or pattern")
     folders = _Folders(root)
-    mask_ids = [entry.values[0] for entry in spec.classes.values()]
     pictures, labels, missing = [], [], []
     for row in rows:
         picture = folders.complete(_inside_root(spec.picture.fill(row), spec.picture.where))
-        label, files = _label_files(spec, row, mask_ids, folders)
+        label, files = _label_files(spec, row, folders)
         missing += [file for file in (picture, *files) if not folders.has(file)]
         pictures.append(picture.encode())
         labels.append(label.encode())
@@ -72,21 +72,40 @@ def index_files(spec: DatasetSpec, split_name: str, root: Path) -> FileIndex:
     return FileIndex(np.array(pictures, dtype=np.bytes_), np.array(labels, dtype=np.bytes_))
 
 
-def mask_files(label: str, ids: list[int]) -> list[str]:
-    """Return the file of each class, for a label path that holds the placeholder ``{class...}``."""
+def mask_files(spec: DatasetSpec, label: str) -> dict[int, str]:
+    """Return the file of each class by its number, for a label path that holds ``{class}``."""
     template = Template(label, where="label")
-    return [template.fill({"class": number}) for number in ids]
+    return {
+        number: template.fill({"class": entry.mask})
+        for number, entry in enumerate(spec.classes.values())
+        if entry.mask is not None
+    }
 
 
-def _label_files(
-    spec: DatasetSpec, row: Fields, mask_ids: list[int], folders: "_Folders"
-) -> tuple[str, list[str]]:
-    """Return the label's path in the index, and the files that it stands for."""
-    if spec.encoding != "soft_masks":
+def _label_files(spec: DatasetSpec, row: Fields, folders: "_Folders") -> tuple[str, list[str]]:
+    """Return the label's path in the index, and the files that must be there."""
+    if spec.encoding not in MASKS:
         label = folders.complete(_inside_root(spec.label.fill(row), spec.label.where))
         return label, [label]
     label = _inside_root(spec.label.fill_all_but("class", row), spec.label.where)
-    return label, mask_files(label, mask_ids)
+    files = list(mask_files(spec, label).values())
+    if spec.encoding == "masks":  # only the parts that are in the picture have one
+        files = [file for file in files if folders.has(file)] or files[:1]
+    return label, files
+
+
+def _wanted(split: Split, row: Fields, where: str) -> bool:
+    for name, (low, high) in split.where.items():
+        try:
+            number = int(row[name])
+        except (KeyError, ValueError):
+            raise HarmonizeError(
+                f"{where}: `where` needs a whole number in the field {name!r}, "
+                f"got {row.get(name)!r}"
+            ) from None
+        if not low <= number <= high:
+            return False
+    return True
 
 
 def _listed(split: Split, fixed: Fields, root: Path, where: str) -> list[Fields]:
@@ -96,6 +115,8 @@ def _listed(split: Split, fixed: Fields, root: Path, where: str) -> list[Fields]
     rows: list[Fields] = []
     problems: list[str] = []
     for number, line in enumerate(read_text(path).splitlines(), 1):
+        if number <= split.skip:
+            continue
         values = [value.strip() for value in line.split(split.separator)]
         if not any(values):
             continue
@@ -158,7 +179,7 @@ class _Folders:
         if folder not in self._names:
             try:
                 names = {entry.name for entry in (self.root / folder).iterdir()}
-            except OSError:
+            except (OSError, ValueError):  # ValueError: a NUL in the name
                 names = set()
             self._names[folder] = names
             stems = self._by_stem[folder] = {}

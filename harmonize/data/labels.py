@@ -3,35 +3,36 @@
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int, Integer, Shaped, UInt8
+from jaxtyping import Int, Integer
 from numpy import ndarray
 from PIL import Image, ImageFile
 
+from harmonize.class_values import write_value
 from harmonize.data.index import mask_files
 from harmonize.errors import HarmonizeError
-from harmonize.spec import DatasetSpec
+from harmonize.spec import MASKS, DatasetSpec
 
-# Letters of shapes: H x W pixels, M masks.
+# Letters of shapes: H x W pixels.
 
-_ID_MODES = ("L", "P", "1", "I;16", "I;16B", "I")
+_TABLE_LIMIT = 1 << 16
+"""Ids below this are looked up in a table, others among the sorted ids."""
 
 
 class LabelReader:
     """Reads the label files of one data set."""
 
     def __init__(self, spec: DatasetSpec) -> None:
+        """Prepare the look-ups; the mapping's ids must be known (``DatasetSpec.with_ids``)."""
         self._spec = spec
-        self._mask_ids = [entry.values[0] for entry in spec.classes.values()]
-        values = [
+        values = sorted(
             (value, number)
             for number, entry in enumerate(spec.classes.values())
             for value in entry.values
-        ]
-        values.sort()
-        self._values = np.array([value for value, _ in values])
+        )
+        self._values = np.array([value for value, _ in values], dtype=np.int64)
         self._classes = np.array([number for _, number in values], dtype=np.int16)
         self._table: ndarray | None = None
-        if spec.encoding == "ids":
+        if spec.encoding == "ids" and self._values.max() < _TABLE_LIMIT:
             self._table = np.full(int(self._values.max()) + 1, -1, dtype=np.int16)
             self._table[self._values] = self._classes
 
@@ -42,65 +43,102 @@ class LabelReader:
             HarmonizeError: a file that cannot be read, has the wrong kind of pixels, or holds a
                 value that no class stands for.
         """
-        if self._spec.encoding == "soft_masks":
+        if self._spec.encoding in MASKS:
             return self._read_masks(root, label)
         path = root / label
         picture = open_image(path, exact=True)
-        if self._spec.encoding == "ids":
-            return self._decode_ids(_ids(picture, path), path)
-        if picture.mode not in ("RGB", "RGBA", "P"):
-            raise HarmonizeError(f"{path}: expected a colour picture, got mode {picture.mode}")
-        rgb = np.asarray(picture.convert("RGB")).astype(np.int32)
-        return self._decode(rgb[..., 0] << 16 | rgb[..., 1] << 8 | rgb[..., 2], path)
-
-    def _decode_ids(self, ids: Integer[ndarray, "H W"], path: Path) -> Int[ndarray, "H W"]:
-        assert self._table is not None
-        if ids.size and (int(ids.min()) < 0 or int(ids.max()) >= len(self._table)):
-            self._refuse_unknown(ids, path)
-        classes = self._table[ids]
-        if classes.size and classes.min() < 0:
-            self._refuse_unknown(ids, path)
-        return classes
+        if self._spec.encoding == "rgb":
+            return self._decode(self._colors(picture, path), path)
+        formula = self._spec.formula
+        if formula is None:
+            return self._decode(_single_channel(picture, path), path)
+        channels = _channels(picture)
+        if not formula.names <= channels.keys():
+            known = ", ".join(channels) or picture.mode
+            raise HarmonizeError(
+                f"{path}: has the channels {known}, but `value` is {formula.text!r}"
+            )
+        return self._decode(formula(channels), path)
 
     def _decode(self, values: Integer[ndarray, "H W"], path: Path) -> Int[ndarray, "H W"]:
+        if self._table is not None:
+            clipped = np.clip(values, 0, len(self._table) - 1)
+            classes = self._table[clipped]
+            if not np.array_equal(clipped, values) or (classes.size and classes.min() < 0):
+                self._refuse_unknown(values, path)
+            return classes
         place = np.searchsorted(self._values, values).clip(max=len(self._values) - 1)
-        if not np.array_equal(self._values[place], values):
+        if np.array_equal(self._values[place], values):
+            return self._classes[place]
+        if not self._spec.tolerance:
             self._refuse_unknown(values, path)
-        return self._classes[place]
+        return self._nearest(values, path)
 
-    def _refuse_unknown(self, values: Integer[ndarray, "H W"], path: Path) -> None:
-        found, counts = np.unique(values[~np.isin(values, self._values)], return_counts=True)
-        color = self._spec.encoding == "rgb"
+    def _nearest(self, values: Integer[ndarray, "H W"], path: Path) -> Int[ndarray, "H W"]:
+        """Give each colour its nearest class's, by the largest difference of a part."""
+        found, inverse = np.unique(values, return_inverse=True)
+        shifts = np.array([24, 16, 8, 0])
+        parts, known = found[:, None] >> shifts & 255, self._values[:, None] >> shifts & 255
+        distance = np.abs(parts[:, None] - known[None]).max(2)
+        if (distance.min(1) > self._spec.tolerance).any():
+            near = found[distance.min(1) <= self._spec.tolerance]
+            self._refuse_unknown(values, path, known=near)
+        return self._classes[distance.argmin(1)][inverse].reshape(values.shape)
+
+    def _colors(self, picture: Image.Image, path: Path) -> Integer[ndarray, "H W"]:
+        if picture.mode not in ("RGB", "RGBA", "P"):
+            raise HarmonizeError(f"{path}: expected a colour picture, got mode {picture.mode}")
+        alpha = bool(self._values.max() > 0xFFFFFF)
+        pixels = np.asarray(picture.convert("RGBA" if alpha else "RGB")).astype(np.int64)
+        color = pixels[..., 0] << 16 | pixels[..., 1] << 8 | pixels[..., 2]
+        return color | pixels[..., 3] << 24 if alpha else color
+
+    def _refuse_unknown(
+        self, values: Integer[ndarray, "H W"], path: Path, known: ndarray | None = None
+    ) -> None:
+        known = self._values if known is None else known
+        found, counts = np.unique(values[~np.isin(values, known)], return_counts=True)
+        encoding = self._spec.encoding
         shown = ", ".join(
-            f"{f'#{value:06x}' if color else value} ({count} pixels)"
+            f"{write_value(encoding, value)} ({count} pixels)"
             for value, count in zip(found[:5].tolist(), counts[:5].tolist(), strict=True)
         )
-        kind = "colours" if color else "ids"
+        kind = "colours" if encoding == "rgb" else "ids"
         raise HarmonizeError(
             f"{path}: {kind} that no class of {self._spec.name} stands for: {shown}; "
             "add them to `classes`, with the meaning `ignore` if they are void"
         )
 
     def _read_masks(self, root: Path, label: str) -> Int[ndarray, "H W"]:
-        best: UInt8[ndarray, "H W"] | None = None
-        winner: ndarray | None = None
-        order = np.argsort(self._mask_ids, kind="stable")  # ties go to the lower id
-        files = mask_files(label, self._mask_ids)
-        for number in order.tolist():
-            path = root / files[number]
-            mask = _grey(open_image(path), path)
-            if best is None or winner is None:
-                best, winner = mask.copy(), np.full(mask.shape, number, dtype=np.int16)
-                continue
+        files = mask_files(self._spec, label)
+        soft = self._spec.encoding == "soft_masks"
+        if soft:  # ties go to the lower id
+            ids = [entry.values[0] for entry in self._spec.classes.values()]
+            files = {number: files[number] for number in np.argsort(ids, kind="stable").tolist()}
+        else:
+            files = {number: file for number, file in files.items() if (root / file).is_file()}
+        winner, best = np.zeros(0, dtype=np.int16), np.zeros(0, dtype=np.uint8)
+        rest = [n for n, entry in enumerate(self._spec.classes.values()) if entry.mask is None]
+        for position, (number, file) in enumerate(files.items()):
+            mask = _grey(open_image(root / file), root / file, soft=soft)
+            if position == 0:
+                first = -1 if soft else 0
+                best = np.full(mask.shape, first, dtype=np.int16)
+                winner = np.full(mask.shape, rest[0] if rest else -1, dtype=np.int16)
             if mask.shape != best.shape:
+                sizes = ["{1} x {0}".format(*shape) for shape in (mask.shape, best.shape)]
                 raise HarmonizeError(
-                    f"{path}: {mask.shape[1]} x {mask.shape[0]} pixels, but the other masks have "
-                    f"{best.shape[1]} x {best.shape[0]}"
+                    f"{root / file}: {sizes[0]} pixels, but the other masks have {sizes[1]}"
                 )
-            larger = mask > best
-            best[larger] = mask[larger]
-            winner[larger] = number
-        assert winner is not None
+            covered = mask > best
+            winner[covered] = number
+            if soft:
+                best[covered] = mask[covered]
+        if (winner < 0).any() or not files:
+            raise HarmonizeError(
+                f"{root / label}: no mask covers {(winner < 0).sum()} pixels; "
+                "give one class the value ~, for what no mask covers"
+            )
         return winner
 
 
@@ -136,16 +174,30 @@ def _is_rescaled(picture: ImageFile.ImageFile) -> bool:
     return False
 
 
-def _ids(picture: Image.Image, path: Path) -> Integer[ndarray, "H W"]:
-    if picture.mode not in _ID_MODES:
+def _single_channel(picture: Image.Image, path: Path) -> Integer[ndarray, "H W"]:
+    channels = _channels(picture)
+    if "V" not in channels:
         raise HarmonizeError(
-            f"{path}: expected ids in one channel, got mode {picture.mode}; "
-            "colours need `encoding: rgb`"
+            f"{path}: expected ids in one channel, got mode {picture.mode}; colours need "
+            "`encoding: rgb`, ids made of several channels a formula in `value`"
         )
-    return np.asarray(picture).astype(np.int32)
+    return channels["V"]
 
 
-def _grey(picture: Image.Image, path: Path) -> Shaped[ndarray, "H W"]:
-    if picture.mode != "L":
+def _channels(picture: Image.Image) -> dict[str, Integer[ndarray, "H W"]]:
+    """Return the numbers of a picture by the names that formulas use."""
+    pixels = np.asarray(picture)
+    if pixels.ndim == 2 and picture.mode != "F":
+        return {"V": pixels.astype(np.int64)}
+    if picture.mode in ("RGB", "RGBA"):
+        return {name: pixels[..., place] for place, name in enumerate(picture.mode)}
+    return {}
+
+
+def _grey(picture: Image.Image, path: Path, *, soft: bool) -> Integer[ndarray, "H W"]:
+    """Return a mask's numbers: of a grey picture, or of the first channel where any will do."""
+    if soft and picture.mode != "L":
         raise HarmonizeError(f"{path}: expected an 8-bit grey mask, got mode {picture.mode}")
-    return np.asarray(picture)
+    pixels = np.asarray(picture)
+    grey = pixels if pixels.ndim == 2 else pixels[..., 0]
+    return (grey if soft else grey != 0).astype(np.int16)

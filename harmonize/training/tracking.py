@@ -1,8 +1,10 @@
 """What a run reports while it goes on: metrics.jsonl, a progress bar, experiment trackers."""
 
+import contextlib
 import json
 import sys
 import time
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
@@ -123,9 +125,9 @@ class Tracker:
 
     def train(self, step: int, report: dict[str, Value], *, lr: float, batch_size: int) -> None:
         """Write one line of training metrics, averages since the last one."""
-        now = time.perf_counter()
-        speed = (step - self._last_step) * batch_size / (now - self._clock)
-        self.restart_clock(step)
+        seconds = time.perf_counter() - self._clock
+        speed = (step - self._last_step) * batch_size / seconds
+        self._clock, self._last_step = time.perf_counter(), step
         line = {"event": "train", "step": step, **report, "lr": lr}
         self._write({**line, "pictures_per_second": round(speed, 3)})
         loss = report["loss"]
@@ -135,9 +137,12 @@ class Tracker:
         """Write one line of evaluation metrics."""
         self._write({"event": "evaluation", "step": step, "datasets": results})
 
-    def restart_clock(self, step: int) -> None:
-        """Leave what happened since the last training line out of the speed."""
-        self._clock, self._last_step = time.perf_counter(), step
+    @contextlib.contextmanager
+    def untimed(self) -> Iterator[None]:
+        """Leave what is done meanwhile out of the training speed."""
+        start = time.perf_counter()
+        yield
+        self._clock += time.perf_counter() - start
 
     def say(self, text: str) -> None:
         """Print text without breaking the progress bar."""

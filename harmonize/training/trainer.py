@@ -126,10 +126,11 @@ class Trainer:
                 _check_finite(report["loss"], self.step)
                 tracker.train(self.step, report, lr=lr, batch_size=config.data.batch_size)
             if finished or _due(self.step, config.train.evaluate_every):
-                results = self._evaluate(tracker)
+                with tracker.untimed():
+                    results = self._evaluate(tracker)
             if finished or _due(self.step, config.train.checkpoint_every):
-                self._save(checkpoints.step_path(self.output, self.step))
-            tracker.restart_clock(self.step)
+                with tracker.untimed():
+                    self._save(checkpoints.step_path(self.output, self.step))
         results = results or self._evaluate(tracker)
         tracker.close()
         if accelerator.is_main_process:
