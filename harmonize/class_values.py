@@ -135,7 +135,10 @@ class ValueFormula:
             if isinstance(node.op, ast.Mult):
                 return left * right
             return left + right if isinstance(node.op, ast.Add | ast.Sub) else max(left, right)
-        return node.value if isinstance(node, ast.Constant) else MAX_ID
+        if isinstance(node, ast.Constant):
+            assert isinstance(node.value, int)
+            return node.value
+        return MAX_ID
 
     def _work_out(self, node: ast.AST, channels: dict[str, Any]) -> Any:
         if isinstance(node, ast.BinOp):

@@ -4,6 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+import torch
 from accelerate.state import AcceleratorState
 from hypothesis import HealthCheck, configuration, settings
 from jaxtyping import install_import_hook
@@ -17,6 +18,9 @@ settings.register_profile(
     "harmonize", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("harmonize")
+
+# Threads waiting for each other make tiny operations slow on a busy machine.
+torch.set_num_threads(1)
 
 # Hypothesis caches from collection on; keep that out of the working directory.
 _hypothesis_home = TemporaryDirectory(prefix="hypothesis-")

@@ -13,7 +13,7 @@ from harmonize.config import OptimConfig
 from harmonize.sources import load_sources
 from harmonize.training import checkpoint as checkpoints
 from harmonize.training.checkpoint import Checkpoint, describe_run
-from harmonize.training.trainer import build_optimizer
+from harmonize.training.optimizer import build_optimizer
 
 
 def make(tmp_path: Path, optimizer_name: str = "adamw") -> tuple[Checkpoint, UNet]:

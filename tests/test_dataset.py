@@ -1,5 +1,6 @@
 """Pictures and labels on disk to class numbers, codes and training samples."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -55,13 +56,14 @@ def shipped(repo: Path, name: str, override: dict[str, Value] | None = None) -> 
     return DatasetSpec.from_file(repo / "datasets" / f"{name}.yaml", override)
 
 
-def make_spec(classes: str, meaning: str) -> DatasetSpec:
+def make_spec(classes: str, meaning: str, options: str = "") -> DatasetSpec:
     """Return a mapping of grey ids whose every picture lies in one folder."""
     text = f"""
 name: tiny
 picture: "{{id}}.*"
 label: "{{id}}_label.png"
 encoding: ids
+{options}
 splits: {{all: {{glob: "{{id}}_label.png"}}}}
 classes: {classes}
 meaning: {meaning}
@@ -207,6 +209,61 @@ def test_a_label_of_another_size_is_named_with_both_sizes(tmp_path: Path) -> Non
         dataset[0]
     assert str(caught.value) == (
         f"{tmp_path}/a.png: 6 x 4 pixels, but its label a_label.png has 4 x 6"
+    )
+
+
+def test_a_picture_is_scaled_to_its_label_where_the_mapping_says_so(tmp_path: Path) -> None:
+    halves = np.zeros((4, 6, 3), dtype=np.uint8)
+    halves[:, :2], halves[:, 2:4, 1], halves[::2, 4:] = (10, 20, 30), 200, 100
+    save(tmp_path / "a.png", halves)
+    save(tmp_path / "a_label.png", [[0, 1, 0], [0, 0, 1]])
+    spec = make_spec("{zero: 0, one: 1}", "{}", "resize_picture: true")
+    sample = SegmentationDataset(spec, "all", root=tmp_path)[0]
+    # Each pixel is the mean of two by two.
+    row = [[10, 20, 30], [0, 200, 0], [50, 50, 50]]
+    assert sample.picture.permute(1, 2, 0).tolist() == [row, row]
+    assert sample.classes.tolist() == [[0, 1, 0], [0, 0, 1]]
+
+
+@pytest.mark.parametrize("size", [(4, 6), (8, 3), (2, 2)])
+def test_a_scaled_picture_has_the_size_of_its_label(tmp_path: Path, size: tuple[int, int]) -> None:
+    save(tmp_path / "a.png", photograph(4, 6))
+    save(tmp_path / "a_label.png", np.zeros(size))
+    spec = make_spec("{one: 0}", "{}", "resize_picture: true")
+    picture = SegmentationDataset(spec, "all", root=tmp_path)[0].picture
+    assert picture.shape == (3, *size)
+    if size == (4, 6):  # left as it is
+        np.testing.assert_array_equal(picture.permute(1, 2, 0), photograph(4, 6))
+
+
+def write_class_file(root: Path, *names: str) -> None:
+    """Write a picture with the ids 2, 0, 1 and the file that says which classes these are."""
+    save(root / "a.png", photograph(1, 3))
+    save(root / "a_label.png", [[2, 0, 1]])
+    (root / "config.json").write_text(json.dumps({"labels": [{"name": name} for name in names]}))
+
+
+def test_a_class_file_gives_the_ids_of_the_classes(tmp_path: Path) -> None:
+    write_class_file(tmp_path, "road", "void", "sky")
+    meaning = "{wide: {sky: n0, void: ignore, road: n1}}"
+    spec = make_spec("{sky: ~, void: ~, road: ~}", meaning, "class_file: {json: config.json}")
+    dataset = SegmentationDataset(spec, "all", root=tmp_path)
+    assert dataset[0].classes.tolist() == [[0, 2, 1]]
+    assert [one.values for one in dataset.spec.classes.values()] == [(2,), (1,), (0,)]
+    assert [one.values for one in spec.classes.values()] == [()] * 3
+    space = TargetSpace(Ontology("n0\nn1", name="wide"), [spec])
+    assert codes_of(dataset, space) == [[0, 1, IGNORE]]
+
+
+def test_a_class_file_with_other_classes_is_refused_before_anything_is_read(
+    tmp_path: Path,
+) -> None:
+    write_class_file(tmp_path, "road", "void", "sky", "hill")
+    spec = make_spec("{sky: ~, void: ~, road: ~}", "{}", "class_file: {json: config.json}")
+    with pytest.raises(HarmonizeError) as caught:
+        SegmentationDataset(spec, "all", root=tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}/config.json: the class 'hill' is not in the mapping; add it to `classes`"
     )
 
 

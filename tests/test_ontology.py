@@ -73,7 +73,9 @@ def test_a_small_tree_is_what_a_hand_count_says() -> None:
 
 
 def test_every_shipped_tree_is_counted_below() -> None:
-    assert {path.stem for path in TREES} == {"camvid", "faces", "faces_full", "vistas"}
+    assert {path.stem for path in TREES} == {
+        *("ade20k", "camvid", "faces", "faces_full", "vistas", "voc"),
+    }
 
 
 @pytest.mark.parametrize(
@@ -83,6 +85,8 @@ def test_every_shipped_tree_is_counted_below() -> None:
         ("vistas", [1, 7, 37, 66]),
         ("faces_full", [1, 2, 4, 11, 16, 21]),
         ("camvid", [1, 5, 10, 11]),
+        ("voc", [1, 2, 5, 14, 21]),
+        ("ade20k", [1, 8, 33, 150]),
     ],
 )
 def test_shipped_trees_have_their_hand_counted_groups(name: str, group_counts: list[int]) -> None:
@@ -126,6 +130,8 @@ def test_the_vistas_tree_has_the_papers_66_leaves_below_14_inner_nodes() -> None
         ("faces_full", ["eye", "eyebrow", "ear"]),
         ("vistas", []),
         ("camvid", []),
+        ("voc", []),
+        ("ade20k", []),
     ],
 )
 def test_shipped_trees_exchange_left_and_right(name: str, pairs: list[str]) -> None:

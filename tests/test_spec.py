@@ -1,5 +1,6 @@
 """Mappings: shipped ones against every ontology they name, bad ones refused with their places."""
 
+import json
 import re
 from copy import deepcopy
 from pathlib import Path
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harmonize import DatasetSpec, HarmonizeError, Ontology
-from harmonize.spec import Split
+from harmonize.mapping import Split
 from harmonize.strict_yaml import Value, dump, load_file, load_text
 
 REPO = Path(__file__).parents[1]
@@ -181,13 +182,12 @@ CLASS_FILE = "encoding: ids\nclass_file: {json: c.json, items: categories, name:
 
 def test_a_class_file_gives_the_ids_once_the_folder_is_known(tmp_path: Path) -> None:
     spec = toy(changed(("encoding: ids", CLASS_FILE), *NO_IDS))
-    assert {name: one.values for name, one in spec.classes.items()} == {
-        name: () for name in ("sky", "road", "void")
-    }
-    entries = ('{"title": "void", "id": 9}', '{"title": "road", "id": 2}')
-    (tmp_path / "c.json").write_text(
-        '{"categories": [%s, %s, {"title": "sky", "id": 70000}]}' % entries
-    )
+    assert [(one.name, one.values) for one in spec.classes.values()] == [
+        *(("sky", ()), ("road", ()), ("void", ())),
+    ]
+    ids = {"void": 9, "road": 2, "sky": 70000}
+    items = [{"title": name, "id": number} for name, number in ids.items()]
+    (tmp_path / "c.json").write_text(json.dumps({"categories": items}))
     known = spec.with_ids(tmp_path)
     values = {name: one.values for name, one in known.classes.items()}
     assert values == {"sky": (70000,), "road": (2,), "void": (9,)}
@@ -214,9 +214,10 @@ def test_masks_are_named_by_the_text_in_their_files() -> None:
 @pytest.mark.parametrize("path", MAPPINGS, ids=lambda path: path.stem)
 def test_every_shipped_mapping_loads_and_is_named_after_its_file(path: Path) -> None:
     spec = DatasetSpec.from_file(path)
-    assert spec.name == path.stem
+    assert path.stem.startswith(spec.name)  # no version: a dot would part a dotted path
     assert spec.about
-    assert spec.root == f"data/{spec.name}"
+    assert spec.root
+    assert spec.name.startswith(spec.root.removeprefix("data/"))  # two may describe one package
     assert "train" in spec.splits
     assert {"val", "test"} & spec.splits.keys()
     assert spec.meaning
@@ -229,7 +230,8 @@ def test_every_shipped_mapping_fits_each_ontology_it_names(name: str, ontology: 
     masks = spec.leaf_masks(tree)
     assert masks.shape == (len(spec.classes), len(tree.leaves))
     ignored = {key for key, mask in zip(spec.classes, masks, strict=True) if not mask.any()}
-    assert ignored <= {"void", "ignore"}
+    if ontology not in ("roads", "vistas"):  # theirs are in test_road_mappings
+        assert ignored <= {"void", "ignore"}
     sets = {mask.tobytes() for mask in masks}
     assert {mask[tree.mirror].tobytes() for mask in masks} == sets  # flipping knows every class
 

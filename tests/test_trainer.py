@@ -16,7 +16,8 @@ from harmonize import HarmonizeError
 from harmonize.config import OptimConfig, RunConfig
 from harmonize.strict_yaml import dump
 from harmonize.training import checkpoint as checkpoints
-from harmonize.training.trainer import learning_rate, train
+from harmonize.training.optimizer import learning_rate
+from harmonize.training.trainer import train
 
 REPO = Path(__file__).parents[1]
 

@@ -7,7 +7,8 @@ import numpy as np
 from numpy import ndarray
 
 from harmonize.errors import HarmonizeError, raise_all
-from harmonize.spec import MASKS, DatasetSpec, Split
+from harmonize.mapping import MASKS, Split
+from harmonize.spec import DatasetSpec
 from harmonize.strict_yaml import read_text
 from harmonize.template import Fields, Template
 

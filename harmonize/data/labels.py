@@ -10,7 +10,8 @@ from PIL import Image, ImageFile
 from harmonize.class_values import write_value
 from harmonize.data.index import mask_files
 from harmonize.errors import HarmonizeError
-from harmonize.spec import MASKS, DatasetSpec
+from harmonize.mapping import MASKS
+from harmonize.spec import DatasetSpec
 
 # Letters of shapes: H x W pixels.
 

@@ -20,7 +20,7 @@ from harmonize.errors import HarmonizeError
 from harmonize.ontology import Ontology
 from harmonize.sources import Sources
 from harmonize.spec import DatasetSpec
-from harmonize.strict_yaml import dump, load_text
+from harmonize.strict_yaml import dotted, dump, load_text
 
 FOLDER = "checkpoints"
 BEST = "best.safetensors"
@@ -200,6 +200,36 @@ def restore_model(model: torch.nn.Module, checkpoint: Checkpoint, path: Path) ->
         raise HarmonizeError(f"{path}: belongs to another network: {reason}") from None
 
 
+def check_same_run(config: RunConfig, checkpoint: Checkpoint, path: Path) -> None:
+    """Refuse to resume with anything that would make it another run.
+
+    Raises:
+        HarmonizeError: naming the keys that differ.
+    """
+    new_values, old_values = config.to_dict(), checkpoint.run_config().to_dict()
+    differing = [
+        dotted(keys)
+        for keys in (
+            ("ontology",),
+            ("datasets",),
+            ("data", "size"),
+            ("data", "batch_size"),
+            ("augment",),
+            ("model",),
+            ("loss",),
+            ("optim",),
+            ("train", "steps"),
+            ("seed",),
+        )
+        if _at(new_values, keys) != _at(old_values, keys)
+    ]
+    if differing:
+        raise HarmonizeError(
+            f"{path}: was made with another {', '.join(differing)}; resume with the run's own "
+            "config, or start a new run"
+        )
+
+
 def _flush(path: Path) -> None:
     """Make sure that a file or a folder's entries are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -207,3 +237,10 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _at(values: object, keys: tuple[str, ...]) -> object:
+    for key in keys:
+        assert isinstance(values, dict)
+        values = values[key]
+    return values

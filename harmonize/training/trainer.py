@@ -13,7 +13,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from harmonize.commands import processes
-from harmonize.config import OptimConfig, RunConfig
+from harmonize.config import RunConfig
 from harmonize.data.dataset import Batch, MixedSamples, SegmentationDataset, collate
 from harmonize.data.loading import load
 from harmonize.data.mixing import MixedOrder, StepSampler
@@ -23,14 +23,12 @@ from harmonize.evaluation.results import report_results
 from harmonize.loss.hierarchical import HierarchicalLoss
 from harmonize.models.build import build_model, normalize
 from harmonize.sources import Sources, load_sources, open_datasets
-from harmonize.strict_yaml import dotted
 from harmonize.training import checkpoint as checkpoints
 from harmonize.training.checkpoint import Checkpoint
+from harmonize.training.optimizer import build_optimizer, learning_rate
 from harmonize.training.output import EVALUATION, prepare_output
 from harmonize.training.precision import choose_precision
 from harmonize.training.tracking import LossMeter, Tracker, check_trackers
-
-POLY_POWER = 0.9
 
 
 def train(config: RunConfig, *, name: str) -> Path:
@@ -227,7 +225,7 @@ class Trainer:
         if path is None:
             return  # interrupted before its first checkpoint: start again
         state = checkpoints.load(path)
-        _check_same_run(self.config, state.run_config(), path)
+        checkpoints.check_same_run(self.config, state, path)
         checkpoints.restore_model(self.accelerator.unwrap_model(self.model), state, path)
         self.optimizer.load_state_dict(state.optimizer)
         self.meter.restore(state.meter, self.accelerator)
@@ -250,35 +248,6 @@ class Trainer:
             f"{accelerator.num_processes} x {accelerator.device.type}, "
             f"steps {self.step} to {config.train.steps} of {config.data.batch_size} pictures"
         )
-
-
-def build_optimizer(network: nn.Module, config: OptimConfig) -> torch.optim.Optimizer:
-    """Build SGD (with momentum) or AdamW (whose beta1 is the momentum)."""
-    if config.name == "sgd":
-        return torch.optim.SGD(
-            network.parameters(),
-            lr=config.lr,
-            momentum=config.momentum,
-            weight_decay=config.weight_decay,
-        )
-    return torch.optim.AdamW(
-        network.parameters(),
-        lr=config.lr,
-        betas=(config.momentum, 0.999),
-        weight_decay=config.weight_decay,
-    )
-
-
-def learning_rate(config: OptimConfig, step: int, steps: int) -> float:
-    """Return the learning rate of a step, counted from 0, in a run of so many steps."""
-    done = step / steps
-    factors = {
-        "constant": 1.0,
-        "poly": (1 - done) ** POLY_POWER,
-        "cosine": 0.5 * (1 + math.cos(math.pi * done)),
-    }
-    rise = min((step + 1) / (config.warmup + 1), 1)
-    return config.lr * rise * factors[config.schedule]
 
 
 def _check_batch(config: RunConfig, num_processes: int) -> None:
@@ -306,36 +275,3 @@ def _check_finite(loss: object, step: int) -> None:
         raise HarmonizeError(
             f"step {step}: the loss is {loss}, training has diverged; lower optim.lr"
         )
-
-
-def _check_same_run(config: RunConfig, old: RunConfig, path: Path) -> None:
-    """Refuse to resume with anything that would make it another run."""
-    new_values, old_values = config.to_dict(), old.to_dict()
-    differing = [
-        dotted(keys)
-        for keys in (
-            ("ontology",),
-            ("datasets",),
-            ("data", "size"),
-            ("data", "batch_size"),
-            ("augment",),
-            ("model",),
-            ("loss",),
-            ("optim",),
-            ("train", "steps"),
-            ("seed",),
-        )
-        if _at(new_values, keys) != _at(old_values, keys)
-    ]
-    if differing:
-        raise HarmonizeError(
-            f"{path}: was made with another {', '.join(differing)}; resume with the run's own "
-            "config, or start a new run"
-        )
-
-
-def _at(values: object, keys: tuple[str, ...]) -> object:
-    for key in keys:
-        assert isinstance(values, dict)
-        values = values[key]
-    return values
