@@ -73,6 +73,8 @@ def _tree(name: str) -> int:
     else:
         ontology, notes = Ontology.from_file(path), {}
     print(ontology.draw(notes))
+    if any("+" in note for note in notes.values()):
+        print("\n+ the class means other nodes too")
     for depth in range(1, ontology.depth + 1):
         groups = ontology.groups(depth)
         print(f"\ndepth {depth}: {len(groups)} groups")

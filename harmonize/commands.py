@@ -1,6 +1,7 @@
 """What the scripts and commands share: mistakes shown as plain lines, and who the processes are."""
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 
@@ -12,9 +13,15 @@ from harmonize.errors import HarmonizeError
 
 @contextlib.contextmanager
 def mistakes_shown() -> Iterator[None]:
-    """Show a user's mistake on stderr, without a traceback, and exit with status 2."""
+    """Show a user's mistake on stderr, without a traceback, and exit with status 2.
+
+    A reader that stops early, such as ``head``, is no mistake.
+    """
     try:
         yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        sys.exit(0)
     except HarmonizeError as error:
         for problem in error.problems:
             print(f"error: {problem}", file=sys.stderr)

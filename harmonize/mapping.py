@@ -14,7 +14,7 @@ from harmonize.class_values import (
 from harmonize.errors import HarmonizeError, near_matches
 from harmonize.schema import Count, Range
 from harmonize.strict_yaml import Document, Value
-from harmonize.template import Template
+from harmonize.template import Template, inside_root
 
 IGNORE = "ignore"
 MASKS = ("soft_masks", "masks")
@@ -74,6 +74,7 @@ class DataClass:
 
 
 def read_classes(written: Mapping, document: Document, problems: list[str]) -> dict[str, DataClass]:
+    """Return the classes by name, noting those whose value is wrong or taken."""
     classes: dict[str, DataClass] = {}
     owner: dict[int | str | None, str] = {}
     if not written.classes:
@@ -142,6 +143,7 @@ def read_meaning(
 
 
 def read_template(text: str, where: str, problems: list[str]) -> Template | None:
+    """Parse a path template, noting what is wrong with it."""
     try:
         return Template(text, where=where)
     except HarmonizeError as error:
@@ -152,11 +154,17 @@ def read_template(text: str, where: str, problems: list[str]) -> Template | None
 def check_files(
     written: Mapping, label: Template | None, document: Document, problems: list[str]
 ) -> None:
+    """Note what is wrong with the paths and splits of a mapping."""
     if label is not None and (written.encoding in MASKS) != ("class" in label.names):
         problems.append(
             f"{document.where(('label',))}: the field {{class}} belongs to encoding: soft_masks or "
             f"masks and to no other, got {written.label!r} with {written.encoding}"
         )
+    if written.class_file is not None:
+        try:
+            inside_root(written.class_file.json, document.where(("class_file", "json")))
+        except HarmonizeError as error:
+            problems += error.problems
     for name, split in written.splits.items():
         given = [key for key in ("list", "range", "glob") if getattr(split, key) is not None]
         where = document.where(("splits", name))

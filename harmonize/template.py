@@ -148,5 +148,12 @@ class Template:
             ) from None
 
 
+def inside_root(path: str, where: str) -> str:
+    """Return a path relative to the data set's folder; refuse one that leads out of it."""
+    if path.startswith("/") or ".." in path.split("/"):
+        raise HarmonizeError(f"{where}: {path!r} leads out of the data set's folder")
+    return path
+
+
 def _escape(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}")

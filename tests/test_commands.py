@@ -134,9 +134,9 @@ def test_tree_of_a_config_shows_who_labels_which_node(capsys: pytest.CaptureFixt
     assert cli.main(["tree", str(REPO / "configs" / "demo.yaml")]) == 0
     lines = capsys.readouterr().out.splitlines()
     face = next(line for line in lines if "── face " in line)
-    assert face.split()[-1] == "lfw_parts:skin"
+    assert face.split()[-1] == "lfw_parts:skin+"
     background = next(line for line in lines if "── background" in line)
-    assert background.split()[-2:] == ["helen:background", "lfw_parts:background"]
+    assert background.split()[-2:] == ["helen:background+", "lfw_parts:background+"]
 
 
 def test_check_passes_everything_shipped(capsys: pytest.CaptureFixture[str]) -> None:

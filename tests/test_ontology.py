@@ -74,7 +74,7 @@ def test_a_small_tree_is_what_a_hand_count_says() -> None:
 
 def test_every_shipped_tree_is_counted_below() -> None:
     assert {path.stem for path in TREES} == {
-        *("ade20k", "camvid", "faces", "faces_full", "vistas", "voc"),
+        *("ade20k", "camvid", "faces", "faces_full", "roads", "vistas", "voc"),
     }
 
 
@@ -87,6 +87,7 @@ def test_every_shipped_tree_is_counted_below() -> None:
         ("camvid", [1, 5, 10, 11]),
         ("voc", [1, 2, 5, 14, 21]),
         ("ade20k", [1, 8, 33, 150]),
+        ("roads", [1, 8, 53, 95, 118, 130, 131]),
     ],
 )
 def test_shipped_trees_have_their_hand_counted_groups(name: str, group_counts: list[int]) -> None:
@@ -140,6 +141,17 @@ def test_shipped_trees_exchange_left_and_right(name: str, pairs: list[str]) -> N
     assert mirror_names(shipped(name)) == expected
     sided = {leaf for leaf in shipped(name).leaves if "left" in leaf or "right" in leaf}
     assert sided == set(expected)
+
+
+def test_the_roads_tree_exchanges_arrows_to_the_left_and_to_the_right() -> None:
+    one_way = {
+        "arrow_left": "arrow_right",
+        "arrow_split_left_or_straight": "arrow_split_right_or_straight",
+    }
+    roads = shipped("roads")
+    assert mirror_names(roads) == one_way | {right: left for left, right in one_way.items()}
+    sided = {leaf for leaf in roads.leaves if "left" in leaf or "right" in leaf}
+    assert sided == one_way.keys() | set(one_way.values())
 
 
 @pytest.mark.parametrize("name", ["faces", "vistas"])

@@ -240,6 +240,12 @@ def test_the_shipped_mappings_serve_these_ontologies() -> None:
     expected = {("helen", "faces"), ("helen", "faces_full"), ("lfw_parts", "faces")}
     expected |= {("lfw_parts", "faces_full"), ("camvid", "camvid"), ("camvid", "vistas")}
     expected |= {("face_synthetics", "faces"), ("face_synthetics", "faces_full")}
+    expected |= {
+        (name, ontology)
+        for name in ("celebamask_hq", "lapa", "ibugmask")
+        for ontology in ("faces", "faces_full")
+    }
+    expected |= {("voc", "voc"), ("ade20k", "ade20k")}
     assert expected <= set(SERVED)
 
 

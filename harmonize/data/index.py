@@ -10,7 +10,7 @@ from harmonize.errors import HarmonizeError, raise_all
 from harmonize.mapping import MASKS, Split
 from harmonize.spec import DatasetSpec
 from harmonize.strict_yaml import read_text
-from harmonize.template import Fields, Template
+from harmonize.template import Fields, Template, inside_root
 
 ANY_EXTENSION = ".*"
 
@@ -59,7 +59,7 @@ def index_files(spec: DatasetSpec, split_name: str, root: Path) -> FileIndex:
     folders = _Folders(root)
     pictures, labels, missing = [], [], []
     for row in rows:
-        picture = folders.complete(_inside_root(spec.picture.fill(row), spec.picture.where))
+        picture = folders.complete(inside_root(spec.picture.fill(row), spec.picture.where))
         label, files = _label_files(spec, row, folders)
         missing += [file for file in (picture, *files) if not folders.has(file)]
         pictures.append(picture.encode())
@@ -86,10 +86,10 @@ def mask_files(spec: DatasetSpec, label: str) -> dict[int, str]:
 def _label_files(spec: DatasetSpec, row: Fields, folders: "_Folders") -> tuple[str, list[str]]:
     """Return the label's path in the index, and the files that must be there."""
     if spec.encoding not in MASKS:
-        label = folders.complete(_inside_root(spec.label.fill(row), spec.label.where))
+        label = folders.complete(inside_root(spec.label.fill(row), spec.label.where))
         return label, [label]
-    label = _inside_root(spec.label.fill_all_but("class", row), spec.label.where)
-    files = list(mask_files(spec, label).values())
+    label = spec.label.fill_all_but("class", row)
+    files = [inside_root(file, spec.label.where) for file in mask_files(spec, label).values()]
     if spec.encoding == "masks":  # only the parts that are in the picture have one
         files = [file for file in files if folders.has(file)] or files[:1]
     return label, files
@@ -111,7 +111,7 @@ def _wanted(split: Split, row: Fields, where: str) -> bool:
 
 def _listed(split: Split, fixed: Fields, root: Path, where: str) -> list[Fields]:
     assert split.list is not None
-    name = _inside_root(Template(split.list, where=where).fill(fixed), where)
+    name = inside_root(Template(split.list, where=where).fill(fixed), where)
     path = root / name
     rows: list[Fields] = []
     problems: list[str] = []
@@ -133,7 +133,7 @@ def _listed(split: Split, fixed: Fields, root: Path, where: str) -> list[Fields]
 
 def _globbed(split: Split, fixed: Fields, root: Path, where: str) -> list[Fields]:
     assert split.glob is not None
-    _inside_root(split.glob, where)
+    inside_root(split.glob, where)
     template = Template(split.glob, where=where)
     pattern = template.pattern()
     rows: list[Fields] = []
@@ -143,12 +143,6 @@ def _globbed(split: Split, fixed: Fields, root: Path, where: str) -> list[Fields
         if match and all(str(fixed[name]) == fields.get(name, str(fixed[name])) for name in fixed):
             rows.append({**fixed, **fields})
     return rows
-
-
-def _inside_root(path: str, where: str) -> str:
-    if path.startswith("/") or ".." in path.split("/"):
-        raise HarmonizeError(f"{where}: {path!r} leads out of the data set's folder")
-    return path
 
 
 class _Folders:
