@@ -6,11 +6,12 @@ from pathlib import Path
 
 from harmonize.commands import mistakes_shown
 from harmonize.config import RunConfig, find_file
-from harmonize.errors import HarmonizeError
+from harmonize.errors import HarmonizeError, raise_all
 from harmonize.ontology import Ontology
 from harmonize.sources import load_sources
 from harmonize.spec import DatasetSpec
 from harmonize.strict_yaml import load_file
+from harmonize.training.trainer import check_run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,15 +34,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     with mistakes_shown():
         return given.run(given)
-    return 2
 
 
 def _check(files: Sequence[str]) -> int:
     """Load every file and print all problems; return 1 if there is any."""
     found = 0
+    trees = {Path(name).stem: find_file(name) for name in files if not _is_yaml(Path(name))}
     for name in files:
         try:
-            print(f"{name}: {_check_file(find_file(name))}")
+            print(f"{name}: {_check_file(find_file(name), trees)}")
         except HarmonizeError as error:
             found += len(error.problems)
             print("\n".join(error.problems))
@@ -50,24 +51,45 @@ def _check(files: Sequence[str]) -> int:
     return 1 if found else 0
 
 
-def _check_file(path: Path) -> str:
+def _is_yaml(path: Path) -> bool:
+    return path.suffix in (".yaml", ".yml")
+
+
+def _check_file(path: Path, trees: dict[str, Path]) -> str:
     """Load a tree (text), mapping or config (YAML) with all that it names; say what it is."""
-    if path.suffix not in (".yaml", ".yml"):
+    if not _is_yaml(path):
         tree = Ontology.from_file(path)
         return f"a tree of {len(tree.leaves)} leaves and {tree.depth} depths"
     document = load_file(path)
     keys: set[str] = set(document.value) if isinstance(document.value, dict) else set()
     if "ontology" in keys or "datasets" in keys:
-        sources = load_sources(RunConfig.from_file(path))
+        sources = check_run(RunConfig.from_file(path))
         names = ", ".join(spec.name for spec in sources.specs)
         return f"a config of {names} on the tree {sources.ontology.name}"
-    spec = DatasetSpec.from_file(path)
+    return _check_mapping(DatasetSpec.from_file(path), path, trees)
+
+
+def _check_mapping(spec: DatasetSpec, path: Path, trees: dict[str, Path]) -> str:
+    """Hold a mapping against its trees: those named beside it, in its folder, or in trees/."""
+    problems: list[str] = []
+    for name in spec.meaning:
+        places = [trees.get(name), path.parent / f"{name}.txt", find_file(f"trees/{name}.txt")]
+        tree = next((place for place in places if place is not None and place.is_file()), None)
+        if tree is None:
+            where = spec.document.where(("meaning", name))
+            problems.append(f"{where}: there is no tree trees/{name}.txt; name its file as well")
+            continue
+        try:
+            spec.leaf_masks(Ontology.from_file(tree))
+        except HarmonizeError as error:
+            problems += error.problems
+    raise_all(problems)
     return f"a mapping of {len(spec.classes)} classes to {', '.join(spec.meaning)}"
 
 
 def _tree(name: str) -> int:
     path = find_file(name)
-    if path.suffix in (".yaml", ".yml"):
+    if _is_yaml(path):
         sources = load_sources(RunConfig.from_file(path))
         ontology, notes = sources.ontology, _labelled_by(sources.ontology, sources.specs)
     else:
@@ -101,5 +123,5 @@ def _demo_data(folder: Path) -> int:
     from harmonize.data.demo import write_demo_data  # the drawing library is slow to import
 
     write_demo_data(folder)
-    print(f"{folder / 'helen'} and {folder / 'lfw_parts'} are written")
+    print(f"{folder / 'helen'} and {folder / 'lfw_parts'} are there")
     return 0

@@ -29,5 +29,17 @@ def mistakes_shown() -> Iterator[None]:
 
 
 def processes() -> PartialState:
-    """Return which process this is of how many, joining the others on the first call."""
-    return PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
+    """Return which process this is of how many, joining the others on the first call.
+
+    Raises:
+        HarmonizeError: the device has no float64, which sums and scores are kept in.
+    """
+    state = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
+    if state.device is not None and state.device.type == "mps":
+        raise HarmonizeError("Apple GPUs are not supported: set ACCELERATE_USE_CPU=true")
+    return state
+
+
+def on_cuda(state: PartialState) -> bool:
+    """Say whether this process computes on a CUDA device."""
+    return state.device is not None and state.device.type == "cuda"

@@ -91,7 +91,7 @@ class OptimConfig:
     name: Literal["sgd", "adamw"] = "sgd"
     lr: Positive = 0.01
     """The highest learning rate."""
-    momentum: Annotated[float, Range(0, 1)] = 0.9
+    momentum: Annotated[float, Range(0, 0.9999)] = 0.9
     """Momentum of SGD, beta1 of AdamW."""
     weight_decay: NonNegative = 0.0
     schedule: Literal["constant", "poly", "cosine"] = "poly"
@@ -148,7 +148,7 @@ class RunConfig:
     optim: OptimConfig = OptimConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
-    seed: Count = 0
+    seed: Annotated[int, Range(0, 2**63 - 1)] = 0
     output: str | None = None
     """The run folder; by default ``runs/<config name>``, then ``-2``, ``-3``."""
 
@@ -171,10 +171,22 @@ class RunConfig:
         return config
 
     def to_dict(self) -> dict[str, Value]:
-        """Return the config as plain YAML values, every default written out."""
-        plain = _plain(dataclasses.asdict(self))
+        """Return the config as plain YAML values, every default written out.
+
+        Whether the run was resumed is left out: it is the same run.
+        """
+        fresh = dataclasses.replace(self, train=dataclasses.replace(self.train, resume=False))
+        plain = _plain(dataclasses.asdict(fresh))
         assert isinstance(plain, dict)
         return plain
+
+    def _unused(self, document: Document) -> list[str]:
+        return [
+            f"{document.where((key, number))}: neither trained on nor scored; give `evaluate`"
+            for key in ("datasets", "evaluate_also")
+            for number, entry in enumerate(getattr(self, key))
+            if entry.train is None and entry.evaluate is None
+        ]
 
     def _check(self, document: Document) -> None:
         problems: list[str] = []
@@ -183,6 +195,8 @@ class RunConfig:
                 f"{document.where(('datasets',))}: nothing to train on; "
                 "give at least one data set a `train` split"
             )
+        else:
+            problems += self._unused(document)
         for number, entry in enumerate(self.evaluate_also):
             if entry.train is not None:
                 where = document.where(("evaluate_also", number, "train"))

@@ -1,5 +1,6 @@
 """The keys of a mapping file, and everything that can be wrong with them."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ from harmonize.strict_yaml import Document, Value
 from harmonize.template import Template, inside_root
 
 IGNORE = "ignore"
+_NAME = re.compile(r"[\w-]+")
 MASKS = ("soft_masks", "masks")
 """The encodings with one label file per class."""
 
@@ -154,7 +156,12 @@ def read_template(text: str, where: str, problems: list[str]) -> Template | None
 def check_files(
     written: Mapping, label: Template | None, document: Document, problems: list[str]
 ) -> None:
-    """Note what is wrong with the paths and splits of a mapping."""
+    """Note what is wrong with the name, the paths and the splits of a mapping."""
+    if not _NAME.fullmatch(written.name):
+        problems.append(
+            f"{document.where(('name',))}: a name is made of letters, digits, _ and -, "
+            f"got {written.name!r}"
+        )
     if label is not None and (written.encoding in MASKS) != ("class" in label.names):
         problems.append(
             f"{document.where(('label',))}: the field {{class}} belongs to encoding: soft_masks or "
@@ -174,6 +181,12 @@ def check_files(
         for path in (split.list, split.glob):
             if path is not None:
                 read_template(path, where, problems)
+            if path == "" or "**" in (path or ""):
+                problems.append(
+                    f"{where}: a path is not empty and has no **; write * or a field per folder"
+                )
+        if split.separator == "":
+            problems.append(f"{where}: `separator` is empty; leave it out for white space")
         for key in ("columns", "separator", "skip"):
             if split.list is None and getattr(split, key) != getattr(Split(), key):
                 problems.append(f"{where}: `{key}` belongs to a list")

@@ -9,7 +9,7 @@ from anytree import NodeMixin, PreOrderIter, RenderTree  # pyright: ignore[repor
 from jaxtyping import Bool, Int
 from numpy import ndarray
 
-from harmonize.errors import HarmonizeError, near_matches
+from harmonize.errors import HarmonizeError, near_matches, raise_all
 from harmonize.strict_yaml import read_text
 
 ROOT = "(root)"
@@ -129,22 +129,22 @@ class Ontology:
         return "\n".join(lines)
 
     def _mirror(self, pairs: list[tuple[int, str, str]], source: str) -> Int[ndarray, " K"]:
-        mirror = np.arange(len(self.leaves))
+        partner: dict[str, str] = {}
+        problems: list[str] = []
         for line, first, second in pairs:
-            for leaf in (first, second):
+            for leaf, other in ((first, second), (second, first)):
                 if leaf not in self._leaf_number:
                     kind = "a node with children" if leaf in self.nodes else "not in the tree"
                     advice = near_matches(leaf, self.leaves)
-                    raise HarmonizeError(
-                        f"{source}:{line}: {leaf!r} is {kind}; mirror leaves: {advice}"
-                    )
-                if mirror[self._leaf_number[leaf]] != self._leaf_number[leaf] or first == second:
-                    raise HarmonizeError(
+                    problems.append(f"{source}:{line}: {leaf!r} is {kind}; mirror leaves: {advice}")
+                elif leaf in partner or leaf == other:
+                    problems.append(
                         f"{source}:{line}: {leaf!r} can be the mirror image of one other leaf only"
                     )
-            one, other = self._leaf_number[first], self._leaf_number[second]
-            mirror[one], mirror[other] = other, one
-        return mirror
+                    break
+                partner[leaf] = other
+        raise_all(problems)
+        return np.array([self._leaf_number[partner.get(leaf, leaf)] for leaf in self.leaves])
 
 
 def _parse(text: str, source: str) -> tuple[_Node, list[tuple[int, str, str]]]:
@@ -154,6 +154,7 @@ def _parse(text: str, source: str) -> tuple[_Node, list[tuple[int, str, str]]]:
     unit = ""  # what one level is indented by
     line_of: dict[str, int] = {}
     mirrors: list[tuple[int, str, str]] = []
+    problems: list[str] = []
     for number, raw in enumerate(text.splitlines(), 1):
         place = f"{source}:{number}"
         content = raw.split("#", 1)[0].rstrip()
@@ -161,55 +162,57 @@ def _parse(text: str, source: str) -> tuple[_Node, list[tuple[int, str, str]]]:
         if not name:
             continue
         if name.startswith("@"):
-            mirrors.append((number, *_directive(name, place)))
+            words = name.split()
+            if words[0] != MIRROR or len(words) != 3:
+                problems.append(f"{place}: expected `@mirror LEAF LEAF`, got {name!r}")
+            else:
+                mirrors.append((number, words[1], words[2]))
             continue
         indent = content[: len(content) - len(content.lstrip())]
         unit = unit or ("\t" if indent.startswith("\t") else indent)
-        level = _level(indent, unit, place)
-        if level >= len(path):
-            raise HarmonizeError(
-                f"{place}: {name!r} is indented by {level} levels, where at most {len(path) - 1} "
-                "can be; indent one level at a time"
-            )
-        if level >= MAX_DEPTH:
-            raise HarmonizeError(f"{place}: {name!r} is deeper than {MAX_DEPTH} levels")
-        _check_name(name, line_of, place)
-        line_of[name] = number
+        level, wrong = _level(indent, unit, len(path) - 1)
+        if wrong:  # what follows cannot be placed either
+            raise HarmonizeError(*problems, f"{place}: {name!r} {wrong}")
+        wrong = _wrong_name(name, line_of)
+        if wrong:
+            problems.append(f"{place}: {wrong}")
+        line_of.setdefault(name, number)
         del path[level + 1 :]
         path.append(_Node(name, parent=path[level]))
-    if root.is_leaf:
-        raise HarmonizeError(f"{source}:1: the tree is empty; write one node per line")
+    if root.is_leaf and not problems:
+        problems.append(f"{source}:1: the tree is empty; write one node per line")
+    raise_all(problems)
     return root, mirrors
 
 
-def _directive(text: str, place: str) -> tuple[str, str]:
-    words = text.split()
-    if words[0] != MIRROR or len(words) != 3:
-        raise HarmonizeError(f"{place}: expected `@mirror LEAF LEAF`, got {text!r}")
-    return words[1], words[2]
-
-
-def _level(indent: str, unit: str, place: str) -> int:
+def _level(indent: str, unit: str, deepest: int) -> tuple[int, str | None]:
+    """Return the level that an indentation stands for, and what is wrong with it if anything is."""
     if len(set(indent + unit)) > 1 or set(indent) - {" ", "\t"}:
-        raise HarmonizeError(f"{place}: mixed tabs and spaces; indent the whole file with one kind")
+        return 0, "has mixed tabs and spaces before it; indent the whole file with one kind"
     level, rest = divmod(len(indent), len(unit) or 1)
     if rest:
-        raise HarmonizeError(
-            f"{place}: indented by {len(indent)} spaces, which is no multiple of {len(unit)}, "
+        return 0, (
+            f"is indented by {len(indent)} spaces, which is no multiple of {len(unit)}, "
             "the first indentation of the file"
         )
-    return level
+    if level > deepest:
+        return 0, (
+            f"is indented by {level} levels, where at most {deepest} can be; "
+            "indent one level at a time"
+        )
+    if level >= MAX_DEPTH:
+        return 0, f"is deeper than {MAX_DEPTH} levels"
+    return level, None
 
 
-def _check_name(name: str, line_of: dict[str, int], place: str) -> None:
+def _wrong_name(name: str, line_of: dict[str, int]) -> str | None:
     if len(name.split()) > 1:
-        suggestion = "_".join(name.split())
-        raise HarmonizeError(f"{place}: a name has no spaces, got {name!r}; write {suggestion}")
+        return f"a name has no spaces, got {name!r}; write {'_'.join(name.split())}"
     if name in (ROOT, "ignore"):
-        raise HarmonizeError(f"{place}: {name!r} is a reserved name; choose another")
+        return f"{name!r} is a reserved name; choose another"
     if name in line_of:
-        first = line_of[name]
-        raise HarmonizeError(f"{place}: {name!r} stands on line {first} already; names are unique")
+        return f"{name!r} stands on line {line_of[name]} already; names are unique"
+    return None
 
 
 def _group_index(leaf_nodes: list[_Node], depth: int) -> Int[ndarray, "D1 K"]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from harmonize.config import DatasetEntry, RunConfig, find_file
 from harmonize.data.dataset import SegmentationDataset
-from harmonize.errors import HarmonizeError, raise_all
+from harmonize.errors import HarmonizeError, near_matches, raise_all
 from harmonize.ontology import Ontology
 from harmonize.spec import DatasetSpec
 from harmonize.targets import TargetSpace
@@ -50,8 +50,9 @@ def load_sources(config: RunConfig) -> Sources:
     for entry in (*config.datasets, *config.evaluate_also):
         try:
             spec = DatasetSpec.from_file(find_file(entry.spec), entry.override)
-            if ontology is not None:
-                spec.leaf_masks(ontology)
+            if ontology is not None and not spec.leaf_masks(ontology).any():
+                where = spec.document.where(("meaning", ontology.name))
+                problems.append(f"{where}: ignores every class, so there is nothing to learn")
             for split in (entry.train, entry.evaluate):
                 if split is not None:
                     spec.split(split)
@@ -63,6 +64,12 @@ def load_sources(config: RunConfig) -> Sources:
         f"{name}: two data sets of the config have this name; override `name` in one of them"
         for name in sorted({name for name in names if names.count(name) > 1})
     ]
+    if not problems:  # all names are known
+        problems += [
+            f"data.roots.{name}: the config has no data set {name!r}; {near_matches(name, names)}"
+            for name in config.data.roots
+            if name not in names
+        ]
     raise_all(problems)
     assert ontology is not None
     number = len(config.datasets)

@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 from harmonize.commands import mistakes_shown
-from harmonize.evaluation.run import evaluate_run
+from harmonize.evaluate_run import evaluate_run
 
 
 def main() -> None:
@@ -19,10 +19,11 @@ def main() -> None:
     parser.add_argument("run", type=Path, metavar="RUN_DIR", help="the run folder")
     parser.add_argument(
         "--dataset",
-        action="append",
+        nargs="+",
+        action="extend",
         default=[],
         metavar="NAME_OR_YAML",
-        help="a data set of the run by name, or any mapping; may be repeated",
+        help="data sets of the run by name, or any mappings",
     )
     parser.add_argument("--split", help="the split to score (default: the config's, else val)")
     parser.add_argument("--checkpoint", choices=["best", "last"], default="last")
@@ -32,13 +33,14 @@ def main() -> None:
     )
     arguments = parser.parse_intermixed_args()
     with mistakes_shown():
+        datasets = [word for word in arguments.dataset if "=" not in word]
         evaluate_run(
             arguments.run,
-            datasets=arguments.dataset,
+            datasets=datasets,
             split=arguments.split,
             which=arguments.checkpoint,
             json_file=arguments.json,
-            overrides=arguments.overrides,
+            overrides=[*arguments.overrides, *(w for w in arguments.dataset if "=" in w)],
         )
 
 

@@ -35,26 +35,26 @@ def test_pictures_are_normalised_by_the_statistics_of_imagenet() -> None:
 
 
 def test_the_unet_has_the_width_and_norm_asked_for() -> None:
-    network = build_model("unet", 4, width=8, norm="group")
+    network = build_model(4, width=8, norm="group")
     assert isinstance(network, UNet)
     assert network.head.weight.shape == (4, 8, 1, 1)
     groups = modules(network, nn.GroupNorm)
     assert len(groups) == 18
     assert all(isinstance(group, nn.GroupNorm) and group.num_groups == 8 for group in groups)
     assert not modules(network, nn.BatchNorm2d)
-    assert len(modules(build_model("unet", 4, width=8), nn.BatchNorm2d)) == 18
+    assert len(modules(build_model(4, width=8), nn.BatchNorm2d)) == 18
 
 
 def test_the_unet_is_64_wide_unless_told_otherwise() -> None:
     with torch.device("meta"):
-        network = build_model("unet", 4)
+        network = build_model(4)
     assert isinstance(network, UNet)
     assert network.head.weight.shape == (4, 64, 1, 1)
 
 
 @pytest.mark.parametrize("norm", ["batch", "group"])
 def test_a_network_of_torchvision_gives_logits_of_the_pictures_size(norm: str) -> None:
-    network = build_model(LIGHT, 7, norm="group" if norm == "group" else "batch").eval()
+    network = build_model(7, name=LIGHT, norm="group" if norm == "group" else "batch").eval()
     with torch.no_grad():
         logits = network(torch.randn(2, 3, 33, 48))
     assert isinstance(logits, torch.Tensor)
@@ -63,7 +63,7 @@ def test_a_network_of_torchvision_gives_logits_of_the_pictures_size(norm: str) -
 
 
 def test_group_norm_takes_the_place_of_every_batch_norm() -> None:
-    batch, group = build_model(LIGHT, 3), build_model(LIGHT, 3, norm="group")
+    batch, group = build_model(3, name=LIGHT), build_model(3, name=LIGHT, norm="group")
     batch_norms = modules(batch, nn.BatchNorm2d)
     assert len(batch_norms) > 40
     assert not modules(group, nn.modules.batchnorm._BatchNorm)
@@ -75,7 +75,7 @@ def test_group_norm_takes_the_place_of_every_batch_norm() -> None:
 
 def test_group_norm_treats_each_picture_alone() -> None:
     torch.manual_seed(0)
-    network = build_model(LIGHT, 3, norm="group").train()
+    network = build_model(3, name=LIGHT, norm="group").train()
     for module in modules(network, nn.Dropout):
         module.eval()
     both = torch.randn(2, 3, 64, 64)
@@ -88,7 +88,7 @@ def test_the_same_seed_gives_the_same_weights() -> None:
     states = []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
-        states.append(build_model(LIGHT, 3).state_dict())
+        states.append(build_model(3, name=LIGHT).state_dict())
     assert all(torch.equal(weights, states[1][name]) for name, weights in states[0].items())
     assert any(not torch.equal(weights, states[2][name]) for name, weights in states[0].items())
 
@@ -105,19 +105,19 @@ def test_the_same_seed_gives_the_same_weights() -> None:
 )
 def test_an_unknown_network_is_named_with_near_matches(name: str, advice: str) -> None:
     with pytest.raises(HarmonizeError) as caught:
-        build_model(name, 3)
+        build_model(3, name=name)
     assert str(caught.value).startswith(f"model.name: no network {name!r}; {advice}")
 
 
 def test_a_width_belongs_to_the_unet() -> None:
     with pytest.raises(HarmonizeError) as caught:
-        build_model(LIGHT, 3, width=16)
+        build_model(3, name=LIGHT, width=16)
     assert str(caught.value) == f"model.width: belongs to unet, not to {LIGHT}; remove it"
 
 
 @pytest.mark.parametrize("width", [1, 12, 63])
 def test_group_norm_needs_a_width_that_its_groups_divide(width: int) -> None:
     with pytest.raises(HarmonizeError) as caught:
-        build_model("unet", 3, width=width, norm="group")
+        build_model(3, width=width, norm="group")
     assert str(caught.value) == f"model.width: group norm needs a multiple of 8, got {width}"
-    assert isinstance(build_model("unet", 3, width=width), UNet)
+    assert isinstance(build_model(3, width=width), UNet)

@@ -26,6 +26,7 @@ def make(tmp_path: Path, optimizer_name: str = "adamw") -> tuple[Checkpoint, UNe
         step=7,
         model=network.state_dict(),
         optimizer=optimizer.state_dict(),
+        scaler=None,
         meter=torch.arange(12.0).view(2, 2, 3),
         best=0.25,
         **describe_run(config, load_sources(config)),

@@ -60,6 +60,18 @@ def test_a_mistake_is_one_line_and_status_2(
     assert capsys.readouterr().err.strip() == "error: none.yaml: no such file"
 
 
+def test_a_run_is_resumed_from_its_own_config(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "run.yaml").write_text(dump(tiny_values(project, "run")))
+    call(monkeypatch, "train_mixed.py", "--config", "run.yaml", "train.steps=4")
+    capsys.readouterr()
+    (project / "run" / "evaluation.json").unlink()
+    call(monkeypatch, "train_mixed.py", "train.resume=true", "output=run")
+    assert "steps 4 to 4 of 4 pictures" in capsys.readouterr().out
+    assert (project / "run" / "evaluation.json").is_file()
+
+
 def test_evaluate_needs_the_run_folder_and_the_data_alone(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,7 +92,7 @@ def test_evaluate_takes_names_splits_and_new_mappings(
     text = (project / "coarse.yaml").read_text().replace("name: coarse", "name: unseen")
     (project / "unseen.yaml").write_text(text)
     capsys.readouterr()
-    arguments = ["run", "--dataset", "fine", "--dataset", "unseen.yaml", "--split", "train"]
+    arguments = ["run", "--dataset", "fine", "unseen.yaml", "--split", "train"]
     call(monkeypatch, "evaluate.py", *arguments, "--checkpoint", "best")
     printed = capsys.readouterr().out
     assert "fine, train: 10 pictures" in printed
@@ -108,6 +120,8 @@ def test_evaluate_finds_data_where_the_command_line_says(
         (["run", "--dataset", "fin"], "did you mean fine?"),
         (["run", "--split", "tset"], "no split 'tset'"),
         (["run", "data.rots.fine=x"], "data.rots: unknown key"),
+        (["run", "datasets.0.evaluate=train"], "chosen with --dataset and --split"),
+        (["run", "--json", "none/scores.json"], "its folder does not exist"),
     ],
 )
 def test_evaluate_explains_mistakes(
@@ -161,10 +175,33 @@ def test_check_shows_all_problems_of_all_files(
     assert "2 problems" in printed
 
 
+def test_check_holds_a_mapping_against_its_trees(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (project / "coarse.yaml").read_text()
+    (project / "coarse.yaml").write_text(text.replace("thing: thing", "thing: thng"))
+    assert cli.main(["check", "coarse.yaml"]) == 1
+    assert "no node 'thng' in tiny; did you mean thing?" in capsys.readouterr().out
+    (project / "coarse.yaml").write_text(text.replace("tiny:", "other:"))
+    assert cli.main(["check", "coarse.yaml"]) == 1
+    assert "there is no tree trees/other.txt" in capsys.readouterr().out
+    (project / "tiny.txt").rename(project / "other.txt")
+    assert cli.main(["check", "coarse.yaml", "other.txt"]) == 0
+
+
+def test_check_finds_what_a_config_cannot_build(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = tiny_values(project, "run")
+    (project / "run.yaml").write_text(dump({**values, "model": {"name": "unett"}}))
+    assert cli.main(["check", "run.yaml"]) == 1
+    assert "no network 'unett'; did you mean unet?" in capsys.readouterr().out
+
+
 def test_demo_data_writes_both_sets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(demo, "NUM_PICTURES", {"train": 1, "validation": 1, "test": 1})
     assert cli.main(["demo-data", str(tmp_path / "d")]) == 0
     assert (tmp_path / "d" / "lfw_parts" / "parts_train.txt").is_file()
-    assert "are written" in capsys.readouterr().out
+    assert "are there" in capsys.readouterr().out

@@ -150,7 +150,7 @@ def test_the_roads_tree_exchanges_arrows_to_the_left_and_to_the_right() -> None:
     }
     roads = shipped("roads")
     assert mirror_names(roads) == one_way | {right: left for left, right in one_way.items()}
-    sided = {leaf for leaf in roads.leaves if "left" in leaf or "right" in leaf}
+    sided = {leaf for leaf in roads.leaves if {"left", "right"} & set(leaf.split("_"))}
     assert sided == one_way.keys() | set(one_way.values())
 
 
@@ -226,13 +226,26 @@ def test_the_text_is_kept() -> None:
             "\ta\nb\n",
             "1: 'a' is indented by 1 levels, where at most 0 can be; indent one level at a time",
         ),
-        ("a\n\tb\n  c\n", "3: mixed tabs and spaces; indent the whole file with one kind"),
-        ("a\n  b\n\tc\n", "3: mixed tabs and spaces; indent the whole file with one kind"),
-        ("a\n \tb\n", "2: mixed tabs and spaces; indent the whole file with one kind"),
-        ("a\n\u3000b\n", "2: mixed tabs and spaces; indent the whole file with one kind"),
+        (
+            "a\n\tb\n  c\n",
+            "3: 'c' has mixed tabs and spaces before it; indent the whole file with one kind",
+        ),
+        (
+            "a\n  b\n\tc\n",
+            "3: 'c' has mixed tabs and spaces before it; indent the whole file with one kind",
+        ),
+        (
+            "a\n \tb\n",
+            "2: 'b' has mixed tabs and spaces before it; indent the whole file with one kind",
+        ),
+        (
+            "a\n\u3000b\n",
+            "2: 'b' has mixed tabs and spaces before it; indent the whole file with one kind",
+        ),
         (
             "a\n    b\n  c\n",
-            "3: indented by 2 spaces, which is no multiple of 4, the first indentation of the file",
+            "3: 'c' is indented by 2 spaces, which is no multiple of 4, "
+            "the first indentation of the file",
         ),
         ("a\nleft eye\n", "2: a name has no spaces, got 'left eye'; write left_eye"),
         ("a\nb\tc\n", "2: a name has no spaces, got 'b\\tc'; write b_c"),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 from tiny import tiny_config, tiny_values, write_project
 
@@ -29,7 +30,7 @@ def project(tmp_path: Path) -> Path:
 
 def weights(run: Path, step: int) -> dict[str, torch.Tensor]:
     tensors = load_file(checkpoints.step_path(run, step))
-    return {name: tensor for name, tensor in tensors.items() if name.startswith("model/")}
+    return {name: tensor.clone() for name, tensor in tensors.items() if name.startswith("model/")}
 
 
 def metrics(run: Path) -> list[dict[str, object]]:
@@ -114,11 +115,71 @@ def test_a_resumed_run_equals_an_undisturbed_one(project: Path, optimizer: str) 
     assert metrics(undisturbed) == expected_metrics
 
 
-def test_resuming_with_another_network_is_refused(project: Path) -> None:
-    train(tiny_config(project, project / "run"), name="tiny")
+def test_a_run_interrupted_between_saving_and_scoring_is_scored(project: Path) -> None:
+    overrides = ["train.evaluate_every=3"]
+    run = train(tiny_config(project, project / "run", *overrides), name="tiny")
+    expected = metrics(run)
+    best = (run / "checkpoints" / "best.safetensors").read_bytes()
+    checkpoints.step_path(run, 6).unlink()
+    lines = (run / "metrics.jsonl").read_text().splitlines(keepends=True)
+    kept = [line for line in lines if json.loads(line)["step"] < 3]
+    (run / "metrics.jsonl").write_text("".join(kept))
+    (run / "checkpoints" / "best.safetensors").unlink()
+    train(tiny_config(project, project / "run", *overrides, "train.resume=true"), name="tiny")
+    assert metrics(run) == expected
+    assert (run / "checkpoints" / "best.safetensors").read_bytes() == best
+
+
+def test_a_finished_run_is_only_scored_again(project: Path) -> None:
+    run = train(tiny_config(project, project / "run"), name="tiny")
+    expected = metrics(run)
+    (run / "evaluation.json").unlink()
+    train(tiny_config(project, project / "run", "train.resume=true"), name="tiny")
+    assert metrics(run) == expected
+    assert (run / "evaluation.json").is_file()
+
+
+def test_a_damaged_checkpoint_is_passed_over_with_a_warning(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = train(tiny_config(project, project / "run"), name="tiny")
+    expected = weights(run, 6)
+    newest = checkpoints.step_path(run, 6)
+    newest.write_bytes(newest.read_bytes()[:1000])
+    train(tiny_config(project, project / "run", "train.resume=true"), name="tiny")
+    assert "step-00000006.safetensors: not a whole checkpoint" in capsys.readouterr().err
+    assert largest_difference(expected, weights(run, 6)) == 0
+
+
+def test_resuming_as_another_run_is_refused_and_changes_nothing(project: Path) -> None:
+    run = train(tiny_config(project, project / "run"), name="tiny")
+    config = (run / "config.yaml").read_text()
     changed = tiny_config(project, project / "run", "model.width=16", "train.resume=true")
     with pytest.raises(HarmonizeError, match="was made with another model;"):
         train(changed, name="tiny")
+    tree = project / "tiny.txt"
+    tree.write_text(tree.read_text().replace("background\n", "background  # all else\n"))
+    with pytest.raises(HarmonizeError, match=r"another tree \(its text has changed\)"):
+        train(tiny_config(project, project / "run", "train.resume=true"), name="tiny")
+    assert (run / "config.yaml").read_text() == config
+
+
+def test_a_bad_label_met_while_scoring_does_not_lose_the_training(project: Path) -> None:
+    label = project / "fine_data" / "12_ids.png"
+    good = label.read_bytes()
+    Image.new("L", (24, 20), 77).save(label)
+    with pytest.raises(HarmonizeError, match=r"12_ids\.png: ids that no class of fine stands for"):
+        train(tiny_config(project, project / "run"), name="tiny")
+    label.write_bytes(good)
+    train(tiny_config(project, project / "run", "train.resume=true"), name="tiny")
+    assert (project / "run" / "evaluation.json").is_file()
+
+
+def test_a_network_that_cannot_be_built_leaves_no_run_folder(project: Path) -> None:
+    for wrong in ("model.name=unett", "loss.depth_weights=[1]", "model.width=12"):
+        with pytest.raises(HarmonizeError):
+            train(tiny_config(project, project / "run", wrong), name="tiny")
+    assert not (project / "run").exists()
 
 
 def test_an_output_that_exists_is_refused_with_both_ways_on(project: Path) -> None:
@@ -128,7 +189,7 @@ def test_an_output_that_exists_is_refused_with_both_ways_on(project: Path) -> No
 
 
 def test_resuming_nothing_is_refused(project: Path) -> None:
-    with pytest.raises(HarmonizeError, match="no such run folder to resume"):
+    with pytest.raises(HarmonizeError, match="no run folder to resume"):
         train(tiny_config(project, project / "none", "train.resume=true"), name="tiny")
     with pytest.raises(HarmonizeError, match="output=RUN_DIR"):
         train(tiny_config(project, "x", "train.resume=true", "output=null"), name="tiny")

@@ -61,7 +61,12 @@ class SegmentationDataset(Dataset[LabelledPicture]):
             HarmonizeError: naming the file that cannot be read or does not fit.
         """
         path = self.root / self.files.picture(number)
-        image = open_image(path).convert("RGB")
+        image = open_image(path, exact=True)
+        if image.mode.startswith(("I", "F")):
+            raise HarmonizeError(
+                f"{path}: a picture of mode {image.mode}; save it with 8 bits per channel"
+            )
+        image = image.convert("RGB")
         label = self.files.label(number)
         classes = self._labels.read(self.root, label)
         height, width = classes.shape

@@ -1,5 +1,6 @@
 """Score a network on a data set, in the data set's own classes."""
 
+import contextlib
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -97,8 +98,7 @@ def evaluate(
         progress: show a progress bar.
     """
     masks = torch.from_numpy(dataset.spec.leaf_masks(ontology)).to(accelerator.device)
-    num_classes = len(masks)
-    counts = torch.zeros(num_classes, num_classes, dtype=torch.int64, device=accelerator.device)
+    counts = torch.zeros(len(masks), len(masks), dtype=torch.int64, device=accelerator.device)
     mine = range(accelerator.process_index, len(dataset), accelerator.num_processes)
     pictures = load(
         _ScaledPictures(dataset, size=size, crop=crop),
@@ -106,10 +106,8 @@ def evaluate(
         _only,
         workers=workers,
     )
-    was_training = model.training
     bar = tqdm(total=len(mine), desc=dataset.spec.name, unit="picture", disable=not progress)
-    model.eval()
-    with torch.inference_mode():
+    with _evaluating(model), torch.inference_mode():
         for batch in _equal_sizes(pictures):
             stacked = torch.stack([item.picture for item in batch]).to(accelerator.device)
             with accelerator.autocast():
@@ -118,7 +116,6 @@ def evaluate(
                 counts += _count(logits[number], item.classes.to(accelerator.device), masks)
             bar.update(len(batch))
     bar.close()
-    model.train(was_training)
     counts = cast("Tensor", accelerator.reduce(counts, reduction="sum")).cpu()
     scored = masks.any(1).cpu()
     names = [name for name, keep in zip(dataset.spec.classes, scored.tolist(), strict=True) if keep]
@@ -129,6 +126,15 @@ def evaluate(
         classes=tuple(names),
         scores=scores(counts[scored][:, scored]),
     )
+
+
+@contextlib.contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """Set a network to evaluation, and back to what it was."""
+    was_training = model.training
+    model.eval()
+    yield
+    model.train(was_training)
 
 
 def classify(logits: Float[Tensor, "K H W"], masks: Bool[Tensor, "C K"]) -> Int[Tensor, "H W"]:

@@ -6,6 +6,7 @@ at a resolved depth d is L_d = -log p(S_d) = logsumexp(all logits) - logsumexp(l
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -19,8 +20,8 @@ from harmonize.targets import TargetSpace
 
 # Letters of shapes: B pictures, K leaves, H x W pixels, P pixels in a row, D depths, S sets.
 
-_CHUNK = 1 << 18
-"""Logits per chunk: small enough for the cache, large enough to keep all cores busy."""
+_CHUNK = {"cpu": 1 << 18, "cuda": 1 << 24}
+"""Logits per chunk: on a CPU few enough for the cache, on a GPU enough to keep it busy."""
 _TINY = 1e-30
 """Group sums below this, relative to the pixel's largest logit, are done again with a maximum of
 their own."""
@@ -48,7 +49,7 @@ class HierarchicalLoss(nn.Module):
     """Hierarchical loss of leaf logits against codes of a target space.
 
     Args:
-        space: the target space; codes it gives later are unknown to this loss.
+        space: the target space; the loss follows it when it gives out further codes.
         terms: ``all`` resolved depths, or only the ``finest`` one: cross-entropy for leaf labels,
             -log p(S) for coarse ones.
         weighting: ``sum`` of a pixel's terms, or their ``mean``.
@@ -73,13 +74,18 @@ class HierarchicalLoss(nn.Module):
     ) -> None:
         super().__init__()
         self.num_leaves = len(space.ontology.leaves)
-        self.num_codes = space.num_codes
+        self.num_codes = 0
         self.ignore = space.ignore
-        tables = loss_tables(
-            space, terms=terms, weighting=weighting, coarse=coarse, depth_weights=depth_weights
+        self._space = space
+        self._make_tables = partial(
+            loss_tables,
+            space,
+            terms=terms,
+            weighting=weighting,
+            coarse=coarse,
+            depth_weights=depth_weights,
         )
-        for name, table in vars(tables).items():
-            self.register_buffer(name, table.contiguous(), persistent=False)
+        self._update(torch.device("cpu"))
 
     def forward(
         self, logits: Float[Tensor, "B K H W"], codes: Integer[Tensor, "B H W"]
@@ -113,8 +119,18 @@ class HierarchicalLoss(nn.Module):
 
     def count_labelled(self, codes: Integer[Tensor, "B H W"]) -> Int[Tensor, ""]:
         """Return the number of pixels that ``forward`` would take the mean over."""
+        self._update(codes.device)
         rows = torch.where(codes == self.ignore, self.num_codes, codes.long())
         return self.labelled[rows].sum()
+
+    def _update(self, device: torch.device) -> None:
+        """Have the tables on a device, with all codes that the space has given."""
+        if self.num_codes != self._space.num_codes:
+            self.num_codes = self._space.num_codes
+            for name, table in vars(self._make_tables()).items():
+                self.register_buffer(name, table.contiguous(), persistent=False)
+        if self.weight.device != device:
+            self.to(device)
 
     def _rows(self, logits: Tensor, codes: Tensor) -> Int[Tensor, "B HW"]:
         """Check the arguments; return each pixel's row in the tables."""
@@ -129,6 +145,7 @@ class HierarchicalLoss(nn.Module):
                 f"codes must have the shape {(batch, height, width)} of the logits' pixels, "
                 f"got {tuple(codes.shape)}"
             )
+        self._update(logits.device)
         codes = codes.to(logits.device, torch.long).flatten(1)
         ignored = codes == self.ignore
         wrong = ((codes < 0) | (codes >= self.num_codes)) & ~ignored
@@ -159,8 +176,8 @@ class _HierarchicalLoss(torch.autograd.Function):
         weight = weight.to(exact)
         by_depth = torch.zeros(batch, depths, dtype=torch.float64, device=logits.device)
         total = torch.zeros(batch, dtype=torch.float64, device=logits.device)
-        gradient = torch.empty_like(logits) if ctx.needs_input_grad[0] else None
-        size = max(_CHUNK // leaves, 1)
+        gradient = _empty_like(logits) if ctx.needs_input_grad[0] else None
+        size = max(_CHUNK.get(logits.device.type, _CHUNK["cuda"]) // leaves, 1)
         for picture in range(batch):
             flat = logits[picture].flatten(1)
             for start in range(0, pixels, size):
@@ -183,6 +200,13 @@ class _HierarchicalLoss(torch.autograd.Function):
         ctx: Any, total: Tensor, _: Tensor
     ) -> tuple[Tensor | None, None, None, None, None]:
         return ctx.gradient * total[:, None, None, None], None, None, None, None
+
+
+def _empty_like(logits: Float[Tensor, "B K H W"]) -> Float[Tensor, "B K H W"]:
+    """Return memory in which the pixels of a picture can be viewed as one row."""
+    last = logits.is_contiguous(memory_format=torch.channels_last)
+    layout = torch.channels_last if last else torch.contiguous_format
+    return torch.empty(logits.shape, dtype=logits.dtype, device=logits.device, memory_format=layout)
 
 
 def _chunk(

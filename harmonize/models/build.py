@@ -25,17 +25,17 @@ def normalize(pictures: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
 
 
 def build_model(
-    name: str,
     num_leaves: int,
     *,
+    name: str = "unet",
     width: int | None = None,
     norm: Literal["batch", "group"] = "batch",
 ) -> nn.Module:
     """Build an untrained network: normalised pictures (B, 3, H, W) to logits (B, K, H, W).
 
     Args:
-        name: ``unet`` or a segmentation network of torchvision; nothing is downloaded.
         num_leaves: K.
+        name: ``unet`` or a segmentation network of torchvision; nothing is downloaded.
         width: of the U-Net's first level; 64 unless given.
         norm: ``batch``, or ``group`` in place of every batch norm.
 

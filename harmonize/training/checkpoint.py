@@ -6,6 +6,7 @@ renamed, so that a file under its final name is whole.
 
 import json
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ class Checkpoint:
         step: optimizer steps done.
         model: the network's parameters and buffers.
         optimizer: the optimizer's state dict.
+        scaler: the state of fp16's gradient scaler, if there is one.
         meter: the losses added up since the last line of metrics.
         best: the best mean IoU so far, over the trained data sets; None before any evaluation.
         config: the run's config as YAML.
@@ -46,6 +48,7 @@ class Checkpoint:
     step: int
     model: dict[str, Tensor]
     optimizer: dict[str, Any]
+    scaler: dict[str, Any] | None
     meter: Tensor
     best: float | None
     config: str
@@ -99,6 +102,7 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
     facts = {
         "step": checkpoint.step,
         "best": checkpoint.best,
+        "scaler": checkpoint.scaler,
         "config": checkpoint.config,
         "ontology": checkpoint.ontology,
         "mappings": checkpoint.mappings,
@@ -127,7 +131,7 @@ def load(path: Path) -> Checkpoint:
     try:
         with safe_open(path, framework="pt") as file:
             facts = json.loads((file.metadata() or {})["harmonize"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise HarmonizeError(f"{path}: no such checkpoint") from None
     except (SafetensorError, OSError, KeyError, ValueError) as error:
@@ -147,6 +151,7 @@ def load(path: Path) -> Checkpoint:
         step=facts["step"],
         model=model,
         optimizer={"state": state, "param_groups": facts["param_groups"]},
+        scaler=facts["scaler"],
         meter=tensors["meter"],
         best=facts["best"],
         config=facts["config"],
@@ -163,6 +168,33 @@ def step_path(output: Path, step: int) -> Path:
 def newest(output: Path) -> Path | None:
     """Return the newest checkpoint of a run, or None."""
     return max((output / FOLDER).glob("step-*.safetensors"), default=None)
+
+
+def newest_whole(output: Path) -> tuple[Path, Checkpoint] | None:
+    """Load the newest checkpoint that is whole, warning of damaged ones; None if there is none.
+
+    Raises:
+        HarmonizeError: all of them are damaged.
+    """
+    damaged: list[HarmonizeError] = []
+    for path in sorted((output / FOLDER).glob("step-*.safetensors"), reverse=True):
+        try:
+            return path, load(path)
+        except HarmonizeError as error:
+            print(f"warning: {error}; trying the one before", file=sys.stderr)
+            damaged.append(error)
+    if damaged:
+        raise damaged[0]
+    return None
+
+
+def best_so_far(output: Path, checkpoint: Checkpoint) -> float | None:
+    """Return the best mean IoU up to a checkpoint, which is saved before it is scored."""
+    path = output / FOLDER / BEST
+    if not path.is_file():
+        return checkpoint.best
+    best = load(path)
+    return best.best if best.step <= checkpoint.step else checkpoint.best
 
 
 def choose(output: Path, which: str) -> Path:
@@ -200,7 +232,7 @@ def restore_model(model: torch.nn.Module, checkpoint: Checkpoint, path: Path) ->
         raise HarmonizeError(f"{path}: belongs to another network: {reason}") from None
 
 
-def check_same_run(config: RunConfig, checkpoint: Checkpoint, path: Path) -> None:
+def check_same_run(config: RunConfig, sources: Sources, checkpoint: Checkpoint, path: Path) -> None:
     """Refuse to resume with anything that would make it another run.
 
     Raises:
@@ -223,6 +255,10 @@ def check_same_run(config: RunConfig, checkpoint: Checkpoint, path: Path) -> Non
         )
         if _at(new_values, keys) != _at(old_values, keys)
     ]
+    now = describe_run(config, sources)
+    for key, name in {"ontology": "tree", "mappings": "mapping"}.items():
+        if now[key] != getattr(checkpoint, key):
+            differing.append(f"{name} (its text has changed)")
     if differing:
         raise HarmonizeError(
             f"{path}: was made with another {', '.join(differing)}; resume with the run's own "

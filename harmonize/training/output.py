@@ -1,4 +1,4 @@
-"""The run folder: where it lies, and what stands in it from the start."""
+"""The run folder: where it lies, and the config that stands in it."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ RUNS = Path("runs")
 
 
 def prepare_output(config: RunConfig, name: str, processes: PartialState) -> Path:
-    """Choose and make the run folder, the same for all processes, and write the config into it.
+    """Choose and make the run folder, the same for all processes.
 
     Args:
         config: of the run.
@@ -42,24 +42,30 @@ def _choose(config: RunConfig, name: str) -> Path:
     if config.train.resume:
         if config.output is None:
             raise HarmonizeError("train.resume: say which run to continue: output=RUN_DIR")
-        output = Path(config.output)
-        if not output.is_dir():
-            raise HarmonizeError(f"{output}: no such run folder to resume")
-    elif config.output is None:
+        output = Path(config.output).expanduser()
+        if not (output / CONFIG).is_file():
+            raise HarmonizeError(f"{output}: no run folder to resume; it has no {CONFIG}")
+        return output
+    if config.output is None:
         output = _first_free(name)
     else:
-        output = Path(config.output)
+        output = Path(config.output).expanduser()
         if output.exists():
             raise HarmonizeError(
                 f"{output}: exists already; continue it with train.resume=true, "
                 "or choose another name with output=RUN_DIR"
             )
     try:
-        output.mkdir(parents=True, exist_ok=True)
-        (output / CONFIG).write_text(dump(config.to_dict()), encoding="utf-8")
+        output.mkdir(parents=True)
+        write_config(config, output)
     except OSError as error:
         raise HarmonizeError(f"{output}: cannot be written: {error.strerror}") from None
     return output
+
+
+def write_config(config: RunConfig, output: Path) -> None:
+    """Write the config with every default into the run folder."""
+    (output / CONFIG).write_text(dump(config.to_dict()), encoding="utf-8")
 
 
 def _first_free(name: str) -> Path:

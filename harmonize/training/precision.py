@@ -4,7 +4,7 @@ import os
 
 import torch
 
-from harmonize.errors import HarmonizeError
+from harmonize.errors import HarmonizeError, near_matches
 
 ACCELERATE_NAMES = {"float32": "no", "bf16": "bf16", "fp16": "fp16"}
 """What Accelerate calls each precision."""
@@ -20,13 +20,15 @@ def choose_precision(wanted: str, *, cuda: bool) -> str:
         cuda: whether the run is on a CUDA device.
 
     Raises:
-        HarmonizeError: fp16 without a GPU.
+        HarmonizeError: fp16 without a GPU, or a precision that is not supported.
     """
     if wanted == "auto":
-        launched = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
-        if launched != "no":
-            return launched
-        return "bf16" if _computes_in_bf16(cuda=cuda) else "no"
+        wanted = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+        if wanted == "no":
+            wanted = "bf16" if _computes_in_bf16(cuda=cuda) else "float32"
+    if wanted not in ACCELERATE_NAMES:
+        advice = near_matches(wanted, ["bf16", "fp16"])
+        raise HarmonizeError(f"--mixed_precision {wanted}: not supported here; {advice}")
     if wanted == "fp16" and not cuda:
         raise HarmonizeError("train.precision: fp16 needs a GPU; use bf16 or float32")
     return ACCELERATE_NAMES[wanted]

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from jaxtyping import Float, Integer
 from torch import Tensor
 from tqdm import tqdm
@@ -116,8 +117,7 @@ class Tracker:
         )
         self._clock = time.perf_counter()
         self._last_step = start
-        if self._main:
-            _truncate(self._path, start)
+        self._evaluated = _truncate(self._path, start) if self._main else None
 
     def step(self) -> None:
         """Move the progress bar by one step."""
@@ -134,8 +134,16 @@ class Tracker:
         self._bar.set_postfix(loss="-" if loss is None else f"{loss:.3f}", refresh=False)
 
     def evaluation(self, step: int, results: dict[str, Value]) -> None:
-        """Write one line of evaluation metrics."""
-        self._write({"event": "evaluation", "step": step, "datasets": results})
+        """Write one line of evaluation metrics, unless the step has one."""
+        if step != self._evaluated:
+            self._write({"event": "evaluation", "step": step, "datasets": results})
+        self._evaluated = step
+
+    def is_evaluated(self, step: int) -> bool:
+        """Say, the same in all processes, whether the step's evaluation is in the log."""
+        answer = [self._evaluated == step]
+        broadcast_object_list(answer)
+        return answer[0]
 
     @contextlib.contextmanager
     def untimed(self) -> Iterator[None]:
@@ -162,18 +170,23 @@ class Tracker:
         self._accelerator.log(_flat(line), step=line["step"])
 
 
-def _truncate(path: Path, start: int) -> None:
+def _truncate(path: Path, start: int) -> int | None:
+    """Drop the lines after a step; return the step of the last evaluation that stays."""
     if not path.exists():
-        return
+        return None
     kept: list[str] = []
+    evaluated: int | None = None
     for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
         try:
-            step = json.loads(line)["step"]
-        except ValueError:
+            entry = json.loads(line)
+            step, event = int(entry["step"]), entry["event"]
+        except (ValueError, KeyError, TypeError):
             continue  # half a line, written when the run was interrupted
         if step <= start:
             kept.append(line)
+            evaluated = step if event == "evaluation" else evaluated
     path.write_text("".join(kept), encoding="utf-8")
+    return evaluated
 
 
 def _means(sums: Float[Tensor, " D1"], pixels: Float[Tensor, " D1"]) -> dict[str, Value]:

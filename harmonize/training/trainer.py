@@ -12,7 +12,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from harmonize.commands import processes
+from harmonize.commands import on_cuda, processes
 from harmonize.config import RunConfig
 from harmonize.data.dataset import Batch, MixedSamples, SegmentationDataset, collate
 from harmonize.data.loading import load
@@ -26,7 +26,7 @@ from harmonize.sources import Sources, load_sources, open_datasets
 from harmonize.training import checkpoint as checkpoints
 from harmonize.training.checkpoint import Checkpoint
 from harmonize.training.optimizer import build_optimizer, learning_rate
-from harmonize.training.output import EVALUATION, prepare_output
+from harmonize.training.output import EVALUATION, prepare_output, write_config
 from harmonize.training.precision import choose_precision
 from harmonize.training.tracking import LossMeter, Tracker, check_trackers
 
@@ -41,9 +41,7 @@ def train(config: RunConfig, *, name: str) -> Path:
     Raises:
         HarmonizeError: anything in the config, its files or its data that the user can mend.
     """
-    check_trackers(config.train.track)
-    sources = load_sources(config)
-    precision = choose_precision(config.train.precision, cuda=torch.cuda.is_available())
+    sources = check_run(config)
     trained = open_datasets(
         [(spec, entry.train) for entry, spec in sources.trained if entry.train], config.data.roots
     )
@@ -53,15 +51,33 @@ def train(config: RunConfig, *, name: str) -> Path:
     )
     state = processes()
     _check_batch(config, state.num_processes)
+    precision = choose_precision(config.train.precision, cuda=on_cuda(state))
     output = prepare_output(config, name, state)
     accelerator = Accelerator(
         mixed_precision=precision, log_with=list(config.train.track) or None, project_dir=output
     )
     if config.train.track:
         accelerator.init_trackers("tracking")
-    Trainer(config, sources, trained, scored, output, accelerator).run()
+    trainer = Trainer(config, sources, trained, scored, output, accelerator)
+    if accelerator.is_main_process:
+        write_config(config, output)
+    trainer.run()
     accelerator.end_training()
     return output
+
+
+def check_run(config: RunConfig) -> Sources:
+    """Load the tree and the mappings of a config, and make sure that all it names can be built.
+
+    Raises:
+        HarmonizeError: what cannot.
+    """
+    check_trackers(config.train.track)
+    sources = load_sources(config)
+    with torch.device("meta"):
+        build_model(len(sources.ontology.leaves), **dataclasses.asdict(config.model))
+    HierarchicalLoss(sources.target_space(), **dataclasses.asdict(config.loss))
+    return sources
 
 
 class Trainer:
@@ -92,12 +108,8 @@ class Trainer:
         options = dataclasses.asdict(config.loss)
         self.loss = HierarchicalLoss(space, **options).to(accelerator.device)
         torch.manual_seed(config.seed)
-        network = build_model(
-            config.model.name,
-            len(sources.ontology.leaves),
-            width=config.model.width,
-            norm=config.model.norm,
-        ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = build_model(len(sources.ontology.leaves), **dataclasses.asdict(config.model))
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
         optimizer = build_optimizer(network, config.optim)
@@ -112,7 +124,10 @@ class Trainer:
         config, accelerator = self.config, self.accelerator
         tracker = Tracker(self.output, accelerator, start=self.step, steps=config.train.steps)
         tracker.say(self._summary())
-        results: list[DatasetScores] = []
+        results: list[DatasetScores] | None = None
+        due = self.step > 0 and _due(self.step, config.train.evaluate_every)
+        if due and not tracker.is_evaluated(self.step):
+            results = self._evaluate(tracker)  # interrupted between saving and scoring
         batches = self._batches()
         while self.step < config.train.steps:
             lr = self._train_step(batches)
@@ -123,13 +138,14 @@ class Trainer:
                 report = self.meter.take(accelerator)
                 _check_finite(report["loss"], self.step)
                 tracker.train(self.step, report, lr=lr, batch_size=config.data.batch_size)
-            if finished or _due(self.step, config.train.evaluate_every):
-                with tracker.untimed():
-                    results = self._evaluate(tracker)
             if finished or _due(self.step, config.train.checkpoint_every):
                 with tracker.untimed():
                     self._save(checkpoints.step_path(self.output, self.step))
-        results = results or self._evaluate(tracker)
+            if finished or _due(self.step, config.train.evaluate_every):
+                with tracker.untimed():
+                    results = self._evaluate(tracker)
+        if results is None:
+            results = self._evaluate(tracker)
         tracker.close()
         if accelerator.is_main_process:
             report_results(results, self.output / EVALUATION)
@@ -178,7 +194,7 @@ class Trainer:
 
     def _evaluate(self, tracker: Tracker) -> list[DatasetScores]:
         """Score all data sets; keep the network if it is the best so far on the trained ones."""
-        model = self.accelerator.unwrap_model(self.model)
+        model = self._network()
         for buffer in model.buffers():  # batch norm's statistics are each process's own
             _broadcast(buffer)
         results = [
@@ -207,11 +223,14 @@ class Trainer:
 
     def _save(self, path: Path) -> None:
         meter = self.meter.state(self.accelerator)
+        _check_finite(meter.sum().item(), self.step)
         if self.accelerator.is_main_process:
+            scaler = self.accelerator.scaler
             state = Checkpoint(
                 step=self.step,
-                model=self.accelerator.unwrap_model(self.model).state_dict(),
+                model=self._network().state_dict(),
                 optimizer=self.optimizer.state_dict(),
+                scaler=None if scaler is None else scaler.state_dict(),
                 meter=meter,
                 best=self.best,
                 **checkpoints.describe_run(self.config, self.sources),
@@ -221,21 +240,26 @@ class Trainer:
         self.accelerator.wait_for_everyone()
 
     def _restore(self) -> None:
-        path = checkpoints.newest(self.output)
-        if path is None:
+        found = checkpoints.newest_whole(self.output)
+        if found is None:
             return  # interrupted before its first checkpoint: start again
-        state = checkpoints.load(path)
-        checkpoints.check_same_run(self.config, state, path)
-        checkpoints.restore_model(self.accelerator.unwrap_model(self.model), state, path)
+        path, state = found
+        checkpoints.check_same_run(self.config, self.sources, state, path)
+        checkpoints.restore_model(self._network(), state, path)
         self.optimizer.load_state_dict(state.optimizer)
+        if self.accelerator.scaler is not None and state.scaler is not None:
+            self.accelerator.scaler.load_state_dict(state.scaler)
         self.meter.restore(state.meter, self.accelerator)
-        self.step, self.best = state.step, state.best
+        self.step, self.best = state.step, checkpoints.best_so_far(self.output, state)
+
+    def _network(self) -> nn.Module:
+        """Return the network without what the processes and the compiler wrap it in."""
+        return self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
 
     def _summary(self) -> str:
         """Say in a few lines what is about to be trained on what."""
         config, accelerator = self.config, self.accelerator
-        network = self.accelerator.unwrap_model(self.model)
-        parameters = sum(parameter.numel() for parameter in network.parameters())
+        parameters = sum(parameter.numel() for parameter in self._network().parameters())
         sets = ", ".join(f"{d.spec.name} ({len(d)} pictures)" for d in self.trained)
         precision = (
             "float32" if accelerator.mixed_precision == "no" else accelerator.mixed_precision

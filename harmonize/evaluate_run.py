@@ -1,12 +1,13 @@
 """Score the network of a run folder, which with the data is all that is needed."""
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 
-from harmonize.commands import processes
+from harmonize.commands import on_cuda, processes
 from harmonize.config import RunConfig, find_file
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.errors import HarmonizeError, near_matches
@@ -20,6 +21,8 @@ from harmonize.training import checkpoint as checkpoints
 from harmonize.training.precision import choose_precision
 
 DEFAULT_SPLIT = "val"
+CHANGEABLE = ("data.", "evaluate.", "train.precision=")
+"""What of a run's config can be changed for scoring."""
 
 
 def evaluate_run(
@@ -45,21 +48,16 @@ def evaluate_run(
     Raises:
         HarmonizeError: what the user can mend.
     """
+    if json_file is not None and not json_file.absolute().parent.is_dir():
+        raise HarmonizeError(f"{json_file}: its folder does not exist; make it first")
     path = checkpoints.choose(run, which)
     state = checkpoints.load(path)
-    config = RunConfig.from_document(load_text(state.config, f"{path}: config"), overrides)
+    config = _overridden(state.config, overrides, f"{path}: config")
     sources = state.sources()
     opened = _open(sources, config, datasets, split)
-    processes()
-    accelerator = Accelerator(
-        mixed_precision=choose_precision(config.train.precision, cuda=torch.cuda.is_available())
-    )
-    model = build_model(
-        config.model.name,
-        len(sources.ontology.leaves),
-        width=config.model.width,
-        norm=config.model.norm,
-    )
+    precision = choose_precision(config.train.precision, cuda=on_cuda(processes()))
+    accelerator = Accelerator(mixed_precision=precision)
+    model = build_model(len(sources.ontology.leaves), **dataclasses.asdict(config.model))
     checkpoints.restore_model(model, state, path)
     model = model.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     results = [
@@ -78,6 +76,19 @@ def evaluate_run(
     if accelerator.is_main_process:
         print(f"{path}, after {state.step} steps")
         report_results(results, json_file)
+    accelerator.end_training()
+
+
+def _overridden(text: str, overrides: Iterable[str], source: str) -> RunConfig:
+    """Return a run's config, changed where a change means something to scoring."""
+    changes = list(overrides)
+    for change in changes:
+        if "=" in change and not change.startswith(CHANGEABLE):
+            raise HarmonizeError(
+                f"command line: {change}: scoring takes only {', '.join(CHANGEABLE)} of a config; "
+                "data sets and splits are chosen with --dataset and --split"
+            )
+    return RunConfig.from_document(load_text(text, source), changes)
 
 
 def _open(
