@@ -52,7 +52,7 @@ def _check(files: Sequence[str]) -> int:
 
 
 def _is_yaml(path: Path) -> bool:
-    return path.suffix in (".yaml", ".yml")
+    return path.suffix.lower() in (".yaml", ".yml")
 
 
 def _check_file(path: Path, trees: dict[str, Path]) -> str:

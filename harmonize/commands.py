@@ -1,10 +1,12 @@
 """What the scripts and commands share: mistakes shown as plain lines, and who the processes are."""
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Iterator
 
+import torch
 from accelerate import PartialState
 from accelerate.utils import parse_flag_from_env
 
@@ -15,8 +17,11 @@ from harmonize.errors import HarmonizeError
 def mistakes_shown() -> Iterator[None]:
     """Show a user's mistake on stderr, without a traceback, and exit with status 2.
 
-    A reader that stops early, such as ``head``, is no mistake.
+    What the machine refuses (memory, files) and Ctrl-C are shown alike. A reader that stops early,
+    such as ``head``, is no mistake.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a tree is drawn with characters beyond ASCII
     try:
         yield
     except BrokenPipeError:
@@ -26,6 +31,19 @@ def mistakes_shown() -> Iterator[None]:
         for problem in error.problems:
             print(f"error: {problem}", file=sys.stderr)
         sys.exit(2)
+    except (torch.OutOfMemoryError, MemoryError):
+        print(
+            "error: out of memory; lower data.batch_size, data.size or model.width, or raise "
+            "train.accumulate",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+    except OSError as error:
+        print(f"error: {error.filename or 'file system'}: {error.strerror}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
 
 
 def processes() -> PartialState:
@@ -34,7 +52,11 @@ def processes() -> PartialState:
     Raises:
         HarmonizeError: the device has no float64, which sums and scores are kept in.
     """
-    state = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
+    try:
+        cpu = parse_flag_from_env("ACCELERATE_USE_CPU")
+    except ValueError as error:
+        raise HarmonizeError(f"ACCELERATE_USE_CPU: {error}; say true or false") from None
+    state = PartialState(cpu=cpu)
     if state.device is not None and state.device.type == "mps":
         raise HarmonizeError("Apple GPUs are not supported: set ACCELERATE_USE_CPU=true")
     return state

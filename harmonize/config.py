@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 from harmonize.errors import HarmonizeError
-from harmonize.schema import Count, Fraction, NonNegative, Positive, PositiveInt, Range, build
+from harmonize.schema import Count, Fraction, NonNegative, PositiveInt, Range, build
 from harmonize.strict_yaml import Document, Value, load_file
 
 SHIPPED = Path(__file__).resolve().parent.parent
@@ -24,7 +24,7 @@ class DatasetEntry:
     """The split that is trained on; none for a set that is only evaluated."""
     evaluate: str | None = None
     """The split that is scored; none to skip it."""
-    weight: Positive = 1.0
+    weight: Annotated[float, Range(0, 1e6, above=True)] = 1.0
     """Share of the training samples, relative to the other sets."""
     override: dict[str, Any] = field(default_factory=dict[str, Any])
     """Keys of the mapping to replace, by dotted path: ``{label: "masks/{id}.png"}``."""
@@ -34,9 +34,9 @@ class DatasetEntry:
 class DataConfig:
     """How pictures are read and batched."""
 
-    size: PositiveInt = 256
+    size: Annotated[int, Range(1, 65536)] = 256
     """Side of the square training crops, and of the shorter side when evaluating, in pixels."""
-    batch_size: PositiveInt = 16
+    batch_size: Annotated[int, Range(1, 1_000_000)] = 16
     """Pictures per optimizer step, over all processes and accumulation parts."""
     workers: Count = 2
     """Loader processes per training process."""
@@ -64,7 +64,7 @@ class ModelConfig:
 
     name: str = "unet"
     """``unet`` or a segmentation network of torchvision, such as ``deeplabv3_resnet50``."""
-    width: PositiveInt | None = None
+    width: Annotated[int, Range(1, 65536)] | None = None
     """Channels of the U-Net's first level (64 unless given); the fifth has 16 times as many."""
     norm: Literal["batch", "group"] = "batch"
     """Normalisation: ``batch`` (synchronised across GPUs) or ``group``."""
@@ -89,7 +89,7 @@ class OptimConfig:
     """The optimizer and the learning rate's schedule."""
 
     name: Literal["sgd", "adamw"] = "sgd"
-    lr: Positive = 0.01
+    lr: Annotated[float, Range(0, 1e6, above=True)] = 0.01
     """The highest learning rate."""
     momentum: Annotated[float, Range(0, 0.9999)] = 0.9
     """Momentum of SGD, beta1 of AdamW."""

@@ -10,7 +10,7 @@ from accelerate import Accelerator
 from harmonize.commands import on_cuda, processes
 from harmonize.config import RunConfig, find_file
 from harmonize.data.dataset import SegmentationDataset
-from harmonize.errors import HarmonizeError, near_matches
+from harmonize.errors import HarmonizeError, near_matches, raise_all
 from harmonize.evaluation.evaluate import evaluate
 from harmonize.evaluation.results import report_results
 from harmonize.models.build import build_model
@@ -50,8 +50,9 @@ def evaluate_run(
     """
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise HarmonizeError(f"{json_file}: its folder does not exist; make it first")
-    path = checkpoints.choose(run, which)
-    state = checkpoints.load(path)
+    if json_file is not None and json_file.is_dir():
+        raise HarmonizeError(f"--json {json_file}: is a folder; name a file")
+    path, state = checkpoints.choose(run, which)
     config = _overridden(state.config, overrides, f"{path}: config")
     sources = state.sources()
     opened = _open(sources, config, datasets, split)
@@ -107,6 +108,17 @@ def _open(
                 f"--dataset {name}: neither a data set of this run nor a mapping file; "
                 f"{near_matches(name, known)}"
             )
+    names = [spec.name for spec, _ in pairs]
+    problems = [f"{name}: named twice" for name in sorted({n for n in names if names.count(n) > 1})]
+    problems += [
+        f"data.roots.{name}: nothing of this name is scored; {near_matches(name, names)}"
+        for name in config.data.roots
+        if name not in {*names, *known}
+    ]
+    for spec, _ in pairs:
+        if not spec.leaf_masks(sources.ontology).any():
+            problems.append(f"{spec.name}: the mapping ignores every class, so nothing is scored")
+    raise_all(problems)
     if not pairs:
         raise HarmonizeError("the run's config scores no data set; name one with --dataset")
     return open_datasets(pairs, config.data.roots)

@@ -185,6 +185,8 @@ def check_files(
                 problems.append(
                     f"{where}: a path is not empty and has no **; write * or a field per folder"
                 )
+        if split.glob and "*" not in split.glob and "{" not in split.glob:
+            problems.append(f"{where}: `glob` needs a field or a *, got {split.glob!r}")
         if split.separator == "":
             problems.append(f"{where}: `separator` is empty; leave it out for white space")
         for key in ("columns", "separator", "skip"):

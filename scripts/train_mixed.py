@@ -12,8 +12,10 @@ from pathlib import Path
 from harmonize.commands import mistakes_shown, processes
 from harmonize.config import RunConfig, find_file
 from harmonize.data.demo import write_demo_data
-from harmonize.training.output import CONFIG
-from harmonize.training.trainer import train
+from harmonize.errors import HarmonizeError
+from harmonize.strict_yaml import Document
+from harmonize.training.output import CONFIG, run_folder
+from harmonize.training.trainer import check_run, train
 
 DEMO_CONFIG = "configs/demo.yaml"
 DEMO_DATA = Path("data/demo")
@@ -26,10 +28,13 @@ def main() -> None:
     parser.add_argument("overrides", nargs="*", metavar="key.path=value", help="change the config")
     arguments = parser.parse_intermixed_args()
     with mistakes_shown():
-        resumed = resumed_config(arguments.overrides)
-        path = find_file(arguments.config or resumed or DEMO_CONFIG)
+        name = arguments.config
+        if name is None:
+            name = resumed_config(arguments.overrides) or DEMO_CONFIG
+        path = find_file(name)
         config = RunConfig.from_file(path, arguments.overrides)
         if path == find_file(DEMO_CONFIG):
+            check_run(config)
             with processes().main_process_first():
                 write_demo_data(DEMO_DATA)
         train(config, name=path.stem)
@@ -37,11 +42,15 @@ def main() -> None:
 
 def resumed_config(overrides: list[str]) -> str | None:
     """Return the config in the run folder that the overrides say to resume, if they do."""
-    given = dict(override.split("=", 1) for override in overrides if "=" in override)
-    if given.get("train.resume") != "true" or "output" not in given:
+    given = Document("command line", {})
+    for override in overrides:
+        given.override(override)
+    output = given.get(("output",))
+    if given.get(("train", "resume")) is not True:
         return None
-    config = Path(given["output"]).expanduser() / CONFIG
-    return str(config) if config.is_file() else None
+    if not isinstance(output, str):
+        raise HarmonizeError("train.resume: say which run to continue: output=RUN_DIR")
+    return str(run_folder(output) / CONFIG)
 
 
 if __name__ == "__main__":

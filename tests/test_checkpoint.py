@@ -79,8 +79,12 @@ def test_a_truncated_file_is_named(tmp_path: Path) -> None:
 
 def test_a_file_of_another_program_is_named(tmp_path: Path) -> None:
     save_file({"weight": torch.zeros(2)}, tmp_path / "b.safetensors")
-    with pytest.raises(HarmonizeError, match=r"b\.safetensors: not a whole checkpoint"):
+    with pytest.raises(HarmonizeError, match=r"b\.safetensors: .* but another's file"):
         checkpoints.load(tmp_path / "b.safetensors")
+    for facts in ("{}", "[]", "x", '{"optimizer_numbers": {}}'):
+        save_file({"a": torch.zeros(2)}, tmp_path / "b.safetensors", metadata={"harmonize": facts})
+        with pytest.raises(HarmonizeError, match=r"b\.safetensors: .* this version of harmonize"):
+            checkpoints.load(tmp_path / "b.safetensors")
     with pytest.raises(HarmonizeError, match="no such checkpoint"):
         checkpoints.load(tmp_path / "c.safetensors")
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from tiny import tiny_config, tiny_values, write_project
 
-from harmonize import cli
+from harmonize import HarmonizeError, cli
+from harmonize.commands import mistakes_shown
 from harmonize.data import demo
 from harmonize.strict_yaml import dump
 from harmonize.training.trainer import train
@@ -72,6 +73,35 @@ def test_a_run_is_resumed_from_its_own_config(
     assert (project / "run" / "evaluation.json").is_file()
 
 
+@pytest.mark.parametrize("word", ["true", "True", " TRUE"])
+def test_resuming_never_falls_back_to_the_demo(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], word: str
+) -> None:
+    call(monkeypatch, "train_mixed.py", f"train.resume={word}", "output=typo", status=2)
+    assert "typo: no run folder to resume" in capsys.readouterr().err
+    call(monkeypatch, "train_mixed.py", f"train.resume={word}", status=2)
+    assert "output=RUN_DIR" in capsys.readouterr().err
+    assert not (project / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (MemoryError(), 2, "error: out of memory; lower data.batch_size"),
+        (OSError(28, "No space left on device", "x/y"), 2, "error: x/y: No space left on device"),
+        (HarmonizeError("a: wrong", "b: wrong"), 2, "error: a: wrong\nerror: b: wrong"),
+    ],
+)
+def test_what_ends_a_command_is_told_in_plain_lines(
+    capsys: pytest.CaptureFixture[str], error: BaseException, status: int, message: str
+) -> None:
+    with pytest.raises(SystemExit) as exit_, mistakes_shown():
+        raise error
+    assert exit_.value.code == status
+    assert capsys.readouterr().err.startswith(message)
+
+
 def test_evaluate_needs_the_run_folder_and_the_data_alone(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -122,6 +152,9 @@ def test_evaluate_finds_data_where_the_command_line_says(
         (["run", "data.rots.fine=x"], "data.rots: unknown key"),
         (["run", "datasets.0.evaluate=train"], "chosen with --dataset and --split"),
         (["run", "--json", "none/scores.json"], "its folder does not exist"),
+        (["run", "--json", "run"], "is a folder; name a file"),
+        (["run", "--dataset", "fine", "fine"], "fine: named twice"),
+        (["run", "data.roots.fien=x"], "data.roots.fien: nothing of this name is scored"),
     ],
 )
 def test_evaluate_explains_mistakes(

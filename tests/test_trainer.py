@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -164,6 +165,40 @@ def test_resuming_as_another_run_is_refused_and_changes_nothing(project: Path) -
     assert (run / "config.yaml").read_text() == config
 
 
+def test_a_damaged_log_does_not_stop_a_resumed_run(project: Path) -> None:
+    run = train(tiny_config(project, project / "run"), name="tiny")
+    expected = metrics(run)
+    with (run / "metrics.jsonl").open("ab") as file:
+        file.write(b'\x00\xff\xfe\n[[[[\n{"step": Infinity, "event": "train"}\n')
+    train(tiny_config(project, project / "run", "train.resume=true"), name="tiny")
+    assert metrics(run) == expected
+
+
+def test_a_run_without_a_checkpoint_starts_again_but_only_as_itself(project: Path) -> None:
+    run = train(tiny_config(project, project / "run"), name="tiny")
+    expected = weights(run, 6)
+    for path in (run / "checkpoints").iterdir():
+        path.unlink()
+    other = tiny_config(project, project / "run", "train.resume=true", "seed=5")
+    with pytest.raises(HarmonizeError, match=r"config\.yaml: was made with another seed"):
+        train(other, name="tiny")
+    train(tiny_config(project, project / "run", "train.resume=true"), name="tiny")
+    assert largest_difference(expected, weights(run, 6)) == 0
+
+
+def test_a_folder_in_which_nothing_was_trained_may_be_used_again(project: Path) -> None:
+    aside = project / "fine_data_aside"
+    shutil.copytree(project / "fine_data", aside)
+    for picture in (project / "fine_data").glob("0?.png"):
+        picture.write_bytes(b"")
+    config = tiny_config(project, project / "run")
+    with pytest.raises(HarmonizeError, match="not a readable picture"):
+        train(config, name="tiny")
+    shutil.copytree(aside, project / "fine_data", dirs_exist_ok=True)
+    train(config, name="tiny")
+    assert (project / "run" / "evaluation.json").is_file()
+
+
 def test_a_bad_label_met_while_scoring_does_not_lose_the_training(project: Path) -> None:
     label = project / "fine_data" / "12_ids.png"
     good = label.read_bytes()
@@ -216,7 +251,7 @@ def test_a_batch_smaller_than_its_parts_is_refused(project: Path) -> None:
 
 
 def test_a_diverged_run_says_so(project: Path) -> None:
-    config = tiny_config(project, project / "run", "optim.lr=1e30", "train.log_every=1")
+    config = tiny_config(project, project / "run", "optim.lr=1e6", "train.log_every=1")
     with pytest.raises(HarmonizeError, match=r"step \d+: the loss is (nan|inf).*optim\.lr"):
         train(config, name="tiny")
 

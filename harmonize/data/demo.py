@@ -42,7 +42,7 @@ def write_demo_data(folder: Path, *, seed: int = 0, progress: bool = True) -> No
     except OSError as error:
         raise HarmonizeError(f"{folder}: cannot be written: {error.strerror}") from None
     for set_index, (name, write) in enumerate(writers.items()):
-        if (folder / name).exists():
+        if (folder / name).is_dir():
             continue
         with tempfile.TemporaryDirectory(prefix=".demo-", dir=folder) as scratch:
             root = Path(scratch) / name

@@ -1,5 +1,6 @@
 """Which picture and label files a split consists of."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ ANY_EXTENSION = ".*"
 
 @dataclass(frozen=True)
 class FileIndex:
-    """The files of a split, relative to the data set's folder, as arrays of UTF-8 bytes.
+    """The files of a split, relative to the data set's folder, as arrays of encoded paths.
 
     Arrays rather than lists keep the memory of loader processes from growing. For soft masks, which
     have one file per class, the label still holds the placeholder ``{class...}``.
@@ -31,11 +32,11 @@ class FileIndex:
 
     def picture(self, number: int) -> str:
         """Return the relative path of a picture."""
-        return self.pictures[number].decode()
+        return os.fsdecode(self.pictures[number])
 
     def label(self, number: int) -> str:
         """Return the relative path of a label."""
-        return self.labels[number].decode()
+        return os.fsdecode(self.labels[number])
 
 
 def index_files(spec: DatasetSpec, split_name: str, root: Path) -> FileIndex:
@@ -62,8 +63,8 @@ def index_files(spec: DatasetSpec, split_name: str, root: Path) -> FileIndex:
         picture = folders.complete(inside_root(spec.picture.fill(row), spec.picture.where))
         label, files = _label_files(spec, row, folders)
         missing += [file for file in (picture, *files) if not folders.has(file)]
-        pictures.append(picture.encode())
-        labels.append(label.encode())
+        pictures.append(os.fsencode(picture))
+        labels.append(os.fsencode(label))
     if missing:
         shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
         raise HarmonizeError(

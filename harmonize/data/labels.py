@@ -117,7 +117,7 @@ class LabelReader:
             ids = [entry.values[0] for entry in self._spec.classes.values()]
             files = {number: files[number] for number in np.argsort(ids, kind="stable").tolist()}
         else:
-            files = {number: file for number, file in files.items() if (root / file).is_file()}
+            files = {number: file for number, file in files.items() if (root / file).exists()}
         winner, best = np.zeros(0, dtype=np.int16), np.zeros(0, dtype=np.uint8)
         rest = [n for n, entry in enumerate(self._spec.classes.values()) if entry.mask is None]
         for position, (number, file) in enumerate(files.items()):
@@ -154,7 +154,13 @@ def open_image(path: Path, *, exact: bool = False) -> Image.Image:
             picture.load()
     except FileNotFoundError:
         raise HarmonizeError(f"{path}: no such file") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        NotImplementedError,
+        Image.DecompressionBombError,
+    ) as error:
         raise HarmonizeError(f"{path}: not a readable picture: {error}") from None
     if rescaled:
         raise HarmonizeError(

@@ -4,9 +4,11 @@ The file is in the safetensors format, so that loading it runs no code. It is wr
 renamed, so that a file under its final name is whole.
 """
 
+import contextlib
 import json
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,19 @@ from harmonize.strict_yaml import dotted, dump, load_text
 
 FOLDER = "checkpoints"
 BEST = "best.safetensors"
+_IDENTITY = (
+    ("ontology",),
+    ("datasets",),
+    ("data", "size"),
+    ("data", "batch_size"),
+    ("augment",),
+    ("model",),
+    ("loss",),
+    ("optim",),
+    ("train", "steps"),
+    ("seed",),
+)
+"""The keys of a config that make a run what it is."""
 _KEPT = 2
 """How many of the newest checkpoints stay."""
 
@@ -118,7 +133,8 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
         aside.replace(path)
         _flush(path.parent)
     except (OSError, SafetensorError) as error:
-        aside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            aside.unlink()
         raise HarmonizeError(f"{path}: the checkpoint cannot be written: {error}") from None
 
 
@@ -130,12 +146,23 @@ def load(path: Path) -> Checkpoint:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {})["harmonize"])
+            metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise HarmonizeError(f"{path}: no such checkpoint") from None
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise HarmonizeError(f"{path}: not a whole checkpoint of harmonize: {error}") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise HarmonizeError(f"{path}: not a whole checkpoint: {error}") from None
+    if "harmonize" not in metadata:
+        raise HarmonizeError(f"{path}: not a whole checkpoint of harmonize, but another's file")
+    try:
+        return _assemble(json.loads(metadata["harmonize"]), tensors)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise HarmonizeError(
+            f"{path}: not a whole checkpoint of this version of harmonize: {error!r}"
+        ) from None
+
+
+def _assemble(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
     state: dict[int, dict[str, Any]] = {
         int(index): dict(numbers) for index, numbers in facts["optimizer_numbers"].items()
     }
@@ -148,7 +175,7 @@ def load(path: Path) -> Checkpoint:
             index, _, key = rest.partition("/")
             state.setdefault(int(index), {})[key] = tensor
     return Checkpoint(
-        step=facts["step"],
+        step=int(facts["step"]),
         model=model,
         optimizer={"state": state, "param_groups": facts["param_groups"]},
         scaler=facts["scaler"],
@@ -181,7 +208,7 @@ def newest_whole(output: Path) -> tuple[Path, Checkpoint] | None:
         try:
             return path, load(path)
         except HarmonizeError as error:
-            print(f"warning: {error}; trying the one before", file=sys.stderr)
+            print(f"warning: {error}", file=sys.stderr)
             damaged.append(error)
     if damaged:
         raise damaged[0]
@@ -193,20 +220,27 @@ def best_so_far(output: Path, checkpoint: Checkpoint) -> float | None:
     path = output / FOLDER / BEST
     if not path.is_file():
         return checkpoint.best
-    best = load(path)
+    try:
+        best = load(path)
+    except HarmonizeError as error:
+        print(f"warning: {error}", file=sys.stderr)
+        return checkpoint.best
     return best.best if best.step <= checkpoint.step else checkpoint.best
 
 
-def choose(output: Path, which: str) -> Path:
-    """Return a run's ``best`` or ``last`` checkpoint.
+def choose(output: Path, which: str) -> tuple[Path, Checkpoint]:
+    """Load a run's ``best`` or ``last`` whole checkpoint.
 
     Raises:
         HarmonizeError: there is none.
     """
     if not output.is_dir():
         raise HarmonizeError(f"{output}: no such run folder")
-    best = output / FOLDER / BEST
-    found = (best if best.is_file() else None) if which == "best" else newest(output)
+    if which == "last":
+        found = newest_whole(output)
+    else:
+        best = output / FOLDER / BEST
+        found = (best, load(best)) if best.is_file() else None
     if found is None:
         raise HarmonizeError(f"{output}: holds no {which} checkpoint; is it a run folder?")
     return found
@@ -238,31 +272,31 @@ def check_same_run(config: RunConfig, sources: Sources, checkpoint: Checkpoint, 
     Raises:
         HarmonizeError: naming the keys that differ.
     """
-    new_values, old_values = config.to_dict(), checkpoint.run_config().to_dict()
-    differing = [
-        dotted(keys)
-        for keys in (
-            ("ontology",),
-            ("datasets",),
-            ("data", "size"),
-            ("data", "batch_size"),
-            ("augment",),
-            ("model",),
-            ("loss",),
-            ("optim",),
-            ("train", "steps"),
-            ("seed",),
-        )
-        if _at(new_values, keys) != _at(old_values, keys)
-    ]
     now = describe_run(config, sources)
-    for key, name in {"ontology": "tree", "mappings": "mapping"}.items():
-        if now[key] != getattr(checkpoint, key):
-            differing.append(f"{name} (its text has changed)")
-    if differing:
+    changed = [
+        f"{name} (its text has changed)"
+        for key, name in {"ontology": "tree", "mappings": "mapping"}.items()
+        if now[key] != getattr(checkpoint, key)
+    ]
+    check_same_config(config, checkpoint.run_config(), path, changed)
+
+
+def check_same_config(
+    config: RunConfig, old: RunConfig, path: Path, changed: Sequence[str] = ()
+) -> None:
+    """Refuse a config that would make the run that ``path`` is of another one.
+
+    Raises:
+        HarmonizeError: naming the keys that differ, and what else has ``changed``.
+    """
+    new_values, old_values = config.to_dict(), old.to_dict()
+    differing = [
+        dotted(keys) for keys in _IDENTITY if _at(new_values, keys) != _at(old_values, keys)
+    ]
+    if differing or changed:
         raise HarmonizeError(
-            f"{path}: was made with another {', '.join(differing)}; resume with the run's own "
-            "config, or start a new run"
+            f"{path}: was made with another {', '.join([*differing, *changed])}; resume with the "
+            "run's own config, or start a new run"
         )
 
 

@@ -42,25 +42,39 @@ def _choose(config: RunConfig, name: str) -> Path:
     if config.train.resume:
         if config.output is None:
             raise HarmonizeError("train.resume: say which run to continue: output=RUN_DIR")
-        output = Path(config.output).expanduser()
-        if not (output / CONFIG).is_file():
-            raise HarmonizeError(f"{output}: no run folder to resume; it has no {CONFIG}")
-        return output
+        return run_folder(config.output)
     if config.output is None:
         output = _first_free(name)
     else:
         output = Path(config.output).expanduser()
-        if output.exists():
+        if output.exists() and not _never_started(output):
             raise HarmonizeError(
                 f"{output}: exists already; continue it with train.resume=true, "
                 "or choose another name with output=RUN_DIR"
             )
     try:
-        output.mkdir(parents=True)
+        output.mkdir(parents=True, exist_ok=True)
         write_config(config, output)
     except OSError as error:
         raise HarmonizeError(f"{output}: cannot be written: {error.strerror}") from None
     return output
+
+
+def run_folder(output: str) -> Path:
+    """Return the folder of a run that is there.
+
+    Raises:
+        HarmonizeError: it is not.
+    """
+    folder = Path(output).expanduser()
+    if not (folder / CONFIG).is_file():
+        raise HarmonizeError(f"{folder}: no run folder to resume; it has no {CONFIG}")
+    return folder
+
+
+def _never_started(output: Path) -> bool:
+    """Say whether a run folder holds nothing but its config, since the run failed at once."""
+    return output.is_dir() and [entry.name for entry in output.iterdir()] == [CONFIG]
 
 
 def write_config(config: RunConfig, output: Path) -> None:

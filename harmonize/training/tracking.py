@@ -174,18 +174,21 @@ def _truncate(path: Path, start: int) -> int | None:
     """Drop the lines after a step; return the step of the last evaluation that stays."""
     if not path.exists():
         return None
+    text = path.read_text(encoding="utf-8", errors="replace")
     kept: list[str] = []
     evaluated: int | None = None
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+    for line in text.splitlines(keepends=True):
         try:
             entry = json.loads(line)
             step, event = int(entry["step"]), entry["event"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             continue  # half a line, written when the run was interrupted
         if step <= start:
             kept.append(line)
             evaluated = step if event == "evaluation" else evaluated
-    path.write_text("".join(kept), encoding="utf-8")
+    aside = path.with_name(f".{path.name}.part")
+    aside.write_text("".join(kept), encoding="utf-8")
+    aside.replace(path)
     return evaluated
 
 

@@ -26,7 +26,7 @@ from harmonize.sources import Sources, load_sources, open_datasets
 from harmonize.training import checkpoint as checkpoints
 from harmonize.training.checkpoint import Checkpoint
 from harmonize.training.optimizer import build_optimizer, learning_rate
-from harmonize.training.output import EVALUATION, prepare_output, write_config
+from harmonize.training.output import CONFIG, EVALUATION, prepare_output, write_config
 from harmonize.training.precision import choose_precision
 from harmonize.training.tracking import LossMeter, Tracker, check_trackers
 
@@ -241,12 +241,17 @@ class Trainer:
 
     def _restore(self) -> None:
         found = checkpoints.newest_whole(self.output)
-        if found is None:
-            return  # interrupted before its first checkpoint: start again
+        if found is None:  # interrupted before its first checkpoint: start again
+            path = self.output / CONFIG
+            checkpoints.check_same_config(self.config, RunConfig.from_file(path), path)
+            return
         path, state = found
         checkpoints.check_same_run(self.config, self.sources, state, path)
         checkpoints.restore_model(self._network(), state, path)
-        self.optimizer.load_state_dict(state.optimizer)
+        try:
+            self.optimizer.load_state_dict(state.optimizer)
+        except (ValueError, KeyError) as error:
+            raise HarmonizeError(f"{path}: belongs to another optimizer: {error}") from None
         if self.accelerator.scaler is not None and state.scaler is not None:
             self.accelerator.scaler.load_state_dict(state.scaler)
         self.meter.restore(state.meter, self.accelerator)
