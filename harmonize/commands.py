@@ -59,7 +59,16 @@ def processes() -> PartialState:
     state = PartialState(cpu=cpu)
     if state.device is not None and state.device.type == "mps":
         raise HarmonizeError("Apple GPUs are not supported: set ACCELERATE_USE_CPU=true")
+    if state.num_processes == 1 and not on_cuda(state):
+        _use_all_cores()
     return state
+
+
+def _use_all_cores() -> None:
+    """Undo the one thread that ``accelerate launch`` gives a single process by default."""
+    launched = "ACCELERATE_MIXED_PRECISION" in os.environ
+    if launched and os.environ.get("OMP_NUM_THREADS") == "1":
+        torch.set_num_threads(os.cpu_count() or 1)
 
 
 def on_cuda(state: PartialState) -> bool:

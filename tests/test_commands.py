@@ -1,15 +1,17 @@
 """The scripts and the ``harmonize`` command as a user calls them."""
 
 import json
+import os
 import runpy
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 from tiny import tiny_config, tiny_values, write_project
 
 from harmonize import HarmonizeError, cli
-from harmonize.commands import mistakes_shown
+from harmonize.commands import mistakes_shown, processes
 from harmonize.data import demo
 from harmonize.strict_yaml import dump
 from harmonize.training.trainer import train
@@ -100,6 +102,22 @@ def test_what_ends_a_command_is_told_in_plain_lines(
         raise error
     assert exit_.value.code == status
     assert capsys.readouterr().err.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("launched", "given", "all_cores"), [(True, "1", True), (True, "3", False), (False, "1", False)]
+)
+def test_a_single_process_gets_the_cores_that_the_launcher_withholds(
+    monkeypatch: pytest.MonkeyPatch, launched: bool, given: str, all_cores: bool
+) -> None:
+    chosen: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", chosen.append)
+    monkeypatch.setenv("OMP_NUM_THREADS", given)
+    monkeypatch.delenv("ACCELERATE_MIXED_PRECISION", raising=False)
+    if launched:
+        monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
+    processes()
+    assert chosen == ([os.cpu_count()] if all_cores else [])
 
 
 def test_evaluate_needs_the_run_folder_and_the_data_alone(

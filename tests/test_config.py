@@ -53,7 +53,7 @@ def test_shipped_configs_load_with_all_they_name(
 def test_the_demo_config_mixes_its_two_sets() -> None:
     demo = RunConfig.from_file(REPO / "configs" / "demo.yaml")
     assert [(entry.spec, entry.train, entry.evaluate, entry.weight) for entry in demo.datasets] == [
-        ("datasets/helen.yaml", "train", "val", 1.5),
+        ("datasets/helen.yaml", "train", "val", 1.2),
         ("datasets/lfw_parts.yaml", "train", "val", 1.0),
     ]
 
