@@ -1,17 +1,16 @@
 """The ``harmonize`` command."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from harmonize.checking.check import Options, check
 from harmonize.commands import mistakes_shown
 from harmonize.config import RunConfig, find_file
-from harmonize.errors import HarmonizeError, raise_all
 from harmonize.ontology import Ontology
 from harmonize.sources import load_sources
 from harmonize.spec import DatasetSpec
-from harmonize.strict_yaml import load_file
-from harmonize.training.trainer import check_run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,8 +19,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     check = commands.add_parser("check", help="check trees, mappings and configs")
-    check.add_argument("files", nargs="+", metavar="FILE")
-    check.set_defaults(run=lambda given: _check(given.files))
+    check.add_argument("files", nargs="+", metavar="FILE", help="or key.path=value for configs")
+    check.add_argument(
+        "--scan", type=_count, metavar="N", help="label files to read per split (default: all)"
+    )
+    check.add_argument(
+        "--csv", type=Path, metavar="FILE", help="write a config's supervision table here"
+    )
+    check.set_defaults(run=_check)
 
     tree = commands.add_parser("tree", help="draw a tree, or a config's tree with its data sets")
     tree.add_argument("file", metavar="FILE")
@@ -36,60 +41,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return given.run(given)
 
 
-def _check(files: Sequence[str]) -> int:
-    """Load every file and print all problems; return 1 if there is any."""
-    found = 0
-    trees = {Path(name).stem: find_file(name) for name in files if not _is_yaml(Path(name))}
-    for name in files:
-        try:
-            print(f"{name}: {_check_file(find_file(name), trees)}")
-        except HarmonizeError as error:
-            found += len(error.problems)
-            print("\n".join(error.problems))
-    if found:
-        print(f"{found} problem{'s' if found > 1 else ''}")
-    return 1 if found else 0
+def _count(text: str) -> int:
+    """Parse a whole number of at least 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}")
+    return int(text)
 
 
-def _is_yaml(path: Path) -> bool:
-    return path.suffix.lower() in (".yaml", ".yml")
-
-
-def _check_file(path: Path, trees: dict[str, Path]) -> str:
-    """Load a tree (text), mapping or config (YAML) with all that it names; say what it is."""
-    if not _is_yaml(path):
-        tree = Ontology.from_file(path)
-        return f"a tree of {len(tree.leaves)} leaves and {tree.depth} depths"
-    document = load_file(path)
-    keys: set[str] = set(document.value) if isinstance(document.value, dict) else set()
-    if "ontology" in keys or "datasets" in keys:
-        sources = check_run(RunConfig.from_file(path))
-        names = ", ".join(spec.name for spec in sources.specs)
-        return f"a config of {names} on the tree {sources.ontology.name}"
-    return _check_mapping(DatasetSpec.from_file(path), path, trees)
-
-
-def _check_mapping(spec: DatasetSpec, path: Path, trees: dict[str, Path]) -> str:
-    """Hold a mapping against its trees: those named beside it, in its folder, or in trees/."""
-    problems: list[str] = []
-    for name in spec.meaning:
-        places = [trees.get(name), path.parent / f"{name}.txt", find_file(f"trees/{name}.txt")]
-        tree = next((place for place in places if place is not None and place.is_file()), None)
-        if tree is None:
-            where = spec.document.where(("meaning", name))
-            problems.append(f"{where}: there is no tree trees/{name}.txt; name its file as well")
-            continue
-        try:
-            spec.leaf_masks(Ontology.from_file(tree))
-        except HarmonizeError as error:
-            problems += error.problems
-    raise_all(problems)
-    return f"a mapping of {len(spec.classes)} classes to {', '.join(spec.meaning)}"
+def _check(given: argparse.Namespace) -> int:
+    files = [word for word in given.files if "=" not in word or Path(word).exists()]
+    options = Options(
+        scan=given.scan,
+        csv=given.csv,
+        overrides=tuple(word for word in given.files if word not in files),
+        progress=sys.stderr.isatty(),
+    )
+    return 1 if check(files, options) else 0
 
 
 def _tree(name: str) -> int:
     path = find_file(name)
-    if _is_yaml(path):
+    if path.suffix.lower() in (".yaml", ".yml"):
         sources = load_sources(RunConfig.from_file(path))
         ontology, notes = sources.ontology, _labelled_by(sources.ontology, sources.specs)
     else:

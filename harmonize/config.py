@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
+from harmonize.accept import CONFIG_FINDINGS, Accept, check_accept
 from harmonize.errors import HarmonizeError
 from harmonize.schema import Count, Fraction, NonNegative, PositiveInt, Range, build
 from harmonize.strict_yaml import Document, Value, load_file
@@ -151,6 +152,8 @@ class RunConfig:
     seed: Annotated[int, Range(0, 2**63 - 1)] = 0
     output: str | None = None
     """The run folder; by default ``runs/<config name>``, then ``-2``, ``-3``."""
+    accept: Accept = field(default_factory=Accept)
+    """Findings of ``harmonize check`` that are meant, by kind: ``{unsupervised: [necklace]}``."""
 
     @classmethod
     def from_file(cls, path: str | Path, overrides: Iterable[str] = ()) -> "RunConfig":
@@ -190,6 +193,7 @@ class RunConfig:
 
     def _check(self, document: Document) -> None:
         problems: list[str] = []
+        check_accept(self.accept, CONFIG_FINDINGS, document, problems)
         if not any(entry.train for entry in self.datasets):
             problems.append(
                 f"{document.where(('datasets',))}: nothing to train on; "

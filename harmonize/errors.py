@@ -8,7 +8,7 @@ class HarmonizeError(ValueError):
     """A mistake in a user's tree, mapping, config, command or data.
 
     Commands show it without a traceback and exit with status 2. Each problem is one line of the
-    form ``file:line: key.path: what is wrong, got X; what to do``.
+    form ``file:line:column: key.path: what is wrong, got X; what to do``.
     """
 
     def __init__(self, *problems: str) -> None:

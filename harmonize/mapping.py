@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+from harmonize.accept import Accept
 from harmonize.class_values import (
     WANTED,
     ClassFile,
@@ -62,6 +63,7 @@ class Mapping:
     tolerance: Annotated[int, Range(0, 255)] = 0
     class_file: ClassFile | None = None
     resize_picture: bool = False
+    accept: Accept = field(default_factory=Accept)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """The tree of classes: its text, its leaves, its groups at every depth, its mirror pairs."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 from anytree import NodeMixin, PreOrderIter, RenderTree  # pyright: ignore[reportMissingTypeStubs]
@@ -14,6 +15,7 @@ from harmonize.strict_yaml import read_text
 
 ROOT = "(root)"
 MIRROR = "@mirror"
+LEFT = "@left"
 MAX_DEPTH = 255  # the agreement table holds depths as uint8
 
 
@@ -29,12 +31,30 @@ class _Node(NodeMixin):
         return cast("Iterator[_Node]", PreOrderIter(self))
 
 
+@dataclass
+class _Parsed:
+    """What a tree's text says.
+
+    Attributes:
+        root: of the tree.
+        places: where each node stands, as ``file:line:column``.
+        mirrors: the leaves of each mirror declaration, with its place.
+        left: whose left the names mean.
+    """
+
+    root: _Node = field(default_factory=lambda: _Node(ROOT))
+    places: dict[str, str] = field(default_factory=dict[str, str])
+    mirrors: list[tuple[str, list[str]]] = field(default_factory=list[tuple[str, list[str]]])
+    left: Literal["viewer", "subject"] | None = None
+
+
 class Ontology:
     """A rooted tree whose leaves, in file order, are the network's output channels.
 
     The text has one node per line, indented below its parent by tabs or by spaces; the root is not
     written. ``#`` starts a comment. ``@mirror left_eye right_eye`` declares two leaves that a
-    horizontal flip exchanges.
+    horizontal flip exchanges, ``@mirror one_way`` a leaf that is its own mirror image. Names with
+    left and right mean the viewer's, unless ``@left subject`` says otherwise.
 
     Attributes:
         name: what mappings call this tree: the file's stem.
@@ -44,6 +64,9 @@ class Ontology:
         group_index: (D + 1, leaves); the number of each leaf's group at each depth (equation 2 of
             Muller & Smith, 2020: a leaf no deeper than d is its own group).
         mirror: (leaves,); the leaf that each leaf becomes in a flipped picture.
+        mirror_declared: the leaves whose mirror image the text declares.
+        left: whose left the names mean.
+        places: where each node is written, as ``file:line:column``.
         text: the source text.
     """
 
@@ -55,7 +78,8 @@ class Ontology:
         """
         self.name = name
         self.text = text
-        root, mirrors = _parse(text, source or name)
+        parsed = _parse(text, source or name)
+        root = parsed.root
         below = [node for node in root.walk() if node is not root]
         leaf_nodes = [node for node in below if node.is_leaf]
         self._root = root
@@ -67,9 +91,12 @@ class Ontology:
             node.name: tuple(self._leaf_number[n.name] for n in node.walk() if n.is_leaf)
             for node in below
         }
-        self._depth_of: dict[str, int] = {node.name: node.depth for node in below}
+        self._node = {node.name: node for node in below}
         self.group_index: Int[ndarray, "D1 K"] = _group_index(leaf_nodes, self.depth)
-        self.mirror: Int[ndarray, " K"] = self._mirror(mirrors, source or name)
+        self.left = parsed.left or "viewer"
+        self.places = parsed.places
+        self.mirror_declared = frozenset(leaf for _, pair in parsed.mirrors for leaf in pair)
+        self.mirror: Int[ndarray, " K"] = self._mirror(parsed.mirrors)
 
     @classmethod
     def from_file(cls, path: str | Path) -> "Ontology":
@@ -88,7 +115,12 @@ class Ontology:
 
     def depth_of(self, node: str) -> int:
         """Return a node's depth; the children of the root have depth 1."""
-        return self._depth_of[node]
+        return self._node[node].depth
+
+    def children(self, node: str) -> tuple[str, ...]:
+        """Return the nodes right below a node, in file order; none below a leaf."""
+        depth = self.depth_of(node) + 1
+        return tuple(below.name for below in self._node[node].walk() if below.depth == depth)
 
     def leaf_mask(self, nodes: str | Iterable[str]) -> Bool[ndarray, " K"]:
         """Mark the leaves below any of the given nodes.
@@ -128,18 +160,21 @@ class Ontology:
             lines.append(f"{prefix + node.name:<{width + 2}}{note}".rstrip())
         return "\n".join(lines)
 
-    def _mirror(self, pairs: list[tuple[int, str, str]], source: str) -> Int[ndarray, " K"]:
+    def _mirror(self, declared: list[tuple[str, list[str]]]) -> Int[ndarray, " K"]:
         partner: dict[str, str] = {}
         problems: list[str] = []
-        for line, first, second in pairs:
-            for leaf, other in ((first, second), (second, first)):
+        for place, leaves in declared:
+            for leaf, other in zip(leaves, reversed(leaves), strict=True):
                 if leaf not in self._leaf_number:
                     kind = "a node with children" if leaf in self.nodes else "not in the tree"
                     advice = near_matches(leaf, self.leaves)
-                    problems.append(f"{source}:{line}: {leaf!r} is {kind}; mirror leaves: {advice}")
-                elif leaf in partner or leaf == other:
+                    problems.append(f"{place}: {leaf!r} is {kind}; mirror leaves: {advice}")
+                elif leaf in partner:
+                    problems.append(f"{place}: the mirror image of {leaf!r} is declared already")
+                    break
+                elif leaf == other and len(leaves) == 2:
                     problems.append(
-                        f"{source}:{line}: {leaf!r} can be the mirror image of one other leaf only"
+                        f"{place}: for a leaf that is its own mirror image write `@mirror {leaf}`"
                     )
                     break
                 partner[leaf] = other
@@ -147,42 +182,52 @@ class Ontology:
         return np.array([self._leaf_number[partner.get(leaf, leaf)] for leaf in self.leaves])
 
 
-def _parse(text: str, source: str) -> tuple[_Node, list[tuple[int, str, str]]]:
-    """Return the root and the mirror declarations as (line, leaf, leaf)."""
-    root = _Node(ROOT)
-    path = [root]  # from the root down to the latest node
+def _parse(text: str, source: str) -> _Parsed:
+    """Read a tree's lines."""
+    parsed = _Parsed()
+    path = [parsed.root]  # from the root down to the latest node
     unit = ""  # what one level is indented by
-    line_of: dict[str, int] = {}
-    mirrors: list[tuple[int, str, str]] = []
     problems: list[str] = []
     for number, raw in enumerate(text.splitlines(), 1):
-        place = f"{source}:{number}"
         content = raw.split("#", 1)[0].rstrip()
         name = content.strip()
         if not name:
             continue
+        indent = content[: len(content) - len(name)]
+        place = f"{source}:{number}:{len(indent) + 1}"
         if name.startswith("@"):
-            words = name.split()
-            if words[0] != MIRROR or len(words) != 3:
-                problems.append(f"{place}: expected `@mirror LEAF LEAF`, got {name!r}")
-            else:
-                mirrors.append((number, words[1], words[2]))
+            problems += _declare(name.split(), place, parsed)
             continue
-        indent = content[: len(content) - len(content.lstrip())]
         unit = unit or ("\t" if indent.startswith("\t") else indent)
         level, wrong = _level(indent, unit, len(path) - 1)
         if wrong:  # what follows cannot be placed either
             raise HarmonizeError(*problems, f"{place}: {name!r} {wrong}")
-        wrong = _wrong_name(name, line_of)
+        wrong = _wrong_name(name, parsed.places)
         if wrong:
             problems.append(f"{place}: {wrong}")
-        line_of.setdefault(name, number)
+        parsed.places.setdefault(name, place)
         del path[level + 1 :]
         path.append(_Node(name, parent=path[level]))
-    if root.is_leaf and not problems:
+    if parsed.root.is_leaf and not problems:
         problems.append(f"{source}:1: the tree is empty; write one node per line")
     raise_all(problems)
-    return root, mirrors
+    return parsed
+
+
+def _declare(words: list[str], place: str, parsed: _Parsed) -> list[str]:
+    """Take in a line that starts with @; return what is wrong with it."""
+    if words[0] == MIRROR and len(words) in (2, 3):
+        parsed.mirrors.append((place, words[1:]))
+    elif parsed.left and words[0] == LEFT:
+        return [f"{place}: {LEFT} is declared already"]
+    elif words in ([LEFT, "viewer"], [LEFT, "subject"]):
+        parsed.left = "viewer" if words[1] == "viewer" else "subject"
+    else:
+        return [
+            f"{place}: expected `@mirror LEAF LEAF`, `@mirror LEAF`, `@left viewer` or "
+            f"`@left subject`, got {' '.join(words)!r}"
+        ]
+    return []
 
 
 def _level(indent: str, unit: str, deepest: int) -> tuple[int, str | None]:
@@ -205,13 +250,14 @@ def _level(indent: str, unit: str, deepest: int) -> tuple[int, str | None]:
     return level, None
 
 
-def _wrong_name(name: str, line_of: dict[str, int]) -> str | None:
+def _wrong_name(name: str, places: dict[str, str]) -> str | None:
     if len(name.split()) > 1:
         return f"a name has no spaces, got {name!r}; write {'_'.join(name.split())}"
     if name in (ROOT, "ignore"):
         return f"{name!r} is a reserved name; choose another"
-    if name in line_of:
-        return f"{name!r} stands on line {line_of[name]} already; names are unique"
+    if name in places:
+        line = places[name].split(":")[-2]
+        return f"{name!r} stands on line {line} already; names are unique"
     return None
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool
 from numpy import ndarray
 
+from harmonize.accept import MAPPING_FINDINGS, Accept, check_accept
 from harmonize.class_values import ClassFile, Encoding, ValueFormula
 from harmonize.errors import HarmonizeError, near_matches, raise_all
 from harmonize.mapping import (
@@ -47,6 +48,7 @@ class DatasetSpec:
         tolerance: how far each part of an ``rgb`` colour may be from its class's.
         class_file: the data set's own file that gives the ids of classes without one.
         resize_picture: whether a picture is scaled to its label's size.
+        accept: findings of ``harmonize check`` that are meant, by kind.
     """
 
     name: str
@@ -62,6 +64,7 @@ class DatasetSpec:
     tolerance: int
     class_file: ClassFile | None
     resize_picture: bool
+    accept: Accept
     document: Document = field(repr=False, compare=False)
 
     @classmethod
@@ -89,6 +92,7 @@ class DatasetSpec:
         picture = read_template(written.picture, document.where(("picture",)), problems)
         label = read_template(written.label, document.where(("label",)), problems)
         check_files(written, label, document, problems)
+        check_accept(written.accept, MAPPING_FINDINGS, document, problems)
         formula = read_formula(written, document, problems)
         raise_all(problems)
         assert picture is not None
@@ -107,6 +111,7 @@ class DatasetSpec:
             tolerance=written.tolerance,
             class_file=written.class_file,
             resize_picture=written.resize_picture,
+            accept=written.accept,
             document=document,
         )
 
@@ -130,12 +135,13 @@ class DatasetSpec:
         masks = np.zeros((len(self.classes), len(ontology.leaves)), dtype=bool)
         problems: list[str] = []
         for number, (name, nodes) in enumerate(self.meaning[ontology.name].items()):
-            where = self.document.where(("meaning", ontology.name, name))
-            unknown = [node for node in nodes if node not in ontology.nodes]
+            path = ("meaning", ontology.name, name)
+            listed = isinstance(self.document.get(path), list)
+            unknown = [place for place, node in enumerate(nodes) if node not in ontology.nodes]
             problems += [
-                f"{where}: no node {node!r} in {ontology.name}; "
-                f"{near_matches(node, ontology.nodes)}"
-                for node in unknown
+                f"{self.document.where((*path, place) if listed else path)}: no node "
+                f"{nodes[place]!r} in {ontology.name}; {near_matches(nodes[place], ontology.nodes)}"
+                for place in unknown
             ]
             if not unknown:
                 masks[number] = ontology.leaf_mask(nodes)

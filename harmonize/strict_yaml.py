@@ -1,4 +1,4 @@
-"""YAML with places: the file and line of every value, and no silent surprises.
+"""YAML with places: file, line and column of every value, and no silent surprises.
 
 Scalars follow YAML 1.2 (``1e-4`` is a number, ``no`` is text, ``010`` is ten). Duplicate keys,
 tags, anchors and aliases are refused.
@@ -39,7 +39,7 @@ class Document:
     places: dict[KeyPath, str] = field(default_factory=dict)
 
     def where(self, path: KeyPath) -> str:
-        """Return ``file:line: key.path`` for a value, or for its nearest written parent."""
+        """Return ``file:line:column: key.path`` for a value, or for its nearest written parent."""
         known = path
         while known and known not in self.places:
             known = known[:-1]
@@ -123,7 +123,7 @@ def load_text(text: str, source: str) -> Document:
     """Parse one YAML document.
 
     Raises:
-        HarmonizeError: with the line of what is not strict YAML.
+        HarmonizeError: with the place of what is not strict YAML.
     """
     document = Document(source, None)
     try:
@@ -132,8 +132,8 @@ def load_text(text: str, source: str) -> Document:
         document.value = None if root is None else _construct(root, (), document)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line = f":{mark.line + 1}" if mark else ""
-        raise HarmonizeError(f"{source}{line}: not valid YAML: {error.problem}") from None
+        place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+        raise HarmonizeError(f"{source}{place}: not valid YAML: {error.problem}") from None
     except yaml.YAMLError as error:
         reason = str(error).splitlines()[0]
         raise HarmonizeError(f"{source}: not valid YAML: {reason}") from None
@@ -211,14 +211,20 @@ def _step(target: Value, key: str, place: str) -> str | int:
 def _refuse_aliases(text: str, source: str) -> None:
     for token in yaml.scan(text, Loader=yaml.SafeLoader):
         if isinstance(token, yaml.AnchorToken | yaml.AliasToken | yaml.TagToken):
-            line = token.start_mark.line + 1
+            mark = token.start_mark
             raise HarmonizeError(
-                f"{source}:{line}: anchors, aliases and tags are not used here; write the value out"
+                f"{source}:{mark.line + 1}:{mark.column + 1}: anchors, aliases and tags are not "
+                "used here; write the value out"
             )
 
 
+def _place(source: str, node: yaml.Node) -> str:
+    mark = node.start_mark
+    return f"{source}:{mark.line + 1}:{mark.column + 1}"
+
+
 def _construct(node: yaml.Node, path: KeyPath, document: Document) -> Value:
-    document.places[path] = f"{document.source}:{node.start_mark.line + 1}"
+    document.places[path] = _place(document.source, node)
     if isinstance(node, yaml.ScalarNode):
         return scalar(node.value) if node.style is None else node.value
     if isinstance(node, yaml.SequenceNode):
@@ -226,7 +232,7 @@ def _construct(node: yaml.Node, path: KeyPath, document: Document) -> Value:
         return [_construct(item, (*path, number), document) for number, item in enumerate(items)]
     mapping: dict[str, Value] = {}
     for key_node, value_node in node.value:
-        place = f"{document.source}:{key_node.start_mark.line + 1}"
+        place = _place(document.source, key_node)
         if not isinstance(key_node, yaml.ScalarNode):
             raise HarmonizeError(f"{place}: a key must be plain text")
         key = key_node.value

@@ -16,7 +16,7 @@ MADE_OF = "a formula is made of V or R, G, B, A, whole numbers and + - * // %, g
 
 
 def formula(text: str) -> ValueFormula:
-    return ValueFormula(text, where="toy.yaml:6: value")
+    return ValueFormula(text, where="toy.yaml:6:1: value")
 
 
 def worked_out(text: str, **channels: int) -> int:
@@ -131,7 +131,7 @@ def test_a_formula_does_not_overflow_the_bytes_of_a_picture() -> None:
 def test_a_formula_of_anything_else_is_refused(text: str) -> None:
     with pytest.raises(HarmonizeError) as caught:
         formula(text)
-    assert str(caught.value) == f"toy.yaml:6: value: {MADE_OF}{text!r}"
+    assert str(caught.value) == f"toy.yaml:6:1: value: {MADE_OF}{text!r}"
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_formula_of_anything_else_is_refused(text: str) -> None:
 def test_a_text_that_is_no_expression_is_refused(text: str) -> None:
     with pytest.raises(HarmonizeError) as caught:
         formula(text)
-    assert str(caught.value) == f"toy.yaml:6: value: not a formula, got {text!r}"
+    assert str(caught.value) == f"toy.yaml:6:1: value: not a formula, got {text!r}"
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_a_formula_whose_numbers_could_wrap_around_is_refused(text: str) -> None
     with pytest.raises(HarmonizeError) as caught:
         formula(text)
     assert str(caught.value) == (
-        f"toy.yaml:6: value: a formula too long or beyond 64 bits, got {text[:60]!r}"
+        f"toy.yaml:6:1: value: a formula too long or beyond 64 bits, got {text[:60]!r}"
     )
 
 
@@ -168,7 +168,7 @@ def test_any_text_is_a_working_formula_or_refused(text: str) -> None:
     except HarmonizeError as error:
         told = str(error)
     if drawn is None:
-        assert told.startswith("toy.yaml:6: value: ")
+        assert told.startswith("toy.yaml:6:1: value: ")
         return
     top = {name: np.full((1, 2), 255, dtype=np.uint8) for name in drawn.names}
     expected = eval(text.strip(), {}, dict.fromkeys(drawn.names, 255))

@@ -156,16 +156,16 @@ def test_every_key_is_written_out() -> None:
 def test_a_wrong_override_is_told(override: str, problem: str) -> None:
     (told,) = problems(TEXT, override)
     place, _, rest = told.partition(": ")
-    assert place in ("command line", "run.yaml:2")
+    assert place in ("command line", "run.yaml:2:1")
     assert rest.startswith(problem)
 
 
-def test_mistakes_in_the_file_are_told_with_their_lines_all_at_once() -> None:
+def test_mistakes_in_the_file_are_told_with_their_places_all_at_once() -> None:
     text = TEXT.replace("steps: 7", "steps: x").replace("weight: 2", "wieght: 2") + "sead: 1\n"
     assert problems(text) == (
-        "run.yaml:10: sead: unknown key; did you mean seed?",
-        "run.yaml:6: datasets.1.wieght: unknown key; did you mean weight?",
-        "run.yaml:8: train.steps: expected a whole number, got 'x'",
+        "run.yaml:10:1: sead: unknown key; did you mean seed?",
+        "run.yaml:6:5: datasets.1.wieght: unknown key; did you mean weight?",
+        "run.yaml:8:3: train.steps: expected a whole number, got 'x'",
     )
 
 
@@ -173,9 +173,9 @@ def test_mistakes_between_keys_are_told_all_at_once() -> None:
     text = TEXT.replace("train: train", "evaluate: val").replace("[0.5, 1.0]", "[1.0, 0.5]")
     text += "evaluate_also:\n  - spec: a.yaml\n    train: all\n"
     assert problems(text) == (
-        "run.yaml:2: datasets: nothing to train on; give at least one data set a `train` split",
-        "run.yaml:12: evaluate_also.0.train: these sets are never trained on; remove the key",
-        "run.yaml:9: augment.scale: the lower bound comes first, got (1.0, 0.5)",
+        "run.yaml:2:1: datasets: nothing to train on; give at least one data set a `train` split",
+        "run.yaml:12:5: evaluate_also.0.train: these sets are never trained on; remove the key",
+        "run.yaml:9:11: augment.scale: the lower bound comes first, got (1.0, 0.5)",
     )
 
 

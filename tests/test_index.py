@@ -148,7 +148,7 @@ def test_where_needs_a_whole_number(tmp_path: Path, field: str, shown: str) -> N
     spec = make_spec(f"train: {{list: train.txt, where: {{{field}: [0, 9]}}}}")
     (tmp_path / "train.txt").write_text("one\n")
     assert str(refused(spec, tmp_path)) == (
-        "tiny.yaml:6: splits.train: `where` needs a whole number in the field "
+        "tiny.yaml:6:3: splits.train: `where` needs a whole number in the field "
         f"{field!r}, got {shown}"
     )
 
@@ -179,7 +179,7 @@ def test_a_column_that_is_no_number_is_shown_with_the_field_that_needs_one(tmp_p
     spec = make_spec("train: {list: train.txt}", picture="images/{id:04d}.png")
     (tmp_path / "train.txt").write_text("one\n")
     error = refused(spec, tmp_path)
-    assert str(error) == "tiny.yaml:2: picture: {id:04d} needs a whole number, got 'one'"
+    assert str(error) == "tiny.yaml:2:1: picture: {id:04d} needs a whole number, got 'one'"
 
 
 def test_a_field_that_nothing_gives_is_named_with_those_that_are_known(tmp_path: Path) -> None:
@@ -272,7 +272,7 @@ def test_missing_files_are_counted_and_the_first_three_named(tmp_path: Path) -> 
     touch(tmp_path, "images/a.png", "labels/b.png", "images/d.png", "labels/d.png")
     (tmp_path / "train.txt").write_text("a\nb\nc\nd\n")
     assert str(refused(spec, tmp_path)) == (
-        f"tiny.yaml:6: splits.train: 4 files of tiny are missing from {tmp_path}: "
+        f"tiny.yaml:6:3: splits.train: 4 files of tiny are missing from {tmp_path}: "
         "labels/a.png, images/b.*, images/c.*, ...; "
         "check data.roots and the mapping's `picture` and `label`"
     )
@@ -330,7 +330,7 @@ def test_a_picture_without_any_mask_is_missing_its_label(tmp_path: Path) -> None
     touch(tmp_path, "images/a.png", "images/b.png", "labels/b_07.png")
     (tmp_path / "train.txt").write_text("a\nb\n")
     assert str(refused(make_masks(), tmp_path)) == (
-        f"tiny.yaml:6: splits.train: 1 files of tiny are missing from {tmp_path}: "
+        f"tiny.yaml:6:3: splits.train: 1 files of tiny are missing from {tmp_path}: "
         "labels/a_face_skin.png; check data.roots and the mapping's `picture` and `label`"
     )
 
@@ -356,7 +356,9 @@ def test_two_dots_in_a_list_cannot_leave_the_folder(
         touch(stray, "a.png", "2.png", "7.png")
     (root / "train.txt").write_text(f"{line}\n")
     error = refused(spec, root)
-    assert str(error) == f"tiny.yaml:2: picture: '{line}/a.png' leads out of the data set's folder"
+    assert (
+        str(error) == f"tiny.yaml:2:1: picture: '{line}/a.png' leads out of the data set's folder"
+    )
 
 
 def test_a_label_cannot_leave_the_folder_either(tmp_path: Path) -> None:
@@ -366,7 +368,7 @@ def test_a_label_cannot_leave_the_folder_either(tmp_path: Path) -> None:
         )
         touch(tmp_path, "images/a.png")
         (tmp_path / "train.txt").write_text("a ../b.png\n")
-        assert str(refused(spec, tmp_path)).startswith("tiny.yaml:3: label: 'labels/../b.png")
+        assert str(refused(spec, tmp_path)).startswith("tiny.yaml:3:1: label: 'labels/../b.png")
 
 
 def test_an_absolute_path_cannot_leave_the_folder(tmp_path: Path) -> None:
@@ -385,7 +387,7 @@ def test_a_split_cannot_leave_the_folder(tmp_path: Path, split: str) -> None:
     touch(root, "labels/a.png", "images/a.png")
     (tmp_path / "train.txt").write_text("a\n")
     error = str(refused(make_spec(f"train: {{{split}}}"), root))
-    assert error.startswith("tiny.yaml:6: splits.train: '../")
+    assert error.startswith("tiny.yaml:6:3: splits.train: '../")
     assert error.endswith("leads out of the data set's folder")
 
 
@@ -401,13 +403,13 @@ def test_a_split_without_pictures_is_refused(tmp_path: Path, split: str) -> None
     (tmp_path / "train.txt").write_text("\n \n")
     error = refused(make_spec(f"train: {{{split}}}"), tmp_path)
     assert str(error) == (
-        f"tiny.yaml:6: splits.train: no pictures in {tmp_path}; check the split's list or pattern"
+        f"tiny.yaml:6:3: splits.train: no pictures in {tmp_path}; check the split's list or pattern"
     )
 
 
 def test_an_unknown_split_is_named_with_near_matches(tmp_path: Path) -> None:
     error = refused(make_spec("train: {list: train.txt}"), tmp_path, "trian")
-    assert str(error) == "tiny.yaml:5: splits: no split 'trian'; did you mean train?"
+    assert str(error) == "tiny.yaml:5:1: splits: no split 'trian'; did you mean train?"
 
 
 def test_the_index_holds_arrays_of_bytes_and_names_beyond_ascii(tmp_path: Path) -> None:

@@ -70,6 +70,92 @@ def test_a_small_tree_is_what_a_hand_count_says() -> None:
     assert small.group_index.tolist() == [[0, 0, 0, 0], [0, 1, 1, 1], [0, 1, 2, 2], [0, 1, 2, 3]]
     assert small.mirror.tolist() == [0, 1, 3, 2]
     assert [small.depth_of(node) for node in small.nodes] == [1, 1, 2, 2, 3, 3]
+    assert {node: small.children(node) for node in small.nodes} == {
+        "background": (),
+        "person": ("hair", "eyes"),
+        "hair": (),
+        "eyes": ("left", "right"),
+        "left": (),
+        "right": (),
+    }
+    assert small.mirror_declared == {"left", "right"}
+    assert small.left == "viewer"
+    assert small.places == {
+        "background": "tree.txt:1:1",
+        "person": "tree.txt:2:1",
+        "hair": "tree.txt:3:2",
+        "eyes": "tree.txt:4:2",
+        "left": "tree.txt:5:3",
+        "right": "tree.txt:6:3",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("a\n  b\n    c\n  d\n", {"a": "1:1", "b": "2:3", "c": "3:5", "d": "4:3"}),
+        ("# a\n\n \t \na # b\n    b#c\n", {"a": "4:1", "b": "5:5"}),
+        ("@left viewer\na\n\tb\n@mirror b\n\tc\n", {"a": "2:1", "b": "3:2", "c": "5:2"}),
+        ("a\r\n\tb\r\n\t\tc", {"a": "1:1", "b": "2:2", "c": "3:3"}),
+        ("år\n ø\n", {"år": "1:1", "ø": "2:2"}),
+    ],
+)
+def test_nodes_are_placed_where_their_names_start(text: str, places: dict[str, str]) -> None:
+    assert tree(text).places == {node: f"tree.txt:{place}" for node, place in places.items()}
+
+
+def test_without_a_source_the_name_stands_in_places() -> None:
+    assert Ontology("a\n\tb", name="toy").places == {"a": "toy:1:1", "b": "toy:2:2"}
+
+
+def test_a_source_with_colons_is_kept_in_places() -> None:
+    assert Ontology("a\n\tb", name="t", source="C:/t.txt").places["b"] == "C:/t.txt:2:2"
+    with pytest.raises(HarmonizeError, match=r"^C:/t\.txt:3:2: 'b' stands on line 2 already"):
+        Ontology("a\n\tb\n\tb", name="t", source="C:/t.txt")
+
+
+def test_the_root_and_unknown_names_have_no_children() -> None:
+    for name in ("(root)", "nose"):
+        with pytest.raises(KeyError):
+            tree(SMALL).children(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "mirror", "declared"),
+    [
+        ("a\nb\nc\n", [0, 1, 2], set()),
+        ("a\nb\nc\n@mirror b\n", [0, 1, 2], {"b"}),
+        ("a\nb\nc\n@mirror c a\n@mirror b\n", [2, 1, 0], {"a", "b", "c"}),
+        ("@mirror b\n@mirror a c\na\nb\nc\n", [2, 1, 0], {"a", "b", "c"}),
+        ("a\n\tb\n\t@mirror  b\tc  # both\n\tc\nd\n", [1, 0, 2], {"b", "c"}),
+        ("a\n\tb\n\t\t\t @mirror d # one\n\tc\nd\n", [0, 1, 2], {"d"}),
+    ],
+)
+def test_a_leaf_may_be_declared_its_own_mirror_image(
+    text: str, mirror: list[int], declared: set[str]
+) -> None:
+    ontology = tree(text)
+    assert ontology.mirror.tolist() == mirror
+    assert ontology.mirror_declared == declared
+
+
+@pytest.mark.parametrize(
+    ("line", "left"),
+    [
+        ("", "viewer"),
+        ("# @left subject\n", "viewer"),
+        ("@left viewer\n", "viewer"),
+        ("@left subject\n", "subject"),
+        ("@left  subject # of the portrait\n", "subject"),
+        ("\t@left\tsubject\n", "subject"),
+    ],
+)
+def test_left_is_the_viewers_unless_declared(line: str, left: str) -> None:
+    for text in (line + SMALL, SMALL + line, SMALL.replace("person\n", "person\n" + line)):
+        ontology = tree(text)
+        assert ontology.left == left
+        assert facts(ontology) == facts(tree(SMALL))
+        assert ontology.mirror.tolist() == [0, 1, 3, 2]  # whose left it is moves no channel
 
 
 def test_every_shipped_tree_is_counted_below() -> None:
@@ -212,67 +298,137 @@ def test_the_text_is_kept() -> None:
     [
         ("", "1: the tree is empty; write one node per line"),
         ("# only\n\n  # comments\n", "1: the tree is empty; write one node per line"),
-        ("a\nb\na\n", "3: 'a' stands on line 1 already; names are unique"),
-        ("a\n\tb\nc\n\tb\n", "4: 'b' stands on line 2 already; names are unique"),
+        ("a\nb\na\n", "3:1: 'a' stands on line 1 already; names are unique"),
+        ("a\n\tb\nc\n\tb\n", "4:2: 'b' stands on line 2 already; names are unique"),
         (
             "a\n\t\tb\n",
-            "2: 'b' is indented by 2 levels, where at most 1 can be; indent one level at a time",
+            "2:3: 'b' is indented by 2 levels, where at most 1 can be; indent one level at a time",
         ),
         (
             "a\n  b\n      c\n",
-            "3: 'c' is indented by 3 levels, where at most 2 can be; indent one level at a time",
+            "3:7: 'c' is indented by 3 levels, where at most 2 can be; indent one level at a time",
         ),
         (
             "\ta\nb\n",
-            "1: 'a' is indented by 1 levels, where at most 0 can be; indent one level at a time",
+            "1:2: 'a' is indented by 1 levels, where at most 0 can be; indent one level at a time",
         ),
         (
             "a\n\tb\n  c\n",
-            "3: 'c' has mixed tabs and spaces before it; indent the whole file with one kind",
+            "3:3: 'c' has mixed tabs and spaces before it; indent the whole file with one kind",
         ),
         (
             "a\n  b\n\tc\n",
-            "3: 'c' has mixed tabs and spaces before it; indent the whole file with one kind",
+            "3:2: 'c' has mixed tabs and spaces before it; indent the whole file with one kind",
         ),
         (
             "a\n \tb\n",
-            "2: 'b' has mixed tabs and spaces before it; indent the whole file with one kind",
+            "2:3: 'b' has mixed tabs and spaces before it; indent the whole file with one kind",
         ),
         (
             "a\n\u3000b\n",
-            "2: 'b' has mixed tabs and spaces before it; indent the whole file with one kind",
+            "2:2: 'b' has mixed tabs and spaces before it; indent the whole file with one kind",
         ),
         (
             "a\n    b\n  c\n",
-            "3: 'c' is indented by 2 spaces, which is no multiple of 4, "
+            "3:3: 'c' is indented by 2 spaces, which is no multiple of 4, "
             "the first indentation of the file",
         ),
-        ("a\nleft eye\n", "2: a name has no spaces, got 'left eye'; write left_eye"),
-        ("a\nb\tc\n", "2: a name has no spaces, got 'b\\tc'; write b_c"),
-        ("a\nignore\n", "2: 'ignore' is a reserved name; choose another"),
-        ("(root)\n", "1: '(root)' is a reserved name; choose another"),
-        ("a\n@miror a b\n", "2: expected `@mirror LEAF LEAF`, got '@miror a b'"),
-        ("a\nb\n@mirror a\n", "3: expected `@mirror LEAF LEAF`, got '@mirror a'"),
-        ("a\nb\n@mirror a b a\n", "3: expected `@mirror LEAF LEAF`, got '@mirror a b a'"),
+        ("a\nleft eye\n", "2:1: a name has no spaces, got 'left eye'; write left_eye"),
+        ("a\nb\tc\n", "2:1: a name has no spaces, got 'b\\tc'; write b_c"),
+        ("a\nignore\n", "2:1: 'ignore' is a reserved name; choose another"),
+        ("(root)\n", "1:1: '(root)' is a reserved name; choose another"),
         (
             "left\nright\n@mirror left rihgt\n",
-            "3: 'rihgt' is not in the tree; mirror leaves: did you mean right?",
+            "3:1: 'rihgt' is not in the tree; mirror leaves: did you mean right?",
         ),
         (
             "a\n\tb\n\tc\n\n@mirror b a\n",
-            "5: 'a' is a node with children; mirror leaves: choose from: b, c",
+            "5:1: 'a' is a node with children; mirror leaves: choose from: b, c",
         ),
-        ("a\n@mirror a a\n", "2: 'a' can be the mirror image of one other leaf only"),
+        (
+            "a\n\tb\n\tc\n\t@mirror a\n",
+            "4:2: 'a' is a node with children; mirror leaves: choose from: b, c",
+        ),
+        (
+            "left\nright\n@mirror lefd\n",
+            "3:1: 'lefd' is not in the tree; mirror leaves: did you mean left?",
+        ),
+        (
+            "a\n@mirror (root)\n",
+            "2:1: '(root)' is not in the tree; mirror leaves: choose from: a",
+        ),
+        (
+            "a\n@mirror a\n@mirror a\n",
+            "3:1: the mirror image of 'a' is declared already",
+        ),
+        (
+            "a\nb\n@mirror a\n  @mirror b a\n",
+            "4:3: the mirror image of 'a' is declared already",
+        ),
+        (
+            "a\nb\n@mirror a b\n@mirror b\n",
+            "4:1: the mirror image of 'b' is declared already",
+        ),
+        ("a\n@left viewer\n@left subject\n", "3:1: @left is declared already"),
+        ("a\n@mirror a a\n", "2:1: for a leaf that is its own mirror image write `@mirror a`"),
         (
             "a\nb\nc\n@mirror a b\n@mirror c a\n",
-            "5: 'a' can be the mirror image of one other leaf only",
+            "5:1: the mirror image of 'a' is declared already",
         ),
     ],
 )
-def test_a_bad_tree_is_refused_with_its_line(text: str, problem: str) -> None:
+def test_a_bad_tree_is_refused_with_its_place(text: str, problem: str) -> None:
     with pytest.raises(HarmonizeError) as caught:
         tree(text)
     assert str(caught.value) == f"tree.txt:{problem}"
+
+
+@pytest.mark.parametrize(
+    ("line", "got"),
+    [
+        ("@miror a b", "@miror a b"),
+        ("@mirror", "@mirror"),
+        ("@mirror a b a", "@mirror a b a"),
+        ("@MIRROR a", "@MIRROR a"),
+        ("@ mirror a b", "@ mirror a b"),
+        ("@mirror # a", "@mirror"),
+        ("@left", "@left"),
+        ("@left right", "@left right"),
+        ("@left Subject", "@left Subject"),
+        ("@left viewer subject", "@left viewer subject"),
+        ("@left a b", "@left a b"),
+        ("@leftsubject", "@leftsubject"),
+        ("@right viewer", "@right viewer"),
+        ("@left\t  nobody  # at all", "@left nobody"),
+    ],
+)
+@pytest.mark.parametrize("indent", ["", "\t", "   "])
+def test_a_bad_declaration_is_refused_with_its_place(line: str, got: str, indent: str) -> None:
+    with pytest.raises(HarmonizeError) as caught:
+        tree(f"a\nb\n{indent}{line}\n")
+    assert caught.value.problems == (
+        f"tree.txt:3:{len(indent) + 1}: expected `@mirror LEAF LEAF`, `@mirror LEAF`, "
+        f"`@left viewer` or `@left subject`, got {got!r}",
+    )
+
+
+def test_bad_declarations_are_all_told() -> None:
+    with pytest.raises(HarmonizeError) as caught:
+        tree("a\n\tb\n\t@left\n\tb\n@mirror\n@mirror zz\n")
+    assert [problem.split(": ")[0] for problem in caught.value.problems] == [
+        "tree.txt:3:2",
+        "tree.txt:4:2",
+        "tree.txt:5:1",
+    ]
+    with pytest.raises(HarmonizeError) as caught:
+        tree("a\n\tb\n @mirror zz\n@mirror a b\n@mirror b y\n@mirror x xx\n")
+    assert [problem.split(";")[0] for problem in caught.value.problems] == [
+        "tree.txt:3:2: 'zz' is not in the tree",
+        "tree.txt:4:1: 'a' is a node with children",
+        "tree.txt:5:1: the mirror image of 'b' is declared already",
+        "tree.txt:6:1: 'x' is not in the tree",
+        "tree.txt:6:1: 'xx' is not in the tree",
+    ]
 
 
 def test_without_a_source_the_name_stands_in_errors() -> None:
@@ -412,6 +568,15 @@ def test_a_random_tree_is_read_as_it_was_written(drawn: Rows, unit: str) -> None
         for number, group in enumerate(drawn.groups(depth)):
             assert [ontology.leaves[leaf] for leaf in np.flatnonzero(numbers == number)] == group
     assert ontology.mirror.tolist() == list(range(len(drawn.leaves)))
+    assert ontology.mirror_declared == set()
+    assert ontology.places == {
+        name: f"tree.txt:{number}:{level * len(unit) + 1}"
+        for number, (level, name) in enumerate(zip(drawn.levels, drawn.names, strict=True), 1)
+    }
+    for name in drawn.names:
+        path = drawn.ancestors(name)
+        children = [one for one in drawn.names if drawn.ancestors(one)[:-1] == path]
+        assert list(ontology.children(name)) == children
 
 
 @settings(max_examples=150)
@@ -445,21 +610,24 @@ def test_random_mirror_pairs_are_exchanged_and_the_others_stay(
     order = data.draw(st.permutations(drawn.leaves))
     number = data.draw(st.integers(1, len(order) // 2))
     pairs = [(order[2 * pair], order[2 * pair + 1]) for pair in range(number)]
+    alone = order[2 * number : data.draw(st.integers(2 * number, len(order)))]
     lines = "".join(f"@mirror {one} {other}\n" for one, other in pairs)
+    lines += "".join(f"@mirror {leaf}\n" for leaf in alone)
     expected = dict(pairs) | {other: one for one, other in pairs}
-    assert mirror_names(tree(drawn.text() + lines)) == expected
-    assert mirror_names(tree(lines + drawn.text())) == expected
+    for text in (drawn.text() + lines, lines + drawn.text()):
+        assert mirror_names(tree(text)) == expected
+        assert tree(text).mirror_declared == {*expected, *alone}
 
 
 @settings(max_examples=500)
 @given(st.one_of(st.text(max_size=40), st.text("ab\t\n\r #@()", max_size=40)))
-def test_any_text_is_a_tree_or_refused_with_its_line(text: str) -> None:
+def test_any_text_is_a_tree_or_refused_with_its_place(text: str) -> None:
     ontology, refused = None, ()
     try:
         ontology = tree(text)
     except HarmonizeError as error:
         refused = error.problems
-    assert all(re.match(r"tree\.txt:\d+: ", told) for told in refused)
+    assert all(re.match(r"tree\.txt:(\d+:\d+: |1: the tree is empty)", told) for told in refused)
     if ontology is not None:
         assert set(ontology.leaves) <= set(ontology.nodes)
         assert all(node in text for node in ontology.nodes)
@@ -470,4 +638,4 @@ def test_a_tree_too_deep_for_the_agreement_table_is_refused() -> None:
     assert tree("\n".join(levels[:255])).depth == 255
     with pytest.raises(HarmonizeError) as caught:
         tree("\n".join(levels))
-    assert str(caught.value) == "tree.txt:256: 'n255' is deeper than 255 levels"
+    assert str(caught.value) == "tree.txt:256:256: 'n255' is deeper than 255 levels"

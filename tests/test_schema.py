@@ -89,61 +89,61 @@ def test_a_choice_is_compared_by_value_not_by_identity() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"),
+    ("text", "told"),
     [
-        ("flag: yes", "flag: expected true or false, got 'yes'"),
-        ("flag: 1", "flag: expected true or false, got 1"),
-        ("count: 1.0", "count: expected a whole number, got 1.0"),
-        ("count: true", "count: expected a whole number, got True"),
-        ("count: '1'", "count: expected a whole number, got '1'"),
-        ("number: true", "number: expected a number, got True"),
-        ("number: fast", "number: expected a number, got 'fast'"),
-        ("text: 1", "text: expected text, got 1; put it in quotes"),
-        ("text: true", "text: expected text, got True; put it in quotes"),
-        ("text: [a]", "text: expected text, got ['a']"),
-        ("text: null", "text: expected text, got None"),
-        ("maybe: 3", "maybe: expected text, got 3; put it in quotes"),
-        ("mode: b", "mode: expected one of a, long, 1, got 'b'"),
-        ("mode: true", "mode: expected one of a, long, 1, got True"),
-        ("mode: 1.0", "mode: expected one of a, long, 1, got 1.0"),
-        ("mode: [a]", "mode: expected one of a, long, 1, got ['a']"),
-        ("share: 1.1", "share: expected a number at least 0 and at most 1, got 1.1"),
-        ("share: .nan", "share: expected a number at least 0 and at most 1, got nan"),
-        ("share: x", "share: expected a number, got 'x'"),
-        ("pair: [1]", "pair: expected a list of 2, got [1]"),
-        ("pair: [1, 2]", "pair.1: expected text, got 2; put it in quotes"),
-        ("pair: ab", "pair: expected a list, got 'ab'"),
-        ("many: [1, 0]", "many.1: expected a number at least 1, got 0"),
-        ("many: {a: 1}", "many: expected a list, got {'a': 1}"),
-        ("table: {a: x}", "table.a: expected a number, got 'x'"),
-        ("table: [1]", "table: expected a mapping of keys, got [1]"),
-        ("part: 3", "part: expected a mapping of keys, got 3"),
-        ("part: {label: x}", "part: the key 'size' is missing; add it"),
-        ("part: {size: x}", "part.size: expected a whole number, got 'x'"),
-        ("parts: [{size: 1}, {}]", "parts.1: the key 'size' is missing; add it"),
-        ("either: 3", "either: expected text or a list of text, got 3"),
-        ("either: null", "either: expected text or a list of text, got None"),
-        ("either: [a, 3]", "either: expected text or a list of text, got ['a', 3]"),
-        ("limited: 0", "limited: expected a number at least 1, got 0"),
-        ("cuont: 3", "cuont: unknown key; did you mean count?"),
-        ("part: {size: 1, lable: x}", "part.lable: unknown key; did you mean label?"),
-        ("part: {size: 1, zzz: x}", "part.zzz: unknown key; choose from: size, label"),
+        ("flag: yes", "1: flag: expected true or false, got 'yes'"),
+        ("flag: 1", "1: flag: expected true or false, got 1"),
+        ("count: 1.0", "1: count: expected a whole number, got 1.0"),
+        ("count: true", "1: count: expected a whole number, got True"),
+        ("count: '1'", "1: count: expected a whole number, got '1'"),
+        ("number: true", "1: number: expected a number, got True"),
+        ("number: fast", "1: number: expected a number, got 'fast'"),
+        ("text: 1", "1: text: expected text, got 1; put it in quotes"),
+        ("text: true", "1: text: expected text, got True; put it in quotes"),
+        ("text: [a]", "1: text: expected text, got ['a']"),
+        ("text: null", "1: text: expected text, got None"),
+        ("maybe: 3", "1: maybe: expected text, got 3; put it in quotes"),
+        ("mode: b", "1: mode: expected one of a, long, 1, got 'b'"),
+        ("mode: true", "1: mode: expected one of a, long, 1, got True"),
+        ("mode: 1.0", "1: mode: expected one of a, long, 1, got 1.0"),
+        ("mode: [a]", "1: mode: expected one of a, long, 1, got ['a']"),
+        ("share: 1.1", "1: share: expected a number at least 0 and at most 1, got 1.1"),
+        ("share: .nan", "1: share: expected a number at least 0 and at most 1, got nan"),
+        ("share: x", "1: share: expected a number, got 'x'"),
+        ("pair: [1]", "1: pair: expected a list of 2, got [1]"),
+        ("pair: [1, 2]", "11: pair.1: expected text, got 2; put it in quotes"),
+        ("pair: ab", "1: pair: expected a list, got 'ab'"),
+        ("many: [1, 0]", "11: many.1: expected a number at least 1, got 0"),
+        ("many: {a: 1}", "1: many: expected a list, got {'a': 1}"),
+        ("table: {a: x}", "9: table.a: expected a number, got 'x'"),
+        ("table: [1]", "1: table: expected a mapping of keys, got [1]"),
+        ("part: 3", "1: part: expected a mapping of keys, got 3"),
+        ("part: {label: x}", "1: part: the key 'size' is missing; add it"),
+        ("part: {size: x}", "8: part.size: expected a whole number, got 'x'"),
+        ("parts: [{size: 1}, {}]", "20: parts.1: the key 'size' is missing; add it"),
+        ("either: 3", "1: either: expected text or a list of text, got 3"),
+        ("either: null", "1: either: expected text or a list of text, got None"),
+        ("either: [a, 3]", "1: either: expected text or a list of text, got ['a', 3]"),
+        ("limited: 0", "1: limited: expected a number at least 1, got 0"),
+        ("cuont: 3", "1: cuont: unknown key; did you mean count?"),
+        ("part: {size: 1, lable: x}", "17: part.lable: unknown key; did you mean label?"),
+        ("part: {size: 1, zzz: x}", "17: part.zzz: unknown key; choose from: size, label"),
     ],
 )
-def test_a_wrong_value_is_told_with_its_place(text: str, problem: str) -> None:
-    assert problems(f"\n{text}") == (f"file:2: {problem}",)
+def test_a_wrong_value_is_told_with_its_place(text: str, told: str) -> None:
+    assert problems(f"\n{text}") == (f"file:2:{told}",)
 
 
 @pytest.mark.parametrize("number", ["1" + "0" * 350, "0x1" + "0" * 350])
 def test_a_number_beyond_every_float_is_refused(number: str) -> None:
     for key in ("number", "share", "limited"):
         (problem,) = problems(f"{key}: {number}")
-        assert problem.startswith(f"file:1: {key}: expected a")
+        assert problem.startswith(f"file:1:1: {key}: expected a")
 
 
 def test_a_long_value_is_shortened() -> None:
     (problem,) = problems(f"count: {'x' * 100}")
-    assert problem == f"file:1: count: expected a whole number, got '{'x' * 56}..."
+    assert problem == f"file:1:1: count: expected a whole number, got '{'x' * 56}..."
 
 
 def test_all_problems_are_told_at_once() -> None:
@@ -158,12 +158,22 @@ def test_all_problems_are_told_at_once() -> None:
     ]
 
 
+def test_each_of_several_problems_has_its_own_place() -> None:
+    text = "many: [0, 1, a]\nparts:\n- {size: 1}\n-   label: x\n    colour: y\n"
+    assert [": ".join(problem.split(": ")[:2]) for problem in problems(text)] == [
+        "file:1:8: many.0",
+        "file:1:14: many.2",
+        "file:5:5: parts.1.colour",
+        "file:4:5: parts.1",
+    ]
+
+
 def test_a_document_that_is_no_mapping_is_refused() -> None:
-    assert problems("- 1\n") == ("file:1: expected a mapping of keys, got [1]",)
+    assert problems("- 1\n") == ("file:1:1: expected a mapping of keys, got [1]",)
 
 
 def test_missing_keys_are_all_told() -> None:
-    assert problems("label: x", Part) == ("file:1: the key 'size' is missing; add it",)
+    assert problems("label: x", Part) == ("file:1:1: the key 'size' is missing; add it",)
     assert problems("", Part) == ("file: the key 'size' is missing; add it",)
 
 
@@ -202,7 +212,7 @@ def test_ranges_admit_their_own_numbers_alone(
         assert value == float(text)
     for text in refused:
         (problem,) = problems(f"{key}: {text}", Limits)
-        assert problem.startswith(f"file:1: {key}: expected a")
+        assert problem.startswith(f"file:1:1: {key}: expected a")
 
 
 @pytest.mark.parametrize(

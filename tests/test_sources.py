@@ -94,8 +94,8 @@ def test_shipped_trees_and_mappings_are_found_from_anywhere() -> None:
 def test_everything_that_is_wrong_is_told_at_once() -> None:
     Path("one.yaml").write_text(MAPPING.format(name="one", below="gras"))
     assert problems("datasets.1.evaluate=vale", "evaluate_also.0.spec=none.yaml") == (
-        "one.yaml:10: meaning.street.below: no node 'gras' in street; did you mean grass?",
-        "two.yaml:5: splits: no split 'vale'; did you mean val?",
+        "one.yaml:10:24: meaning.street.below: no node 'gras' in street; did you mean grass?",
+        "two.yaml:5:1: splits: no split 'vale'; did you mean val?",
         "none.yaml: no such file",
     )
 
@@ -103,22 +103,22 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
 def test_a_missing_tree_does_not_hide_wrong_mappings() -> None:
     assert problems("ontology=none.txt", "datasets.0.train=trian") == (
         "none.txt: no such file",
-        "one.yaml:5: splits: no split 'trian'; did you mean train?",
+        "one.yaml:5:1: splits: no split 'trian'; did you mean train?",
     )
 
 
-def test_a_bad_tree_is_told_with_its_line() -> None:
+def test_a_bad_tree_is_told_with_its_place() -> None:
     Path("street.txt").write_text("sky\nsky\n")
-    assert problems() == ("street.txt:2: 'sky' stands on line 1 already; names are unique",)
+    assert problems() == ("street.txt:2:1: 'sky' stands on line 1 already; names are unique",)
 
 
 def test_a_tree_that_a_mapping_does_not_serve_is_refused() -> None:
     Path("other.txt").write_text(TREE)
     told = problems("ontology=other.txt")
     assert [problem.partition(": ")[0] for problem in told] == [
-        "one.yaml:9",
-        "two.yaml:9",
-        "three.yaml:9",
+        "one.yaml:9:1",
+        "two.yaml:9:1",
+        "three.yaml:9:1",
     ]
     assert all("says nothing about the ontology 'other', only about street" in one for one in told)
 
@@ -156,7 +156,7 @@ def test_all_data_that_is_missing_is_told_at_once(folder: Path) -> None:
         open_datasets([(one, "train"), (two, "val"), (three, "vla")], {"one": "given"})
     missing, nowhere = caught.value.problems[:2]
     assert missing.startswith(
-        "one.yaml:6: splits.train: 2 files of one are missing from given: 1.png, 1_label.png; "
+        "one.yaml:6:3: splits.train: 2 files of one are missing from given: 1.png, 1_label.png; "
     )
     assert nowhere == ("two: the data set's folder was not found; say data.roots.two=FOLDER")
     assert caught.value.problems[2].startswith("three: the data set's folder was not found")

@@ -338,196 +338,203 @@ def with_option(encoding: str, option: str) -> tuple[str, str]:
     [
         (
             [("    road: [road, pavement]\n", "")],
-            "13: meaning.street.road: the class 'road' has no meaning here; "
+            "13:3: meaning.street.road: the class 'road' has no meaning here; "
             "give it a node, a list of nodes, or ignore",
         ),
         (
             [("[road, pavement]", "[]")],
-            "15: meaning.street.road: the class 'road' has no meaning here; "
+            "15:5: meaning.street.road: the class 'road' has no meaning here; "
             "give it a node, a list of nodes, or ignore",
         ),
         (
             [("ignore\n", "ignore\n    skye: sky\n")],
-            "17: meaning.street.skye: no class 'skye'; did you mean sky?",
+            "17:5: meaning.street.skye: no class 'skye'; did you mean sky?",
         ),
         (
             [("ignore\n", "ignore\n    zzz: sky\n")],
-            "17: meaning.street.zzz: no class 'zzz'; choose from: sky, road, void",
+            "17:5: meaning.street.zzz: no class 'zzz'; choose from: sky, road, void",
         ),
         (
             [("[road, pavement]", "[road, ignore]")],
-            "15: meaning.street.road: ignore stands alone, got ['road', 'ignore']",
+            "15:5: meaning.street.road: ignore stands alone, got ['road', 'ignore']",
         ),
-        ([("[1, 2]", "[1, 0]")], "10: classes.road: 0 stands for 'sky' already"),
-        ([("[1, 2]", "[1, 1]")], "10: classes.road: 1 stands for 'road' already"),
-        ([("[1, 2]", "[1, -2]")], f"10: classes.road: expected {IDS}, got [1, -2]"),
-        ([("sky: 0", "sky: 4294967296")], f"9: classes.sky: expected {IDS}, got 4294967296"),
-        ([("sky: 0", "sky: true")], f"9: classes.sky: expected {IDS}, got True"),
-        ([("sky: 0", "sky: []")], f"9: classes.sky: expected {IDS}, got []"),
-        ([("sky: 0", "sky: '#ff0000'")], f"9: classes.sky: expected {IDS}, got '#ff0000'"),
-        ([*RGB, ("sky: 0", "sky: 0")], f"9: classes.sky: expected {COLOUR}, got 0"),
-        ([*RGB, ("sky: 0", "sky: [1, 2]")], f"9: classes.sky: expected {COLOUR}, got [1, 2]"),
+        ([("[1, 2]", "[1, 0]")], "10:3: classes.road: 0 stands for 'sky' already"),
+        ([("[1, 2]", "[1, 1]")], "10:3: classes.road: 1 stands for 'road' already"),
+        ([("[1, 2]", "[1, -2]")], f"10:3: classes.road: expected {IDS}, got [1, -2]"),
+        ([("sky: 0", "sky: 4294967296")], f"9:3: classes.sky: expected {IDS}, got 4294967296"),
+        ([("sky: 0", "sky: true")], f"9:3: classes.sky: expected {IDS}, got True"),
+        ([("sky: 0", "sky: []")], f"9:3: classes.sky: expected {IDS}, got []"),
+        ([("sky: 0", "sky: '#ff0000'")], f"9:3: classes.sky: expected {IDS}, got '#ff0000'"),
+        ([*RGB, ("sky: 0", "sky: 0")], f"9:3: classes.sky: expected {COLOUR}, got 0"),
+        ([*RGB, ("sky: 0", "sky: [1, 2]")], f"9:3: classes.sky: expected {COLOUR}, got [1, 2]"),
         (
             [*RGB, ("sky: 0", "sky: [256, 0, 0]")],
-            f"9: classes.sky: expected {COLOUR}, got [256, 0, 0]",
+            f"9:3: classes.sky: expected {COLOUR}, got [256, 0, 0]",
         ),
-        ([*RGB, ("sky: 0", "sky: '#ff00'")], f"9: classes.sky: expected {COLOUR}, got '#ff00'"),
-        ([*RGB, ("sky: 0", "sky: '#-00001'")], f"9: classes.sky: expected {COLOUR}, got '#-00001'"),
-        ([*RGB, ("sky: 0", "sky: '#1_2_34'")], f"9: classes.sky: expected {COLOUR}, got '#1_2_34'"),
+        ([*RGB, ("sky: 0", "sky: '#ff00'")], f"9:3: classes.sky: expected {COLOUR}, got '#ff00'"),
+        (
+            [*RGB, ("sky: 0", "sky: '#-00001'")],
+            f"9:3: classes.sky: expected {COLOUR}, got '#-00001'",
+        ),
+        (
+            [*RGB, ("sky: 0", "sky: '#1_2_34'")],
+            f"9:3: classes.sky: expected {COLOUR}, got '#1_2_34'",
+        ),
         (
             [*RGB, ("sky: 0", "sky: ['#ffffff', 3]")],
-            f"9: classes.sky: expected {COLOUR}, got ['#ffffff', 3]",
+            f"9:3: classes.sky: expected {COLOUR}, got ['#ffffff', 3]",
         ),
         (
             [*RGB, ("sky: 0", "sky: [0, 0, 255]")],
-            "11: classes.void: #0000ff stands for 'sky' already",
+            "11:3: classes.void: #0000ff stands for 'sky' already",
         ),
         (
             list(SOFT),
-            "10: classes.road: expected the one id that stands in the mask's file name, got [1, 2]",
+            "10:3: classes.road: expected the one id that stands in the mask's file name, "
+            "got [1, 2]",
         ),
         (
             [SOFT[0], ("[1, 2]", "1")],
-            "4: label: the field {class} belongs to encoding: soft_masks or masks and to no other, "
-            "got 'labels/{id}.png' with soft_masks",
+            "4:1: label: the field {class} belongs to encoding: soft_masks or masks and to "
+            "no other, got 'labels/{id}.png' with soft_masks",
         ),
         (
             [SOFT[1]],
-            "4: label: the field {class} belongs to encoding: soft_masks or masks and to no other, "
-            "got 'labels/{id}_{class}.png' with ids",
+            "4:1: label: the field {class} belongs to encoding: soft_masks or masks and to "
+            "no other, got 'labels/{id}_{class}.png' with ids",
         ),
         (
             [("encoding: ids", "encoding: id")],
-            "5: encoding: expected one of ids, rgb, soft_masks, masks, got 'id'",
+            "5:1: encoding: expected one of ids, rgb, soft_masks, masks, got 'id'",
         ),
         (
             [("{glob: ", "{range: [0, 3], list: a.txt, glob: ")],
-            "7: splits.train: needs exactly one of list, range and glob, "
+            "7:3: splits.train: needs exactly one of list, range and glob, "
             "got list and range and glob",
         ),
         (
             [("{glob: ", "{range: [0, 3], glob: ")],
-            "7: splits.train: needs exactly one of list, range and glob, got range and glob",
+            "7:3: splits.train: needs exactly one of list, range and glob, got range and glob",
         ),
         (
             [('{glob: "images/{id}.jpg"}', "{}")],
-            "7: splits.train: needs exactly one of list, range and glob, got none",
+            "7:3: splits.train: needs exactly one of list, range and glob, got none",
         ),
         (
             [('{glob: "images/{id}.jpg"}', "{range: [3, 0]}")],
-            "7: splits.train: the range is first to last, got [3, 0]",
+            "7:3: splits.train: the range is first to last, got [3, 0]",
         ),
-        ([("{glob: ", "{columns: [a], glob: ")], "7: splits.train: `columns` belongs to a list"),
+        ([("{glob: ", "{columns: [a], glob: ")], "7:3: splits.train: `columns` belongs to a list"),
         (
             [("{glob: ", "{separator: ',', glob: ")],
-            "7: splits.train: `separator` belongs to a list",
+            "7:3: splits.train: `separator` belongs to a list",
         ),
         (
             [('"images/{id}.jpg"', '"images/{}.jpg"')],
-            "7: splits.train: a field is written {name}",
+            "7:3: splits.train: a field is written {name}",
         ),
         (
             [("picture: images/{id}.jpg", "picture: images/{id:x}.jpg")],
-            "3: picture: a field is written {name}",
+            "3:1: picture: a field is written {name}",
         ),
         (
             [("labels/{id}.png", "labels/{id.png")],
-            "4: label: not a template: expected '}' before end of string, got 'labels/{id.png'",
+            "4:1: label: not a template: expected '}' before end of string, got 'labels/{id.png'",
         ),
-        ([("{glob: ", "{skip: 1, glob: ")], "7: splits.train: `skip` belongs to a list"),
+        ([("{glob: ", "{skip: 1, glob: ")], "7:3: splits.train: `skip` belongs to a list"),
         (
             [('{glob: "images/{id}.jpg"}', "{list: a.txt, skip: -1}")],
-            "7: splits.train.skip: expected a number at least 0, got -1",
+            "7:24: splits.train.skip: expected a number at least 0, got -1",
         ),
         (
             [("{glob: ", "{where: {id: 3}, glob: ")],
-            "7: splits.train.where.id: expected a list, got 3",
+            "7:19: splits.train.where.id: expected a list, got 3",
         ),
         (
             [("{glob: ", "{where: {id: [1, 2, 3]}, glob: ")],
-            "7: splits.train.where.id: expected a list of 2, got [1, 2, 3]",
+            "7:19: splits.train.where.id: expected a list of 2, got [1, 2, 3]",
         ),
         (
             [("picture: images/{id}.jpg", "picture: images/{id//0}.jpg")],
-            "3: picture: a field is written {name}, {name:06d} or {name//100}, ",
+            "3:1: picture: a field is written {name}, {name:06d} or {name//100}, ",
         ),
         (
             [with_option("ids", "value: V//0")],
-            f"6: value: {FORMULA}, got 'V//0'",
+            f"6:1: value: {FORMULA}, got 'V//0'",
         ),
         (
             [with_option("ids", "value: ''")],
-            "6: value: not a formula, got ''",
+            "6:1: value: not a formula, got ''",
         ),
         (
             [with_option("ids", "value: 3")],
-            "6: value: expected text, got 3; put it in quotes",
+            "6:1: value: expected text, got 3; put it in quotes",
         ),
         (
             [*RGB[1:], ("sky: 0", "sky: '#ffffff'"), with_option("rgb", "value: V//256")],
-            "6: value: belongs to encoding: ids, not rgb",
+            "6:1: value: belongs to encoding: ids, not rgb",
         ),
         (
             [with_option("ids", "tolerance: 3")],
-            "6: tolerance: belongs to encoding: rgb, not ids",
+            "6:1: tolerance: belongs to encoding: rgb, not ids",
         ),
         (
             [*RGB[1:], ("sky: 0", "sky: '#ffffff'"), with_option("rgb", "tolerance: 256")],
-            "6: tolerance: expected a number at least 0 and at most 255, got 256",
+            "6:1: tolerance: expected a number at least 0 and at most 255, got 256",
         ),
         (
             [*NO_IDS, with_option("rgb", "class_file: {json: c.json}")],
-            "6: class_file: belongs to encoding: ids, not rgb",
+            "6:1: class_file: belongs to encoding: ids, not rgb",
         ),
         (
             [
                 *(*NO_IDS, ("labels/{id}", "labels/{id}_{class}")),
                 with_option("soft_masks", "class_file: {json: c.json}"),
             ],
-            "6: class_file: belongs to encoding: ids, not soft_masks",
+            "6:1: class_file: belongs to encoding: ids, not soft_masks",
         ),
         (
             [*NO_IDS[1:], with_option("ids", "class_file: {json: c.json}")],
-            "10: classes.sky: expected ~, as the class file gives the ids, got 0",
+            "10:3: classes.sky: expected ~, as the class file gives the ids, got 0",
         ),
         (
             [*NO_IDS, with_option("ids", "class_file: {items: labels}")],
-            "6: class_file: the key 'json' is missing; add it",
+            "6:1: class_file: the key 'json' is missing; add it",
         ),
-        ([("sky: 0", "sky: ~")], f"9: classes.sky: expected {IDS}, got None"),
+        ([("sky: 0", "sky: ~")], f"9:3: classes.sky: expected {IDS}, got None"),
         (
             [*RGB, ("sky: 0", "sky: [1, 2, 3, 4, 5]")],
-            f"9: classes.sky: expected {COLOUR}, got [1, 2, 3, 4, 5]",
+            f"9:3: classes.sky: expected {COLOUR}, got [1, 2, 3, 4, 5]",
         ),
-        ([*MASKS, ("[1, 2]", "r")], f"9: classes.sky: expected {MASK}, got 0"),
-        ([*MASKS, ("sky: 0", "sky: s")], f"10: classes.road: expected {MASK}, got [1, 2]"),
+        ([*MASKS, ("[1, 2]", "r")], f"9:3: classes.sky: expected {MASK}, got 0"),
+        ([*MASKS, ("sky: 0", "sky: s")], f"10:3: classes.road: expected {MASK}, got [1, 2]"),
         (
             [*MASKS, ("sky: 0", "sky: ''"), ("[1, 2]", "r")],
-            f"9: classes.sky: expected {MASK}, got ''",
+            f"9:3: classes.sky: expected {MASK}, got ''",
         ),
         (
             [*MASKS, ("sky: 0", "sky: v"), ("[1, 2]", "r")],
-            "11: classes.void: 'v' stands for 'sky' already",
+            "11:3: classes.void: 'v' stands for 'sky' already",
         ),
         (
             [*MASKS, ("sky: 0", "sky: ~"), ("[1, 2]", "~")],
-            "10: classes.road: ~ stands for 'sky' already",
+            "10:3: classes.road: ~ stands for 'sky' already",
         ),
         (
             [MASKS[0], *NO_IDS[:1], ("[1, 2]", "r"), ("void: 255", "void: v")],
-            "4: label: the field {class} belongs to encoding: soft_masks or masks and to no other, "
-            "got 'labels/{id}.png' with masks",
+            "4:1: label: the field {class} belongs to encoding: soft_masks or masks and to "
+            "no other, got 'labels/{id}.png' with masks",
         ),
-        ([("root:", "rot:")], "2: rot: unknown key; did you mean root?"),
-        ([("name: toy\n", "")], "1: the key 'name' is missing; add it"),
-        ([("name: toy", "name: 3")], "1: name: expected text, got 3; put it in quotes"),
+        ([("root:", "rot:")], "2:1: rot: unknown key; did you mean root?"),
+        ([("name: toy\n", "")], "1:1: the key 'name' is missing; add it"),
+        ([("name: toy", "name: 3")], "1:1: name: expected text, got 3; put it in quotes"),
         (
             [("    sky: sky\n", "    sky: 3\n")],
-            "14: meaning.street.sky: expected text or a list of",
+            "14:5: meaning.street.sky: expected text or a list of",
         ),
     ],
 )
-def test_a_bad_mapping_is_refused_with_its_line(changes: list[tuple[str, str]], told: str) -> None:
+def test_a_bad_mapping_is_refused_with_its_place(changes: list[tuple[str, str]], told: str) -> None:
     (problem,) = problems(*changes)
     assert problem.startswith(f"toy.yaml:{told}")
 
@@ -541,8 +548,8 @@ def test_all_problems_of_a_mapping_are_told_at_once() -> None:
         ("    sky: sky\n", ""),
         ("[road, pavement]", "[road, ignore]"),
     )
-    starts = ["9: classes.sky", "13: meaning.street.sky", "14: meaning.street.road", "3: picture"]
-    starts += ["4: label", "7: splits.train"]
+    starts = ["9:3: classes.sky", "13:3: meaning.street.sky", "14:5: meaning.street.road"]
+    starts += ["3:1: picture", "4:1: label", "7:3: splits.train"]
     assert [problem.split(": ")[:2] for problem in found] == [
         f"toy.yaml:{start}".split(": ") for start in starts
     ]
@@ -552,7 +559,7 @@ def test_a_mapping_without_classes_is_refused() -> None:
     text = TEXT[: TEXT.index("classes:")] + "classes: {}\nmeaning: {}\n"
     with pytest.raises(HarmonizeError) as caught:
         toy(text)
-    assert str(caught.value) == "toy.yaml:8: classes: a data set needs at least one class"
+    assert str(caught.value) == "toy.yaml:8:1: classes: a data set needs at least one class"
 
 
 def test_unknown_nodes_are_all_told_with_near_matches() -> None:
@@ -560,16 +567,51 @@ def test_unknown_nodes_are_all_told_with_near_matches() -> None:
     with pytest.raises(HarmonizeError) as caught:
         spec.leaf_masks(STREET)
     assert caught.value.problems == (
-        "toy.yaml:14: meaning.street.sky: no node 'skyy' in street; did you mean sky?",
-        "toy.yaml:15: meaning.street.road: no node 'pavment' in street; did you mean pavement?",
+        "toy.yaml:14:5: meaning.street.sky: no node 'skyy' in street; did you mean sky?",
+        "toy.yaml:15:18: meaning.street.road.1: no node 'pavment' in street; "
+        "did you mean pavement?",
     )
+
+
+@pytest.mark.parametrize(
+    ("meaning", "told"),
+    [
+        ("skyy", ["14:5: meaning.street.sky"]),
+        ("'skyy'", ["14:5: meaning.street.sky"]),
+        ("[skyy]", ["14:11: meaning.street.sky.0"]),
+        ("[sky,\n     'skyy']", ["15:6: meaning.street.sky.1"]),
+        (
+            "\n      - skyy\n      - sky\n      -  skyy",
+            ["15:9: meaning.street.sky.0", "17:10: meaning.street.sky.2"],
+        ),
+    ],
+)
+def test_an_unknown_node_is_placed_where_it_stands(meaning: str, told: list[str]) -> None:
+    spec = toy(changed(("    sky: sky", f"    sky: {meaning}")))
+    with pytest.raises(HarmonizeError) as caught:
+        spec.leaf_masks(STREET)
+    assert caught.value.problems == tuple(
+        f"toy.yaml:{place}: no node 'skyy' in street; did you mean sky?" for place in told
+    )
+
+
+def test_an_unknown_node_of_an_override_is_placed_there(tmp_path: Path) -> None:
+    path = tmp_path / "toy.yaml"
+    path.write_text(TEXT)
+    override: dict[str, Value] = {"meaning.street.road": ["road", "x"], "meaning.street.sky": "y"}
+    with pytest.raises(HarmonizeError) as caught:
+        DatasetSpec.from_file(path, override).leaf_masks(STREET)
+    assert [problem.partition(": no node ")[0] for problem in caught.value.problems] == [
+        f"{path} (override): meaning.street.sky",
+        f"{path} (override): meaning.street.road.1",
+    ]
 
 
 def test_an_ontology_without_meanings_is_refused() -> None:
     with pytest.raises(HarmonizeError) as caught:
         toy().leaf_masks(Ontology("sky", name="clouds"))
     assert str(caught.value) == (
-        "toy.yaml:12: meaning: says nothing about the ontology 'clouds', only about street; "
+        "toy.yaml:12:1: meaning: says nothing about the ontology 'clouds', only about street; "
         "add meaning.clouds"
     )
 
@@ -578,7 +620,7 @@ def test_an_unknown_split_is_refused() -> None:
     assert toy().split("train") == Split(glob="images/{id}.jpg")
     with pytest.raises(HarmonizeError) as caught:
         toy().split("trian")
-    assert str(caught.value) == "toy.yaml:6: splits: no split 'trian'; did you mean train?"
+    assert str(caught.value) == "toy.yaml:6:1: splits: no split 'trian'; did you mean train?"
 
 
 @pytest.fixture
@@ -686,7 +728,7 @@ def test_any_values_make_a_mapping_or_are_refused(changes: dict[str, object]) ->
         masks = spec.leaf_masks(STREET)
     except HarmonizeError as error:
         refused = error.problems
-    assert all(re.match(r"toy\.yaml(:\d+)?: |override: ", told) for told in refused)
+    assert all(re.match(r"toy\.yaml:\d+:\d+: |override: ", told) for told in refused)
     if spec is not None:
         assert toy(spec.text).text == spec.text
         assert refused or len(masks) == len(spec.classes)

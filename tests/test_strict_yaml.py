@@ -1,6 +1,8 @@
 """YAML 1.2 scalars, places, refusals, overrides, and text that survives a round trip."""
 
+import json
 import math
+import re
 from pathlib import Path
 from typing import cast
 
@@ -9,7 +11,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harmonize import HarmonizeError
-from harmonize.strict_yaml import Document, Value, dotted, dump, load_file, load_text, read_text
+from harmonize.strict_yaml import (
+    Document,
+    KeyPath,
+    Value,
+    dotted,
+    dump,
+    load_file,
+    load_text,
+    read_text,
+)
 
 TEXT = """\
 seed: 3
@@ -148,30 +159,57 @@ def test_a_text_without_content_is_none(text: str) -> None:
 @pytest.mark.parametrize(
     ("path", "where"),
     [
-        ((), "run.yaml:1"),
-        (("seed",), "run.yaml:1: seed"),
-        (("train",), "run.yaml:3: train"),
-        (("train", "steps"), "run.yaml:4: train.steps"),
-        (("train", "track", 1), "run.yaml:6: train.track.1"),
-        (("train", "track", 1, "x"), "run.yaml:6: train.track.1.x"),
-        (("train", "unwritten"), "run.yaml:3: train.unwritten"),
-        (("datasets", 0, "spec"), "run.yaml:8: datasets.0.spec"),
-        (("datasets", 1), "run.yaml:9: datasets.1"),
-        (("datasets", 1, "train"), "run.yaml:9: datasets.1.train"),
-        (("datasets", 7), "run.yaml:7: datasets.7"),
-        (("unwritten",), "run.yaml:1: unwritten"),
+        ((), "run.yaml:1:1"),
+        (("seed",), "run.yaml:1:1: seed"),
+        (("train",), "run.yaml:3:1: train"),
+        (("train", "steps"), "run.yaml:4:3: train.steps"),
+        (("train", "track", 1), "run.yaml:6:14: train.track.1"),
+        (("train", "track", 1, "x"), "run.yaml:6:14: train.track.1.x"),
+        (("train", "unwritten"), "run.yaml:3:1: train.unwritten"),
+        (("datasets", 0, "spec"), "run.yaml:8:5: datasets.0.spec"),
+        (("datasets", 0), "run.yaml:8:5: datasets.0"),
+        (("datasets", 1), "run.yaml:9:5: datasets.1"),
+        (("datasets", 1, "train"), "run.yaml:9:22: datasets.1.train"),
+        (("datasets", 7), "run.yaml:7:1: datasets.7"),
+        (("unwritten",), "run.yaml:1:1: unwritten"),
     ],
 )
-def test_where_names_the_line_of_the_value_or_of_its_nearest_parent(
+def test_where_names_the_place_of_the_value_or_of_its_nearest_parent(
     path: tuple[str | int, ...], where: str
 ) -> None:
     assert load_text(TEXT, "run.yaml").where(path) == where
 
 
-def test_where_names_the_line_of_the_key_not_of_a_value_below_it() -> None:
+def test_where_names_the_place_of_the_key_not_of_a_value_below_it() -> None:
     document = load_text("a:\n\n  b: 1\n", "file")
-    assert document.where(("a",)) == "file:1: a"
-    assert document.where(("a", "b")) == "file:3: a.b"
+    assert document.where(("a",)) == "file:1:1: a"
+    assert document.where(("a", "b")) == "file:3:3: a.b"
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("{a: {b: 1, c: 2}, d: 3}", {"": "1:1", "a": "1:2", "a.b": "1:6", "a.c": "1:12"}),
+        ("a: {b: 1,\n  c: 2,\n\n    d: [3]}", {"a.b": "1:5", "a.c": "2:3", "a.d.0": "4:9"}),
+        ("a: [[1, 2], [3,\n 4], []]", {"a.0": "1:5", "a.0.1": "1:9", "a.1": "1:13"}),
+        ("a: [[1, 2], [3,\n 4], []]", {"a.1.0": "1:14", "a.1.1": "2:2", "a.2": "2:6"}),
+        ("- - 1\n  -   2\n-\n  - 3\n", {"0": "1:3", "0.0": "1:5", "0.1": "2:7", "1": "4:3"}),
+        ("a:\n- x\n-  y\n", {"a": "1:1", "a.0": "2:3", "a.1": "3:4"}),
+        ("a:\n  - b: 1\n    c: 2\n", {"a.0": "2:5", "a.0.b": "2:5", "a.0.c": "3:5"}),
+        ("a:\n      'b c':   1\n", {"a.b c": "2:7"}),
+        ("a: [\"x\", 'y',  z]\n", {"a.0": "1:5", "a.1": "1:10", "a.2": "1:16"}),
+        ("? a\n:   1\n?   b\n: 2\n", {"a": "1:3", "b": "3:5"}),
+        ("a: |\n  text\nb:\n  - >\n    more\n", {"a": "1:1", "b": "3:1", "b.0": "4:5"}),
+        ("# note\n\n---\na: 1\n", {"": "4:1", "a": "4:1"}),
+        ("a: 1\r\nb:\r\n  c: 2\r\n", {"b": "2:1", "b.c": "3:3"}),
+        ("{å: [ø, '\U0001f600', æ]}", {"å": "1:2", "å.0": "1:6", "å.1": "1:9", "å.2": "1:14"}),
+        ("{a: , b: ~}", {"a": "1:2", "b": "1:7"}),
+    ],
+)
+def test_columns_are_where_keys_and_elements_start(text: str, places: dict[str, str]) -> None:
+    written = load_text(text, "file").places
+    shown = {dotted(path): place.removeprefix("file:") for path, place in written.items()}
+    assert {path: shown[path] for path in places} == places
 
 
 @pytest.mark.parametrize(
@@ -193,23 +231,23 @@ def test_get_returns_what_is_written_or_none(path: tuple[str | int, ...], value:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("a: 1\nb: 2\na: 3\n", "file:3: a: this key is written twice"),
-        ("x:\n  - {a: 1,\n     a: 2}\n", "file:3: x.0.a: this key is written twice"),
-        ("a: 1\n'a': 2\n", "file:2: a: this key is written twice"),
-        ("a: 1\nb: &name 2\n", "file:2: anchors, aliases and tags are not used here"),
-        ("a: 1\nb: *name\n", "file:2: anchors, aliases and tags are not used here"),
-        ("a: 1\nb: !!python/none x\n", "file:2: anchors, aliases and tags are not used here"),
-        ("a: !!str 2\n", "file:1: anchors, aliases and tags are not used here"),
-        ("a:\n\tb: 1\n", "file:2: not valid YAML: found character '\\t'"),
-        ("a: [1\nb: 2\n", "file:2: not valid YAML: expected ',' or ']'"),
-        ("a: 1\n b: 2\n", "file:2: not valid YAML: mapping values are not allowed here"),
-        ("a: 1\n--- \nb: 2\n", "file:2: not valid YAML: but found another document"),
-        ("? [1, 2]\n: a\n", "file:1: a key must be plain text"),
+        ("a: 1\nb: 2\na: 3\n", "file:3:1: a: this key is written twice"),
+        ("x:\n  - {a: 1,\n     a: 2}\n", "file:3:6: x.0.a: this key is written twice"),
+        ("a: 1\n'a': 2\n", "file:2:1: a: this key is written twice"),
+        ("a: 1\nb: &name 2\n", "file:2:4: anchors, aliases and tags are not used here"),
+        ("a: 1\nb: *name\n", "file:2:4: anchors, aliases and tags are not used here"),
+        ("a: 1\nb: !!python/none x\n", "file:2:4: anchors, aliases and tags are not used here"),
+        ("a: !!str 2\n", "file:1:4: anchors, aliases and tags are not used here"),
+        ("a:\n\tb: 1\n", "file:2:1: not valid YAML: found character '\\t'"),
+        ("a: [1\nb: 2\n", "file:2:2: not valid YAML: expected ',' or ']'"),
+        ("a: 1\n b: 2\n", "file:2:3: not valid YAML: mapping values are not allowed here"),
+        ("a: 1\n--- \nb: 2\n", "file:2:1: not valid YAML: but found another document"),
+        ("? [1, 2]\n: a\n", "file:1:3: a key must be plain text"),
         ("a: \x07\n", "file: not valid YAML: unacceptable character #x0007"),
-        ("a: 1\nb: '", "file:2: not valid YAML: found unexpected end of stream"),
+        ("a: 1\nb: '", "file:2:5: not valid YAML: found unexpected end of stream"),
     ],
 )
-def test_what_is_not_strict_yaml_is_refused_with_its_line(text: str, problem: str) -> None:
+def test_what_is_not_strict_yaml_is_refused_with_its_place(text: str, problem: str) -> None:
     with pytest.raises(HarmonizeError) as caught:
         load_text(text, "file")
     (message,) = caught.value.problems
@@ -234,7 +272,7 @@ def test_load_file_names_the_file(tmp_path: Path) -> None:
     path.write_text("a: 1\na: 2\n")
     with pytest.raises(HarmonizeError) as caught:
         load_file(path)
-    assert str(caught.value) == f"{path}:2: a: this key is written twice"
+    assert str(caught.value) == f"{path}:2:1: a: this key is written twice"
 
 
 def test_read_text_drops_a_byte_order_mark(tmp_path: Path) -> None:
@@ -287,7 +325,27 @@ def test_an_override_takes_the_place_of_what_it_replaces() -> None:
     assert document.get(("train", "track")) is None
     assert document.where(("train", "steps")) == "command line: train.steps"
     assert document.where(("train", "track", 0)) == "command line: train.track.0"
-    assert document.where(("seed",)) == "run.yaml:1: seed"
+    assert document.where(("seed",)) == "run.yaml:1:1: seed"
+
+
+def test_an_override_of_an_element_leaves_the_places_around_it() -> None:
+    document = load_text(TEXT, "run.yaml")
+    document.override("train.track.1=[x, y]")
+    document.override("datasets.0={spec: [z]}")
+    document.override("new.key=1")
+    for path, where in {
+        ("train",): "run.yaml:3:1: train",
+        ("train", "track"): "run.yaml:6:3: train.track",
+        ("train", "track", 0): "run.yaml:6:11: train.track.0",
+        ("train", "track", 1): "command line: train.track.1",
+        ("train", "track", 1, 0): "command line: train.track.1.0",
+        ("datasets",): "run.yaml:7:1: datasets",
+        ("datasets", 0, "spec", 0): "command line: datasets.0.spec.0",
+        ("datasets", 1, "spec"): "run.yaml:9:6: datasets.1.spec",
+        ("new",): "command line: new",
+        ("new", "other"): "command line: new.other",
+    }.items():
+        assert document.where(path) == where
 
 
 def test_an_override_fills_an_empty_document_and_an_empty_key() -> None:
@@ -314,8 +372,8 @@ def test_an_override_fills_an_empty_document_and_an_empty_key() -> None:
             "command line: datasets.spec: 'spec' is no element; there are 0 to 1",
         ),
         ("seed.x=1", "command line: seed.x: 'x' is inside a value that has no keys"),
-        ("seed=[1", "command line: seed:1: not valid YAML: expected ',' or ']'"),
-        ("seed=*x", "command line: seed:1: anchors, aliases and tags are not used here"),
+        ("seed=[1", "command line: seed:1:3: not valid YAML: expected ',' or ']'"),
+        ("seed=*x", "command line: seed:1:1: anchors, aliases and tags are not used here"),
     ],
 )
 def test_an_override_that_cannot_be_is_refused(assignment: str, problem: str) -> None:
@@ -343,6 +401,65 @@ def test_dumping_writes_no_aliases() -> None:
     assert load_text(dump({"a": shared, "b": shared}), "file").value == {"a": ["x"], "b": ["x"]}
 
 
+class Written:
+    """A flow text made piece by piece, and where each part of its value starts."""
+
+    def __init__(self, value: object, gaps: st.DataObject) -> None:
+        self.text = ""
+        self.places: dict[KeyPath, str] = {}
+        self._gaps = gaps
+        self._add(value, ())
+
+    def _add(self, value: object, path: KeyPath) -> None:
+        self._gap()
+        self.places[path] = self._place()
+        if isinstance(value, list):
+            self.text += "["
+            for number, item in enumerate(value):
+                self._add(item, (*path, number))
+                self.text += ","
+            self.text += "]"
+        elif isinstance(value, dict):
+            self.text += "{"
+            for key, item in value.items():
+                self._gap()
+                place = self._place()
+                self.text += json.dumps(key, ensure_ascii=False) + ": "
+                self._add(item, (*path, key))
+                self.places[*path, key] = place
+                self.text += ","
+            self.text += "}"
+        else:
+            self.text += json.dumps(value)
+            self._gap()
+
+    def _gap(self) -> None:
+        self.text += self._gaps.draw(st.sampled_from(["", " ", "\n", "  \n  ", "\r\n ", " # é\n"]))
+
+    def _place(self) -> str:
+        line, start = self.text.count("\n") + 1, self.text.rfind("\n") + 1
+        return f"file:{line}:{len(self.text) - start + 1}"
+
+
+words = st.text("abé: ,#", max_size=3)
+flows = st.recursive(
+    st.one_of(st.integers(0, 999), words),
+    lambda part: st.one_of(st.lists(part, max_size=3), st.dictionaries(words, part, max_size=3)),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=200)
+@given(flows, st.data())
+def test_every_part_of_a_flow_text_is_placed_where_it_was_written(
+    value: object, gaps: st.DataObject
+) -> None:
+    written = Written(value, gaps)
+    document = load_text(written.text, "file")
+    assert document.value == value
+    assert document.places == written.places
+
+
 yaml_like = st.one_of(
     st.text(max_size=40), st.text("\t\n -:?[]{}#&*!|>'\"%@`,ab01.~\\UuxF", max_size=40)
 )
@@ -356,7 +473,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         document = load_text(text, "file")
     except HarmonizeError as error:
         refused = error.problems
-    assert all(told.startswith("file:") for told in refused)
+    assert all(re.match(r"file(:\d+:\d+)?: ", told) for told in refused)
     if document is not None:
         again = load_text(dump(document.value), "file")
         assert repr(again.value) == repr(document.value)

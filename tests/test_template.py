@@ -11,7 +11,7 @@ from harmonize.template import Template
 
 
 def template(text: str) -> Template:
-    return Template(text, where="toy.yaml:3: picture")
+    return Template(text, where="toy.yaml:3:1: picture")
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_braces_survive_filling_all_fields_but_one() -> None:
 def test_anything_but_a_name_and_an_integer_format_is_refused(text: str) -> None:
     with pytest.raises(HarmonizeError) as caught:
         template(text)
-    assert str(caught.value).startswith("toy.yaml:3: picture: a field is written {name}")
+    assert str(caught.value).startswith("toy.yaml:3:1: picture: a field is written {name}")
     assert str(caught.value).endswith(f", got {text!r}")
 
 
@@ -101,7 +101,7 @@ def test_unbalanced_braces_are_refused(text: str) -> None:
     with pytest.raises(HarmonizeError) as caught:
         template(text)
     assert re.fullmatch(
-        rf"toy\.yaml:3: picture: not a template: .+, got '{re.escape(text)}'", str(caught.value)
+        rf"toy\.yaml:3:1: picture: not a template: .+, got '{re.escape(text)}'", str(caught.value)
     )
 
 
@@ -109,7 +109,7 @@ def test_a_field_that_nothing_gives_a_value_is_named() -> None:
     with pytest.raises(HarmonizeError) as caught:
         template("{city}/{id}.png").fill({"split": "train", "id": 1})
     assert str(caught.value) == (
-        "toy.yaml:3: picture: nothing gives {city} a value in '{city}/{id}.png'; known: id, split"
+        "toy.yaml:3:1: picture: nothing gives {city} a value in '{city}/{id}.png'; known: id, split"
     )
     with pytest.raises(HarmonizeError, match=r"\{id\} a value in '\{id\}'; known: none$"):
         template("{id}").fill({})
@@ -120,7 +120,7 @@ def test_a_format_needs_a_whole_number(value: str) -> None:
     with pytest.raises(HarmonizeError) as caught:
         template("{id:06d}.png").fill({"id": value})
     assert str(caught.value) == (
-        f"toy.yaml:3: picture: {{id:06d}} needs a whole number, got {value!r}"
+        f"toy.yaml:3:1: picture: {{id:06d}} needs a whole number, got {value!r}"
     )
 
 
@@ -129,7 +129,7 @@ def test_arithmetic_needs_a_whole_number(value: str) -> None:
     with pytest.raises(HarmonizeError) as caught:
         template("{id//2000:02d}/{id}.png").fill({"id": value})
     assert str(caught.value) == (
-        f"toy.yaml:3: picture: {{id//2000:02d}} needs a whole number, got {value!r}"
+        f"toy.yaml:3:1: picture: {{id//2000:02d}} needs a whole number, got {value!r}"
     )
 
 
@@ -224,7 +224,7 @@ def test_any_text_is_a_working_template_or_refused(text: str, value: str | int) 
         drawn.fill_all_but("id", dict.fromkeys(drawn.names, value))
     except HarmonizeError as error:
         refused = error.problems
-    assert all(told.startswith("toy.yaml:3: picture: ") for told in refused)
+    assert all(told.startswith("toy.yaml:3:1: picture: ") for told in refused)
     if drawn is not None:
         assert drawn.pattern().groupindex.keys() <= drawn.names
         assert drawn.glob().count("*") >= len(drawn.names)

@@ -12,8 +12,9 @@ from torch.utils.data import Dataset
 
 from harmonize.config import AugmentConfig
 from harmonize.data.index import FileIndex, index_files
-from harmonize.data.labels import LabelReader, open_image
+from harmonize.data.labels import LabelReader
 from harmonize.data.mixing import MixedOrder
+from harmonize.data.pictures import read_picture
 from harmonize.data.transforms import augment, draw_augmentation
 from harmonize.errors import HarmonizeError
 from harmonize.spec import DatasetSpec
@@ -61,25 +62,27 @@ class SegmentationDataset(Dataset[LabelledPicture]):
             HarmonizeError: naming the file that cannot be read or does not fit.
         """
         path = self.root / self.files.picture(number)
-        image = open_image(path, exact=True)
-        if image.mode.startswith(("I", "F")):
-            raise HarmonizeError(
-                f"{path}: a picture of mode {image.mode}; save it with 8 bits per channel"
-            )
-        image = image.convert("RGB")
+        image = read_picture(path)
         label = self.files.label(number)
         classes = self._labels.read(self.root, label)
         height, width = classes.shape
         if self.spec.resize_picture and image.size != (width, height):
             image = image.resize((width, height), Image.Resampling.BOX)
+        refuse_sizes(path, image.size, label, (width, height))
         picture = np.asarray(image)
-        if picture.shape[:2] != classes.shape:
-            raise HarmonizeError(
-                f"{path}: {picture.shape[1]} x {picture.shape[0]} pixels, but its label "
-                f"{label} has {classes.shape[1]} x {classes.shape[0]}"
-            )
         return LabelledPicture(
             torch.from_numpy(picture.copy()).permute(2, 0, 1), torch.from_numpy(classes)
+        )
+
+
+def refuse_sizes(
+    path: Path, picture: tuple[int, int], label: str, expected: tuple[int, int]
+) -> None:
+    """Refuse a picture whose width and height are not its label's."""
+    if picture != expected:
+        raise HarmonizeError(
+            f"{path}: {picture[0]} x {picture[1]} pixels, but its label {label} has "
+            f"{expected[0]} x {expected[1]}"
         )
 
 

@@ -45,8 +45,74 @@ def index_files(spec: DatasetSpec, split_name: str, root: Path) -> FileIndex:
     Raises:
         HarmonizeError: a list that does not fit its columns, no pictures, or missing files.
     """
-    split = spec.split(split_name)
+    index, missing = list_files(spec, split_name, root)
+    if missing:
+        raise HarmonizeError(missing)
+    return index
+
+
+def list_files(spec: DatasetSpec, split_name: str, root: Path) -> tuple[FileIndex, str | None]:
+    """List those of a split's pictures that have all their files, and say what is missing.
+
+    Raises:
+        HarmonizeError: a list that does not fit its columns, or no pictures.
+    """
     where = spec.document.where(("splits", split_name))
+    rows = _rows(spec, split_name, root, where)
+    folders = _Folders(root)
+    pictures, labels, missing = [], [], []
+    for row in rows:
+        picture = folders.complete(inside_root(spec.picture.fill(row), spec.picture.where))
+        label, files = _label_files(spec, row, folders)
+        absent = [file for file in (picture, *files) if not folders.has(file)]
+        missing += absent
+        if not absent:
+            pictures.append(os.fsencode(picture))
+            labels.append(os.fsencode(label))
+    problem = None
+    if missing:
+        shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+        problem = (
+            f"{where}: {len(missing)} files of {spec.name} are missing from {root}: {shown}; "
+            "check data.roots and the mapping's `picture` and `label`"
+        )
+    return FileIndex(
+        np.array(pictures, dtype=np.bytes_), np.array(labels, dtype=np.bytes_)
+    ), problem
+
+
+def unlabelled_pictures(spec: DatasetSpec, root: Path) -> list[str]:
+    """Return the files that fit the mapping's `picture` but have no label in any split.
+
+    Only where a picture's path gives all the fields that the label's path needs.
+    """
+    folders = _Folders(root)
+    pattern = spec.picture.pattern()
+    paths = [path.relative_to(root).as_posix() for path in sorted(root.glob(spec.picture.glob()))]
+    labels: set[str] = set()
+    candidates: set[str] = set()
+    for name, split in spec.splits.items():
+        fixed: dict[str, str | int] = {"split": name, **split.fields}
+        for path in paths:
+            match = pattern.fullmatch(path)
+            fields = match.groupdict() if match else {}
+            if not match or not _agree(fixed, fields):
+                continue
+            if not spec.label.names <= {*fixed, *fields, "class"}:
+                return []
+            files = _label_files(spec, {**fixed, **fields}, folders)[1]
+            found = [file for file in files if folders.has(file)]
+            labels.update(found)
+            if found:
+                labels.add(path)
+            else:
+                candidates.add(path)
+    return sorted(candidates - labels)
+
+
+def _rows(spec: DatasetSpec, split_name: str, root: Path, where: str) -> list[Fields]:
+    """Return the fields of each picture of a split."""
+    split = spec.split(split_name)
     fixed: dict[str, str | int] = {"split": split_name, **split.fields}
     if split.list is not None:
         rows = _listed(split, fixed, root, where)
@@ -57,21 +123,12 @@ def index_files(spec: DatasetSpec, split_name: str, root: Path) -> FileIndex:
     rows = [row for row in rows if _wanted(split, row, where)]
     if not rows:
         raise HarmonizeError(f"{where}: no pictures in {root}; check the split's list or pattern")
-    folders = _Folders(root)
-    pictures, labels, missing = [], [], []
-    for row in rows:
-        picture = folders.complete(inside_root(spec.picture.fill(row), spec.picture.where))
-        label, files = _label_files(spec, row, folders)
-        missing += [file for file in (picture, *files) if not folders.has(file)]
-        pictures.append(os.fsencode(picture))
-        labels.append(os.fsencode(label))
-    if missing:
-        shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
-        raise HarmonizeError(
-            f"{where}: {len(missing)} files of {spec.name} are missing from {root}: {shown}; "
-            "check data.roots and the mapping's `picture` and `label`"
-        )
-    return FileIndex(np.array(pictures, dtype=np.bytes_), np.array(labels, dtype=np.bytes_))
+    return rows
+
+
+def _agree(fixed: Fields, fields: Fields) -> bool:
+    """Say whether the fields of a path have the values that the split gives them."""
+    return all(str(fixed[name]) == fields.get(name, str(fixed[name])) for name in fixed)
 
 
 def mask_files(spec: DatasetSpec, label: str) -> dict[int, str]:
@@ -141,7 +198,7 @@ def _globbed(split: Split, fixed: Fields, root: Path, where: str) -> list[Fields
     for path in sorted(root.glob(template.glob())):
         match = pattern.fullmatch(path.relative_to(root).as_posix())
         fields = match.groupdict() if match else {}
-        if match and all(str(fixed[name]) == fields.get(name, str(fixed[name])) for name in fixed):
+        if match and _agree(fixed, fields):
             rows.append({**fixed, **fields})
     return rows
 

@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int, Integer
 from numpy import ndarray
-from PIL import Image, ImageFile
+from PIL import Image
 
 from harmonize.class_values import write_value
 from harmonize.data.index import mask_files
+from harmonize.data.pictures import open_image
 from harmonize.errors import HarmonizeError
 from harmonize.mapping import MASKS
 from harmonize.spec import DatasetSpec
@@ -17,6 +18,20 @@ from harmonize.spec import DatasetSpec
 
 _TABLE_LIMIT = 1 << 16
 """Ids below this are looked up in a table, others among the sorted ids."""
+
+
+class UnknownValuesError(HarmonizeError):
+    """Values in a label file that no class stands for.
+
+    Attributes:
+        counts: the pixels of each such value.
+        classes: the class number of each pixel, -1 where the value is unknown.
+    """
+
+    def __init__(self, problem: str, counts: dict[int, int], classes: Int[ndarray, "H W"]) -> None:
+        super().__init__(problem)
+        self.counts = counts
+        self.classes = classes
 
 
 class LabelReader:
@@ -34,15 +49,15 @@ class LabelReader:
         self._classes = np.array([number for _, number in values], dtype=np.int16)
         self._table: ndarray | None = None
         if spec.encoding == "ids" and self._values.max() < _TABLE_LIMIT:
-            self._table = np.full(int(self._values.max()) + 1, -1, dtype=np.int16)
+            self._table = np.full(_TABLE_LIMIT, -1, dtype=np.int16)
             self._table[self._values] = self._classes
 
     def read(self, root: Path, label: str) -> Int[ndarray, "H W"]:
         """Return the class number of each pixel, int16.
 
         Raises:
-            HarmonizeError: a file that cannot be read, has the wrong kind of pixels, or holds a
-                value that no class stands for.
+            UnknownValuesError: the file holds values that no class stands for.
+            HarmonizeError: a file that cannot be read or has the wrong kind of pixels.
         """
         if self._spec.encoding in MASKS:
             return self._read_masks(root, label)
@@ -62,52 +77,61 @@ class LabelReader:
         return self._decode(formula(channels), path)
 
     def _decode(self, values: Integer[ndarray, "H W"], path: Path) -> Int[ndarray, "H W"]:
-        if self._table is not None:
-            clipped = np.clip(values, 0, len(self._table) - 1)
-            classes = self._table[clipped]
-            if not np.array_equal(clipped, values) or (classes.size and classes.min() < 0):
-                self._refuse_unknown(values, path)
-            return classes
-        place = np.searchsorted(self._values, values).clip(max=len(self._values) - 1)
-        if np.array_equal(self._values[place], values):
-            return self._classes[place]
-        if not self._spec.tolerance:
-            self._refuse_unknown(values, path)
-        return self._nearest(values, path)
+        if self._table is None:
+            classes = self._search(values)
+        elif values.dtype in (np.uint8, np.uint16):
+            classes = self._table[values]
+        else:
+            inside = (values >= 0) & (values < _TABLE_LIMIT)
+            classes = np.where(inside, self._table[np.where(inside, values, 0)], np.int16(-1))
+        if classes.size and classes.min() < 0:
+            raise self._unknown_values(values, classes, path)
+        return classes
 
-    def _nearest(self, values: Integer[ndarray, "H W"], path: Path) -> Int[ndarray, "H W"]:
-        """Give each colour its nearest class's, by the largest difference of a part."""
+    def _search(self, values: Integer[ndarray, "H W"]) -> Int[ndarray, "H W"]:
+        """Look up values too large for a table: each run of equal neighbours once."""
+        flat = values.ravel()
+        starts = np.flatnonzero(np.concatenate(([True], flat[1:] != flat[:-1]))[: flat.size])
+        runs = flat[starts].astype(np.int64)
+        place = np.searchsorted(self._values, runs).clip(max=len(self._values) - 1)
+        classes = self._classes[place]
+        unknown = self._values[place] != runs
+        if unknown.any():
+            classes[unknown] = self._nearest(runs[unknown]) if self._spec.tolerance else -1
+        return np.repeat(classes, np.diff(starts, append=flat.size)).reshape(values.shape)
+
+    def _nearest(self, values: Integer[ndarray, " P"]) -> Int[ndarray, " P"]:
+        """Give each colour its nearest class's, by the largest difference of a part, or -1."""
         found, inverse = np.unique(values, return_inverse=True)
         shifts = np.array([24, 16, 8, 0])
         parts, known = found[:, None] >> shifts & 255, self._values[:, None] >> shifts & 255
         distance = np.abs(parts[:, None] - known[None]).max(2)
-        if (distance.min(1) > self._spec.tolerance).any():
-            near = found[distance.min(1) <= self._spec.tolerance]
-            self._refuse_unknown(values, path, known=near)
-        return self._classes[distance.argmin(1)][inverse].reshape(values.shape)
+        near = distance.min(1) <= self._spec.tolerance
+        return np.where(near, self._classes[distance.argmin(1)], np.int16(-1))[inverse]
 
     def _colors(self, picture: Image.Image, path: Path) -> Integer[ndarray, "H W"]:
         if picture.mode not in ("RGB", "RGBA", "P"):
             raise HarmonizeError(f"{path}: expected a colour picture, got mode {picture.mode}")
         alpha = bool(self._values.max() > 0xFFFFFF)
-        pixels = np.asarray(picture.convert("RGBA" if alpha else "RGB")).astype(np.int64)
-        color = pixels[..., 0] << 16 | pixels[..., 1] << 8 | pixels[..., 2]
-        return color | pixels[..., 3] << 24 if alpha else color
+        parts = np.asarray(picture.convert("RGBA")).view(">u4")[..., 0].astype(np.uint32)
+        return parts >> 8 | (parts & 255) << 24 if alpha else parts >> 8
 
-    def _refuse_unknown(
-        self, values: Integer[ndarray, "H W"], path: Path, known: ndarray | None = None
-    ) -> None:
-        known = self._values if known is None else known
-        found, counts = np.unique(values[~np.isin(values, known)], return_counts=True)
+    def _unknown_values(
+        self, values: Integer[ndarray, "H W"], classes: Int[ndarray, "H W"], path: Path
+    ) -> UnknownValuesError:
+        found, counts = np.unique(values[classes < 0], return_counts=True)
+        pixels = dict(zip(found.tolist(), counts.tolist(), strict=True))
         encoding = self._spec.encoding
         shown = ", ".join(
-            f"{write_value(encoding, value)} ({count} pixels)"
-            for value, count in zip(found[:5].tolist(), counts[:5].tolist(), strict=True)
+            f"{write_value(encoding, value)} ({pixels[value]} pixels)"
+            for value in found[:5].tolist()
         )
         kind = "colours" if encoding == "rgb" else "ids"
-        raise HarmonizeError(
+        return UnknownValuesError(
             f"{path}: {kind} that no class of {self._spec.name} stands for: {shown}; "
-            "add them to `classes`, with the meaning `ignore` if they are void"
+            "add them to `classes`, with the meaning `ignore` if they are void",
+            pixels,
+            classes,
         )
 
     def _read_masks(self, root: Path, label: str) -> Int[ndarray, "H W"]:
@@ -143,44 +167,6 @@ class LabelReader:
         return winner
 
 
-def open_image(path: Path, *, exact: bool = False) -> Image.Image:
-    """Open and decode a picture file, naming it in any error.
-
-    With ``exact``, a file whose stored numbers decoding would change is an error too.
-    """
-    try:
-        with Image.open(path) as picture:
-            rescaled = exact and _is_rescaled(picture)
-            picture.load()
-    except FileNotFoundError:
-        raise HarmonizeError(f"{path}: no such file") from None
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        NotImplementedError,
-        Image.DecompressionBombError,
-    ) as error:
-        raise HarmonizeError(f"{path}: not a readable picture: {error}") from None
-    if rescaled:
-        raise HarmonizeError(
-            f"{path}: decoding would rescale its pixels to 8 bits; save it with 8 bits per "
-            "channel, or ids as a palette or one 16-bit channel"
-        )
-    return picture
-
-
-def _is_rescaled(picture: ImageFile.ImageFile) -> bool:
-    """Say whether decoding scales the stored numbers: grey below 8 bits, colours above."""
-    for tile in picture.tile:
-        stored = tile.args if isinstance(tile.args, tuple) else (tile.args,)
-        if tile.codec_name.startswith("ppm"):
-            return stored[-1] != (65535 if picture.mode == "I" else 255)
-        if picture.mode not in ("P", "1") and not picture.mode.startswith("I"):
-            return ";16" in str(stored[0]) or str(stored[0]).startswith("L;")
-    return False
-
-
 def _single_channel(picture: Image.Image, path: Path) -> Integer[ndarray, "H W"]:
     channels = _channels(picture)
     if "V" not in channels:
@@ -195,7 +181,7 @@ def _channels(picture: Image.Image) -> dict[str, Integer[ndarray, "H W"]]:
     """Return the numbers of a picture by the names that formulas use."""
     pixels = np.asarray(picture)
     if pixels.ndim == 2 and picture.mode != "F":
-        return {"V": pixels.astype(np.int64)}
+        return {"V": pixels.astype(np.uint8) if picture.mode == "1" else pixels}
     if picture.mode in ("RGB", "RGBA"):
         return {name: pixels[..., place] for place, name in enumerate(picture.mode)}
     return {}

@@ -1,0 +1,90 @@
+"""Picture files: decoded with Pillow, every failure naming the file."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from PIL import Image, ImageFile
+
+from harmonize.errors import HarmonizeError
+
+
+@contextlib.contextmanager
+def _failures_named(path: Path) -> Iterator[None]:
+    """Turn whatever Pillow raises into one line that names the file."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise HarmonizeError(f"{path}: no such file") from None
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        NotImplementedError,
+        Image.DecompressionBombError,
+    ) as error:
+        if isinstance(error, HarmonizeError):
+            raise
+        raise HarmonizeError(f"{path}: not a readable picture: {error}") from None
+
+
+def open_image(path: Path, *, exact: bool = False) -> Image.Image:
+    """Open and decode a picture file.
+
+    With ``exact``, a file whose stored numbers decoding would change is refused.
+
+    Raises:
+        HarmonizeError: naming the file.
+    """
+    with _failures_named(path), Image.open(path) as picture:
+        if exact:
+            _refuse_rescaled(picture, path)
+        picture.load()
+    return picture
+
+
+def read_picture(path: Path) -> Image.Image:
+    """Read a picture as RGB with 8 bits per channel; see ``open_image``."""
+    picture = open_image(path, exact=True)
+    _refuse_mode(picture, path)
+    return picture.convert("RGB")
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    """Return a picture's width and height, having made sure that ``read_picture`` can read it.
+
+    JPEGs are decoded at an eighth of their size, which goes through the whole file all the same.
+    """
+    with _failures_named(path), Image.open(path) as picture:
+        _refuse_rescaled(picture, path)
+        _refuse_mode(picture, path)
+        width, height = picture.size
+        picture.draft("RGB", (width // 8, height // 8))
+        picture.load()
+    return width, height
+
+
+def _refuse_mode(picture: Image.Image, path: Path) -> None:
+    if picture.mode.startswith(("I", "F")):
+        raise HarmonizeError(
+            f"{path}: a picture of mode {picture.mode}; save it with 8 bits per channel"
+        )
+
+
+def _refuse_rescaled(picture: ImageFile.ImageFile, path: Path) -> None:
+    if _is_rescaled(picture):
+        raise HarmonizeError(
+            f"{path}: decoding would rescale its pixels to 8 bits; save it with 8 bits per "
+            "channel, or ids as a palette or one 16-bit channel"
+        )
+
+
+def _is_rescaled(picture: ImageFile.ImageFile) -> bool:
+    """Say whether decoding scales the stored numbers: grey below 8 bits, colours above."""
+    for tile in picture.tile:
+        stored = tile.args if isinstance(tile.args, tuple) else (tile.args,)
+        if tile.codec_name.startswith("ppm"):
+            return stored[-1] != (65535 if picture.mode == "I" else 255)
+        if picture.mode not in ("P", "1") and not picture.mode.startswith("I"):
+            return ";16" in str(stored[0]) or str(stored[0]).startswith("L;")
+    return False
