@@ -11,6 +11,7 @@ from harmonize.config import RunConfig, find_file
 from harmonize.ontology import Ontology
 from harmonize.sources import load_sources
 from harmonize.spec import DatasetSpec
+from harmonize.transfer import print_transfer
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,6 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tree = commands.add_parser("tree", help="draw a tree, or a config's tree with its data sets")
     tree.add_argument("file", metavar="FILE")
     tree.set_defaults(run=lambda given: _tree(given.file))
+
+    transfer = commands.add_parser(
+        "transfer", help="which data set's classes a network trained on another can answer"
+    )
+    transfer.add_argument("config", metavar="CONFIG")
+    transfer.set_defaults(run=lambda given: _transfer(given.config))
 
     demo = commands.add_parser("demo-data", help="write two small synthetic face sets")
     demo.add_argument("folder", type=Path, metavar="DIR")
@@ -89,6 +96,11 @@ def _labelled_by(ontology: Ontology, specs: Sequence[DatasetSpec]) -> dict[str, 
                 more = "+" if len(nodes) > 1 else ""
                 notes.setdefault(node, []).append(f"{spec.name}:{class_name}{more}")
     return {node: "  ".join(labels) for node, labels in notes.items()}
+
+
+def _transfer(name: str) -> int:
+    print_transfer(RunConfig.from_file(find_file(name)))
+    return 0
 
 
 def _demo_data(folder: Path) -> int:

@@ -12,6 +12,7 @@ from harmonize.config import RunConfig, find_file
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.errors import HarmonizeError, near_matches, raise_all
 from harmonize.evaluation.evaluate import evaluate
+from harmonize.evaluation.left_out import find_left_out, unscorable
 from harmonize.evaluation.results import report_results
 from harmonize.models.build import build_model
 from harmonize.sources import Sources, open_datasets
@@ -35,6 +36,8 @@ def evaluate_run(
     overrides: Iterable[str] = (),
 ) -> None:
     """Score a run's checkpoint, print the tables and write them as JSON if asked.
+
+    Only classes that the run's labels teach are scored; the tables say which are left out, and why.
 
     Args:
         run: the run folder.
@@ -68,6 +71,7 @@ def evaluate_run(
             sources.ontology,
             accelerator=accelerator,
             size=config.data.size,
+            left_out=find_left_out(sources, dataset.spec),
             crop=config.evaluate.crop,
             workers=config.data.workers,
             progress=accelerator.is_main_process,
@@ -115,10 +119,7 @@ def _open(
         for name in config.data.roots
         if name not in {*names, *known}
     ]
-    for spec, _ in pairs:
-        if not spec.leaf_masks(sources.ontology).any():
-            problems.append(f"{spec.name}: the mapping ignores every class, so nothing is scored")
-    raise_all(problems)
+    raise_all(problems + unscorable(sources, [spec for spec, _ in pairs]))
     if not pairs:
         raise HarmonizeError("the run's config scores no data set; name one with --dataset")
     return open_datasets(pairs, config.data.roots)

@@ -3,7 +3,8 @@
     accelerate launch scripts/evaluate.py RUN_DIR [--dataset NAME_OR_YAML ...] [--split NAME]
         [--checkpoint best|last] [--json FILE] [key.path=value ...]
 
-Without --dataset, the data sets of the run's config are scored.
+Without --dataset, the data sets of the run's config are scored. Of a data set that the run was not
+trained on, the classes are scored that its trained sets teach; the others are listed as left out.
 """
 
 import argparse

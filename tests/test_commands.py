@@ -13,7 +13,7 @@ from tiny import tiny_config, tiny_values, write_project
 from harmonize import HarmonizeError, cli
 from harmonize.commands import mistakes_shown, processes
 from harmonize.data import demo
-from harmonize.strict_yaml import dump
+from harmonize.strict_yaml import Value, dump
 from harmonize.training.trainer import train
 
 REPO = Path(__file__).parents[1]
@@ -161,6 +161,60 @@ def test_evaluate_finds_data_where_the_command_line_says(
     assert "fine, val: 5 pictures" in capsys.readouterr().out
 
 
+def coarse_alone(project: Path) -> dict[str, Value]:
+    """Return the values of a config that trains on ``coarse``, which does not part the thing."""
+    values = tiny_values(project, "run")
+    assert isinstance(values["datasets"], list)
+    return {**values, "datasets": values["datasets"][1:]}
+
+
+def test_evaluate_scores_of_a_new_set_what_the_trained_ones_teach(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "run.yaml").write_text(dump(coarse_alone(project)))
+    call(monkeypatch, "train_mixed.py", "--config", "run.yaml")
+    capsys.readouterr()
+    call(monkeypatch, "evaluate.py", "run", "--dataset", "fine.yaml", "--json", "scores.json")
+    printed = capsys.readouterr().out
+    assert "mean IoU (1 of 1 classes)" in printed
+    assert "left out: left, only as thing\nleft out: right, only as thing\n" in printed
+    scores = json.loads((project / "scores.json").read_text())["datasets"]["fine"]
+    assert list(scores["iou"]) == ["background"]
+    assert scores["left_out"] == {"left": "only as thing", "right": "only as thing"}
+    own = json.loads((project / "run" / "evaluation.json").read_text())["datasets"]["coarse"]
+    assert own["left_out"] == {}
+
+
+NOTHING = (
+    "fine: cannot be scored: what is trained on teaches none of its classes "
+    "(left: only as thing; right: only as thing); leave it out, or see `harmonize transfer CONFIG`"
+)
+
+
+def test_evaluate_refuses_a_set_of_which_nothing_can_be_answered(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "run.yaml").write_text(dump(coarse_alone(project)))
+    call(monkeypatch, "train_mixed.py", "--config", "run.yaml", "train.steps=1")
+    text = (project / "fine.yaml").read_text()
+    (project / "fine.yaml").write_text(text.replace("background: background", "background: ignore"))
+    capsys.readouterr()
+    call(monkeypatch, "evaluate.py", "run", "--dataset", "fine.yaml", status=2)
+    assert NOTHING in capsys.readouterr().err
+
+
+def test_training_refuses_beforehand_a_set_of_which_nothing_could_be_scored(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (project / "fine.yaml").read_text()
+    (project / "fine.yaml").write_text(text.replace("background: background", "background: ignore"))
+    also: list[Value] = [{"spec": str(project / "fine.yaml"), "evaluate": "val"}]
+    (project / "run.yaml").write_text(dump({**coarse_alone(project), "evaluate_also": also}))
+    call(monkeypatch, "train_mixed.py", "--config", "run.yaml", status=2)
+    assert NOTHING in capsys.readouterr().err
+    assert not (project / "run").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -220,8 +274,8 @@ def test_check_shows_all_problems_of_all_files(
     (project / "bad.yaml").write_text(text.replace("left: 1", "left: 0").replace("thing", "thng"))
     assert cli.main(["check", "bad.txt", "bad.yaml", "tiny.txt"]) == 1
     printed = capsys.readouterr().out
-    assert "bad.txt:2: 'a' stands on line 1 already" in printed
-    assert "0 stands for 'background' already" in printed
+    assert "bad.txt:2:1: 'a' stands on line 1 already" in printed
+    assert "bad.yaml:8:26: classes.left: 0 stands for 'background' already" in printed
     assert "tiny.txt: a tree of 3 leaves" in printed
     assert "2 problems" in printed
 
@@ -232,7 +286,8 @@ def test_check_holds_a_mapping_against_its_trees(
     text = (project / "coarse.yaml").read_text()
     (project / "coarse.yaml").write_text(text.replace("thing: thing", "thing: thng"))
     assert cli.main(["check", "coarse.yaml"]) == 1
-    assert "no node 'thng' in tiny; did you mean thing?" in capsys.readouterr().out
+    told = "coarse.yaml:9:42: meaning.tiny.thing: no node 'thng' in tiny; did you mean thing?"
+    assert told in capsys.readouterr().out
     (project / "coarse.yaml").write_text(text.replace("tiny:", "other:"))
     assert cli.main(["check", "coarse.yaml"]) == 1
     assert "there is no tree trees/other.txt" in capsys.readouterr().out

@@ -149,4 +149,58 @@ def test_the_table_and_the_json_show_the_same_numbers(
         "mean_iou": 1.0,
         "pixel_accuracy": 1.0,
         "iou": {"background": 1.0, "left": 1.0, "right": 1.0},
+        "left_out": {},
     }
+
+
+def test_left_out_classes_are_neither_predicted_nor_scored(tmp_path: Path) -> None:
+    project = write_project(tmp_path)
+    truth = np.zeros((20, 20), dtype=np.uint8)  # 100 pixels of background
+    truth[:, 5:10] = 1  # 100 of left
+    truth[:, 10:] = 2  # 200 of right
+    seen = truth.copy()
+    seen[:2, :5] = 2  # the network takes 10 pixels of background for right,
+    seen[:3, 10:] = 0  # 30 of right for background,
+    seen[3:7, 10:] = 1  # and 40 of right for left, which it cannot answer
+    for number in range(10, 15):
+        Image.fromarray(truth).save(project / "fine_data" / f"{number}_ids.png")
+        Image.fromarray(COLORS[seen]).save(project / "fine_data" / f"{number}.png")
+    dataset = SegmentationDataset(
+        DatasetSpec.from_file(project / "fine.yaml"), "val", root=project / "fine_data"
+    )
+    tree = Ontology.from_file(project / "tiny.txt")
+    found = evaluate(
+        ByColor(),
+        dataset,
+        tree,
+        accelerator=Accelerator(cpu=True),
+        size=20,
+        left_out={"left": "only as thing"},
+    )
+    # Where it sees left, background comes second: 90 of background and 130 of right are right.
+    assert found.classes == ("background", "right")
+    assert found.scores.iou.tolist() == pytest.approx([90 / 170, 130 / 210])
+    assert found.scores.mean_iou == pytest.approx((90 / 170 + 130 / 210) / 2)
+    assert found.scores.pixel_accuracy == pytest.approx(220 / 300)
+    assert found.to_dict()["left_out"] == {"left": "only as thing"}
+    assert "left" not in str(found.to_dict()["iou"])
+    lines = found.table().splitlines()
+    assert lines[-2].startswith("pixel accuracy")
+    assert lines[-1] == "left out: left, only as thing"
+    assert "mean IoU (2 of 2 classes)" in found.table()
+
+
+def test_a_class_that_is_scored_alone_is_said_to_prove_nothing(
+    open_set: Callable[[str], SegmentationDataset], tree: Ontology
+) -> None:
+    found = evaluate(
+        ByColor(),
+        open_set("coarse"),
+        tree,
+        accelerator=Accelerator(cpu=True),
+        size=20,
+        left_out={"thing": "no trained set labels it"},
+    )
+    assert found.scores.pixel_accuracy == 1
+    last = found.table().splitlines()[-1]
+    assert last == "background is scored alone, so that every answer is right"

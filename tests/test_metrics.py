@@ -15,6 +15,13 @@ def test_confusion_counts_truth_in_rows_and_prediction_in_columns() -> None:
     assert confusion_matrix(truth, prediction, 3).tolist() == expected
 
 
+def test_confusion_may_count_truth_and_prediction_in_different_classes() -> None:
+    truth = torch.tensor([0, 0, 1, 1])
+    prediction = torch.tensor([2, 0, 1, 2])
+    assert confusion_matrix(truth, prediction, 2, 3).tolist() == [[1, 0, 1], [0, 1, 1]]
+    assert confusion_matrix(prediction, truth, 3, 2).tolist() == [[1, 0], [0, 1], [1, 1]]
+
+
 def test_confusion_of_no_pixels_is_zero() -> None:
     empty = torch.zeros(0, dtype=torch.int64)
     assert confusion_matrix(empty, empty, 2).tolist() == [[0, 0], [0, 0]]

@@ -174,4 +174,4 @@ class _Scanner(Dataset[_FileScan]):
         moments = np.arange(len(columns)) @ columns
         here = [pair for pair in self._pairs if pixels[pair[0]] and pixels[pair[1]]]
         mean = {pair: [moments[one] / pixels[one] for one in pair] for pair in here}
-        return {pair: left < right for pair, (left, right) in mean.items() if left != right}
+        return {pair: bool(left < right) for pair, (left, right) in mean.items() if left != right}

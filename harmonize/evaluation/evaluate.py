@@ -2,8 +2,8 @@
 
 import contextlib
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import cast
 
 import torch
@@ -37,6 +37,7 @@ class DatasetScores:
         pictures: the number of pictures.
         classes: the names of the data set's classes that are scored, in its order.
         scores: their scores.
+        left_out: the classes that are not scored, each with the reason; ignored ones are not here.
     """
 
     name: str
@@ -44,16 +45,19 @@ class DatasetScores:
     pictures: int
     classes: tuple[str, ...]
     scores: Scores
+    left_out: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def to_dict(self) -> dict[str, Value]:
         """Return plain values for JSON; null for a class in neither truth nor prediction."""
         iou = zip(self.classes, self.scores.iou.tolist(), strict=True)
+        left_out: dict[str, Value] = dict(self.left_out)
         return {
             "split": self.split,
             "pictures": self.pictures,
             "mean_iou": _number(self.scores.mean_iou),
             "pixel_accuracy": _number(self.scores.pixel_accuracy),
             "iou": {name: _number(value) for name, value in iou},
+            "left_out": left_out,
         }
 
     def table(self) -> str:
@@ -67,6 +71,9 @@ class DatasetScores:
             rows.append(f"{name:<{width}}  {_percent(value)}")
         rows += [rule, f"{label:<{width}}  {_percent(self.scores.mean_iou)}"]
         rows.append(f"{'pixel accuracy':<{width}}  {_percent(self.scores.pixel_accuracy)}")
+        rows += [f"left out: {name}, {reason}" for name, reason in self.left_out.items()]
+        if len(self.classes) == 1 and self.left_out:
+            rows.append(f"{self.classes[0]} is scored alone, so that every answer is right")
         return "\n".join(rows)
 
 
@@ -77,6 +84,7 @@ def evaluate(
     *,
     accelerator: Accelerator,
     size: int,
+    left_out: Mapping[str, str] | None = None,
     crop: bool = False,
     workers: int = 0,
     progress: bool = False,
@@ -85,7 +93,8 @@ def evaluate(
 
     Each process scores every n-th picture, and the counts are added up as integers, so the result
     does not depend on the number of processes. A picture is scaled so that its shorter side is
-    ``size``; the logits are scaled to the label's own size.
+    ``size``; the logits are scaled to the label's own size. Pixels labelled with an ignored class
+    or one that is left out are not scored, and neither is ever predicted.
 
     Args:
         model: normalised pictures (B, 3, h, w) to logits (B, K, h, w); set to evaluation meanwhile.
@@ -93,11 +102,14 @@ def evaluate(
         ontology: the tree whose leaves the logits stand for.
         accelerator: its device, precision and processes are used.
         size: in pixels.
+        left_out: the classes that are not scored, with the reasons; see ``find_left_out``.
         crop: score the centre square at ``size`` x ``size`` instead.
         workers: loader processes.
         progress: show a progress bar.
     """
+    left_out = left_out or {}
     masks = torch.from_numpy(dataset.spec.leaf_masks(ontology)).to(accelerator.device)
+    masks[[name in left_out for name in dataset.spec.classes]] = False
     counts = torch.zeros(len(masks), len(masks), dtype=torch.int64, device=accelerator.device)
     mine = range(accelerator.process_index, len(dataset), accelerator.num_processes)
     pictures = load(
@@ -125,6 +137,7 @@ def evaluate(
         pictures=len(dataset),
         classes=tuple(names),
         scores=scores(counts[scored][:, scored]),
+        left_out=left_out,
     )
 
 

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-# Letters of shapes: C classes, P pixels.
+# Letters of shapes: T true classes, C predicted classes, P pixels.
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,18 @@ class Scores:
 
 
 def confusion_matrix(
-    truth: Int[Tensor, " P"], prediction: Int[Tensor, " P"], num_classes: int
-) -> Int[Tensor, "C C"]:
-    """Count pixels by their true class (row) and predicted class (column), as int64."""
-    pairs = truth * num_classes + prediction
-    return torch.bincount(pairs, minlength=num_classes**2).view(num_classes, num_classes)
+    truth: Int[Tensor, " P"],
+    prediction: Int[Tensor, " P"],
+    num_true: int,
+    num_predicted: int | None = None,
+) -> Int[Tensor, "T C"]:
+    """Count pixels by their true class (row) and predicted class (column), as int64.
+
+    The two may be counted in different classes; in the same ones unless ``num_predicted`` is given.
+    """
+    columns = num_true if num_predicted is None else num_predicted
+    pairs = truth * columns + prediction
+    return torch.bincount(pairs, minlength=num_true * columns).view(num_true, columns)
 
 
 def scores(confusion: Int[Tensor, "C C"]) -> Scores:

@@ -17,8 +17,9 @@ from harmonize.config import RunConfig
 from harmonize.data.dataset import Batch, MixedSamples, SegmentationDataset, collate
 from harmonize.data.loading import load
 from harmonize.data.mixing import MixedOrder, StepSampler
-from harmonize.errors import HarmonizeError
+from harmonize.errors import HarmonizeError, raise_all
 from harmonize.evaluation.evaluate import DatasetScores, evaluate
+from harmonize.evaluation.left_out import find_left_out, unscorable
 from harmonize.evaluation.results import report_results
 from harmonize.loss.hierarchical import HierarchicalLoss
 from harmonize.models.build import build_model, normalize
@@ -77,6 +78,8 @@ def check_run(config: RunConfig) -> Sources:
     with torch.device("meta"):
         build_model(len(sources.ontology.leaves), **dataclasses.asdict(config.model))
     HierarchicalLoss(sources.target_space(), **dataclasses.asdict(config.loss))
+    entries = (*sources.trained, *sources.also)
+    raise_all(unscorable(sources, [spec for entry, spec in entries if entry.evaluate]))
     return sources
 
 
@@ -204,6 +207,7 @@ class Trainer:
                 self.sources.ontology,
                 accelerator=self.accelerator,
                 size=self.config.data.size,
+                left_out=find_left_out(self.sources, dataset.spec),
                 crop=self.config.evaluate.crop,
                 workers=self.config.data.workers,
             )

@@ -1,0 +1,136 @@
+"""The text of ``harmonize transfer``."""
+
+from pathlib import Path
+
+import pytest
+from tiny import tiny_config, tiny_values, write_project
+
+from harmonize import DatasetSpec, Ontology
+from harmonize.config import RunConfig
+from harmonize.strict_yaml import Value, dump
+from harmonize.transfer import describe_transfer, print_transfer
+
+TITLE = "Classes that can be answered when trained on (rows), asked in the words of (columns)"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return write_project(tmp_path)
+
+
+def test_counts_stand_in_a_table_and_each_pair_says_what_is_left_out_and_why(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_transfer(tiny_config(project, "run"))
+    assert (
+        capsys.readouterr().out
+        == f"""\
+{TITLE}
+
+           fine  coarse
+fine     3 of 3  2 of 2
+coarse   1 of 3  2 of 2
+the mix  3 of 3  2 of 2
+
+the mix: fine + coarse
+
+the mix -> fine: all 3 classes
+the mix -> coarse: all 2 classes
+fine -> coarse: all 2 classes
+
+coarse -> fine: 1 of 3 classes
+  coarser      left, right
+                 only as thing; as one class they can be answered
+"""
+    )
+
+
+def test_only_sets_that_are_trained_on_make_up_the_mix(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = tiny_values(project, "run")
+    assert isinstance(values["datasets"], list)
+    values["evaluate_also"] = [{"spec": str(project / "coarse.yaml"), "evaluate": "val"}]
+    values["datasets"] = values["datasets"][:1]
+    (project / "run.yaml").write_text(dump(values))
+    print_transfer(RunConfig.from_file(project / "run.yaml"))
+    printed = capsys.readouterr().out
+    assert "the mix" not in printed
+    assert "\ntrained on: fine\n" in printed
+    assert "\nfine -> coarse: all 2 classes\n" in printed
+    assert "\ncoarse -> fine: 1 of 3 classes\n" in printed
+
+
+def spec(folder: Path, name: str, meaning: dict[str, list[str]]) -> DatasetSpec:
+    """Write a mapping whose classes mean these nodes of the tree ``tiny``."""
+    nodes: dict[str, Value] = {key: list[Value](value) for key, value in meaning.items()}
+    values: dict[str, Value] = {
+        "name": name,
+        "picture": "{id}.png",
+        "label": "{id}_label.png",
+        "encoding": "ids",
+        "splits": {"train": {"range": [0, 9]}},
+        "classes": {name: number for number, name in enumerate([*meaning, "void"])},
+        "meaning": {"tiny": {**nodes, "void": "ignore"}},
+    }
+    (folder / f"{name}.yaml").write_text(dump(values))
+    return DatasetSpec.from_file(folder / f"{name}.yaml")
+
+
+def test_every_status_has_its_line(tmp_path: Path) -> None:
+    tree = Ontology("background\nthing\n\tleft\n\tright\nsky\nsun\n", name="tiny")
+    one = spec(tmp_path, "one", {"ground": ["background"], "object": ["thing"]})
+    meaning = {
+        "all": ["background", "thing"],
+        "sun": ["sun"],
+        "left": ["left"],
+        "box": ["thing"],
+        "air": ["background", "sky"],
+        "earth": ["background"],
+    }
+    two = spec(tmp_path, "two", meaning)
+    text = describe_transfer(tree, [one, two], [one, two])
+    assert text.endswith(
+        """
+
+one -> two: 2 of 6 classes
+  coarser      left
+                 only as thing
+  overlapping  all
+                 shares background + thing with air, box
+               earth
+                 the same leaves as air
+  never        sun
+                 no trained set labels it
+  answerable   air
+                 may miss sky
+
+two -> one: all 2 classes
+
+two -> two: 3 of 6 classes
+  overlapping  all
+                 shares background + left with left, earth
+               box
+                 shares left with left
+               air
+                 shares background with earth"""
+    )
+
+
+def test_long_lists_are_wrapped(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    print_transfer(RunConfig.from_file(repo / "configs" / "facesynth_lfw.yaml"))
+    printed = capsys.readouterr().out
+    assert max(len(line) for line in printed.splitlines()) <= 100
+    assert (
+        """
+lfw_parts -> face_synthetics: 0 of 19 classes
+  coarser      background, clothing, headwear
+                 only as background + headwear + clothing; as one class they can be answered
+               skin, nose, right_eye, left_eye, right_brow, left_brow, right_ear, left_ear,
+               mouth_interior, top_lip, bottom_lip, neck, glasses, facewear
+                 only as face + ears + neck + glasses + facewear + earring + necklace
+               hair, beard
+                 only as all_hair; as one class they can be answered
+"""
+        in printed
+    )
