@@ -10,7 +10,7 @@ from random_trees import random_label, random_tree_text
 from torch import Tensor
 
 from harmonize import HarmonizeError, HierarchicalLoss, Ontology, TargetSpace
-from harmonize.loss import hierarchical
+from harmonize.loss import eager
 
 TREE = """
 background
@@ -231,7 +231,7 @@ def test_memory_layout_and_chunks_do_not_matter(
     wide[..., 3:14] = values
     layouts = [values.clone(memory_format=torch.channels_last), wide[..., 3:14]]
     results = [run(logits) for logits in layouts]
-    monkeypatch.setitem(hierarchical._CHUNK, "cpu", 50)
+    monkeypatch.setitem(eager.CHUNK, "cpu", 50)
     results.append(run(values.clone()))
     for value, gradient in results:
         assert torch.allclose(value, expected[0], atol=1e-6)

@@ -11,20 +11,15 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, Integer
+from jaxtyping import Float, Int, Integer
 from torch import Tensor, nn
 
 from harmonize.errors import HarmonizeError
-from harmonize.loss.tables import loss_tables
+from harmonize.loss.eager import eager_sums
+from harmonize.loss.tables import LossTables, loss_tables
 from harmonize.targets import TargetSpace
 
-# Letters of shapes: B pictures, K leaves, H x W pixels, P pixels in a row, D depths, S sets.
-
-_CHUNK = {"cpu": 1 << 18, "cuda": 1 << 24}
-"""Logits per chunk: on a CPU few enough for the cache, on a GPU enough to keep it busy."""
-_TINY = 1e-30
-"""Group sums below this, relative to the pixel's largest logit, are done again with a maximum of
-their own."""
+# Letters of shapes: B pictures, K leaves, H x W pixels, D depths, N codes and one for ignore.
 
 
 @dataclass(frozen=True)
@@ -57,12 +52,6 @@ class HierarchicalLoss(nn.Module):
         depth_weights: weight of the term at depth 1, ..., D; all 1 unless given.
     """
 
-    members: Tensor
-    set_of: Tensor
-    weight: Tensor
-    resolved: Tensor
-    labelled: Tensor
-
     def __init__(
         self,
         space: TargetSpace,
@@ -74,7 +63,7 @@ class HierarchicalLoss(nn.Module):
     ) -> None:
         super().__init__()
         self.num_leaves = len(space.ontology.leaves)
-        self.num_codes = 0
+        self.num_codes = -1
         self.ignore = space.ignore
         self._space = space
         self._make_tables = partial(
@@ -99,38 +88,41 @@ class HierarchicalLoss(nn.Module):
         Raises:
             HarmonizeError: shapes that do not fit, or codes out of range.
         """
-        terms = self.terms(logits, codes)
-        return terms.total.sum() / terms.labelled.sum().clamp(min=1)
+        rows = self._rows(logits, codes)
+        labelled = (self._count_codes(rows) * self._tables.labelled).sum()
+        # The mean's divisor goes into the weights, which saves a pass over the gradient.
+        tables = self._tables.scaled(1 / labelled.clamp(min=1))
+        with torch.autocast(logits.device.type, enabled=False):
+            total, _ = _WithGradient.apply(logits, rows, tables, False)
+        return total.sum()
 
     def terms(self, logits: Float[Tensor, "B K H W"], codes: Integer[Tensor, "B H W"]) -> LossTerms:
         """Return the loss as sums; arguments and errors as for ``forward``."""
         rows = self._rows(logits, codes)
+        tables = self._tables
         with torch.autocast(logits.device.type, enabled=False):
-            total, by_depth = _HierarchicalLoss.apply(
-                logits, rows, self.members, self.set_of, self.weight
-            )
+            total, by_depth = _WithGradient.apply(logits, rows, tables, True)
         pixels = self._count_codes(rows)
         return LossTerms(
             total=total,
             by_depth=by_depth,
-            resolved=(pixels[:, None] * self.resolved).sum(2),
-            labelled=(pixels * self.labelled).sum(1),
+            resolved=(pixels[:, :, None] * tables.resolved).sum(1),
+            labelled=(pixels * tables.labelled).sum(1),
         )
 
     def count_labelled(self, codes: Integer[Tensor, "B H W"]) -> Int[Tensor, ""]:
         """Return the number of pixels that ``forward`` would take the mean over."""
         self._update(codes.device)
-        rows = torch.where(codes == self.ignore, self.num_codes, codes.long())
-        return self.labelled[rows].sum()
+        return self._tables.labelled[self._row_of.take(codes.long())].sum()
 
     def _update(self, device: torch.device) -> None:
         """Have the tables on a device, with all codes that the space has given."""
-        if self.num_codes != self._space.num_codes:
+        if self.num_codes != self._space.num_codes or self._row_of.device != device:
             self.num_codes = self._space.num_codes
-            for name, table in vars(self._make_tables()).items():
-                self.register_buffer(name, table.contiguous(), persistent=False)
-        if self.weight.device != device:
-            self.to(device)
+            self._tables = self._make_tables().to(device)
+            self._row_of = torch.full((self.ignore + 1,), -1, device=device)
+            self._row_of[: self.num_codes] = torch.arange(self.num_codes, device=device)
+            self._row_of[self.ignore] = self.num_codes
 
     def _rows(self, logits: Tensor, codes: Tensor) -> Int[Tensor, "B HW"]:
         """Check the arguments; return each pixel's row in the tables."""
@@ -147,14 +139,14 @@ class HierarchicalLoss(nn.Module):
             )
         self._update(logits.device)
         codes = codes.to(logits.device, torch.long).flatten(1)
-        ignored = codes == self.ignore
-        wrong = ((codes < 0) | (codes >= self.num_codes)) & ~ignored
+        rows = self._row_of.take(codes.clamp(0, self.ignore))
+        wrong = (rows < 0) | (codes < 0) | (codes > self.ignore)
         if wrong.any():
             found = np.unique(codes[wrong].numpy(force=True))[:5].tolist()
             raise HarmonizeError(
                 f"codes must be in 0..{self.num_codes - 1} or {self.ignore} (ignore), got {found}"
             )
-        return torch.where(ignored, self.num_codes, codes)
+        return rows
 
     def _count_codes(self, rows: Int[Tensor, "B HW"]) -> Int[Tensor, "B N"]:
         size = self.num_codes + 1
@@ -162,103 +154,33 @@ class HierarchicalLoss(nn.Module):
         return torch.bincount((first + rows).flatten(), minlength=len(rows) * size).view(-1, size)
 
 
-class _HierarchicalLoss(torch.autograd.Function):
-    """Loss and gradient in one pass over chunks of pixels, with one exponential per logit."""
+class _WithGradient(torch.autograd.Function):
+    """The loss of each picture, whose gradient is worked out in the same pass."""
 
     @staticmethod
     def forward(
-        ctx: Any, logits: Tensor, rows: Tensor, members: Tensor, set_of: Tensor, weight: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        batch, leaves = logits.shape[:2]
-        depths, pixels = len(set_of), rows.shape[1]
+        ctx: Any, logits: Tensor, rows: Tensor, tables: LossTables, by_depth: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        sums = eager_sums(logits, rows, tables, by_depth=by_depth, gradient=ctx.needs_input_grad[0])
+        ctx.gradient, ctx.tables = sums.gradient, tables
+        ctx.save_for_backward(logits, rows)
+        if sums.by_depth is not None:
+            ctx.mark_non_differentiable(sums.by_depth)
         exact = logits.dtype if logits.dtype == torch.float64 else torch.float32
-        unions = members[: -leaves - 1].to(exact)
-        weight = weight.to(exact)
-        by_depth = torch.zeros(batch, depths, dtype=torch.float64, device=logits.device)
-        total = torch.zeros(batch, dtype=torch.float64, device=logits.device)
-        gradient = _empty_like(logits) if ctx.needs_input_grad[0] else None
-        size = max(_CHUNK.get(logits.device.type, _CHUNK["cuda"]) // leaves, 1)
-        for picture in range(batch):
-            flat = logits[picture].flatten(1)
-            for start in range(0, pixels, size):
-                part = slice(start, start + size)
-                row = rows[picture, part]
-                terms, chunk_gradient = _chunk(
-                    flat[:, part].to(exact), set_of[:, row], weight[:, row], unions, members
-                )
-                by_depth[picture] += terms.sum(1, dtype=torch.float64)
-                total[picture] += (terms * weight[:, row]).sum(dtype=torch.float64)
-                if gradient is not None:
-                    gradient[picture].view(leaves, -1)[:, part] = chunk_gradient
-        ctx.gradient = gradient
-        ctx.mark_non_differentiable(by_depth)
-        return total.to(exact), by_depth
+        return sums.total.to(exact), sums.by_depth
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
-        ctx: Any, total: Tensor, _: Tensor
-    ) -> tuple[Tensor | None, None, None, None, None]:
-        return ctx.gradient * total[:, None, None, None], None, None, None, None
-
-
-def _empty_like(logits: Float[Tensor, "B K H W"]) -> Float[Tensor, "B K H W"]:
-    """Return memory in which the pixels of a picture can be viewed as one row."""
-    last = logits.is_contiguous(memory_format=torch.channels_last)
-    layout = torch.channels_last if last else torch.contiguous_format
-    return torch.empty(logits.shape, dtype=logits.dtype, device=logits.device, memory_format=layout)
-
-
-def _chunk(
-    logits: Float[Tensor, "K P"],
-    sets: Int[Tensor, "D P"],
-    weight: Float[Tensor, "D P"],
-    unions: Float[Tensor, "R K"],
-    members: Bool[Tensor, "S K"],
-) -> tuple[Float[Tensor, "D P"], Float[Tensor, "K P"]]:
-    """Return the terms L_d of a chunk of pixels and the gradient of their weighted sum."""
-    pixels = logits.shape[1]
-    sums = logits.new_empty(len(members), pixels)
-    exponentials = sums[len(unions) : -1]
-    torch.sub(logits, logits.amax(0), out=exponentials).exp_()
-    torch.mm(unions, exponentials, out=sums[: len(unions)])
-    torch.sum(exponentials, 0, out=sums[-1])
-    label_sums = sums.gather(0, sets)
-    terms = sums[-1].log() - label_sums.log()
-    # d/dx of -log(sum over S_d) is -x's share of the sum, for the leaves in S_d alone.
-    share = torch.zeros_like(sums).scatter_add_(0, sets, weight / label_sums)
-    pull = weight.sum(0) / sums[-1] - share[len(unions) : -1]
-    gradient = torch.addmm(pull, unions.T, share[: len(unions)], alpha=-1).mul_(exponentials)
-    underflow = (label_sums < _TINY).any(0)
-    if underflow.any():
-        rare = underflow.nonzero()[:, 0]
-        terms[:, rare], gradient[:, rare] = _exact_chunk(
-            logits[:, rare], sets[:, rare], weight[:, rare], members
-        )
-    return terms, gradient
-
-
-def _exact_chunk(
-    logits: Float[Tensor, "K P"],
-    sets: Int[Tensor, "D P"],
-    weight: Float[Tensor, "D P"],
-    members: Bool[Tensor, "S K"],
-) -> tuple[Float[Tensor, "D P"], Float[Tensor, "K P"]]:
-    """Do as ``_chunk``, each logsumexp with a maximum of its own, for any finite logits.
-
-    In float64, since float32 holds a logsumexp of 1e4 to no better than 1e-3.
-    """
-    with torch.enable_grad():
-        leaf_logits = logits.detach().double().requires_grad_()
-        terms = reference_terms(leaf_logits, sets, members)
-        (gradient,) = torch.autograd.grad((terms * weight).sum(), leaf_logits)
-    return terms.detach().to(logits.dtype), gradient.to(logits.dtype)
-
-
-def reference_terms(
-    logits: Float[Tensor, "K P"], sets: Int[Tensor, "D P"], members: Bool[Tensor, "S K"]
-) -> Float[Tensor, "D P"]:
-    """Return L_d of each pixel by the definition (equation 4); slow, and plain to read."""
-    inside = members[sets]  # (D, P, K)
-    label_logits = logits.T.masked_fill(~inside, -torch.inf)
-    return logits.logsumexp(0) - label_logits.logsumexp(2)
+        ctx: Any, total: Tensor, _: Tensor | None
+    ) -> tuple[Tensor, None, None, None]:
+        # The only reference is given away, so that autograd need not copy the gradient; a second
+        # pass back works it out anew.
+        gradient, ctx.gradient = ctx.gradient, None
+        if gradient is None:
+            logits, rows = ctx.saved_tensors
+            gradient = eager_sums(logits, rows, ctx.tables, by_depth=False, gradient=True).gradient
+        assert gradient is not None
+        if gradient.is_cuda or bool((total != 1).any()):  # on a GPU asking costs more
+            gradient.mul_(total[:, None, None, None])
+        return gradient, None, None, None

@@ -1,39 +1,62 @@
 """What the loss knows about each code: the sets S_1, ..., S_D of its label and their weights."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
-from numpy import ndarray
 from torch import Tensor
 
 from harmonize.errors import HarmonizeError
 from harmonize.targets import TargetSpace
 
-# Letters of shapes: K leaves, D depths, N codes and one more row for ignore, R sets of several
-# leaves, S = R + K + 1 sets in all: the R, then the single leaves, then the set of all leaves.
+# Letters of shapes: K leaves, D depths, N codes and one more row for ignore, U depths at which some
+# label's set has several leaves, S distinct such sets and, last, the set of all leaves.
 
 
 @dataclass(frozen=True)
 class LossTables:
     """Look-ups from a code to what its label teaches; the last row of each stands for ignore.
 
+    The sets S_d of one leaf are kept apart from those of several: their sums are single logits.
+
     Attributes:
-        members: the leaves of each set.
-        set_of: the number of S_d for d = 1..D; where d is not resolved, the set of all leaves,
-            whose term is zero.
-        weight: of the term at each depth; zero where it does not count.
+        agreement: the deepest resolved depth d at which a leaf is still in S_d, else 0.
         resolved: the depths that the label resolves.
+        weight: of the term at each depth; zero where it does not count.
         labelled: whether the pixel counts in the batch's mean.
+        members: the leaves of each set of several leaves.
+        depth_of: the depth, from 0, of each column of ``set_of`` and ``set_weight``.
+        set_of: the number of S_d where it has several leaves, else of the set of all leaves.
+        set_weight: of that set's term, else zero.
+        leaf: the only leaf of S_d at the depths where it is one, or any.
+        leaf_weight: the weight of those depths' terms together.
+        is_leaf: the depths where S_d is one leaf.
     """
 
-    members: Bool[Tensor, "S K"]
-    set_of: Int[Tensor, "D N"]
-    weight: Float[Tensor, "D N"]
-    resolved: Bool[Tensor, "D N"]
+    agreement: UInt8[Tensor, "N K"]
+    resolved: Bool[Tensor, "N D"]
+    weight: Float[Tensor, "N D"]
     labelled: Bool[Tensor, " N"]
+    members: Bool[Tensor, "S K"]
+    depth_of: Int[Tensor, " U"]
+    set_of: Int[Tensor, "N U"]
+    set_weight: Float[Tensor, "N U"]
+    leaf: Int[Tensor, " N"]
+    leaf_weight: Float[Tensor, " N"]
+    is_leaf: Bool[Tensor, "N D"]
+
+    def to(self, device: torch.device) -> "LossTables":
+        """Move to a device."""
+        return LossTables(**{name: table.to(device) for name, table in vars(self).items()})
+
+    def scaled(self, factor: Float[Tensor, ""]) -> "LossTables":
+        """Multiply all weights."""
+        weights = ("weight", "set_weight", "leaf_weight")
+        scaled = {name: getattr(self, name) * factor for name in weights}
+        return dataclasses.replace(self, **scaled)
 
 
 def loss_tables(
@@ -49,22 +72,38 @@ def loss_tables(
     Raises:
         HarmonizeError: not as many depth weights as the ontology has depths.
     """
+    pad = torch.nn.functional.pad
+    agreement = pad(torch.as_tensor(space.agreement), (0, 0, 0, 1))
     depths = torch.arange(1, space.ontology.depth + 1)
-    resolved = depths[:, None] <= torch.as_tensor(space.num_resolved)  # (D, N - 1)
-    labelled = torch.ones(space.num_codes, dtype=torch.bool)
+    labelled = pad(torch.ones(space.num_codes, dtype=torch.bool), (0, 1))
     if coarse == "ignore":
-        labelled = torch.as_tensor(space.masks.sum(1) == 1)
-        resolved = resolved & labelled
-    resolved = torch.nn.functional.pad(resolved, (0, 1))
-    labelled = torch.nn.functional.pad(labelled, (0, 1))
+        labelled = pad(torch.as_tensor(space.masks.sum(1) == 1), (0, 1))
+    resolved = depths <= pad(torch.as_tensor(space.num_resolved), (0, 1))[:, None]
+    resolved = resolved & labelled[:, None]
     kept = resolved
     if terms == "finest":
-        kept = resolved & (resolved.cumsum(0) == resolved.sum(0))
-    weight = kept * _depth_weights(depth_weights, space)[:, None]
+        kept = resolved & (resolved.cumsum(1) == resolved.sum(1, keepdim=True))
+    weight = kept * _depth_weights(depth_weights, space)
     if weighting == "mean":
-        weight = weight / kept.sum(0).clamp(min=1)
-    members, set_of = _sets(space.agreement, resolved)
-    return LossTables(members, set_of, weight.float(), resolved, labelled)
+        weight = weight / kept.sum(1, keepdim=True).clamp(min=1)
+    inside = agreement[:, None] >= depths[:, None]  # (N, D, K)
+    is_leaf = resolved & (inside.sum(2) == 1)
+    is_set = resolved & ~is_leaf
+    members, set_of = _number(inside, is_set)
+    used = is_set.any(0).nonzero()[:, 0]
+    return LossTables(
+        agreement=agreement,
+        resolved=resolved,
+        weight=weight,
+        labelled=labelled,
+        members=members,
+        depth_of=used,
+        set_of=set_of[:, used],
+        set_weight=(weight * is_set)[:, used],
+        leaf=(inside & is_leaf[..., None]).any(1).byte().argmax(1),
+        leaf_weight=(weight * is_leaf).sum(1),
+        is_leaf=is_leaf,
+    )
 
 
 def _depth_weights(weights: tuple[float, ...] | None, space: TargetSpace) -> Float[Tensor, " D"]:
@@ -78,24 +117,19 @@ def _depth_weights(weights: tuple[float, ...] | None, space: TargetSpace) -> Flo
     return torch.tensor(weights)
 
 
-def _sets(
-    agreement: UInt8[ndarray, "codes K"], resolved: Bool[Tensor, "D N"]
-) -> tuple[Bool[Tensor, "S K"], Int[Tensor, "D N"]]:
-    """Number the distinct sets S_d; return their members and the number at each depth and code."""
-    leaves = agreement.shape[1]
-    unions: dict[tuple[bool, ...], int] = {}
-    set_of = torch.full(resolved.shape, -1, dtype=torch.long)
-    for depth, code in np.argwhere(resolved.numpy()).tolist():
-        members = agreement[code] > depth
-        if members.sum() == 1:
-            set_of[depth, code] = -2 - int(members.argmax())  # a leaf; numbered below
-        else:
-            set_of[depth, code] = unions.setdefault(tuple(members.tolist()), len(unions))
-    num_unions = len(unions)
-    set_of = torch.where(set_of < -1, num_unions - 2 - set_of, set_of)
-    set_of = torch.where(set_of == -1, num_unions + leaves, set_of)
-    members = torch.ones(num_unions + leaves + 1, leaves, dtype=torch.bool)
-    if unions:
-        members[:num_unions] = torch.tensor(list(unions))
-    members[num_unions:-1] = torch.eye(leaves, dtype=torch.bool)
-    return members, set_of
+def _number(
+    inside: Bool[Tensor, "N D K"], is_set: Bool[Tensor, "N D"]
+) -> tuple[Bool[Tensor, "S K"], Int[Tensor, "N D"]]:
+    """Number the distinct sets; the last is the set of all leaves, and stands where none is."""
+    leaves = inside.shape[2]
+    everything = torch.ones(1, leaves, dtype=torch.bool)
+    numbers: dict[bytes, int] = {}
+    sets: list[Bool[Tensor, " K"]] = []
+    set_of = torch.full(is_set.shape, -1)
+    for code, depth in np.argwhere(is_set.numpy()).tolist():
+        members = inside[code, depth]
+        number = numbers.setdefault(members.numpy().tobytes(), len(sets))
+        if number == len(sets):
+            sets.append(members[None])
+        set_of[code, depth] = number
+    return torch.cat([*sets, everything]), set_of.where(set_of >= 0, len(sets))
