@@ -27,25 +27,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     check.add_argument(
         "--csv", type=Path, metavar="FILE", help="write a config's supervision table here"
     )
-    check.set_defaults(run=_check)
+    check.set_defaults(run_command=_check)
+
+    new = commands.add_parser("new", help="draft a mapping from a folder of pictures and labels")
+    new.add_argument("folder", type=Path, metavar="DATASET_DIR")
+    new.add_argument("--tree", type=Path, metavar="FILE", help="whose nodes the classes mean")
+    new.add_argument(
+        "--run", type=Path, metavar="RUN_DIR", help="a trained network that tells what classes mean"
+    )
+    new.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="the mapping (default: NAME.yaml)"
+    )
+    new.add_argument("--name", help="of the data set (default: the folder's)")
+    new.add_argument(
+        "--scan", type=_count, default=200, metavar="N", help="label files to read (default: 200)"
+    )
+    new.set_defaults(run_command=_new)
 
     tree = commands.add_parser("tree", help="draw a tree, or a config's tree with its data sets")
     tree.add_argument("file", metavar="FILE")
-    tree.set_defaults(run=lambda given: _tree(given.file))
+    tree.set_defaults(run_command=lambda given: _tree(given.file))
 
     transfer = commands.add_parser(
         "transfer", help="which data set's classes a network trained on another can answer"
     )
     transfer.add_argument("config", metavar="CONFIG")
-    transfer.set_defaults(run=lambda given: _transfer(given.config))
+    transfer.set_defaults(run_command=lambda given: _transfer(given.config))
 
     demo = commands.add_parser("demo-data", help="write two small synthetic face sets")
     demo.add_argument("folder", type=Path, metavar="DIR")
-    demo.set_defaults(run=lambda given: _demo_data(given.folder))
+    demo.set_defaults(run_command=lambda given: _demo_data(given.folder))
 
     given = parser.parse_args(arguments)
     with mistakes_shown():
-        return given.run(given)
+        return given.run_command(given)
 
 
 def _count(text: str) -> int:
@@ -64,6 +79,20 @@ def _check(given: argparse.Namespace) -> int:
         progress=sys.stderr.isatty(),
     )
     return 1 if check(files, options) else 0
+
+
+def _new(given: argparse.Namespace) -> int:
+    from harmonize.drafting.draft import new_mapping  # needed by this command alone
+
+    new_mapping(
+        given.folder,
+        tree=given.tree,
+        run=given.run,
+        output=given.output,
+        name=given.name,
+        scan=given.scan,
+    )
+    return 0
 
 
 def _tree(name: str) -> int:

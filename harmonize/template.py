@@ -130,8 +130,11 @@ class Template:
         return re.compile("".join(pieces))
 
     def glob(self) -> str:
-        """Return the template with a wildcard for every field."""
-        return "".join(literal + ("" if field is None else "*") for literal, field in self._parts)
+        """Return the template as a glob pattern, with a wildcard for every field."""
+        return "".join(
+            re.sub(r"[\[?]", r"[\g<0>]", literal) + ("" if field is None else "*")
+            for literal, field in self._parts
+        )
 
     def _value(self, field: _Field, fields: Fields) -> str:
         if field.name not in fields:

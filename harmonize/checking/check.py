@@ -10,11 +10,11 @@ from harmonize.checking.files import check_files
 from harmonize.checking.lint import STATIC, config_findings, mapping_findings, tree_findings
 from harmonize.checking.scan import SplitScan
 from harmonize.checking.supervision import Source, Supervision
-from harmonize.config import DatasetEntry, RunConfig, find_file
-from harmonize.errors import HarmonizeError
+from harmonize.config import SHIPPED, DatasetEntry, RunConfig, find_file
+from harmonize.errors import HarmonizeError, near_matches
 from harmonize.ontology import Ontology
 from harmonize.spec import DatasetSpec
-from harmonize.strict_yaml import Document, load_file
+from harmonize.strict_yaml import Document, Value, load_file
 from harmonize.training.trainer import check_run
 
 T = TypeVar("T")
@@ -53,9 +53,22 @@ class Report:
     notes: list[str] = field(default_factory=list[str])
     tables: list[Supervision] = field(default_factory=list[Supervision])
 
+    def tell(self, *problems: object) -> None:
+        """Add the problems that are not there yet."""
+        new = dict.fromkeys(map(str, problems))
+        self.problems += [problem for problem in new if problem not in self.problems]
+
 
 def check(names: Sequence[str], options: Options) -> int:
-    """Check every file, print all that is found, and return the number of problems."""
+    """Check every file, print all that is found, and return the number of problems.
+
+    Raises:
+        HarmonizeError: the supervision table cannot be written.
+    """
+    if options.csv is not None and options.csv.is_dir():
+        raise HarmonizeError(f"--csv {options.csv}: is a folder; name a file")
+    if options.csv is not None and not options.csv.absolute().parent.is_dir():
+        raise HarmonizeError(f"--csv {options.csv}: its folder does not exist; make it first")
     trees = {Path(name).stem: find_file(name) for name in names if not _is_yaml(Path(name))}
     number = 0
     tables: list[Supervision] = []
@@ -64,18 +77,24 @@ def check(names: Sequence[str], options: Options) -> int:
         try:
             _Check(find_file(name), trees, options, report).run()
         except HarmonizeError as error:
-            report.problems += error.problems
+            report.tell(*error.problems)
         for table in report.tables:
             print(f"{table.table()}\n")
-        lines = report.problems or [f"{name}: {report.summary}"]
-        print("\n".join([*lines, *(f"  note: {note}" for note in report.notes)]), flush=True)
+        lines = list(report.problems) or [f"{name}: {report.summary}"]
+        lines += [f"  note: {note}" for note in report.notes]
+        print("\n".join(map(_printable, lines)), flush=True)
         number += len(report.problems)
         tables += report.tables
+    if number:
+        print(f"{number} problem{'s' if number > 1 else ''}", flush=True)
     if options.csv is not None:
         _write_csv(tables, options.csv)
-    if number:
-        print(f"{number} problem{'s' if number > 1 else ''}")
     return number
+
+
+def _printable(line: str) -> str:
+    """Escape what would break a line or cannot be shown, as file names may hold it."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in line)
 
 
 def _is_yaml(path: Path) -> bool:
@@ -104,7 +123,7 @@ class _Check:
     def _tree(self) -> None:
         tree = Ontology.from_file(self._path)
         self._report.summary = f"a tree of {len(tree.leaves)} leaves and {tree.depth} depths"
-        self._report.problems += map(str, tree_findings(tree))
+        self._report.tell(*tree_findings(tree))
 
     def _mapping(self) -> None:
         """Hold a mapping against its trees and its files."""
@@ -114,12 +133,15 @@ class _Check:
         for name in spec.meaning:
             try:
                 tree = Ontology.from_file(self._tree_file(spec, name))
-                self._report.problems += map(str, mapping_findings(spec, tree, accepted))
+                self._report.tell(*mapping_findings(spec, tree, accepted))
+                if not spec.leaf_masks(tree).any():
+                    where = spec.document.where(("meaning", name))
+                    self._report.tell(f"{where}: ignores every class, so there is nothing to learn")
                 served.append(tree)
             except HarmonizeError as error:
-                self._report.problems += error.problems
+                self._report.tell(*error.problems)
         if len(served) == len(spec.meaning):
-            self._report.problems += accepted.unused(STATIC)
+            self._report.tell(*accepted.unused(STATIC))
         scans = self._scan(spec, tuple(spec.splits), served, self._roots(), accepted)
         classes, trees = len(spec.classes), ", ".join(spec.meaning)
         self._report.summary = f"a mapping of {classes} classes to {trees}{_read(scans.values())}"
@@ -131,18 +153,18 @@ class _Check:
             if place is not None and place.is_file():
                 return place
         where = spec.document.where(("meaning", name))
-        raise HarmonizeError(f"{where}: there is no tree trees/{name}.txt; name its file as well")
+        advice = near_matches(name, [path.stem for path in sorted(SHIPPED.glob("trees/*.txt"))])
+        raise HarmonizeError(
+            f"{where}: there is no tree trees/{name}.txt; {advice}, or name its file as well"
+        )
 
     def _config(self, document: Document) -> None:
         """Check all that a config names, and count what its data sets teach."""
-        config = RunConfig.from_file(self._path, self._options.overrides)
-        try:
-            check_run(config)
-        except HarmonizeError as error:
-            self._report.problems += error.problems
+        config = self._run_config(document)
+        self._right(check_run, config)
         is_right = not self._report.problems
         tree = self._right(Ontology.from_file, find_file(config.ontology))
-        self._report.problems += map(str, tree_findings(tree) if tree else [])
+        self._report.tell(*(tree_findings(tree) if tree else []))
         sets: list[_Set] = []
         for entry in (*config.datasets, *config.evaluate_also):
             spec = self._right(DatasetSpec.from_file, find_file(entry.spec), entry.override)
@@ -152,13 +174,28 @@ class _Check:
         if tree and is_right:
             accepted = Accepted(config.accept, document)
             specs = [one.spec for one in trained]
-            self._report.problems += map(str, config_findings(tree, specs, accepted, document))
-            self._report.problems += accepted.unused(CONFIG_FINDINGS)
+            self._report.tell(*config_findings(tree, specs, accepted, document))
+            self._report.tell(*accepted.unused(CONFIG_FINDINGS))
             taught = [source for one in trained if (source := one.source()) is not None]
             self._report.tables += [Supervision(tree, taught)] if taught else []
         names = ", ".join(one.spec.name for one in sets)
         read = _read(scan for one in sets for scan in one.scans.values())
         self._report.summary = f"a config of {names} on the tree {config.ontology}{read}"
+
+    def _run_config(self, document: Document) -> RunConfig:
+        """Read a config, or at least what it names, if other keys are wrong."""
+        for assignment in self._options.overrides:
+            document.override(assignment)
+        config = self._right(RunConfig.from_document, document)
+        if config is not None:
+            return config
+        named: dict[str, Value] = {
+            key: document.get((key,))
+            for key in ("ontology", "datasets", "evaluate_also")
+            if document.get((key,)) is not None
+        }
+        named["data"] = {"roots": document.get(("data", "roots")) or {}}
+        return RunConfig.from_document(Document(document.source, named, document.places))
 
     def _dataset(
         self, entry: DatasetEntry, spec: DatasetSpec, tree: Ontology | None, roots: dict[str, str]
@@ -167,17 +204,17 @@ class _Check:
         accepted = Accepted(spec.accept, spec.document)
         trees = [tree] if tree and self._right(spec.leaf_masks, tree) is not None else []
         for served in trees:
-            self._report.problems += map(str, mapping_findings(spec, served, accepted))
+            self._report.tell(*mapping_findings(spec, served, accepted))
         splits = dict.fromkeys(name for name in (entry.train, entry.evaluate) if name)
-        known = [name for name in splits if name in spec.splits]
+        known = [name for name in splits if self._right(spec.split, name) is not None]
         return _Set(entry, spec, self._scan(spec, known, trees, roots, accepted))
 
-    @staticmethod
-    def _right(make: Callable[..., T], *arguments: object) -> T | None:
-        """Return what is made, or None if it has mistakes; these were told already."""
+    def _right(self, make: Callable[..., T], *arguments: object) -> T | None:
+        """Return what is made, or tell its mistakes and return None."""
         try:
             return make(*arguments)
-        except HarmonizeError:
+        except HarmonizeError as error:
+            self._report.tell(*error.problems)
             return None
 
     def _scan(
@@ -195,13 +232,15 @@ class _Check:
         try:
             root = spec.folder(roots)
         except HarmonizeError as error:
-            told = self._report.notes if number is None else self._report.problems
-            told += error.problems
+            if number is None:
+                self._report.notes += error.problems
+            else:
+                self._report.tell(*error.problems)
             return {}
         scans, problems = check_files(
             spec, splits, trees, root, accepted, number=number, progress=self._options.progress
         )
-        self._report.problems += problems
+        self._report.tell(*problems)
         return scans
 
     def _roots(self) -> dict[str, str]:
@@ -211,6 +250,10 @@ class _Check:
             document.override(assignment)
         roots = document.get(("data", "roots"))
         named = roots if isinstance(roots, dict) else {}
+        for name, folder in named.items():
+            if not isinstance(folder, str):
+                where = document.where(("data", "roots", name))
+                raise HarmonizeError(f"{where}: expected a folder, got {folder!r}")
         return {name: str(folder) for name, folder in named.items()}
 
 
@@ -239,7 +282,8 @@ def _read(scans: Iterable[SplitScan]) -> str:
 def _write_csv(tables: Sequence[Supervision], path: Path) -> None:
     if not tables:
         raise HarmonizeError(
-            f"--csv {path}: there is nothing to write; it needs a config whose data is there"
+            f"--csv {path}: there is nothing to write; it needs a config that can be trained, "
+            "whose data is there and read"
         )
     if len(tables) > 1:
         raise HarmonizeError(f"--csv {path}: takes one config at a time, got {len(tables)}")

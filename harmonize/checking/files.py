@@ -10,7 +10,7 @@ from harmonize.checking.findings import Finding
 from harmonize.checking.lint import side
 from harmonize.checking.scan import Pair, SplitScan, scan_split
 from harmonize.class_values import write_value
-from harmonize.data.index import list_files, unlabelled_pictures
+from harmonize.data.index import FileIndex, list_files, unlabelled_pictures
 from harmonize.errors import HarmonizeError
 from harmonize.ontology import Ontology
 from harmonize.spec import DatasetSpec
@@ -44,39 +44,52 @@ def check_files(
         number: label files to read per split; all unless given.
         progress: show progress bars.
     """
-    problems: list[str] = []
+    lists, problems = _list_splits(spec, splits, root)
     try:
         spec = spec.with_ids(root)
     except HarmonizeError as error:
-        return {}, list(error.problems)
+        return {}, [*error.problems, *problems, *map(str, _unlabelled(spec, root, accepted))]
+    sides = [(pair, tree) for tree in ontologies for pair in _sides(spec, tree)]
+    pairs = tuple(dict.fromkeys(pair for pair, _ in sides))
     found: dict[str, SplitScan] = {}
-    pairs = {pair: tree for tree in ontologies for pair in _sides(spec, tree)}
+    known: set[tuple[str, str]] = set()
+    for name, files in lists.items():
+        found[name] = scan_split(
+            spec, files, root, number=number, pairs=pairs, known=known, progress=progress
+        )
+        problems += _first(found[name].problems, f"{spec.name} {name}")
+    is_whole = not problems and all(scan.read == scan.files for scan in found.values())
+    problems += _unknown_values(spec, list(found.values()))
+    findings = [
+        *(_never_seen(spec, found, accepted) if is_whole and found else []),
+        *_unlabelled(spec, root, accepted),
+        *_wrong_sides(spec, list(found.values()), sides, accepted),
+    ]
+    return found, [*problems, *map(str, findings)]
+
+
+def _list_splits(
+    spec: DatasetSpec, splits: Sequence[str], root: Path
+) -> tuple[dict[str, FileIndex], list[str]]:
+    """List the files of each split that has any, and tell what is wrong with the others."""
+    lists: dict[str, FileIndex] = {}
+    problems: list[str] = []
     for name in splits:
         try:
-            files, missing = list_files(spec, name, root)
+            files, wrong = list_files(spec, name, root)
         except HarmonizeError as error:
             problems += error.problems
             continue
-        problems += [missing] if missing else []
-        if not len(files):
-            continue
-        scan = scan_split(spec, files, root, number=number, pairs=tuple(pairs), progress=progress)
-        problems += _first(scan.problems, f"{spec.name} {name}")
-        found[name] = scan
-    scans = list(found.values())
-    problems += _unknown_values(spec, scans)
-    findings = [
-        *(_never_seen(spec, scans, accepted) if len(found) == len(splits) else []),
-        *_unlabelled(spec, root, accepted),
-        *_wrong_sides(spec, scans, pairs, accepted),
-    ]
-    return found, [*problems, *map(str, findings)]
+        problems += wrong
+        if len(files):
+            lists[name] = files
+    return lists, problems
 
 
 def _first(problems: list[str], what: str) -> list[str]:
     """Return the first problems, and how many more there are."""
     rest = len(problems) - _SHOWN
-    more = [f"{what}: {rest} more files like these"] if rest > 0 else []
+    more = [f"{what}: {rest} more lines like these"] if rest > 0 else []
     return [*problems[:_SHOWN], *more]
 
 
@@ -100,17 +113,17 @@ def _unknown_values(spec: DatasetSpec, scans: Sequence[SplitScan]) -> list[str]:
     return [*problems[:_SHOWN], *more]
 
 
-def _never_seen(spec: DatasetSpec, scans: Sequence[SplitScan], accepted: Accepted) -> list[Finding]:
+def _never_seen(
+    spec: DatasetSpec, scans: dict[str, SplitScan], accepted: Accepted
+) -> list[Finding]:
     """Find classes that are in no label file, where all were read without fault."""
-    if not scans or any(scan.read < scan.files or scan.problems for scan in scans):
-        return []
-    seen = np.sum([scan.pixels for scan in scans], axis=0) > 0
+    seen = np.sum([scan.pixels for scan in scans.values()], axis=0) > 0
     ignored = {name for nodes in spec.meaning.values() for name in nodes if not nodes[name]}
     return [
         Finding(
             "never-seen",
             spec.document.where(("classes", name)),
-            f"{name!r} is in no label file; check its value, or remove it",
+            f"{name!r} is in no label file of {', '.join(scans)}; check its value, or remove it",
         )
         for name, is_seen in zip(spec.classes, seen.tolist(), strict=True)
         if not is_seen and name not in ignored and not accepted.has("never-seen", name)
@@ -118,13 +131,17 @@ def _never_seen(spec: DatasetSpec, scans: Sequence[SplitScan], accepted: Accepte
 
 
 def _unlabelled(spec: DatasetSpec, root: Path, accepted: Accepted) -> list[Finding]:
-    pictures = unlabelled_pictures(spec, root)
-    if not pictures or accepted.has("unlabelled"):
+    pictures = [
+        picture
+        for picture in unlabelled_pictures(spec, root)
+        if not accepted.has("unlabelled", picture)
+    ]
+    if not pictures:
         return []
     shown = ", ".join(pictures[:3]) + (", ..." if len(pictures) > 3 else "")
     text = (
-        f"{len(pictures)} pictures in {root} have no label, such as {shown}; they are not used; "
-        "move them away, or say `accept: {unlabelled: all}` in the mapping"
+        f"{len(pictures)} files in {root} fit `picture` but have no label, such as {shown}; they "
+        "are not used; move them away, or say `accept: {unlabelled: all}` in the mapping"
     )
     return [Finding("unlabelled", spec.document.where(("label",)), text)]
 
@@ -147,13 +164,13 @@ def _sides(spec: DatasetSpec, ontology: Ontology) -> list[Pair]:
 def _wrong_sides(
     spec: DatasetSpec,
     scans: Sequence[SplitScan],
-    pairs: dict[Pair, Ontology],
+    pairs: Sequence[tuple[Pair, Ontology]],
     accepted: Accepted,
 ) -> list[Finding]:
     """Find classes that mean left nodes but lie on the right."""
     names = list(spec.classes)
     findings: list[Finding] = []
-    for pair, ontology in pairs.items():
+    for pair, ontology in pairs:
         counts = [scan.sides.get(pair, (0, 0)) for scan in scans]
         wrong = sum(right for _, right in counts)
         both = sum(left + right for left, right in counts)

@@ -91,16 +91,20 @@ def _shared_leaves(
     spec: DatasetSpec, ontology: Ontology, masks: Bool[ndarray, "C K"], accepted: Accepted
 ) -> list[Finding]:
     findings: list[Finding] = []
-    for number, name in enumerate(spec.classes):
+    names = list(spec.classes)
+    if len(ontology.leaves) > 1:
+        masks = masks & ~masks.all(1, keepdims=True)  # the whole tree is told as such
+    for number, name in enumerate(names):
         shared = masks[:number] & masks[number]
-        others = [
-            other
-            for other, common in zip(spec.classes, shared.any(1), strict=False)
-            if common and not accepted.has("shared-leaves", name, other)
+        places = [
+            place
+            for place in np.flatnonzero(shared.any(1)).tolist()
+            if not accepted.has("shared-leaves", name, names[place])
         ]
-        if not others:
+        if not places:
             continue
-        nodes = " + ".join(ontology.describe(shared.any(0)))
+        others = [names[place] for place in places]
+        nodes = " + ".join(ontology.describe(shared[places].any(0)))
         findings.append(
             Finding(
                 "shared-leaves",

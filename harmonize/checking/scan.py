@@ -26,6 +26,8 @@ Pair = tuple[int, int]
 
 _AT_ONCE = 8
 """Files that a process reads before it hands over."""
+_MOST_UNKNOWN = 256
+"""Values of a file without a class, beyond which it is hardly a label."""
 
 
 @dataclass
@@ -59,14 +61,15 @@ class SplitScan:
     problems: list[str] = field(default_factory=list[str])
     sides: dict[Pair, tuple[int, int]] = field(default_factory=dict[Pair, tuple[int, int]])
 
-    def add(self, label: str, file: "_FileScan") -> None:
-        """Add what one file holds."""
+    def add(self, label: str, file: "_FileScan", *, again: bool) -> None:
+        """Add what one file holds; only its classes' pixels if another split tells the rest."""
         self.read += 1
-        self.problems += file.problems
-        if file.pixels is None:
+        if file.pixels is not None:
+            self.pixels += file.pixels
+            self.pictures += file.pixels > 0
+        if again:
             return
-        self.pixels += file.pixels
-        self.pictures += file.pixels > 0
+        self.problems += file.problems
         for value, pixels in file.unknown.items():
             entry = self.unknown.setdefault(value, UnknownValue(0, 0, label))
             entry.pixels += pixels
@@ -83,6 +86,7 @@ def scan_split(
     *,
     number: int | None = None,
     pairs: Sequence[Pair] = (),
+    known: set[tuple[str, str]] | None = None,
     progress: bool = False,
 ) -> SplitScan:
     """Read the label files of a split, and the pictures beside them.
@@ -93,22 +97,32 @@ def scan_split(
         root: their folder.
         number: how many label files to read, evenly spread over the split; all unless given.
         pairs: classes of which to count which one lies on the left.
+        known: pictures with their labels that were read in other splits; this split's are added.
         progress: show a progress bar.
     """
+    known = set() if known is None else known
     count = len(files) if number is None else min(number, len(files))
     chosen = np.unique(np.linspace(0, len(files) - 1, count).round().astype(int)).tolist()
     classes = len(spec.classes)
     scan = SplitScan(len(files), np.zeros(classes, np.int64), np.zeros(classes, np.int64))
     chunks = [chosen[start : start + _AT_ONCE] for start in range(0, len(chosen), _AT_ONCE)]
-    workers = min(os.cpu_count() or 1, len(chunks)) if len(chunks) > 1 else 0
+    workers = min(_cores(), len(chunks)) if len(chunks) > 1 else 0
     results = load(_Scanner(spec, files, root, tuple(pairs)), chunks, list, workers=workers)
     bar = tqdm(total=len(chosen), desc=spec.name, unit="file", disable=not progress, leave=False)
     for chunk, scanned in zip(chunks, results, strict=True):
         for position, file in zip(chunk, scanned, strict=True):
-            scan.add(files.label(position), file)
+            names = files.picture(position), files.label(position)
+            scan.add(names[1], file, again=names in known)
+            known.add(names)
         bar.update(len(chunk))
     bar.close()
     return scan
+
+
+def _cores() -> int:
+    """Return how many processor cores this process may use."""
+    cores = os.cpu_count() or 1
+    return min(cores, len(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else cores
 
 
 @dataclass
@@ -146,6 +160,12 @@ class _Scanner(Dataset[_FileScan]):
             classes = self._labels.read(self._root, label)
         except UnknownValuesError as error:
             classes, result.unknown = error.classes, error.counts
+            if len(error.counts) > _MOST_UNKNOWN:
+                result.unknown = {}
+                result.problems.append(
+                    f"{self._root / label}: {len(error.counts)} values that no class of "
+                    f"{self._spec.name} stands for; is this a label, stored without loss?"
+                )
         except HarmonizeError as error:
             result.problems += error.problems
             return result

@@ -147,7 +147,7 @@ class Supervision:
                             row.depth,
                             row.pixels[place],
                             f"{share:.6f}",
-                            " ".join(row.classes[place]),
+                            " + ".join(row.classes[place]),
                         ]
                     )
         return text.getvalue()

@@ -1,6 +1,7 @@
 """Which picture and label files a split consists of."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from harmonize.strict_yaml import read_text
 from harmonize.template import Fields, Template, inside_root
 
 ANY_EXTENSION = ".*"
+_SHOWN = 20
+"""Problems of one split that are told."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +48,13 @@ def index_files(spec: DatasetSpec, split_name: str, root: Path) -> FileIndex:
     Raises:
         HarmonizeError: a list that does not fit its columns, no pictures, or missing files.
     """
-    index, missing = list_files(spec, split_name, root)
-    if missing:
-        raise HarmonizeError(missing)
+    index, problems = list_files(spec, split_name, root)
+    raise_all(problems)
     return index
 
 
-def list_files(spec: DatasetSpec, split_name: str, root: Path) -> tuple[FileIndex, str | None]:
-    """List those of a split's pictures that have all their files, and say what is missing.
+def list_files(spec: DatasetSpec, split_name: str, root: Path) -> tuple[FileIndex, list[str]]:
+    """List those of a split's pictures that have all their files, and tell what is wrong.
 
     Raises:
         HarmonizeError: a list that does not fit its columns, or no pictures.
@@ -61,53 +63,56 @@ def list_files(spec: DatasetSpec, split_name: str, root: Path) -> tuple[FileInde
     rows = _rows(spec, split_name, root, where)
     folders = _Folders(root)
     pictures, labels, missing = [], [], []
+    problems: dict[str, None] = {}  # each once: a field without a value is wrong in every row
     for row in rows:
-        picture = folders.complete(inside_root(spec.picture.fill(row), spec.picture.where))
-        label, files = _label_files(spec, row, folders)
+        try:
+            picture = _picture_file(spec, row, folders)
+            label, files = _label_files(spec, row, folders)
+        except HarmonizeError as error:
+            problems |= dict.fromkeys(error.problems)
+            continue
         absent = [file for file in (picture, *files) if not folders.has(file)]
         missing += absent
         if not absent:
             pictures.append(os.fsencode(picture))
             labels.append(os.fsencode(label))
-    problem = None
+    told = list(problems)[:_SHOWN]
     if missing:
         shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
-        problem = (
+        told.append(
             f"{where}: {len(missing)} files of {spec.name} are missing from {root}: {shown}; "
             "check data.roots and the mapping's `picture` and `label`"
         )
-    return FileIndex(
-        np.array(pictures, dtype=np.bytes_), np.array(labels, dtype=np.bytes_)
-    ), problem
+    index = FileIndex(np.array(pictures, dtype=np.bytes_), np.array(labels, dtype=np.bytes_))
+    return index, told
 
 
 def unlabelled_pictures(spec: DatasetSpec, root: Path) -> list[str]:
-    """Return the files that fit the mapping's `picture` but have no label in any split.
+    """Return the files that fit the mapping's `picture`, but are in no split and have no label.
 
     Only where a picture's path gives all the fields that the label's path needs.
     """
     folders = _Folders(root)
-    pattern = spec.picture.pattern()
+    picture, label = spec.picture.pattern(), spec.label.pattern()
     paths = [path.relative_to(root).as_posix() for path in sorted(root.glob(spec.picture.glob()))]
-    labels: set[str] = set()
+    used: set[str] = set()
     candidates: set[str] = set()
     for name, split in spec.splits.items():
         fixed: dict[str, str | int] = {"split": name, **split.fields}
+        used |= _listed_pictures(spec, name, root, folders)
         for path in paths:
-            match = pattern.fullmatch(path)
-            fields = match.groupdict() if match else {}
-            if not match or not _agree(fixed, fields):
-                continue
-            if not spec.label.names <= {*fixed, *fields, "class"}:
+            fields = _fields(picture, path, fixed)
+            if fields is None or _fields(label, path, fixed) is not None:
+                continue  # labels may lie among the pictures
+            if not spec.label.names <= {*fields, "class"}:
                 return []
-            files = _label_files(spec, {**fixed, **fields}, folders)[1]
-            found = [file for file in files if folders.has(file)]
-            labels.update(found)
-            if found:
-                labels.add(path)
-            else:
-                candidates.add(path)
-    return sorted(candidates - labels)
+            try:
+                files = _label_files(spec, fields, folders)[1]
+            except HarmonizeError:  # the label's path needs another kind of field, or is not unique
+                continue
+            has_label = any(folders.has(file) for file in files)
+            (used if has_label else candidates).add(path)
+    return sorted(candidates - used)
 
 
 def _rows(spec: DatasetSpec, split_name: str, root: Path, where: str) -> list[Fields]:
@@ -126,9 +131,23 @@ def _rows(spec: DatasetSpec, split_name: str, root: Path, where: str) -> list[Fi
     return rows
 
 
-def _agree(fixed: Fields, fields: Fields) -> bool:
-    """Say whether the fields of a path have the values that the split gives them."""
-    return all(str(fixed[name]) == fields.get(name, str(fixed[name])) for name in fixed)
+def _fields(pattern: re.Pattern[str], path: str, fixed: Fields) -> Fields | None:
+    """Return the fields of a path together with those that the split gives; None if they differ."""
+    match = pattern.fullmatch(path)
+    if match is None:
+        return None
+    fields = match.groupdict()
+    agree = all(str(fixed[name]) == fields.get(name, str(fixed[name])) for name in fixed)
+    return {**fixed, **fields} if agree else None
+
+
+def _listed_pictures(spec: DatasetSpec, split: str, root: Path, folders: "_Folders") -> set[str]:
+    """Return a split's pictures, those without a label too; none if it cannot be read."""
+    try:
+        rows = _rows(spec, split, root, spec.document.where(("splits", split)))
+        return {_picture_file(spec, row, folders) for row in rows}
+    except HarmonizeError:
+        return set()
 
 
 def mask_files(spec: DatasetSpec, label: str) -> dict[int, str]:
@@ -139,6 +158,10 @@ def mask_files(spec: DatasetSpec, label: str) -> dict[int, str]:
         for number, entry in enumerate(spec.classes.values())
         if entry.mask is not None
     }
+
+
+def _picture_file(spec: DatasetSpec, row: Fields, folders: "_Folders") -> str:
+    return folders.complete(inside_root(spec.picture.fill(row), spec.picture.where))
 
 
 def _label_files(spec: DatasetSpec, row: Fields, folders: "_Folders") -> tuple[str, list[str]]:
@@ -185,7 +208,7 @@ def _listed(split: Split, fixed: Fields, root: Path, where: str) -> list[Fields]
                 f"({', '.join(split.columns)}), got {len(values)}: {line.strip()[:60]!r}"
             )
         rows.append({**fixed, **dict(zip(split.columns, values, strict=False))})
-    raise_all(problems[:20])
+    raise_all(problems[:_SHOWN])
     return rows
 
 
@@ -194,13 +217,9 @@ def _globbed(split: Split, fixed: Fields, root: Path, where: str) -> list[Fields
     inside_root(split.glob, where)
     template = Template(split.glob, where=where)
     pattern = template.pattern()
-    rows: list[Fields] = []
-    for path in sorted(root.glob(template.glob())):
-        match = pattern.fullmatch(path.relative_to(root).as_posix())
-        fields = match.groupdict() if match else {}
-        if match and _agree(fixed, fields):
-            rows.append({**fixed, **fields})
-    return rows
+    paths = sorted(root.glob(template.glob()))
+    rows = (_fields(pattern, path.relative_to(root).as_posix(), fixed) for path in paths)
+    return [row for row in rows if row is not None]
 
 
 class _Folders:

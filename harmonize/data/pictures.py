@@ -59,7 +59,7 @@ def picture_size(path: Path) -> tuple[int, int]:
         _refuse_rescaled(picture, path)
         _refuse_mode(picture, path)
         width, height = picture.size
-        picture.draft("RGB", (width // 8, height // 8))
+        picture.draft("RGB", (max(1, width // 8), max(1, height // 8)))
         picture.load()
     return width, height
 

@@ -2,10 +2,16 @@
 
 A chunk's logits are read once; the sums over all sets of leaves are one small matrix product of
 their exponentials, and the gradient is the transposed product of the sets' shares. What a chunk
-needs fits into a CPU's cache.
+needs fits into a CPU's cache, and each core works on chunks of its own: operations this small gain
+nothing from being split over cores, and lose much where these are busy.
 """
 
+import functools
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int, Integer
@@ -13,10 +19,10 @@ from torch import Tensor
 
 from harmonize.loss.tables import LossTables
 
-# Letters of shapes: B pictures, K leaves, H x W pixels, P pixels of a chunk, D depths, N codes,
-# U depths at which some label's set has several leaves, S such sets and the set of all leaves.
+# Letters of shapes: B pictures, K leaves, H x W pixels, P pixels of a chunk, D depths, N codes and
+# one for ignore, S sets of several leaves, the last of all leaves.
 
-CHUNK = {"cpu": 1 << 18, "cuda": 1 << 24}
+CHUNK = {"cpu": 1 << 17, "cuda": 1 << 24}
 """Logits per chunk: on a CPU few enough for the cache, on a GPU enough to keep it busy."""
 _TINY = 1e-30
 """Sums below this, relative to the pixel's largest logit, are done again with a maximum of their
@@ -57,23 +63,26 @@ def eager_sums(
     """
     batch, leaves = logits.shape[:2]
     exact = logits.dtype if logits.dtype == torch.float64 else torch.float32
-    chunks = _Chunks(tables, exact)
-    depths = tables.resolved.shape[1]
-    totals = torch.zeros(batch, dtype=torch.float64, device=logits.device)
-    terms = torch.zeros(batch, depths, dtype=torch.float64, device=logits.device)
     slopes = _empty_like(logits) if gradient else None
+    total = torch.zeros(batch, dtype=torch.float64, device=logits.device)
+    terms = torch.zeros(batch, tables.resolved.shape[1], dtype=torch.float64, device=logits.device)
+    work = _Chunks(tables, exact, by_depth=by_depth)
     size = max(CHUNK.get(logits.device.type, CHUNK["cuda"]) // leaves, 1)
-    for picture in range(batch):
-        flat = logits[picture].flatten(1)
-        out = None if slopes is None else slopes[picture].flatten(1)
-        for start in range(0, rows.shape[1], size):
-            part = slice(start, start + size)
-            slope = None if out is None else out[:, part]
-            total, by = chunks.add(flat[:, part], rows[picture, part], slope, by_depth=by_depth)
-            totals[picture] += total
-            if by is not None:
-                terms[picture] += by
-    return LossSums(totals, terms if by_depth else None, slopes)
+
+    def chunks() -> Iterator[tuple[int, Tensor, Tensor, Tensor | None]]:
+        for picture in range(batch):
+            flat = logits[picture].flatten(1)
+            slope = None if slopes is None else slopes[picture].flatten(1)
+            for start in range(0, rows.shape[1], size):
+                part = slice(start, start + size)
+                out = None if slope is None else slope[:, part]
+                yield picture, flat[:, part], rows[picture, part], out
+
+    for picture, chunk_total, chunk_terms in _each(work.add, list(chunks()), logits.device):
+        total[picture] += chunk_total
+        if chunk_terms is not None:
+            terms[picture] += chunk_terms
+    return LossSums(total, terms if by_depth else None, slopes)
 
 
 def _empty_like(logits: Float[Tensor, "B K H W"]) -> Float[Tensor, "B K H W"]:
@@ -86,54 +95,47 @@ def _empty_like(logits: Float[Tensor, "B K H W"]) -> Float[Tensor, "B K H W"]:
 class _Chunks:
     """Works chunks off, with the tables in the precision of the sums."""
 
-    def __init__(self, tables: LossTables, exact: torch.dtype) -> None:
+    def __init__(self, tables: LossTables, exact: torch.dtype, *, by_depth: bool) -> None:
         self._tables = tables
-        self._members = tables.members.to(exact)
-        self._set_weight = tables.set_weight.to(exact)
-        self._leaf_weight = tables.leaf_weight.to(exact)
-        self._weight = self._set_weight.sum(1) + self._leaf_weight
-        self._is_leaf = tables.is_leaf.to(exact)
         self._exact = exact
+        self._members = tables.members.to(exact)
+        self._factor = tables.factor.to(exact)
+        self._leaf_weight = tables.leaf_weight.to(exact)
+        used = tables.factor < 0
+        self._smallest = float(-tables.factor[used].max()) if bool(used.any()) else 0.0
+        self._counts = _term_counts(tables) if by_depth else None
 
     def add(
         self,
+        picture: int,
         logits: Float[Tensor, "K P"],
         row: Integer[Tensor, " P"],
         slope: Float[Tensor, "K P"] | None,
-        *,
-        by_depth: bool,
-    ) -> tuple[Float[Tensor, ""], Float[Tensor, " D"] | None]:
+    ) -> tuple[int, Float[Tensor, ""], Float[Tensor, " D"] | None]:
         """Return a chunk's weighted loss and its terms by depth; write the gradient to ``slope``.
 
-        The sum over S_d is looked up in those over all sets. The gradient of a logit is its
-        exponential times the weights of the sets that it is in, each divided by the set's sum.
+        With f the factors of the pixel's label, the loss is the sum over the sets of f log(sum over
+        the set), less the leaf's own term. The gradient of a logit is its exponential times the
+        sum of f / (sum over the set) over the sets that the leaf is in.
         """
-        tables, pixels = self._tables, torch.arange(len(row), device=row.device)
-        sets = tables.set_of.index_select(0, row).mul_(len(row)).add_(pixels[:, None])  # (P, U)
-        leaf = tables.leaf.index_select(0, row)[None]
-        set_weight = self._set_weight.index_select(0, row)
+        leaf = self._tables.leaf.index_select(0, row)[None]
         leaf_weight = self._leaf_weight.index_select(0, row)
-        weight = self._weight.index_select(0, row)
+        factor = self._factor.index_select(0, row)
         shifted = torch.sub(logits, logits.amax(0).to(self._exact))
         log_leaf = shifted.gather(0, leaf)[0]
         exponentials = shifted.exp_()
-        sums = self._members @ exponentials  # (S, P), the last over all leaves
-        log_all = sums[-1].log()
-        set_sums = sums.view(-1).take(sets)
-        rare = _vanishing(set_sums)
-        if rare is not None:  # no term and any slope for now
-            set_sums[rare] = sums[-1, rare, None]
-            log_leaf[rare] = log_all[rare]
-        log_sets = set_sums.log()
-        total = log_all.dot(weight) - log_leaf.dot(leaf_weight)
-        total = total.double() - (log_sets * set_weight).sum(dtype=torch.float64)
-        terms = self._by_depth(row, log_all, log_sets, log_leaf) if by_depth else None
+        sums = (exponentials.T @ self._members.T).clamp_(min=_TINY)  # (P, S)
+        shares = factor / sums
+        rare = self._vanishing(shares)
+        logs = sums.log_()
+        if rare is not None:
+            for part in (factor, shares, logs, leaf_weight, log_leaf):
+                part[rare] = 0
+        total = factor.view(-1).dot(logs.view(-1)).double() - leaf_weight.dot(log_leaf)
+        terms = None
+        if self._counts is not None:
+            terms = self._by_depth(self._counts, row, logs, log_leaf)
         if slope is not None:
-            shares = torch.zeros_like(sums)
-            shares.view(-1).scatter_add_(
-                0, sets.view(-1), set_weight.div_(set_sums).neg_().view(-1)
-            )
-            torch.div(weight, sums[-1], out=shares[-1])
             self._write_slope(slope, shares, exponentials, leaf, leaf_weight)
         if rare is not None:
             exact = self._exactly(logits[:, rare], row[rare])
@@ -142,33 +144,41 @@ class _Chunks:
                 terms += exact.by_depth[0]
             if slope is not None and exact.gradient is not None:
                 slope[:, rare] = exact.gradient[0, :, 0].to(slope.dtype)
-        return total, terms
+        return picture, total, terms
+
+    def _vanishing(self, shares: Float[Tensor, "P S"]) -> Int[Tensor, " R"] | None:
+        """Return the pixels with a set so far below the largest logit that its sum is lost."""
+        limit = -self._smallest / (2 * _TINY)
+        if not self._smallest or not shares.numel() or bool(shares.amin() > limit):
+            return None
+        return (shares <= limit).any(1).nonzero()[:, 0]
 
     def _by_depth(
         self,
+        counts: Float[Tensor, "NS1 D"],
         row: Integer[Tensor, " P"],
-        log_all: Float[Tensor, " P"],
-        log_sets: Float[Tensor, "P U"],
+        logs: Float[Tensor, "P S"],
         log_leaf: Float[Tensor, " P"],
     ) -> Float[Tensor, " D"]:
-        """Sum the terms L_d = log_all - log S_d of each depth."""
-        terms = ((log_all - log_leaf) @ self._is_leaf.index_select(0, row)).double()
-        sets = log_all.sum(dtype=torch.float64) - log_sets.sum(0, dtype=torch.float64)
-        return terms.index_add_(0, self._tables.depth_of, sets)
+        """Sum the terms of each depth: add up the logarithms of each code, then pick the sets'."""
+        sums = logs.new_zeros(len(self._factor), logs.shape[1] + 1)
+        sums[:, :-1].index_add_(0, row, logs)
+        sums[:, -1].index_add_(0, row, log_leaf)
+        return sums.double().view(-1) @ counts
 
     def _write_slope(
         self,
         slope: Float[Tensor, "K P"],
-        shares: Float[Tensor, "S P"],
+        shares: Float[Tensor, "P S"],
         exponentials: Float[Tensor, "K P"],
         leaf: Int[Tensor, "1 P"],
         leaf_weight: Float[Tensor, " P"],
     ) -> None:
         """Turn the sets' shares into the gradient; a single leaf's own share is its weight."""
         if exponentials.stride(0) == 1:  # leaves lie side by side in memory
-            pull = (shares.T @ self._members).T
+            pull = (shares @ self._members).T
         else:
-            pull = self._members.T @ shares
+            pull = self._members.T @ shares.T
         out = slope if slope.dtype == pull.dtype else pull  # half precisions are rounded once
         torch.mul(pull, exponentials, out=out)
         out.scatter_add_(0, leaf, leaf_weight.neg_()[None])
@@ -187,11 +197,20 @@ class _Chunks:
         )
 
 
-def _vanishing(set_sums: Float[Tensor, "P U"]) -> Int[Tensor, " R"] | None:
-    """Return the pixels with a set so far below the largest logit that float32 loses it."""
-    if set_sums.numel() == 0 or bool(set_sums.amin() >= _TINY):
-        return None
-    return (set_sums < _TINY).any(1).nonzero()[:, 0]
+def _term_counts(tables: LossTables) -> Float[Tensor, "NS1 D"]:
+    """Return how often the logarithm of a code's set, or of its leaf, is in the term of a depth.
+
+    L_d = log(sum over all leaves) - log(sum over S_d), so once for all leaves and minus once for
+    S_d, wherever d is resolved.
+    """
+    codes, depths = tables.resolved.shape
+    sets = len(tables.members)
+    counts = torch.zeros(codes, sets + 1, depths, dtype=torch.float64, device=tables.weight.device)
+    counts[:, sets - 1] += tables.resolved
+    is_set = (tables.set_of >= 0).double()
+    counts.scatter_add_(1, tables.set_of.clamp(min=0)[:, None], -is_set[:, None])
+    counts[:, sets] -= tables.is_leaf.double()
+    return counts.view(-1, depths)
 
 
 def reference_terms(
@@ -203,3 +222,33 @@ def reference_terms(
     label_logits = logits.T[:, None].masked_fill(~inside, -torch.inf)
     terms = logits.logsumexp(0)[:, None] - label_logits.logsumexp(2)
     return terms.where(tables.resolved[row], 0)
+
+
+def _each(work: Any, chunks: list[tuple[Any, ...]], device: torch.device) -> Iterator[Any]:
+    """Call ``work`` with each chunk: on a CPU in as many threads as torch may use."""
+    threads = torch.get_num_threads()
+    if device.type != "cpu" or threads == 1 or len(chunks) == 1:
+        return (work(*chunk) for chunk in chunks)
+
+    def call(chunk: tuple[Any, ...]) -> Any:
+        with torch.no_grad():
+            return work(*chunk)
+
+    return _pool(threads).map(call, chunks)
+
+
+@functools.cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Return threads in which every operation runs on one core."""
+    started = threading.Barrier(threads)
+
+    def start() -> None:
+        torch.set_num_threads(1)  # of this thread, and of those yet to come
+        started.wait()
+
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="loss", initializer=start)
+    for _ in range(threads):
+        pool.submit(int)
+    pool.submit(int).result()
+    torch.set_num_threads(threads)  # of those yet to come
+    return pool

@@ -139,7 +139,7 @@ class HierarchicalLoss(nn.Module):
             )
         self._update(logits.device)
         codes = codes.to(logits.device, torch.long).flatten(1)
-        rows = self._row_of.take(codes.clamp(0, self.ignore))
+        rows = self._row_of.index_select(0, codes.clamp(0, self.ignore).view(-1)).view_as(codes)
         wrong = (rows < 0) | (codes < 0) | (codes > self.ignore)
         if wrong.any():
             found = np.unique(codes[wrong].numpy(force=True))[:5].tolist()

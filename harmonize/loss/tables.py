@@ -12,8 +12,8 @@ from torch import Tensor
 from harmonize.errors import HarmonizeError
 from harmonize.targets import TargetSpace
 
-# Letters of shapes: K leaves, D depths, N codes and one more row for ignore, U depths at which some
-# label's set has several leaves, S distinct such sets and, last, the set of all leaves.
+# Letters of shapes: K leaves, D depths, N codes and one more row for ignore, S sets of several
+# leaves that labels have at some depth and, last, the set of all leaves.
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class LossTables:
         resolved: the depths that the label resolves.
         weight: of the term at each depth; zero where it does not count.
         labelled: whether the pixel counts in the batch's mean.
-        members: the leaves of each set of several leaves.
-        depth_of: the depth, from 0, of each column of ``set_of`` and ``set_weight``.
-        set_of: the number of S_d where it has several leaves, else of the set of all leaves.
-        set_weight: of that set's term, else zero.
+        members: the leaves of each set of several leaves, and all leaves.
+        set_of: the number of S_d where it has several leaves, else -1.
+        factor: of the logarithm of each set's sum in the loss: minus the weight of the depths where
+            the set is S_d; for all leaves, the weight of all depths.
         leaf: the only leaf of S_d at the depths where it is one, or any.
         leaf_weight: the weight of those depths' terms together.
         is_leaf: the depths where S_d is one leaf.
@@ -41,9 +41,8 @@ class LossTables:
     weight: Float[Tensor, "N D"]
     labelled: Bool[Tensor, " N"]
     members: Bool[Tensor, "S K"]
-    depth_of: Int[Tensor, " U"]
-    set_of: Int[Tensor, "N U"]
-    set_weight: Float[Tensor, "N U"]
+    set_of: Int[Tensor, "N D"]
+    factor: Float[Tensor, "N S"]
     leaf: Int[Tensor, " N"]
     leaf_weight: Float[Tensor, " N"]
     is_leaf: Bool[Tensor, "N D"]
@@ -52,10 +51,9 @@ class LossTables:
         """Move to a device."""
         return LossTables(**{name: table.to(device) for name, table in vars(self).items()})
 
-    def scaled(self, factor: Float[Tensor, ""]) -> "LossTables":
+    def scaled(self, by: Float[Tensor, ""]) -> "LossTables":
         """Multiply all weights."""
-        weights = ("weight", "set_weight", "leaf_weight")
-        scaled = {name: getattr(self, name) * factor for name in weights}
+        scaled = {name: getattr(self, name) * by for name in ("weight", "factor", "leaf_weight")}
         return dataclasses.replace(self, **scaled)
 
 
@@ -90,16 +88,17 @@ def loss_tables(
     is_leaf = resolved & (inside.sum(2) == 1)
     is_set = resolved & ~is_leaf
     members, set_of = _number(inside, is_set)
-    used = is_set.any(0).nonzero()[:, 0]
+    factor = torch.zeros(len(weight), len(members))
+    factor.scatter_add_(1, set_of.clamp(min=0), -weight * is_set)
+    factor[:, -1] = weight.sum(1)
     return LossTables(
         agreement=agreement,
         resolved=resolved,
         weight=weight,
         labelled=labelled,
         members=members,
-        depth_of=used,
-        set_of=set_of[:, used],
-        set_weight=(weight * is_set)[:, used],
+        set_of=set_of,
+        factor=factor,
         leaf=(inside & is_leaf[..., None]).any(1).byte().argmax(1),
         leaf_weight=(weight * is_leaf).sum(1),
         is_leaf=is_leaf,
@@ -120,7 +119,7 @@ def _depth_weights(weights: tuple[float, ...] | None, space: TargetSpace) -> Flo
 def _number(
     inside: Bool[Tensor, "N D K"], is_set: Bool[Tensor, "N D"]
 ) -> tuple[Bool[Tensor, "S K"], Int[Tensor, "N D"]]:
-    """Number the distinct sets; the last is the set of all leaves, and stands where none is."""
+    """Number the distinct sets, -1 where there is none; the set of all leaves is the last."""
     leaves = inside.shape[2]
     everything = torch.ones(1, leaves, dtype=torch.bool)
     numbers: dict[bytes, int] = {}
@@ -132,4 +131,4 @@ def _number(
         if number == len(sets):
             sets.append(members[None])
         set_of[code, depth] = number
-    return torch.cat([*sets, everything]), set_of.where(set_of >= 0, len(sets))
+    return torch.cat([*sets, everything]), set_of

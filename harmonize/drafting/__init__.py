@@ -1,0 +1,1 @@
+"""Drafting the mapping of a new data set from its folder."""

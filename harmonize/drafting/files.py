@@ -1,0 +1,80 @@
+"""What lies in a data set's folder: its pictures and its small text files."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from harmonize.errors import HarmonizeError
+
+IMAGES = frozenset(
+    (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".gif", ".webp")
+)
+TEXTS = frozenset((".txt", ".csv", ".tsv", ".json", ".lst", ".list", ".names"))
+
+
+@dataclass
+class Files:
+    """Paths below a folder, relative to it, in order.
+
+    Attributes:
+        images: the picture files.
+        texts: the text files that may name classes or list splits.
+        skipped: folders that cannot be read and files whose names no mapping can hold.
+    """
+
+    images: list[str] = field(default_factory=list[str])
+    texts: list[str] = field(default_factory=list[str])
+    skipped: list[str] = field(default_factory=list[str])
+
+
+def find_files(folder: Path) -> Files:
+    """List a folder and all below it; hidden files are left out, links are followed once.
+
+    Raises:
+        HarmonizeError: it is no folder, or holds no pictures.
+    """
+    if not folder.exists():
+        raise HarmonizeError(f"{folder}: no such folder; name the one that holds the data set")
+    if not folder.is_dir():
+        raise HarmonizeError(f"{folder}: is a file; name the folder that holds the data set")
+    files = Files()
+    _walk(folder, PurePosixPath(), files, frozenset())
+    if not files.images:
+        raise HarmonizeError(
+            f"{folder}: holds no pictures ({', '.join(sorted(IMAGES))}), "
+            f"only {len(files.texts)} text files; name the folder that holds the data set"
+        )
+    return files
+
+
+def _walk(folder: Path, inside: PurePosixPath, files: Files, above: frozenset[str]) -> None:
+    real = os.path.realpath(folder)
+    if real in above:  # a link to a folder that it lies in
+        return
+    try:
+        with os.scandir(folder) as scan:
+            entries = sorted(scan, key=lambda entry: entry.name)
+    except OSError:
+        files.skipped.append(str(inside))
+        return
+    for entry in entries:
+        path = inside / entry.name
+        if entry.name.startswith("."):
+            continue
+        if not _is_text(entry.name):
+            files.skipped.append(ascii(entry.name))
+        elif entry.is_dir():
+            _walk(Path(entry.path), path, files, above | {real})
+        elif path.suffix.lower() in IMAGES:
+            files.images.append(str(path))
+        elif path.suffix.lower() in TEXTS:
+            files.texts.append(str(path))
+
+
+def _is_text(name: str) -> bool:
+    """Say whether a name is proper Unicode, as the text of a mapping must be."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,62 @@
+"""Words in the names of folders and files: which split, which role."""
+
+import re
+from typing import Literal
+
+Canonical = Literal["train", "val", "test"]
+
+_CANONICAL: dict[str, Canonical] = {
+    "train": "train",
+    "training": "train",
+    "exemplars": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "tuning": "val",
+    "test": "test",
+    "testing": "test",
+}
+_SPLIT = re.compile(
+    r"(?:(?<![A-Za-z])|(?<=[a-z])(?=[A-Z]))"
+    r"(?i:(training|train|validation|valid|val|testing|test|tuning|dev|exemplars))"
+    r"(?i:(?=$|[^a-z]|annot|label|mask|image|img|seg|gt|set|data|rgb|pic|photo))"
+)
+_LABEL = re.compile(r"(?i)label|mask|seg|gt|annot|truth|lbl|trimap|class|parts|parsing|_L\b")
+_PICTURE = re.compile(r"(?i)image|img|photo|pict|jpeg|rgb|raw|left|frame|funneled")
+_OTHER = re.compile(
+    r"(?i)instance|colou?r|panoptic|depth|vi[sz]|preview|overlay|edge|contour|object|disparity"
+    r"|train_?ids|polygon|bound|right"
+)
+
+
+_ROLE = re.compile(
+    r"(?i)label|mask|seg|gt|annot|truth|image|img|photo|rgb|raw|instance|colou?r|panoptic|depth"
+    r"|vi[sz]|edge|contour"
+)
+
+
+def split_word(name: str) -> tuple[str, str, str] | None:
+    """Return what comes before a split's word in a name, the word, and what comes after it."""
+    match = _SPLIT.search(name)
+    return (name[: match.start(1)], match[1], name[match.end(1) :]) if match else None
+
+
+def canonical(word: str) -> str:
+    """Return ``train``, ``val`` or ``test`` for a split's word, else the word itself."""
+    return _CANONICAL.get(word.lower(), word)
+
+
+def label_rank(path: str) -> int:
+    """Rate how much the names in a path sound like class labels; the higher, the more."""
+    return bool(_LABEL.search(path)) - 2 * bool(_OTHER.search(path))
+
+
+def picture_rank(path: str) -> int:
+    """Rate how much the names in a path sound like photographs; the higher, the more."""
+    return bool(_PICTURE.search(path)) - 2 * bool(_OTHER.search(path)) - bool(_LABEL.search(path))
+
+
+def sounds_like_role(name: str) -> bool:
+    """Say whether a folder's name or a file's ending tells what kind of file it is."""
+    return bool(_ROLE.search(name))
