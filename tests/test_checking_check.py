@@ -11,6 +11,8 @@ from harmonize.checking.check import check as run_check
 
 SUMMARY = "fine.yaml: a mapping of 3 classes to tiny"
 ABSENT = "fine: the data set's folder was not found; looked in data; say data.roots.fine=FOLDER"
+SHIPPED = "choose from: ade20k, camvid, faces, faces_full, roads, vistas, voc"
+"""What is said of a tree that is none of the shipped ones."""
 
 
 @pytest.fixture(autouse=True)
@@ -65,9 +67,9 @@ def test_everything_wrong_with_tree_mapping_config_and_files_is_told_in_one_run(
         "data/images/a.png: not a readable picture: cannot identify image file 'data/images/a.png'",
         "fine.yaml:7:1: classes: the id 4 is no class's, but stands in 8 pixels of 1 label file, "
         "such as labels/b.png; add it to a class, with the meaning `ignore` if it is void",
-        "fine.yaml:4:1: label: 1 files in data fit `picture` but have no label, such as "
-        "images/x.png; they are not used; move them away, or say `accept: {unlabelled: all}` in "
-        "the mapping [unlabelled]",
+        "fine.yaml:4:1: label: 1 file fits `picture` in data without a label, such as "
+        "images/x.png; not used; move what is no picture away, or say `accept: {unlabelled: all}` "
+        "in the mapping [unlabelled]",
     ]
 
 
@@ -179,6 +181,24 @@ def test_overrides_reach_configs(capsys: pytest.CaptureFixture[str]) -> None:
     assert line == "data.roots.fien: the config has no data set 'fien'; did you mean fine?"
 
 
+@pytest.mark.parametrize("files", [["fine.yaml"], ["tiny.txt"], ["tiny.txt", "fine.yaml"]])
+def test_overrides_of_a_config_are_refused_where_none_is_checked(
+    capsys: pytest.CaptureFixture[str], files: list[str]
+) -> None:
+    overrides = ["train.steps=3", "data.roots.fine=data", "picture=a.png"]
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(["check", *files, *overrides])
+    assert exit_.value.code == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.splitlines() == [
+        "error: command line: train.steps=3: there is no config here",
+        "error: command line: picture=a.png: there is no config here",
+    ]
+    passes(capsys, *files, "data.roots.fine=data")
+    passes(capsys, *files, "run.yaml", "train.steps=3")
+
+
 def test_a_folder_that_is_no_text_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     (line,) = problems(capsys, "fine.yaml", "data.roots.fine=")
     assert line == "command line: data.roots.fine: expected a folder, got None"
@@ -247,7 +267,8 @@ def test_trees_are_found_by_name_beside_the_mapping_and_among_the_shipped(
 ) -> None:
     Path("tiny.txt").unlink()
     assert problems(capsys, "fine.yaml") == [
-        "fine.yaml:8:11: meaning.tiny: there is no tree trees/tiny.txt; name its file as well"
+        f"fine.yaml:8:11: meaning.tiny: there is no tree trees/tiny.txt; {SHIPPED}, or name its "
+        "file as well"
     ]
     Path("trees").mkdir()
     Path("trees/tiny.txt").write_text(TREE)
@@ -264,7 +285,7 @@ def test_a_mapping_is_held_against_each_of_its_trees(capsys: pytest.CaptureFixtu
     told = problems(capsys, "fine.yaml")
     assert [line.split(": ", 1)[1] for line in told] == [
         "meaning.flat.right: no node 'right' in flat; choose from: background, left",
-        "meaning.none: there is no tree trees/none.txt; name its file as well",
+        f"meaning.none: there is no tree trees/none.txt; {SHIPPED} (or name its file as well)",
     ]
 
 

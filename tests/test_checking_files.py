@@ -203,9 +203,9 @@ def test_pictures_without_a_label_are_told_with_how_to_say_that_they_are_meant(
     for name in "wxyz":
         save(f"data/images/{name}.png", np.zeros((4, 6, 3), np.uint8))
     told = (
-        "fine.yaml:4:1: label: 4 files in data fit `picture` but have no label, such as "
-        "images/w.png, images/x.png, images/y.png, ...; they are not used; move them away, or say "
-        "`accept: {unlabelled: all}` in the mapping [unlabelled]"
+        "fine.yaml:4:1: label: 4 files fit `picture` in data without a label, such as "
+        "images/w.png, images/x.png, images/y.png, ...; not used; move what is no picture away, "
+        "or say `accept: {unlabelled: all}` in the mapping [unlabelled]"
     )
     assert problems(capsys, "fine.yaml") == [told]
     assert told in problems(capsys, "run.yaml", "--scan", "1")
@@ -214,7 +214,7 @@ def test_pictures_without_a_label_are_told_with_how_to_say_that_they_are_meant(
     passes(capsys, "fine.yaml")
     spoil(accept="{unlabelled: [images/w.png, images/z.png]}")
     assert (
-        ": 2 files in data fit `picture` but have no label, such as images/x.png, images/y.png;"
+        ": 2 files fit `picture` in data without a label, such as images/x.png, images/y.png;"
         in (problems(capsys, "fine.yaml")[0])
     )
 
@@ -228,7 +228,7 @@ def test_pictures_and_labels_may_share_a_folder(capsys: pytest.CaptureFixture[st
     passes(capsys, "fine.yaml")
     save("data/3.png", np.zeros((4, 6, 3), np.uint8))
     assert (
-        ": 1 files in data fit `picture` but have no label, such as 3.png;"
+        ": 1 file fits `picture` in data without a label, such as 3.png;"
         in (problems(capsys, "fine.yaml")[0])
     )
     Path("data/3.png").unlink()

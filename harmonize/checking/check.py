@@ -15,7 +15,7 @@ from harmonize.errors import HarmonizeError, near_matches
 from harmonize.ontology import Ontology
 from harmonize.spec import DatasetSpec
 from harmonize.strict_yaml import Document, Value, load_file
-from harmonize.training.trainer import check_run
+from harmonize.training.check import check_run
 
 T = TypeVar("T")
 
@@ -69,6 +69,7 @@ def check(names: Sequence[str], options: Options) -> int:
         raise HarmonizeError(f"--csv {options.csv}: is a folder; name a file")
     if options.csv is not None and not options.csv.absolute().parent.is_dir():
         raise HarmonizeError(f"--csv {options.csv}: its folder does not exist; make it first")
+    _refuse_idle(names, options.overrides)
     trees = {Path(name).stem: find_file(name) for name in names if not _is_yaml(Path(name))}
     number = 0
     tables: list[Supervision] = []
@@ -90,6 +91,27 @@ def check(names: Sequence[str], options: Options) -> int:
     if options.csv is not None:
         _write_csv(tables, options.csv)
     return number
+
+
+def _refuse_idle(names: Sequence[str], overrides: Sequence[str]) -> None:
+    """Refuse changes of a config where none is checked; a mapping takes its folder from one."""
+    idle = [change for change in overrides if not change.startswith(("data.roots.", "data.roots="))]
+    if idle and not any(_may_be_config(find_file(name)) for name in names):
+        problems = (f"command line: {change}: there is no config here" for change in idle)
+        raise HarmonizeError(*problems)
+
+
+def _may_be_config(path: Path) -> bool:
+    """Say whether a file is a config, or cannot be read, which is told elsewhere."""
+    try:
+        return _is_yaml(path) and _is_config(load_file(path))
+    except HarmonizeError:
+        return True
+
+
+def _is_config(document: Document) -> bool:
+    keys: set[str] = set(document.value) if isinstance(document.value, dict) else set()
+    return bool(keys & {"ontology", "datasets"})
 
 
 def _printable(line: str) -> str:
@@ -117,8 +139,7 @@ class _Check:
         if not _is_yaml(self._path):
             return self._tree()
         document = load_file(self._path)
-        keys: set[str] = set(document.value) if isinstance(document.value, dict) else set()
-        return self._config(document) if keys & {"ontology", "datasets"} else self._mapping()
+        return self._config(document) if _is_config(document) else self._mapping()
 
     def _tree(self) -> None:
         tree = Ontology.from_file(self._path)
@@ -155,7 +176,7 @@ class _Check:
         where = spec.document.where(("meaning", name))
         advice = near_matches(name, [path.stem for path in sorted(SHIPPED.glob("trees/*.txt"))])
         raise HarmonizeError(
-            f"{where}: there is no tree trees/{name}.txt; {advice}, or name its file as well"
+            f"{where}: there is no tree trees/{name}.txt; {advice} (or name its file as well)"
         )
 
     def _config(self, document: Document) -> None:

@@ -139,9 +139,10 @@ def _unlabelled(spec: DatasetSpec, root: Path, accepted: Accepted) -> list[Findi
     if not pictures:
         return []
     shown = ", ".join(pictures[:3]) + (", ..." if len(pictures) > 3 else "")
+    files = "file fits" if len(pictures) == 1 else "files fit"
     text = (
-        f"{len(pictures)} files in {root} fit `picture` but have no label, such as {shown}; they "
-        "are not used; move them away, or say `accept: {unlabelled: all}` in the mapping"
+        f"{len(pictures)} {files} `picture` in {root} without a label, such as {shown}; not used; "
+        "move what is no picture away, or say `accept: {unlabelled: all}` in the mapping"
     )
     return [Finding("unlabelled", spec.document.where(("label",)), text)]
 

@@ -80,8 +80,11 @@ class Supervision:
                     continue
                 self._labelled[place] += pixels
                 for depth in range(1, int(resolved[code]) + 1):
+                    taught = agreement[code] >= depth
+                    if taught.all() and len(taught) > 1:  # the whole tree, which says nothing
+                        continue
                     self._resolved[depth - 1, place] += pixels
-                    key = (depth, (agreement[code] >= depth).tobytes())
+                    key = (depth, taught.tobytes())
                     counts.setdefault(key, [0] * len(sources))[place] += pixels
                     classes.setdefault(key, [[] for _ in sources])[place].append(name)
         self.rows = self._sorted(counts, classes)

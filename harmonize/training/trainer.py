@@ -17,19 +17,20 @@ from harmonize.config import RunConfig
 from harmonize.data.dataset import Batch, MixedSamples, SegmentationDataset, collate
 from harmonize.data.loading import load
 from harmonize.data.mixing import MixedOrder, StepSampler
-from harmonize.errors import HarmonizeError, raise_all
+from harmonize.errors import HarmonizeError
 from harmonize.evaluation.evaluate import DatasetScores, evaluate
-from harmonize.evaluation.left_out import find_left_out, unscorable
+from harmonize.evaluation.left_out import find_left_out
 from harmonize.evaluation.results import report_results
 from harmonize.loss.hierarchical import HierarchicalLoss
 from harmonize.models.build import build_model, normalize
-from harmonize.sources import Sources, load_sources, open_datasets
+from harmonize.sources import Sources, open_datasets
 from harmonize.training import checkpoint as checkpoints
+from harmonize.training.check import check_run
 from harmonize.training.checkpoint import Checkpoint
 from harmonize.training.optimizer import build_optimizer, learning_rate
 from harmonize.training.output import CONFIG, EVALUATION, prepare_output, write_config
 from harmonize.training.precision import choose_precision
-from harmonize.training.tracking import LossMeter, Tracker, check_trackers
+from harmonize.training.tracking import LossMeter, Tracker
 
 
 def train(config: RunConfig, *, name: str) -> Path:
@@ -65,22 +66,6 @@ def train(config: RunConfig, *, name: str) -> Path:
     trainer.run()
     accelerator.end_training()
     return output
-
-
-def check_run(config: RunConfig) -> Sources:
-    """Load the tree and the mappings of a config, and make sure that all it names can be built.
-
-    Raises:
-        HarmonizeError: what cannot.
-    """
-    check_trackers(config.train.track)
-    sources = load_sources(config)
-    with torch.device("meta"):
-        build_model(len(sources.ontology.leaves), **dataclasses.asdict(config.model))
-    HierarchicalLoss(sources.target_space(), **dataclasses.asdict(config.loss))
-    entries = (*sources.trained, *sources.also)
-    raise_all(unscorable(sources, [spec for entry, spec in entries if entry.evaluate]))
-    return sources
 
 
 class Trainer:

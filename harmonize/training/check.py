@@ -1,0 +1,46 @@
+"""Whether a config names what can be built, before anything is built in earnest."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+
+from harmonize.config import RunConfig
+from harmonize.errors import HarmonizeError, raise_all
+from harmonize.evaluation.left_out import unscorable
+from harmonize.loss.hierarchical import HierarchicalLoss
+from harmonize.models.build import build_model
+from harmonize.sources import Sources, load_sources
+from harmonize.training.tracking import check_trackers
+
+T = TypeVar("T")
+
+
+def check_run(config: RunConfig) -> Sources:
+    """Load the tree and the mappings of a config, and make sure that all it names can be built.
+
+    Raises:
+        HarmonizeError: what cannot.
+    """
+    problems: list[str] = []
+
+    def attempt(make: Callable[[], T]) -> T | None:
+        try:
+            return make()
+        except HarmonizeError as error:
+            problems.extend(error.problems)
+            return None
+
+    attempt(lambda: check_trackers(config.train.track))
+    sources = attempt(lambda: load_sources(config))
+    if sources is not None:
+        leaves, space = len(sources.ontology.leaves), sources.target_space()
+        with torch.device("meta"):
+            attempt(lambda: build_model(leaves, **dataclasses.asdict(config.model)))
+        attempt(lambda: HierarchicalLoss(space, **dataclasses.asdict(config.loss)))
+        entries = (*sources.trained, *sources.also)
+        problems += unscorable(sources, [spec for entry, spec in entries if entry.evaluate])
+    raise_all(problems)
+    assert sources is not None
+    return sources
