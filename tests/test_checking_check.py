@@ -267,8 +267,8 @@ def test_trees_are_found_by_name_beside_the_mapping_and_among_the_shipped(
 ) -> None:
     Path("tiny.txt").unlink()
     assert problems(capsys, "fine.yaml") == [
-        f"fine.yaml:8:11: meaning.tiny: there is no tree trees/tiny.txt; {SHIPPED}, or name its "
-        "file as well"
+        f"fine.yaml:8:11: meaning.tiny: there is no tree trees/tiny.txt; {SHIPPED} (or name its "
+        "file as well)"
     ]
     Path("trees").mkdir()
     Path("trees/tiny.txt").write_text(TREE)

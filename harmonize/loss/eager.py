@@ -22,8 +22,12 @@ from harmonize.loss.tables import LossTables
 # Letters of shapes: B pictures, K leaves, H x W pixels, P pixels of a chunk, D depths, N codes and
 # one for ignore, S sets of several leaves, the last of all leaves.
 
-CHUNK = {"cpu": 1 << 17, "cuda": 1 << 24}
-"""Logits per chunk: on a CPU few enough for the cache, on a GPU enough to keep it busy."""
+CHUNK = {"cpu": 1 << 20, "cuda": 1 << 24}
+"""Logits per chunk at most: on a CPU few enough for the cache, on a GPU enough to keep it busy."""
+_CHUNKS = 32
+"""Chunks per batch at least, so that their memory is small beside the logits'."""
+_FEWEST = 1 << 12
+"""Pixels per chunk that are worth starting an operation for."""
 _TINY = 1e-30
 """Sums below this, relative to the pixel's largest logit, are done again with a maximum of their
 own."""
@@ -66,8 +70,9 @@ def eager_sums(
     slopes = _empty_like(logits) if gradient else None
     total = torch.zeros(batch, dtype=torch.float64, device=logits.device)
     terms = torch.zeros(batch, tables.resolved.shape[1], dtype=torch.float64, device=logits.device)
-    work = _Chunks(tables, exact, by_depth=by_depth)
-    size = max(CHUNK.get(logits.device.type, CHUNK["cuda"]) // leaves, 1)
+    most = CHUNK.get(logits.device.type, CHUNK["cuda"]) // leaves
+    size = max(min(most, max(rows.numel() // _CHUNKS, _FEWEST)), 1)
+    work = _Chunks(tables, exact, min(size, rows.shape[1]), by_depth=by_depth)
 
     def chunks() -> Iterator[tuple[int, Tensor, Tensor, Tensor | None]]:
         for picture in range(batch):
@@ -95,8 +100,12 @@ def _empty_like(logits: Float[Tensor, "B K H W"]) -> Float[Tensor, "B K H W"]:
 class _Chunks:
     """Works chunks off, with the tables in the precision of the sums."""
 
-    def __init__(self, tables: LossTables, exact: torch.dtype, *, by_depth: bool) -> None:
+    def __init__(
+        self, tables: LossTables, exact: torch.dtype, pixels: int, *, by_depth: bool
+    ) -> None:
+        """Prepare for chunks of at most so many pixels."""
         self._tables = tables
+        self._memory = _Memory(tables, exact, pixels)
         self._exact = exact
         self._members = tables.members.to(exact)
         self._factor = tables.factor.to(exact)
@@ -120,12 +129,15 @@ class _Chunks:
         """
         leaf = self._tables.leaf.index_select(0, row)[None]
         leaf_weight = self._leaf_weight.index_select(0, row)
-        factor = self._factor.index_select(0, row)
-        shifted = torch.sub(logits, logits.amax(0).to(self._exact))
+        factor = self._memory.of_sets(0, len(row))
+        torch.index_select(self._factor, 0, row, out=factor)
+        shifted = self._memory.of_leaves(0, logits)
+        torch.sub(logits, logits.amax(0).to(self._exact), out=shifted)
         log_leaf = shifted.gather(0, leaf)[0]
         exponentials = shifted.exp_()
-        sums = (exponentials.T @ self._members.T).clamp_(min=_TINY)  # (P, S)
-        shares = factor / sums
+        sums = self._memory.of_sets(1, len(row))
+        torch.mm(exponentials.T, self._members.T, out=sums).clamp_(min=_TINY)
+        shares = torch.div(factor, sums, out=self._memory.of_sets(2, len(row)))
         rare = self._vanishing(shares)
         logs = sums.log_()
         if rare is not None:
@@ -175,10 +187,8 @@ class _Chunks:
         leaf_weight: Float[Tensor, " P"],
     ) -> None:
         """Turn the sets' shares into the gradient; a single leaf's own share is its weight."""
-        if exponentials.stride(0) == 1:  # leaves lie side by side in memory
-            pull = (shares @ self._members).T
-        else:
-            pull = self._members.T @ shares.T
+        pull = self._memory.of_leaves(1, exponentials)
+        torch.mm(shares, self._members, out=pull.T)
         out = slope if slope.dtype == pull.dtype else pull  # half precisions are rounded once
         torch.mul(pull, exponentials, out=out)
         out.scatter_add_(0, leaf, leaf_weight.neg_()[None])
@@ -195,6 +205,28 @@ class _Chunks:
         return LossSums(
             total.detach()[None], terms.detach().sum(0)[None], gradient[None, :, None, :]
         )
+
+
+class _Memory(threading.local):
+    """Memory for chunks, each thread its own: asking for it anew takes longer than the sums."""
+
+    def __init__(self, tables: LossTables, exact: torch.dtype, pixels: int) -> None:
+        sets, leaves = tables.members.shape
+        new = functools.partial(torch.empty, dtype=exact, device=tables.members.device)
+        self._of_leaves = new(2, pixels * leaves)
+        self._of_sets = new(3, pixels * sets)
+        self._sets, self._leaves = sets, leaves
+
+    def of_leaves(self, number: int, like: Float[Tensor, "K P"]) -> Float[Tensor, "K P"]:
+        """Return memory that lies as the logits do: pixel beside pixel, or leaf beside leaf."""
+        flat = self._of_leaves[number, : like.numel()]
+        if like.stride(0) == 1:
+            return flat.view(like.shape[1], self._leaves).T
+        return flat.view(like.shape)
+
+    def of_sets(self, number: int, pixels: int) -> Float[Tensor, "P S"]:
+        """Return memory for one number per pixel and set."""
+        return self._of_sets[number, : pixels * self._sets].view(pixels, self._sets)
 
 
 def _term_counts(tables: LossTables) -> Float[Tensor, "NS1 D"]:
