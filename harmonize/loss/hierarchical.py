@@ -15,7 +15,8 @@ from jaxtyping import Float, Int, Integer
 from torch import Tensor, nn
 
 from harmonize.errors import HarmonizeError
-from harmonize.loss.eager import eager_sums
+from harmonize.loss import fused
+from harmonize.loss.eager import LossSums, eager_sums
 from harmonize.loss.tables import LossTables, loss_tables
 from harmonize.targets import TargetSpace
 
@@ -154,6 +155,24 @@ class HierarchicalLoss(nn.Module):
         return torch.bincount((first + rows).flatten(), minlength=len(rows) * size).view(-1, size)
 
 
+def _sums(
+    logits: Tensor, rows: Tensor, tables: LossTables, *, by_depth: bool, gradient: bool
+) -> LossSums:
+    """Sum the loss: in one fused kernel on a GPU that has one for these logits, else eagerly."""
+    if not fused.fits(logits):
+        return eager_sums(logits, rows, tables, by_depth=by_depth, gradient=gradient)
+    terms, total, slope = fused.fused_loss(
+        logits,
+        rows,
+        agreement=tables.agreement,
+        resolved=tables.resolved.T,
+        weight=tables.weight.T,
+        want_gradient=gradient,
+        want_by_depth=by_depth,
+    )
+    return LossSums(total, terms if by_depth else None, slope)
+
+
 class _WithGradient(torch.autograd.Function):
     """The loss of each picture, whose gradient is worked out in the same pass."""
 
@@ -179,7 +198,7 @@ class _WithGradient(torch.autograd.Function):
         gradient, ctx.gradient = ctx.gradient, None
         if gradient is None:
             logits, rows = ctx.saved_tensors
-            gradient = eager_sums(logits, rows, ctx.tables, by_depth=False, gradient=True).gradient
+            gradient = _sums(logits, rows, ctx.tables, by_depth=False, gradient=True).gradient
         assert gradient is not None
         if gradient.is_cuda or bool((total != 1).any()):  # on a GPU asking costs more
             gradient.mul_(total[:, None, None, None])
