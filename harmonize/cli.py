@@ -5,7 +5,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harmonize.checking.check import Options, check
+from harmonize.checking.check import check
+from harmonize.checking.one_file import Options
 from harmonize.commands import mistakes_shown
 from harmonize.config import RunConfig, find_file
 from harmonize.ontology import Ontology

@@ -6,8 +6,8 @@ import pytest
 from spoiled import CONFIG, LABEL, TREE, add, check, mapping, passes, problems, spoil, write_set
 
 from harmonize import cli
-from harmonize.checking.check import Options
 from harmonize.checking.check import check as run_check
+from harmonize.checking.one_file import Options
 
 SUMMARY = "fine.yaml: a mapping of 3 classes to tiny"
 ABSENT = "fine: the data set's folder was not found; looked in data; say data.roots.fine=FOLDER"
