@@ -46,14 +46,16 @@ def mistakes_shown() -> Iterator[None]:
         sys.exit(130)
 
 
-def processes() -> PartialState:
+def processes(*, cpu: bool = False) -> PartialState:
     """Return which process this is of how many, joining the others on the first call.
+
+    With ``cpu``, the CPU is used even where there is a GPU.
 
     Raises:
         HarmonizeError: the device has no float64, which sums and scores are kept in.
     """
     try:
-        cpu = parse_flag_from_env("ACCELERATE_USE_CPU")
+        cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or cpu
     except ValueError as error:
         raise HarmonizeError(f"ACCELERATE_USE_CPU: {error}; say true or false") from None
     state = PartialState(cpu=cpu)

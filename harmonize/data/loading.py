@@ -11,7 +11,7 @@ from harmonize.errors import HarmonizeError
 Sample = TypeVar("Sample")
 Joined = TypeVar("Joined")
 
-_READ_AHEAD = 4
+READ_AHEAD = 4
 """Batches that each loader process keeps ready."""
 
 
@@ -38,7 +38,7 @@ def load(
         batch_sampler=batches,  # type: ignore[arg-type]
         collate_fn=_GuardedJoin(join),
         num_workers=workers,
-        prefetch_factor=_READ_AHEAD if workers else None,
+        prefetch_factor=READ_AHEAD if workers else None,
         pin_memory=torch.cuda.is_available(),
     )
     for batch in loader:

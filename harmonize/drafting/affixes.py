@@ -38,15 +38,21 @@ def prefixes(stem: str) -> list[str]:
     return found[::-1]
 
 
-def shared_affixes(files: Sequence[Named], *, first: bool) -> dict[str, str]:
+def shared_affixes(
+    files: Sequence[Named], *, first: bool, added: bool = False
+) -> dict[str, str]:
     """Return the affix of every stem that has one which many files share.
 
     Args:
         files: folder and stem of each file.
         first: look for prefixes instead of suffixes.
+        added: take only affixes that are added to the names of other files, the shortest of each
+            stem: a word that ends many names, such as a surname, is part of the name then.
     """
     options = {stem: (prefixes if first else suffixes)(stem) for _, stem in files}
-    accepted = _accepted(files, options, first=first)
+    if added:
+        options = {stem: affixes[::-1] for stem, affixes in options.items()}
+    accepted = _accepted(files, options, first=first, added=added)
     return {
         stem: chosen
         for stem, affixes in options.items()
@@ -54,7 +60,9 @@ def shared_affixes(files: Sequence[Named], *, first: bool) -> dict[str, str]:
     }
 
 
-def _accepted(files: Sequence[Named], options: dict[str, list[str]], *, first: bool) -> set[str]:
+def _accepted(
+    files: Sequence[Named], options: dict[str, list[str]], *, first: bool, added: bool
+) -> set[str]:
     """Return the affixes that pair files up, or that most files of their folders have."""
     counts: Counter[str] = Counter()
     cores: defaultdict[str, set[str]] = defaultdict(set)
@@ -81,7 +89,7 @@ def _accepted(files: Sequence[Named], options: dict[str, list[str]], *, first: b
         whole = _share("" in affixes_of[core] for core in cores[affix])
         common = count >= 0.01 * len(files) and count >= 0.5 * inside
         several = len(cores[affix]) > 1 and count >= needed
-        if whole >= 0.8 or (several and (paired >= 0.8 or common)):
+        if whole >= 0.8 or (not added and several and (paired >= 0.8 or common)):
             accepted.add(affix)
     return accepted
 

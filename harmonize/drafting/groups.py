@@ -74,10 +74,19 @@ def escape(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}")
 
 
-def leaf_groups(images: Iterable[str], *, with_prefixes: bool) -> list[Group]:
-    """Gather files that lie in the same folder, but for the split, and end alike."""
+def leaf_groups(
+    images: Iterable[str], *, with_prefixes: bool = False, added: bool = False
+) -> list[Group]:
+    """Gather files that lie in the same folder, but for the split, and end alike.
+
+    Args:
+        images: their paths.
+        with_prefixes: and begin alike.
+        added: take for endings only what is added to other files' names.
+    """
     paths = [PurePosixPath(image) for image in images]
-    suffix_of = shared_affixes([(str(path.parent), path.stem) for path in paths], first=False)
+    stems = [(str(path.parent), path.stem) for path in paths]
+    suffix_of = shared_affixes(stems, first=False, added=added)
     rests = {path.stem: path.stem.removesuffix(suffix_of.get(path.stem, "")) for path in paths}
     prefix_of: dict[str, str] = {}
     if with_prefixes:

@@ -13,15 +13,22 @@ from harmonize.drafting.words import sounds_like_role
 
 CLASS = "{class}"
 _SAMPLES = 6
+_MOST_GROUPS = 1000
 _FLAT = ("ids", "rgb", "binary", "soft")
 
 
-def find_groups(root: Path, images: list[str], *, with_prefixes: bool) -> list[Group]:
-    """Gather a folder's picture files into groups, and look at a few files of each."""
-    groups = leaf_groups(images, with_prefixes=with_prefixes)
+def find_groups(
+    root: Path, images: list[str], *, with_prefixes: bool = False, added: bool = False
+) -> list[Group]:
+    """Gather a folder's picture files into groups, and look at a few files of each.
+
+    For the options see ``leaf_groups``.
+    """
+    groups = leaf_groups(images, with_prefixes=with_prefixes, added=added)
     deepest = max(len(group.folders) for group in groups)
     for place in reversed(range(deepest)):
         groups = _merge_folders(root, groups, place)
+    groups = sorted(groups, key=lambda group: -len(group.files))[:_MOST_GROUPS]
     groups = [with_content(root, group) for group in groups]
     groups = _merge_extensions(groups)
     groups = _merge_classes(groups)

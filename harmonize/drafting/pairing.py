@@ -11,6 +11,7 @@ from harmonize.drafting.words import label_rank, picture_rank
 from harmonize.errors import HarmonizeError
 
 _MANY = 12  # groups shown
+_MOST_TRIED = 60  # groups of labels, and of pictures
 
 
 def find_layout(root: Path, images: list[str]) -> tuple[Layout, list[Group]]:
@@ -21,12 +22,18 @@ def find_layout(root: Path, images: list[str]) -> tuple[Layout, list[Group]]:
     """
     seen: list[Group] = []
     for with_prefixes in (False, True):
-        groups = find_groups(root, images, with_prefixes=with_prefixes)
-        seen = seen or groups
-        layout = _best(groups)
-        if layout is not None:
-            taken = (layout.picture_group, layout.label_group)
-            return layout, [group for group in groups if all(group is not one for one in taken)]
+        best: tuple[Layout, list[Group]] | None = None
+        for added in (False, True):
+            groups = find_groups(root, images, with_prefixes=with_prefixes, added=added)
+            seen = seen or groups
+            layout = _best(groups)
+            if layout is not None and (best is None or len(layout.pairs) > len(best[0].pairs)):
+                taken = (layout.picture_group, layout.label_group)
+                best = layout, [one for one in groups if all(one is not used for used in taken)]
+            if best is not None and not best[1]:  # nothing is left over that could be paired
+                break
+        if best is not None:
+            return best
     raise HarmonizeError(*_nothing_pairs(root, seen))
 
 
@@ -37,6 +44,10 @@ def _best(groups: Sequence[Group]) -> Layout | None:
     if not photos:  # drawings look like labels; go by their names
         photos = [group for group in labels if picture_rank(group.name) > 0 and not group.classes]
         labels = [group for group in labels if picture_rank(group.name) <= 0]
+    labels, photos = (
+        sorted(groups, key=lambda group: -len(group.files))[:_MOST_TRIED]
+        for groups in (labels, photos)
+    )
     found: list[Layout] = []
     for label in labels:
         layouts = [make_layout(label, photo) for photo in photos]

@@ -125,7 +125,7 @@ def evaluate(
             with accelerator.autocast():
                 logits = model(_channels_last(normalize(stacked))).float()
             for number, item in enumerate(batch):
-                counts += _count(logits[number], item.classes.to(accelerator.device), masks)
+                counts += count_pixels(logits[number], item.classes.to(accelerator.device), masks)
             bar.update(len(batch))
     bar.close()
     counts = cast("Tensor", accelerator.reduce(counts, reduction="sum")).cpu()
@@ -163,10 +163,19 @@ def classify(logits: Float[Tensor, "K H W"], masks: Bool[Tensor, "C K"]) -> Int[
     return sums.argmax(0)
 
 
-def _count(
+def count_pixels(
     logits: Float[Tensor, "K h w"], classes: Integer[Tensor, "H W"], masks: Bool[Tensor, "C K"]
 ) -> Int[Tensor, "C C"]:
-    """Scale the logits to the label's size and count its scored pixels."""
+    """Scale the logits to the label's size and count its scored pixels.
+
+    Args:
+        logits: of one picture.
+        classes: the true ones, 0..C - 1.
+        masks: the leaves of each class; pixels of a class without leaves are not scored.
+
+    Returns:
+        The pixels by their true class (row) and predicted class (column).
+    """
     height, width = classes.shape
     full = nn.functional.interpolate(logits[None], size=(height, width), mode="bilinear")[0]
     truth = classes.long()

@@ -52,7 +52,7 @@ def train(config: RunConfig, *, name: str) -> Path:
         config.data.roots,
     )
     state = processes()
-    _check_batch(config, state.num_processes)
+    check_batch(config, state.num_processes)
     precision = choose_precision(config.train.precision, cuda=on_cuda(state))
     output = prepare_output(config, name, state)
     accelerator = Accelerator(
@@ -118,7 +118,7 @@ class Trainer:
             results = self._evaluate(tracker)  # interrupted between saving and scoring
         batches = self._batches()
         while self.step < config.train.steps:
-            lr = self._train_step(batches)
+            lr = self.train_step(batches)
             self.step += 1
             tracker.step()
             finished = self.step == config.train.steps
@@ -140,7 +140,7 @@ class Trainer:
             print(f"\nThe run lies in {self.output}")
         accelerator.wait_for_everyone()
 
-    def _train_step(self, batches: Iterator[Batch]) -> float:
+    def train_step(self, batches: Iterator[Batch]) -> float:
         """Take one optimizer step over the global batch; return its learning rate."""
         accelerator = self.accelerator
         parts = [next(batches).to(accelerator.device) for _ in range(self.config.train.accumulate)]
@@ -268,7 +268,12 @@ class Trainer:
         )
 
 
-def _check_batch(config: RunConfig, num_processes: int) -> None:
+def check_batch(config: RunConfig, num_processes: int) -> None:
+    """Make sure that a batch has a picture for every part of every process.
+
+    Raises:
+        HarmonizeError: it is too small.
+    """
     parts = num_processes * config.train.accumulate
     if config.data.batch_size < parts:
         raise HarmonizeError(

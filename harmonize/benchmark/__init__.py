@@ -1,0 +1,1 @@
+"""How fast the loss, the loader, training and scoring are, each beside a baseline."""
