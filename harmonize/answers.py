@@ -95,7 +95,7 @@ def find_answers(
     """
     classes = np.concatenate([np.zeros((0, len(ontology.leaves)), dtype=bool), *trained])
     taught: Bool[ndarray, " K"] = np.any(classes, axis=0)
-    twins = (classes[:, :, None] == classes[:, None, :]).all(0) & taught
+    twins = _in_the_same(classes) & taught
     may = _may_be_answered_as(trained, taught)
     found = [_answer(ontology, name, mask, twins=twins, may=may) for name, mask in asked.items()]
     return _settle_rivals(ontology, found)
@@ -120,17 +120,24 @@ def name_leaves(ontology: Ontology, mask: Bool[ndarray, " K"]) -> str:
     return " + ".join(nodes)
 
 
+def _in_the_same(classes: Bool[ndarray, "_ K"]) -> Bool[ndarray, "K K"]:
+    """Mark the pairs of leaves that are in the same classes."""
+    together = classes.T.astype(np.float32) @ classes.astype(np.float32)
+    alone = together.diagonal()
+    return (together == alone) & (together == alone[:, None])
+
+
 def _may_be_answered_as(
     trained: Sequence[Bool[ndarray, "_ K"]], taught: Bool[ndarray, " K"]
 ) -> Bool[ndarray, "K K"]:
     """Mark for each leaf l (row) the leaves of M(l); none for an untaught one."""
     may: Bool[ndarray, "K K"] = np.repeat(taught[:, None], len(taught), axis=1)
     for classes in trained:
-        counts = classes.astype(np.int64)
+        counts = classes.astype(np.float32)  # whole numbers all the same, and far faster to add up
         contains = counts @ (1 - counts).T == 0  # (inner, outer) classes
-        inside = (contains & ~contains.T).astype(np.int64)  # but not equal
+        inside = (contains & ~contains.T).astype(np.float32)  # but not equal
         finest = classes & (inside.T @ counts == 0)
-        called = finest.T.astype(np.int64) @ counts > 0  # (K, K)
+        called = finest.T.astype(np.float32) @ counts > 0  # (K, K)
         may &= called | ~np.any(classes, axis=0)[:, None]
     return may
 

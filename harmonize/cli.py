@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harmonize.checking.check import check
-from harmonize.checking.one_file import Options
+from harmonize.checking.one_file import Options, is_config, is_yaml
 from harmonize.commands import mistakes_shown
 from harmonize.config import RunConfig, find_file
+from harmonize.errors import HarmonizeError
 from harmonize.ontology import Ontology
 from harmonize.sources import load_sources
 from harmonize.spec import DatasetSpec
+from harmonize.strict_yaml import load_file
 from harmonize.transfer import print_transfer
 
 
@@ -59,7 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo.add_argument("folder", type=Path, metavar="DIR")
     demo.set_defaults(run_command=lambda given: _demo_data(given.folder))
 
-    given = parser.parse_args(arguments)
+    given, more = parser.parse_known_args(arguments)
+    if "files" in given and not any(word.startswith("-") for word in more):
+        given.files += more  # argparse takes no second run of files after an option
+    elif more:
+        parser.error(f"unrecognized arguments: {' '.join(more)}")
     with mistakes_shown():
         return given.run_command(given)
 
@@ -98,8 +104,8 @@ def _new(given: argparse.Namespace) -> int:
 
 def _tree(name: str) -> int:
     path = find_file(name)
-    if path.suffix.lower() in (".yaml", ".yml"):
-        sources = load_sources(RunConfig.from_file(path))
+    if is_yaml(path):
+        sources = load_sources(_config(path))
         ontology, notes = sources.ontology, _labelled_by(sources.ontology, sources.specs)
     else:
         ontology, notes = Ontology.from_file(path), {}
@@ -129,8 +135,16 @@ def _labelled_by(ontology: Ontology, specs: Sequence[DatasetSpec]) -> dict[str, 
 
 
 def _transfer(name: str) -> int:
-    print_transfer(RunConfig.from_file(find_file(name)))
+    print_transfer(_config(find_file(name)))
     return 0
+
+
+def _config(path: Path) -> RunConfig:
+    """Read a config; a mapping is refused in one line."""
+    document = load_file(path)
+    if document.get(("classes",)) is not None and not is_config(document):
+        raise HarmonizeError(f"{path}: is a mapping; name a config, which lists mappings")
+    return RunConfig.from_document(document)
 
 
 def _demo_data(folder: Path) -> int:

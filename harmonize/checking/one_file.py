@@ -96,6 +96,9 @@ class FileCheck:
         spec = DatasetSpec.from_file(self._path)
         accepted = Accepted(spec.accept, spec.document)
         served: list[Ontology] = []
+        if not spec.meaning:
+            where = spec.document.where(("meaning",))
+            self._report.tell(f"{where}: says what the classes mean on no tree; add one")
         for name in spec.meaning:
             try:
                 tree = Ontology.from_file(self._tree_file(spec, name))

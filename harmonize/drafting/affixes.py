@@ -38,9 +38,7 @@ def prefixes(stem: str) -> list[str]:
     return found[::-1]
 
 
-def shared_affixes(
-    files: Sequence[Named], *, first: bool, added: bool = False
-) -> dict[str, str]:
+def shared_affixes(files: Sequence[Named], *, first: bool, added: bool = False) -> dict[str, str]:
     """Return the affix of every stem that has one which many files share.
 
     Args:

@@ -40,9 +40,10 @@ def find_files(folder: Path) -> Files:
     files = Files()
     _walk(folder, PurePosixPath(), files, frozenset())
     if not files.images:
+        unread = f" and {len(files.skipped)} that cannot be read" if files.skipped else ""
         raise HarmonizeError(
-            f"{folder}: holds no pictures ({', '.join(sorted(IMAGES))}), "
-            f"only {len(files.texts)} text files; name the folder that holds the data set"
+            f"{folder}: holds no pictures ({', '.join(sorted(IMAGES))}), only {len(files.texts)} "
+            f"text files{unread}; name the folder that holds the data set"
         )
     return files
 
@@ -63,12 +64,19 @@ def _walk(folder: Path, inside: PurePosixPath, files: Files, above: frozenset[st
             continue
         if not _is_text(entry.name):
             files.skipped.append(ascii(entry.name))
-        elif entry.is_dir():
+        elif _is_folder(entry):
             _walk(Path(entry.path), path, files, above | {real})
         elif path.suffix.lower() in IMAGES:
             files.images.append(str(path))
         elif path.suffix.lower() in TEXTS:
             files.texts.append(str(path))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def _is_text(name: str) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.drafting.mapping_text import Draft
+from harmonize.drafting.yaml_text import commented
 from harmonize.errors import HarmonizeError
 from harmonize.spec import DatasetSpec
 
@@ -55,9 +56,9 @@ def summary(draft: Draft, checked: Checked, output: Path) -> str:
         rows.insert(2, ("no label", f"{layout.plain} pictures"))
     width = max(len(label) for label, _ in rows)
     lines = [f"{draft.name}: {len(layout.pairs)} pictures with labels"]
-    lines += [f"  {label:<{width}}  {text}" for label, text in rows]
+    lines += [f"  {label:<{width}}  {commented(text)}" for label, text in rows]
     problems = [*draft.scan.refused, *checked.problems]
-    lines += [f"to mend: {problem}" for problem in dict.fromkeys(problems[:10])]
+    lines += [f"to mend: {commented(problem)}" for problem in dict.fromkeys(problems[:10])]
     lines.append(f"{output} is written. Look at every guess, answer every TODO, then:")
     lines.append(f"  harmonize check {shlex.quote(str(output))}")
     return "\n".join(lines)

@@ -31,8 +31,8 @@ class Value:
         files: how many labels hold it.
         example: the label that holds most of it.
         most: the share of that label's pixels that have it.
-    thirds: how many of the pixels lie in the upper, middle and lower third of their label.
-    solid: how many have equal neighbours; counted for blurred colours alone.
+        thirds: how many of the pixels lie in the upper, middle and lower third of their label.
+        solid: how many have equal neighbours; counted for blurred colours alone.
     """
 
     key: int | str
@@ -103,6 +103,12 @@ def scan_values(root: Path, layout: Layout, number: int) -> Scan:
         counted = {int(key): (one.pixels, one.solid) for key, one in scan.values.items()}
         kept, scan.tolerance = without_mixtures(counted, scan.pixels)
         scan.values = {key: one for key, one in scan.values.items() if key in kept}
+    lowest = min((key for key in scan.values if isinstance(key, int)), default=0)
+    if lowest < 0:
+        raise HarmonizeError(
+            f"{root / scan.values[lowest].example}: holds {lowest}, but ids start at 0; write the "
+            f"mapping by hand, with `value: V + {-lowest}`"
+        )
     if len(scan.values) > MOST_VALUES:
         raise HarmonizeError(
             f"{root}: {layout.label_group.name} hold more than {MOST_VALUES} values, too many for "

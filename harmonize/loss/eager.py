@@ -26,7 +26,7 @@ CHUNK = {"cpu": 1 << 20, "cuda": 1 << 24}
 """Logits per chunk at most: on a CPU few enough for the cache, on a GPU enough to keep it busy."""
 _CHUNKS = 32
 """Chunks per batch at least, so that their memory is small beside the logits'."""
-_FEWEST = 1 << 12
+_FEWEST = 1 << 13
 """Pixels per chunk that are worth starting an operation for."""
 _TINY = 1e-30
 """Sums below this, relative to the pixel's largest logit, are done again with a maximum of their
