@@ -10,7 +10,11 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import parse_flag_from_env
 
-from harmonize.errors import HarmonizeError
+from harmonize.errors import HarmonizeError, printable
+
+_OUT_OF_MEMORY = (
+    "out of memory; lower data.batch_size, data.size or model.width, or raise train.accumulate"
+)
 
 
 @contextlib.contextmanager
@@ -29,21 +33,42 @@ def mistakes_shown() -> Iterator[None]:
         sys.exit(0)
     except HarmonizeError as error:
         for problem in error.problems:
-            print(f"error: {problem}", file=sys.stderr)
+            print(f"error: {printable(problem)}", file=sys.stderr)
         sys.exit(2)
     except (torch.OutOfMemoryError, MemoryError):
-        print(
-            "error: out of memory; lower data.batch_size, data.size or model.width, or raise "
-            "train.accumulate",
-            file=sys.stderr,
-        )
+        print(f"error: {_OUT_OF_MEMORY}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
-        print(f"error: {error.filename or 'file system'}: {error.strerror}", file=sys.stderr)
+        place = printable(str(error.filename or "file system"))
+        print(f"error: {place}: {error.strerror}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+    except RuntimeError as error:
+        no_memory = "can't allocate memory" in str(error)  # torch's own words on the CPU
+        reason = _OUT_OF_MEMORY if no_memory else _why_a_process_is_lost(error)
+        if reason is None:
+            raise
+        print(f"error: {reason}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _why_a_process_is_lost(error: RuntimeError) -> str | None:
+    """Return the plain line for an error that says that another process is gone."""
+    text = str(error)
+    if "DataLoader worker" in text:
+        return (
+            f"{text.partition('. ')[0].strip()}; most often the machine has no memory left for it: "
+            "lower data.workers or data.batch_size"
+        )
+    lost = ("gloo", "Connection closed by peer", "Connection reset by peer")
+    if isinstance(error, torch.distributed.DistError) or any(word in text for word in lost):
+        return (
+            "another process of the run is gone or does not answer; its own message says why; "
+            "train.resume=true goes on from the newest checkpoint"
+        )
+    return None
 
 
 def processes(*, cpu: bool = False) -> PartialState:

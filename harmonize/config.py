@@ -41,6 +41,12 @@ class DataConfig:
     """Pictures per optimizer step, over all processes and accumulation parts."""
     workers: Count = 2
     """Loader processes per training process."""
+    cache: Literal["disk"] | None = None
+    """``disk``: decode each training picture once, and keep it in ``cache_folder``."""
+    cache_folder: str | None = None
+    """Where decoded pictures are kept; by default ``cache`` beside the run folder."""
+    cache_limit: Annotated[float, Range(0, 1e6, above=True)] = 50.0
+    """GiB that the folder may hold; what does not fit is read from its files."""
     roots: dict[str, str] = field(default_factory=dict[str, str])
     """Folder of each data set by name; otherwise ``$HARMONIZE_DATA/<name>``, then the mapping's."""
 
@@ -83,6 +89,9 @@ class LossConfig:
     """Whether labels of more than one leaf are learned from."""
     depth_weights: tuple[NonNegative, ...] | None = None
     """Weight of the term at each depth 1, 2, ...; all 1 unless given."""
+    compile: bool | None = None
+    """Compute the loss in one compiled pass, by a C compiler for a CPU and by Triton for a GPU;
+    null does so where that is possible."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +127,15 @@ class TrainConfig:
     """Steps between checkpoints; the end is always saved."""
     log_every: PositiveInt = 10
     """Steps that one line of metrics.jsonl averages over."""
+    compile: bool = False
+    """Compile the network with ``torch.compile``: quicker steps after a first one that takes from
+    half a minute to several."""
+    deterministic: bool = False
+    """Use only operations that give the same result every time. On a CPU a run is so anyhow: there
+    it refuses others. On a GPU it costs speed."""
+    on_failed_checkpoint: Literal["stop", "continue"] = "stop"
+    """What to do when a checkpoint cannot be written, as on a full disk: end with the last one, or
+    go on training and try again at the next."""
     track: tuple[str, ...] = ()
     """Experiment trackers that Accelerate knows: ``[tensorboard]``."""
     resume: bool = False

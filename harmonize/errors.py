@@ -3,6 +3,9 @@
 import difflib
 from collections.abc import Iterable
 
+_JOINERS = "\u200c\u200d"
+"""Some scripts write words with these, though they cannot be seen."""
+
 
 class HarmonizeError(ValueError):
     """A mistake in a user's tree, mapping, config, command or data.
@@ -21,6 +24,20 @@ def raise_all(problems: Iterable[str]) -> None:
     found = tuple(problems)
     if found:
         raise HarmonizeError(*found)
+
+
+def printable(text: str) -> str:
+    """Escape what would break a line or act on a terminal, as names of files may hold it."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def wrong_characters(name: str) -> str | None:
+    """Say what is wrong with a name that cannot be seen as it is written, if anything is."""
+    if not name.strip():
+        return f"a name is not empty, got {name!r}"
+    if all(char.isprintable() or char in _JOINERS for char in name):
+        return None
+    return f"a name is made of characters that can be seen, got {name!a}; write it without"
 
 
 def near_matches(name: str, known: Iterable[str]) -> str:

@@ -18,8 +18,9 @@ from harmonize.models.build import build_model
 from harmonize.sources import Sources, open_datasets
 from harmonize.spec import DatasetSpec
 from harmonize.strict_yaml import load_text
-from harmonize.training import checkpoint as checkpoints
+from harmonize.training.checkpoint import restore_model
 from harmonize.training.precision import choose_precision
+from harmonize.training.rotation import choose
 
 DEFAULT_SPLIT = "val"
 CHANGEABLE = ("data.", "evaluate.", "train.precision=")
@@ -55,14 +56,14 @@ def evaluate_run(
         raise HarmonizeError(f"{json_file}: its folder does not exist; make it first")
     if json_file is not None and json_file.is_dir():
         raise HarmonizeError(f"--json {json_file}: is a folder; name a file")
-    path, state = checkpoints.choose(run, which)
+    path, state = choose(run, which)
     config = _overridden(state.config, overrides, f"{path}: config")
     sources = state.sources()
     opened = _open(sources, config, datasets, split)
     precision = choose_precision(config.train.precision, cuda=on_cuda(processes()))
     accelerator = Accelerator(mixed_precision=precision)
     model = build_model(len(sources.ontology.leaves), **dataclasses.asdict(config.model))
-    checkpoints.restore_model(model, state, path)
+    restore_model(model, state, path)
     model = model.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     results = [
         evaluate(

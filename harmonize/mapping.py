@@ -13,15 +13,17 @@ from harmonize.class_values import (
     parse_values,
     write_value,
 )
-from harmonize.errors import HarmonizeError, near_matches
+from harmonize.errors import HarmonizeError, near_matches, wrong_characters
 from harmonize.schema import Count, Range
-from harmonize.strict_yaml import Document, Value
+from harmonize.strict_yaml import Document, KeyPath, Value
 from harmonize.template import Template, inside_root
 
 IGNORE = "ignore"
 _NAME = re.compile(r"[\w-]+")
 MASKS = ("soft_masks", "masks")
 """The encodings with one label file per class."""
+_LONGEST_RANGE = 10_000_000
+"""Pictures; a larger number is a slip, and would fill the memory before any file is missed."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Mapping:
     tolerance: Annotated[int, Range(0, 255)] = 0
     class_file: ClassFile | None = None
     resize_picture: bool = False
+    outside_root: bool = False
     accept: Accept = field(default_factory=Accept)
 
 
@@ -85,6 +88,8 @@ def read_classes(written: Mapping, document: Document, problems: list[str]) -> d
         problems.append(f"{document.where(('classes',))}: a data set needs at least one class")
     for name, value in written.classes.items():
         where = document.where(("classes", name))
+        if wrong := wrong_characters(name):
+            problems.append(f"{where}: {wrong}")
         entry = _data_class(written, name, value)
         if entry is None:
             wanted = "~, as the class file gives the ids"
@@ -169,12 +174,10 @@ def check_files(
             f"{document.where(('label',))}: the field {{class}} belongs to encoding: soft_masks or "
             f"masks and to no other, got {written.label!r} with {written.encoding}"
         )
-    if written.class_file is not None:
-        try:
-            inside_root(written.class_file.json, document.where(("class_file", "json")))
-        except HarmonizeError as error:
-            problems += error.problems
+    _check_paths(written, document, problems)
     for name, split in written.splits.items():
+        if wrong := wrong_characters(name):
+            problems.append(f"{document.where(('splits', name))}: {wrong}")
         given = [key for key in ("list", "range", "glob") if getattr(split, key) is not None]
         where = document.where(("splits", name))
         if len(given) != 1:
@@ -196,6 +199,24 @@ def check_files(
                 problems.append(f"{where}: `{key}` belongs to a list")
         if split.range is not None and split.range[0] > split.range[1]:
             problems.append(f"{where}: the range is first to last, got {list(split.range)}")
+        if split.range is not None and split.range[1] - split.range[0] >= _LONGEST_RANGE:
+            problems.append(
+                f"{where}: a range of more than {_LONGEST_RANGE} pictures, got {list(split.range)}"
+            )
+
+
+def _check_paths(written: Mapping, document: Document, problems: list[str]) -> None:
+    """Note each path that leads out of the data set's folder as it is written."""
+    paths: dict[KeyPath, str] = {("picture",): written.picture, ("label",): written.label}
+    if written.class_file is not None:
+        paths["class_file", "json"] = written.class_file.json
+    for name, split in written.splits.items():
+        paths["splits", name] = split.list or split.glob or ""
+    for place, path in paths.items():
+        try:
+            inside_root(path, document.where(place), outside=written.outside_root)
+        except HarmonizeError as error:
+            problems += error.problems
 
 
 def read_formula(written: Mapping, document: Document, problems: list[str]) -> ValueFormula | None:

@@ -10,7 +10,7 @@ from anytree import NodeMixin, PreOrderIter, RenderTree  # pyright: ignore[repor
 from jaxtyping import Bool, Int
 from numpy import ndarray
 
-from harmonize.errors import HarmonizeError, near_matches, raise_all
+from harmonize.errors import HarmonizeError, near_matches, raise_all, wrong_characters
 from harmonize.strict_yaml import read_text
 
 ROOT = "(root)"
@@ -87,10 +87,11 @@ class Ontology:
         self.leaves: tuple[str, ...] = tuple(node.name for node in leaf_nodes)
         self.depth: int = max(node.depth for node in leaf_nodes)
         self._leaf_number = {leaf: number for number, leaf in enumerate(self.leaves)}
-        self._below = {
-            node.name: tuple(self._leaf_number[n.name] for n in node.walk() if n.is_leaf)
-            for node in below
-        }
+        self._below: dict[str, slice] = {}  # leaves of a node: they follow each other
+        for number, leaf in enumerate(leaf_nodes):
+            for node in leaf.path:
+                first = self._below.setdefault(node.name, slice(number, number)).start
+                self._below[node.name] = slice(first, number + 1)
         self._node = {node.name: node for node in below}
         self.group_index: Int[ndarray, "D1 K"] = _group_index(leaf_nodes, self.depth)
         self.left = parsed.left or "viewer"
@@ -107,11 +108,10 @@ class Ontology:
         """Return the partition of the leaves at a depth in 0..D, in file order."""
         if not 0 <= depth <= self.depth:
             raise HarmonizeError(f"{self.name}: depth {depth} is not in 0..{self.depth}")
-        row = self.group_index[depth]
-        return tuple(
-            tuple(self.leaves[leaf] for leaf in np.flatnonzero(row == group))
-            for group in range(int(row.max()) + 1)
-        )
+        groups: dict[int, list[str]] = {}
+        for leaf, group in zip(self.leaves, self.group_index[depth].tolist(), strict=True):
+            groups.setdefault(group, []).append(leaf)
+        return tuple(map(tuple, groups.values()))
 
     def depth_of(self, node: str) -> int:
         """Return a node's depth; the children of the root have depth 1."""
@@ -129,26 +129,28 @@ class Ontology:
             HarmonizeError: for names that are no nodes, all in one message, with near matches.
         """
         names = (nodes,) if isinstance(nodes, str) else tuple(nodes)
-        unknown = [node for node in names if node not in self._below]
+        unknown = [node for node in names if node not in self._node]
         if unknown:
             raise HarmonizeError(
                 *(f"{self.name}: no node {n!r}; {near_matches(n, self.nodes)}" for n in unknown)
             )
         mask = np.zeros(len(self.leaves), dtype=bool)
         for node in names:
-            mask[list(self._below[node])] = True
+            mask[self._below[node]] = True
         return mask
 
     def describe(self, mask: Bool[ndarray, " K"]) -> tuple[str, ...]:
         """Name a set of leaves by the fewest nodes whose leaves make it up, in file order."""
-        remaining = mask.copy()
         chosen: list[str] = []
-        for node in sorted(self.nodes, key=self.depth_of):
-            leaves = list(self._below[node])
-            if remaining[leaves].all():
-                chosen.append(node)
-                remaining[leaves] = False
-        return tuple(sorted(chosen, key=self.nodes.index))
+        told = 0  # leaves before this one are named
+        for leaf in np.flatnonzero(mask).tolist():
+            if leaf < told:
+                continue
+            path = self._node[self.leaves[leaf]].path[1:]
+            highest = next(node.name for node in path if mask[self._below[node.name]].all())
+            chosen.append(highest)
+            told = self._below[highest].stop
+        return tuple(chosen)
 
     def draw(self, notes: dict[str, str] | None = None) -> str:
         """Draw the tree with box characters, each node followed by its note if it has one."""
@@ -255,6 +257,8 @@ def _wrong_name(name: str, places: dict[str, str]) -> str | None:
         return f"a name has no spaces, got {name!r}; write {'_'.join(name.split())}"
     if name in (ROOT, "ignore"):
         return f"{name!r} is a reserved name; choose another"
+    if wrong := wrong_characters(name):
+        return wrong
     if name in places:
         line = places[name].split(":")[-2]
         return f"{name!r} stands on line {line} already; names are unique"
@@ -264,8 +268,9 @@ def _wrong_name(name: str, places: dict[str, str]) -> str | None:
 def _group_index(leaf_nodes: list[_Node], depth: int) -> Int[ndarray, "D1 K"]:
     """Number the groups of each depth in file order."""
     index = np.zeros((depth + 1, len(leaf_nodes)), dtype=np.int64)
+    paths = [[node.name for node in leaf.path] for leaf in leaf_nodes]
     for d in range(depth + 1):
-        ancestors = [leaf.path[min(d, leaf.depth)].name for leaf in leaf_nodes]
+        ancestors = [path[min(d, len(path) - 1)] for path in paths]
         numbers = {name: number for number, name in enumerate(dict.fromkeys(ancestors))}
         index[d] = [numbers[name] for name in ancestors]
     return index

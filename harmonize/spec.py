@@ -48,6 +48,7 @@ class DatasetSpec:
         tolerance: how far each part of an ``rgb`` colour may be from its class's.
         class_file: the data set's own file that gives the ids of classes without one.
         resize_picture: whether a picture is scaled to its label's size.
+        outside_root: whether paths with ``..`` may lead out of the data set's folder.
         accept: findings of ``harmonize check`` that are meant, by kind.
     """
 
@@ -64,6 +65,7 @@ class DatasetSpec:
     tolerance: int
     class_file: ClassFile | None
     resize_picture: bool
+    outside_root: bool
     accept: Accept
     document: Document = field(repr=False, compare=False)
 
@@ -111,6 +113,7 @@ class DatasetSpec:
             tolerance=written.tolerance,
             class_file=written.class_file,
             resize_picture=written.resize_picture,
+            outside_root=written.outside_root,
             accept=written.accept,
             document=document,
         )

@@ -24,7 +24,9 @@ _INT = re.compile(r"[-+]?[0-9]+")
 _HEX_OR_OCTAL = re.compile(r"0x[0-9a-fA-F]+|0o[0-7]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _LONGEST_NUMBER = 250  # characters; every whole number that is read fits into a float
+_LONGEST_TEXT = 1 << 28  # characters: more is no text, such as a device that never ends
 _SPECIAL_FLOAT = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_MAX_NESTING = 100  # PyYAML takes seconds for thousands of levels
 _CONSTANTS = {"": None, "~": None, "null": None, "Null": None, "NULL": None} | {
     word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")
 }
@@ -107,7 +109,11 @@ def load_file(path: str | Path) -> Document:
 def read_text(path: str | Path) -> str:
     """Read a UTF-8 text file, naming it in any error."""
     try:
-        return Path(path).read_text(encoding="utf-8-sig")
+        with Path(path).open(encoding="utf-8-sig") as file:
+            text = file.read(_LONGEST_TEXT + 1)
+        if len(text) > _LONGEST_TEXT:
+            raise ValueError(f"it has more than {_LONGEST_TEXT} characters")
+        return text
     except FileNotFoundError:
         raise HarmonizeError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:
@@ -127,8 +133,7 @@ def load_text(text: str, source: str) -> Document:
     """
     document = Document(source, None)
     try:
-        _refuse_aliases(text, source)
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = _compose(text, source)
         document.value = None if root is None else _construct(root, (), document)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -137,8 +142,6 @@ def load_text(text: str, source: str) -> Document:
     except yaml.YAMLError as error:
         reason = str(error).splitlines()[0]
         raise HarmonizeError(f"{source}: not valid YAML: {reason}") from None
-    except RecursionError:
-        raise HarmonizeError(f"{source}: nested too deeply") from None
     except HarmonizeError:
         raise
     except (ValueError, OverflowError) as error:  # PyYAML's own, from numbers in escapes
@@ -208,17 +211,38 @@ def _step(target: Value, key: str, place: str) -> str | int:
     raise HarmonizeError(f"{place}: {key!r} is inside a value that has no keys")
 
 
-def _refuse_aliases(text: str, source: str) -> None:
-    for token in yaml.scan(text, Loader=yaml.SafeLoader):
-        if isinstance(token, yaml.AnchorToken | yaml.AliasToken | yaml.TagToken):
-            mark = token.start_mark
-            raise HarmonizeError(
-                f"{source}:{mark.line + 1}:{mark.column + 1}: anchors, aliases and tags are not "
-                "used here; write the value out"
-            )
+class _StrictLoader(yaml.SafeLoader):
+    """Refuses what stands for more than is written, and what takes PyYAML long to read."""
+
+    def __init__(self, text: str, source: str) -> None:
+        super().__init__(text)
+        self._source = source
+        self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: object) -> yaml.Node | None:
+        event = self.peek_event()
+        if event.anchor is not None or getattr(event, "tag", None) is not None:
+            self._refuse(event, "anchors, aliases and tags are not used here; write the value out")
+        if self._depth >= _MAX_NESTING and isinstance(event, yaml.CollectionStartEvent):
+            self._refuse(event, f"nested too deeply; at most {_MAX_NESTING} levels")
+        self._depth += 1
+        node = super().compose_node(parent, index)  # type: ignore[arg-type]
+        self._depth -= 1
+        return node
+
+    def _refuse(self, event: yaml.Event, wrong: str) -> None:
+        raise HarmonizeError(f"{_place(self._source, event)}: {wrong}")
 
 
-def _place(source: str, node: yaml.Node) -> str:
+def _compose(text: str, source: str) -> yaml.Node | None:
+    loader = _StrictLoader(text, source)
+    try:
+        return loader.get_single_node()
+    finally:
+        loader.dispose()
+
+
+def _place(source: str, node: yaml.Node | yaml.Event) -> str:
     mark = node.start_mark
     return f"{source}:{mark.line + 1}:{mark.column + 1}"
 

@@ -125,18 +125,17 @@ def _agreement(
     mask: Bool[ndarray, " K"], group_index: Int[ndarray, "D1 K"]
 ) -> tuple[UInt8[ndarray, " K"], int]:
     """Return the row of the agreement table for one set of leaves, and its resolved depths."""
-    depths = len(group_index) - 1
-    row = np.zeros(len(mask), dtype=np.uint8)
-    resolved = 0
-    for depth in range(1, depths + 1):
-        finished = mask.sum() > 1 and bool((_grown(mask, group_index[depth - 1]) == mask).all())
-        if finished:
-            break
-        row[_grown(mask, group_index[depth])] = depth
-        resolved = depth
-    return row, resolved
+    grown = _grown(mask, group_index)
+    finished = (grown == mask).all(1)
+    one_leaf = mask.sum() == 1
+    resolved = len(group_index) - 1 if one_leaf else int(finished.argmax())
+    return grown[1 : resolved + 1].sum(0, dtype=np.uint8), resolved
 
 
-def _grown(mask: Bool[ndarray, " K"], groups: Int[ndarray, " K"]) -> Bool[ndarray, " K"]:
-    """Return S_d: the union of the groups that meet the set."""
-    return np.isin(groups, groups[mask])
+def _grown(mask: Bool[ndarray, " K"], groups: Int[ndarray, "D1 K"]) -> Bool[ndarray, "D1 K"]:
+    """Return S_d for every depth: the union of the groups that meet the set."""
+    leaves = groups.shape[1]
+    numbers = groups + leaves * np.arange(len(groups))[:, None]  # every depth's are its own
+    met = np.zeros(groups.size, dtype=bool)
+    met[numbers[:, mask]] = True
+    return met[numbers]

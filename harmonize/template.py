@@ -151,10 +151,20 @@ class Template:
             ) from None
 
 
-def inside_root(path: str, where: str) -> str:
-    """Return a path relative to the data set's folder; refuse one that leads out of it."""
-    if path.startswith("/") or ".." in path.split("/"):
-        raise HarmonizeError(f"{where}: {path!r} leads out of the data set's folder")
+def inside_root(path: str, where: str, *, outside: bool = False) -> str:
+    """Return a path relative to the data set's folder; refuse one that leads out of it.
+
+    Links may lead anywhere: who made them owns the folder. With ``outside``, so may ``..``.
+    """
+    if path.startswith("/"):
+        raise HarmonizeError(
+            f"{where}: {path!r} leads out of the data set's folder; paths are relative to it"
+        )
+    if ".." in path.split("/") and not outside:
+        raise HarmonizeError(
+            f"{where}: {path!r} leads out of the data set's folder; "
+            "if it is meant to, say `outside_root: true` in the mapping"
+        )
     return path
 
 

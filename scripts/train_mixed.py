@@ -9,6 +9,7 @@ An interrupted run is continued by `train.resume=true output=RUN_DIR`.
 import argparse
 from pathlib import Path
 
+from harmonize.agreement import together
 from harmonize.commands import mistakes_shown, processes
 from harmonize.config import RunConfig, find_file
 from harmonize.data.demo import write_demo_data
@@ -28,15 +29,20 @@ def main() -> None:
     parser.add_argument("overrides", nargs="*", metavar="key.path=value", help="change the config")
     arguments = parser.parse_intermixed_args()
     with mistakes_shown():
-        name = arguments.config
-        if name is None:
-            name = resumed_config(arguments.overrides) or DEMO_CONFIG
-        path = find_file(name)
-        config = RunConfig.from_file(path, arguments.overrides)
-        if path == find_file(DEMO_CONFIG):
-            check_run(config)
-            with processes().main_process_first():
-                write_demo_data(DEMO_DATA)
+        state = processes()
+        with together():
+            name = arguments.config
+            if name is None:
+                name = resumed_config(arguments.overrides) or DEMO_CONFIG
+            path = find_file(name)
+            config = RunConfig.from_file(path, arguments.overrides)
+            demo = path == find_file(DEMO_CONFIG)
+            if demo:
+                check_run(config)
+        for writes in (state.is_main_process, state.is_local_main_process):  # one after the other
+            with together():
+                if demo and writes:
+                    write_demo_data(DEMO_DATA)
         train(config, name=path.stem)
 
 

@@ -10,6 +10,15 @@ def test_scoring_is_measured_against_forward_passes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     report = run_benchmark(monkeypatch, tmp_path, "evaluate", "--label-size", "48")
-    assert column(report, "leaves") == [11, 20]
+    assert column(report, "leaves") == [11, 11, 20, 20]
+    assert column(report, "classes") == ["leaves", "groups"] * 2
+    assert column(report, "label") == [48] * 4
     assert all(ms > 0 for ms in column(report, "forward ms"))
     assert all(share > 0 for share in column(report, "scoring, % of forward"))
+
+
+def test_labels_are_as_large_as_the_pictures_and_twice_as_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = run_benchmark(monkeypatch, tmp_path, "evaluate", "--leaves", "20")
+    assert column(report, "label") == [32, 64, 32, 64]

@@ -9,6 +9,7 @@ from benchmarks import column, run_benchmark
 from harmonize.benchmark.candidates import (
     BASELINE,
     COPY,
+    IN_PYTORCH,
     LISTING,
     OURS,
     Case,
@@ -24,8 +25,8 @@ def test_every_loss_is_measured_at_every_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     report = run_benchmark(monkeypatch, tmp_path, "loss", "--leaves", "11", "20")
-    assert set(column(report, "loss")) == {BASELINE, OURS, LISTING, COPY}
-    assert column(report, "leaves") == 8 * [11] + 8 * [20]
+    assert set(column(report, "loss")) == {BASELINE, OURS, IN_PYTORCH, LISTING, COPY}
+    assert column(report, "leaves") == 10 * [11] + 10 * [20]
     assert set(column(report, "layout")) == {"NCHW", "channels_last"}
     assert all(ms > 0 for ms in column(report, "median ms"))
     assert column(report, "size", table=1) == [16, 32, 16, 32]

@@ -54,7 +54,7 @@ def test_blobs_are_square_patches_of_the_values() -> None:
 
 @pytest.mark.parametrize("file_format", ["jpg", "png"])
 def test_made_up_data_sets_can_be_read(tmp_path: Path, file_format: str) -> None:
-    mappings = write_datasets(tmp_path, 4, pictures=2, side=64, file_format=file_format)  # type: ignore[arg-type]
+    mappings = write_datasets(tmp_path, 4, pictures=2, size=(64, 64), file_format=file_format)  # type: ignore[arg-type]
     sources = load_sources(made_up_config(mappings, ["data.size=32"]))
     datasets = open_datasets([(spec, "train") for spec in sources.specs], {})
     assert [dataset.spec.encoding for dataset in datasets] == ["ids", "rgb", "ids", "rgb"]

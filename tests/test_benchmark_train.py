@@ -42,6 +42,16 @@ def test_the_run_of_a_config_is_measured_with_workers_and_parts(
     assert not (project / "run").exists()
 
 
+def test_pictures_of_any_size_are_measured_from_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["data.cache=disk", "--picture-size", "90x70", "--size", "16"]
+    report = run_benchmark(monkeypatch, tmp_path, "train", *arguments)
+    assert report["options"]["picture_size"] == [90, 70]
+    assert report["options"]["cache"] == "disk"
+    assert "8 of 8 pictures" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_two_processes_share_a_step(tmp_path: Path) -> None:
     script = [str(SCRIPT), "train", "--quick", "--json", "report.json"]

@@ -1,8 +1,10 @@
 """Checkpoints: what is written is what is read, whole or not at all."""
 
 import json
+import resource
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -12,7 +14,8 @@ from harmonize import HarmonizeError, UNet
 from harmonize.config import OptimConfig
 from harmonize.sources import load_sources
 from harmonize.training import checkpoint as checkpoints
-from harmonize.training.checkpoint import Checkpoint, describe_run
+from harmonize.training.checkpoint import Checkpoint
+from harmonize.training.identity import describe_run
 from harmonize.training.optimizer import build_optimizer
 
 
@@ -27,7 +30,7 @@ def make(tmp_path: Path, optimizer_name: str = "adamw") -> tuple[Checkpoint, UNe
         model=network.state_dict(),
         optimizer=optimizer.state_dict(),
         scaler=None,
-        meter=torch.arange(12.0).view(2, 2, 3),
+        meter=torch.arange(12.0).view(1, 2, 2, 3),
         best=0.25,
         **describe_run(config, load_sources(config)),
     )
@@ -81,55 +84,59 @@ def test_a_file_of_another_program_is_named(tmp_path: Path) -> None:
     save_file({"weight": torch.zeros(2)}, tmp_path / "b.safetensors")
     with pytest.raises(HarmonizeError, match=r"b\.safetensors: .* but another's file"):
         checkpoints.load(tmp_path / "b.safetensors")
-    for facts in ("{}", "[]", "x", '{"optimizer_numbers": {}}'):
-        save_file({"a": torch.zeros(2)}, tmp_path / "b.safetensors", metadata={"harmonize": facts})
+    tensors = {"a": torch.zeros(2)}
+    for facts in ("{}", "[]", "x", '{"optimizer_numbers": {}}', '{"optimizer_numbers": []}'):
+        metadata = {"harmonize": f"{checkpoints._checksum(facts, tensors)} {facts}"}
+        save_file(tensors, tmp_path / "b.safetensors", metadata=metadata)
         with pytest.raises(HarmonizeError, match=r"b\.safetensors: .* this version of harmonize"):
             checkpoints.load(tmp_path / "b.safetensors")
     with pytest.raises(HarmonizeError, match="no such checkpoint"):
         checkpoints.load(tmp_path / "c.safetensors")
 
 
-def test_a_failed_write_leaves_the_old_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_any_damage_is_noticed(tmp_path: Path) -> None:
+    state, _ = make(tmp_path)
+    path = tmp_path / "a.safetensors"
+    checkpoints.save(state, path)
+    whole = path.read_bytes()
+    header = 8 + int.from_bytes(whole[:8], "little")
+    rng = np.random.default_rng(0)
+    in_header, in_data = rng.integers(0, header, 20), rng.integers(header, len(whole), 20)
+    for place in [*in_header, *in_data, len(whole) - 1]:
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        with pytest.raises(HarmonizeError, match=r"a\.safetensors: not a whole checkpoint"):
+            checkpoints.load(path)
+    for damaged in (b"", whole[:5], whole[: header + 9], bytes(len(whole)), whole + b"x"):
+        path.write_bytes(damaged)
+        with pytest.raises(HarmonizeError, match=r"a\.safetensors: not a whole checkpoint"):
+            checkpoints.load(path)
+
+
+def test_a_failed_write_leaves_the_old_checkpoint(tmp_path: Path) -> None:
     state, _ = make(tmp_path)
     path = tmp_path / "a.safetensors"
     checkpoints.save(state, path)
     before = path.read_bytes()
-
-    def fail(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(checkpoints, "save_file", fail)
-    with pytest.raises(HarmonizeError, match=r"a\.safetensors.*No space left"):
-        checkpoints.save(state, path)
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limit[1]))
+    try:
+        with pytest.raises(
+            HarmonizeError, match=r"a\.safetensors.*cannot be written: File too large"
+        ):
+            checkpoints.save(state, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     assert path.read_bytes() == before
     assert not list(tmp_path.glob(".*.part"))
 
 
-def test_the_newest_two_and_the_best_stay(tmp_path: Path) -> None:
-    folder = tmp_path / checkpoints.FOLDER
-    folder.mkdir()
-    for step in (5, 10, 200, 1000):
-        checkpoints.step_path(tmp_path, step).touch()
-    (folder / checkpoints.BEST).touch()
-    (folder / ".step-00000007.safetensors.part").touch()
-    checkpoints.remove_old(tmp_path)
-    assert sorted(path.name for path in folder.iterdir()) == [
-        "best.safetensors",
-        "step-00000200.safetensors",
-        "step-00001000.safetensors",
-    ]
-    newest = checkpoints.newest(tmp_path)
-    assert newest is not None
-    assert newest.name == "step-00001000.safetensors"
-
-
-def test_choosing_a_checkpoint_that_is_not_there_says_so(tmp_path: Path) -> None:
-    with pytest.raises(HarmonizeError, match="no such run folder"):
-        checkpoints.choose(tmp_path / "none", "last")
-    with pytest.raises(HarmonizeError, match="holds no best checkpoint"):
-        checkpoints.choose(tmp_path, "best")
+def test_a_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
+    state, _ = make(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(HarmonizeError, match=r"file/a\.safetensors: .*cannot be written: "):
+        checkpoints.save(state, tmp_path / "file" / "a.safetensors")
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:

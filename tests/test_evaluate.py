@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from harmonize import DatasetSpec, Ontology
 from harmonize.data.dataset import SegmentationDataset
-from harmonize.evaluation.evaluate import classify, evaluate
+from harmonize.evaluation.evaluate import evaluate
 from harmonize.models.build import normalize
 
 
@@ -49,24 +49,6 @@ def open_set(project: Path) -> Callable[[str], SegmentationDataset]:
 @pytest.fixture
 def tree(project: Path) -> Ontology:
     return Ontology.from_file(project / "tiny.txt")
-
-
-def test_classify_sums_the_leaves_of_a_class() -> None:
-    # p = 0.4, 0.3, 0.3: the largest leaf loses against the two others together
-    logits = torch.tensor([0.4, 0.3, 0.3]).log()[:, None, None]
-    masks = torch.tensor([[True, False, False], [False, True, True]])
-    assert classify(logits, masks).item() == 1
-
-
-def test_classify_ignores_leaves_of_no_class_and_classes_without_leaves() -> None:
-    logits = torch.tensor([1e4, -300.0, -200.0])[:, None, None]
-    masks = torch.tensor([[False, False, False], [False, True, False], [False, False, True]])
-    assert classify(logits, masks).item() == 2
-
-
-def test_classify_gives_ties_to_the_first_class() -> None:
-    masks = torch.eye(3, dtype=torch.bool)
-    assert classify(torch.zeros(3, 1, 1), masks).item() == 0
 
 
 @pytest.mark.parametrize("name", ["fine", "coarse"])

@@ -10,7 +10,7 @@ from random_trees import random_label, random_tree_text
 from torch import Tensor
 
 from harmonize import HarmonizeError, HierarchicalLoss, Ontology, TargetSpace
-from harmonize.loss import eager
+from harmonize.loss import eager, native
 
 TREE = """
 background
@@ -24,6 +24,14 @@ hair
 \tbeard
 """
 LEAVES = ("background", "left", "right", "skin", "scalp", "beard")
+
+
+@pytest.fixture(params=["C", "PyTorch"], autouse=True)
+def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Compute every loss of this file in the compiled form and in PyTorch's operations."""
+    if request.param == "PyTorch":
+        monkeypatch.setattr(native, "DTYPES", ())
+    return request.param
 
 
 @pytest.fixture
@@ -83,7 +91,7 @@ def value_and_gradient(loss: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
     return loss.detach().double(), gradient.double()
 
 
-@pytest.mark.parametrize("seed", range(300))
+@pytest.mark.parametrize("seed", range(150))
 def test_value_and_gradient_equal_a_float64_sum_over_sets(seed: int) -> None:
     rng = np.random.default_rng(seed)
     tree = Ontology(random_tree_text(rng), name="random")
@@ -287,6 +295,7 @@ def test_terms_add_up_per_picture_and_depth(space: TargetSpace) -> None:
     codes[1, 0] = space.ignore
     loss = HierarchicalLoss(space)
     terms = loss.terms(logits, codes)
+    assert terms.loss.item() == pytest.approx(terms.total.sum().item(), rel=1e-6)
     assert terms.labelled.tolist() == [16, 12]
     assert terms.resolved.tolist() == [[16, 16, 16], [12, 0, 0]]
     assert torch.allclose(terms.by_depth.sum(1).float(), terms.total, rtol=1e-5)
@@ -294,6 +303,25 @@ def test_terms_add_up_per_picture_and_depth(space: TargetSpace) -> None:
     expected = F.cross_entropy(logits[:1], codes[:1], reduction="sum")
     assert terms.by_depth[0, 2].item() == pytest.approx(expected.item(), rel=1e-5)
     assert loss(logits, codes).item() == pytest.approx(terms.total.sum().item() / 28, rel=1e-6)
+
+
+def test_a_scale_multiplies_loss_and_gradient_and_leaves_the_sums(space: TargetSpace) -> None:
+    logits = torch.randn(2, 6, 4, 4, requires_grad=True)
+    codes = torch.randint(0, space.num_codes, (2, 4, 4))
+    loss = HierarchicalLoss(space)
+    plain, scaled = loss.terms(logits, codes), loss.terms(logits, codes, scale=torch.tensor(0.25))
+    assert scaled.loss.item() == pytest.approx(0.25 * plain.loss.item(), rel=1e-6)
+    assert torch.allclose(scaled.total, plain.total)
+    assert torch.equal(scaled.by_depth, plain.by_depth)
+    (gradient,) = torch.autograd.grad(plain.loss, logits)
+    assert torch.allclose(torch.autograd.grad(scaled.loss, logits)[0], 0.25 * gradient)
+
+
+def test_the_form_is_told(space: TargetSpace, form: str) -> None:
+    logits = torch.zeros(1, 6, 2, 2)
+    assert HierarchicalLoss(space).form(logits) == form
+    assert HierarchicalLoss(space, compile=False).form(logits) == "PyTorch"
+    assert HierarchicalLoss(space).form(logits.double()) == "PyTorch"
 
 
 def test_a_set_coded_after_the_loss_was_built_is_learned(space: TargetSpace) -> None:

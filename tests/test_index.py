@@ -25,6 +25,7 @@ def make_spec(
     label: str = "labels/{id}.png",
     encoding: str = "ids",
     classes: str = "{thing: 7, stuff: 2}",
+    more: str = "",
 ) -> DatasetSpec:
     """Return a mapping with two classes; its splits start on line 6."""
     text = dedent(f"""\
@@ -37,7 +38,7 @@ def make_spec(
         classes: {classes}
         meaning: {{}}
         """)
-    return DatasetSpec.from_document(load_text(text, "tiny.yaml"))
+    return DatasetSpec.from_document(load_text(text + more, "tiny.yaml"))
 
 
 def touch(root: Path, *files: str) -> None:
@@ -363,7 +364,8 @@ def test_two_dots_in_a_list_cannot_leave_the_folder(
     (root / "train.txt").write_text(f"{line}\n")
     error = refused(spec, root)
     assert (
-        str(error) == f"tiny.yaml:2:1: picture: '{line}/a.png' leads out of the data set's folder"
+        str(error) == f"tiny.yaml:2:1: picture: '{line}/a.png' leads out of the data set's folder; "
+        "if it is meant to, say `outside_root: true` in the mapping"
     )
 
 
@@ -392,9 +394,27 @@ def test_a_split_cannot_leave_the_folder(tmp_path: Path, split: str) -> None:
     touch(tmp_path, "labels/a.png", "images/a.png")
     touch(root, "labels/a.png", "images/a.png")
     (tmp_path / "train.txt").write_text("a\n")
-    error = str(refused(make_spec(f"train: {{{split}}}"), root))
+    with pytest.raises(HarmonizeError) as caught:
+        make_spec(f"train: {{{split}}}")
+    error = str(caught.value)
     assert error.startswith("tiny.yaml:6:3: splits.train: '../")
-    assert error.endswith("leads out of the data set's folder")
+    assert error.endswith("if it is meant to, say `outside_root: true` in the mapping")
+    allowed = make_spec(f"train: {{{split}}}", more="outside_root: true\n")
+    assert pairs(index_files(allowed, "train", root)) == [("images/a.png", "labels/a.png")]
+
+
+def test_paths_may_lead_out_of_the_folder_where_the_mapping_says_so(tmp_path: Path) -> None:
+    spec = make_spec("train: {range: [1, 1]}", picture="../{id}.png", more="outside_root: true\n")
+    touch(tmp_path, "1.png", "root/labels/1.png")
+    assert pairs(index_files(spec, "train", tmp_path / "root")) == [("../1.png", "labels/1.png")]
+
+
+def test_linked_folders_and_files_are_followed(tmp_path: Path) -> None:
+    touch(tmp_path, "elsewhere/a.png", "root/labels/a.png")
+    (tmp_path / "root/images").symlink_to(tmp_path / "elsewhere")
+    spec = make_spec("train: {glob: 'labels/{id}.png'}")
+    index = index_files(spec, "train", tmp_path / "root")
+    assert pairs(index) == [("images/a.png", "labels/a.png")]
 
 
 def test_dots_inside_a_name_are_harmless(tmp_path: Path) -> None:
@@ -438,7 +458,8 @@ def test_listing_tells_all_that_is_wrong_and_keeps_the_pictures_that_are_whole(
     assert pairs(index) == [(f"images/{x}.png", f"labels/{x}.png") for x in "ad"]
     assert problems == [
         f"{tmp_path}/images/b.*: which of b.jpg, b.png? name one",
-        "tiny.yaml:2:1: picture: 'images/../x.*' leads out of the data set's folder",
+        "tiny.yaml:2:1: picture: 'images/../x.*' leads out of the data set's folder; "
+        "if it is meant to, say `outside_root: true` in the mapping",
         f"tiny.yaml:6:3: splits.train: 1 files of tiny are missing from {tmp_path}: labels/c.png; "
         "check data.roots and the mapping's `picture` and `label`",
     ]

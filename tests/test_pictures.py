@@ -1,13 +1,21 @@
 """Picture files: what is refused, and that finding out is the same as reading."""
 
 import io
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from harmonize.data.pictures import open_image, picture_size, read_picture
+from harmonize.data.pictures import (
+    choose_factor,
+    header_size,
+    open_image,
+    picture_size,
+    read_picture,
+    read_reduced,
+)
 from harmonize.errors import HarmonizeError
 
 NOISE = np.random.default_rng(0).integers(0, 256, (30, 50, 3), dtype=np.uint8)
@@ -130,3 +138,78 @@ def test_only_exact_reading_refuses_what_decoding_rescales(tmp_path: Path) -> No
     assert np.asarray(open_image(path)).tolist() == [[0, 85], [170, 255]]
     with pytest.raises(HarmonizeError, match="decoding would rescale"):
         open_image(path, exact=True)
+
+
+@pytest.mark.parametrize(
+    ("size", "least", "factor"),
+    [
+        ((4000, 3000), 288, 8),
+        ((4000, 3000), 512, 4),
+        ((80, 99), 10, 8),
+        ((79, 99), 10, 4),
+        ((40, 40), 20.0, 2),
+        ((40, 40), 20.1, 1),
+        ((5, 4), 1, 4),
+        ((1, 1), 1, 1),
+        ((64, 64), math.inf, 1),
+    ],
+)
+def test_the_factor_is_the_largest_that_leaves_enough(
+    size: tuple[int, int], least: float, factor: int
+) -> None:
+    assert choose_factor(size, least) == choose_factor((size[1], size[0]), least) == factor
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [("JPEG", "RGB"), ("JPEG", "L"), ("JPEG", "CMYK"), ("PNG", "RGB"), ("PNG", "P"), ("PPM", "L")],
+)
+@pytest.mark.parametrize("size", [(32, 16), (33, 17), (47, 31), (16, 39)])
+@pytest.mark.parametrize("least", [2, 4, 8, 16])
+def test_a_reduced_picture_has_a_pixel_for_each_block(
+    tmp_path: Path, kind: str, mode: str, size: tuple[int, int], least: int
+) -> None:
+    smooth = Image.fromarray(NOISE[:4, :4]).resize(size, Image.Resampling.BICUBIC)
+    path = tmp_path / "a"
+    path.write_bytes(encoded(kind, np.asarray(smooth), mode=mode))
+    found, whole = read_reduced(path, least=least), read_picture(path)
+    assert found.factor == max(factor for factor in (1, 2, 4, 8) if factor * least <= min(size))
+    assert (found.image.mode, found.size) == ("RGB", size)
+    expected = whole.reduce(found.factor)
+    assert found.image.size == expected.size
+    inside = np.s_[: size[1] // found.factor, : size[0] // found.factor]  # the whole blocks
+    difference = np.asarray(found.image, int)[inside] - np.asarray(expected, int)[inside]
+    assert abs(difference).mean() <= (0 if kind != "JPEG" else 4)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_picture_that_is_not_reduced_is_the_file_to_the_last_bit(
+    tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(encoded(kind))
+    found = read_reduced(path, least=16)
+    assert (found.factor, found.size) == (1, (50, 30))
+    with Image.open(path) as plain:
+        np.testing.assert_array_equal(np.asarray(found.image), np.asarray(plain.convert("RGB")))
+
+
+def test_reading_reduced_refuses_what_reading_refuses(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    for content in (b"text", encoded("JPEG")[:-200], encoded("PNG")[:-200]):
+        path.write_bytes(content)
+        with pytest.raises(HarmonizeError) as reduced:
+            read_reduced(path, least=3)
+        assert str(reduced.value) == refusal(path, only_size=False)
+    Image.fromarray(np.full((40, 60), 1000, np.uint16)).save(path)
+    with pytest.raises(HarmonizeError, match="a picture of mode I;16"):
+        read_reduced(path, least=3)
+
+
+def test_the_header_gives_the_size(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(encoded("PNG")[:100])
+    assert header_size(path) == (50, 30)
+    path.write_bytes(b"text")
+    with pytest.raises(HarmonizeError, match="not a readable picture"):
+        header_size(path)

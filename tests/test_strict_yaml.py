@@ -263,8 +263,15 @@ def test_numbers_that_the_yaml_library_trips_over_are_refused(text: str) -> None
 
 
 def test_deep_nesting_is_refused() -> None:
-    with pytest.raises(HarmonizeError, match=r"^file: nested too deeply$"):
+    wrong = "nested too deeply; at most 100 levels"
+    with pytest.raises(HarmonizeError, match=rf"^file:1:101: {wrong}$"):
         load_text("[" * 600 + "]" * 600, "file")
+    with pytest.raises(HarmonizeError, match=rf"^file:101:101: {wrong}$"):
+        load_text("".join(f"{' ' * depth}k:\n" for depth in range(600)), "file")
+    load_text("[" * 100 + "]" * 100, "file")
+    load_text(
+        "a: [{b: c}]\n" + "d:\n  - [e]\n" + "\n".join(f"k{n}: [1]" for n in range(200)), "file"
+    )
 
 
 def test_load_file_names_the_file(tmp_path: Path) -> None:

@@ -3,9 +3,12 @@
 import json
 import math
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,10 +19,12 @@ from tiny import tiny_config, tiny_values, write_project
 
 from harmonize import HarmonizeError
 from harmonize.config import OptimConfig, RunConfig
+from harmonize.data.dataset import Batch
 from harmonize.strict_yaml import dump
-from harmonize.training import checkpoint as checkpoints
+from harmonize.training import checkpoint, rotation
 from harmonize.training.optimizer import learning_rate
-from harmonize.training.trainer import train
+from harmonize.training.trainer import Trainer, train
+from harmonize.whole_files import write_whole
 
 REPO = Path(__file__).parents[1]
 
@@ -30,7 +35,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def weights(run: Path, step: int) -> dict[str, torch.Tensor]:
-    tensors = load_file(checkpoints.step_path(run, step))
+    tensors = load_file(rotation.step_path(run, step))
     return {name: tensor.clone() for name, tensor in tensors.items() if name.startswith("model/")}
 
 
@@ -106,7 +111,7 @@ def test_a_resumed_run_equals_an_undisturbed_one(project: Path, optimizer: str) 
     overrides = [f"optim.name={optimizer}", "optim.lr=0.01"]
     undisturbed = train(tiny_config(project, project / "run", *overrides), name="tiny")
     expected, expected_metrics = weights(undisturbed, 6), metrics(undisturbed)
-    checkpoints.step_path(undisturbed, 6).unlink()
+    rotation.step_path(undisturbed, 6).unlink()
     (undisturbed / "evaluation.json").unlink()
     with (undisturbed / "metrics.jsonl").open("a") as file:
         file.write('{"event": "tra')  # as if interrupted while writing
@@ -121,7 +126,7 @@ def test_a_run_interrupted_between_saving_and_scoring_is_scored(project: Path) -
     run = train(tiny_config(project, project / "run", *overrides), name="tiny")
     expected = metrics(run)
     best = (run / "checkpoints" / "best.safetensors").read_bytes()
-    checkpoints.step_path(run, 6).unlink()
+    rotation.step_path(run, 6).unlink()
     lines = (run / "metrics.jsonl").read_text().splitlines(keepends=True)
     kept = [line for line in lines if json.loads(line)["step"] < 3]
     (run / "metrics.jsonl").write_text("".join(kept))
@@ -129,6 +134,83 @@ def test_a_run_interrupted_between_saving_and_scoring_is_scored(project: Path) -
     train(tiny_config(project, project / "run", *overrides, "train.resume=true"), name="tiny")
     assert metrics(run) == expected
     assert (run / "checkpoints" / "best.safetensors").read_bytes() == best
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_after_the_step_and_the_run_goes_on_from_there(
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: signal.Signals,
+) -> None:
+    expected = train(tiny_config(project, project / "alone", "data.workers=1"), name="tiny")
+    original = Trainer.train_step
+
+    def interrupted(trainer: Trainer, batches: Iterator[Batch]) -> float:
+        lr = original(trainer, batches)
+        if trainer.step == 4:
+            signal.raise_signal(number)
+        return lr
+
+    monkeypatch.setattr(Trainer, "train_step", interrupted)
+    with pytest.raises(SystemExit) as exit_:
+        train(tiny_config(project, project / "run", "data.workers=1"), name="tiny")
+    assert exit_.value.code == 128 + number
+    line = f"stopped by {number.name} after step 5; go on with train.resume=true output="
+    assert line in capsys.readouterr().out
+    monkeypatch.undo()
+    run = train(tiny_config(project, project / "run", "train.resume=true"), name="tiny")
+    assert largest_difference(weights(expected, 6), weights(run, 6)) == 0
+    assert metrics(run) == metrics(expected)
+
+
+def fill_the_disk(monkeypatch: pytest.MonkeyPatch, *, failing: set[int]) -> None:
+    """Have the checkpoints after some steps fail as on a full disk."""
+
+    def write(path: Path, data: bytes) -> None:
+        if any(path.name == rotation.step_path(path, step).name for step in failing):
+            raise OSError(28, "No space left on device", str(path))
+        write_whole(path, data)
+
+    monkeypatch.setattr(checkpoint, "write_whole", write)
+
+
+FULL = r"step-00000006\.saf.*: .* No space left on device; step-00000003\.saf.* stays; make room"
+
+
+def test_a_full_disk_stops_a_run_which_can_then_go_on(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill_the_disk(monkeypatch, failing={6})
+    with pytest.raises(HarmonizeError, match=FULL):
+        train(tiny_config(project, project / "run"), name="tiny")
+    monkeypatch.undo()
+    train(tiny_config(project, project / "run", "train.resume=true"), name="tiny")
+    assert (project / "run" / "evaluation.json").is_file()
+
+
+def test_a_run_goes_on_past_a_full_disk_if_told_so(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = ["train.on_failed_checkpoint=continue"]
+    fill_the_disk(monkeypatch, failing={3})
+    run = train(tiny_config(project, project / "run", *told), name="tiny")
+    warning = "warning: .*step-00000003.*there is none before it; training goes on"
+    assert re.search(warning, capsys.readouterr().err)
+    fill_the_disk(monkeypatch, failing=set())
+    expected = train(tiny_config(project, project / "alone"), name="tiny")
+    assert largest_difference(weights(expected, 6), weights(run, 6)) == 0
+    fill_the_disk(monkeypatch, failing={6})
+    with pytest.raises(HarmonizeError, match=FULL):
+        train(tiny_config(project, project / "last", *told), name="tiny")
+    assert "fine, val: 5 pictures" in capsys.readouterr().out
+
+
+def test_deterministic_changes_nothing_on_a_cpu(project: Path) -> None:
+    one = train(tiny_config(project, project / "one"), name="tiny")
+    two = train(tiny_config(project, project / "two", "train.deterministic=true"), name="tiny")
+    assert largest_difference(weights(one, 6), weights(two, 6)) == 0
+    assert not torch.are_deterministic_algorithms_enabled()
 
 
 def test_a_finished_run_is_only_scored_again(project: Path) -> None:
@@ -145,7 +227,7 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_warning(
 ) -> None:
     run = train(tiny_config(project, project / "run"), name="tiny")
     expected = weights(run, 6)
-    newest = checkpoints.step_path(run, 6)
+    newest = rotation.step_path(run, 6)
     newest.write_bytes(newest.read_bytes()[:1000])
     train(tiny_config(project, project / "run", "train.resume=true"), name="tiny")
     assert "step-00000006.safetensors: not a whole checkpoint" in capsys.readouterr().err

@@ -6,13 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from torchvision.transforms.v2 import functional as F
 
 from harmonize.config import AugmentConfig
 from harmonize.data.transforms import (
     Augmentation,
     augment,
+    block_centres,
     draw_augmentation,
     resize_nearest,
     shorter_side,
@@ -23,7 +25,7 @@ from harmonize.targets import TargetSpace
 
 SIDES = st.integers(1, 400)
 SMALL = st.integers(1, 120)
-SAME = torch.arange(256, dtype=torch.uint8)  # a mirror table that exchanges nothing
+SAME = torch.arange(1200, dtype=torch.int16)  # a table that exchanges nothing
 
 
 @st.composite
@@ -52,6 +54,21 @@ def noise(height: int, width: int, *, seed: int = 0) -> torch.Tensor:
     """Return a picture of random pixels."""
     rng = np.random.default_rng(seed)
     return torch.from_numpy(rng.integers(256, size=(3, height, width), dtype=np.uint8))
+
+
+def apply(
+    picture: torch.Tensor,
+    codes: torch.Tensor,
+    choices: Augmentation,
+    *,
+    size: int,
+    mirror: torch.Tensor = SAME,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Augment a picture (3, H, W) whose labels are codes already."""
+    table = SAME.numpy().astype(codes.numpy().dtype)
+    pixels, labels = picture.permute(1, 2, 0).numpy(), codes.numpy()
+    mirror_table = mirror.numpy().astype(labels.dtype)
+    return augment(pixels, labels, choices, size=size, codes=table, mirror=mirror_table)
 
 
 @given(height=SIDES, width=SIDES, config=configs(), seed=st.integers(0, 2**32))
@@ -161,7 +178,7 @@ def test_picture_and_codes_stay_aligned(data: st.DataObject, size: int, flip: bo
     picture = (codes * 12).expand(3, height, width).contiguous()
     side = data.draw(st.integers(20, min(height, width)))
     crop = data.draw(st.integers(0, height - side)), data.draw(st.integers(0, width - side)), side
-    painted, changed = augment(picture, codes, changes(crop, flip=flip), size=size, mirror=SAME)
+    painted, changed = apply(picture, codes, changes(crop, flip=flip), size=size)
     assert painted.shape == (3, size, size)
     assert changed.shape == (size, size)
     agree = (painted[0].float() / 12 - changed.float()).abs() < 0.5
@@ -173,7 +190,7 @@ def test_picture_and_codes_stay_aligned(data: st.DataObject, size: int, flip: bo
 def test_a_crop_takes_exactly_its_pixels(size: int) -> None:
     picture, codes = noise(30, 40), torch.arange(1200, dtype=torch.int16).reshape(30, 40)
     choices = changes((5, 9, 20))
-    painted, changed = augment(picture, codes, choices, size=size, mirror=torch.arange(1200))
+    painted, changed = apply(picture, codes, choices, size=size)
     assert torch.equal(changed, resize_nearest(codes[5:25, 9:29], size, size))
     if size == 20:
         assert torch.equal(painted, picture[:, 5:25, 9:29])
@@ -194,7 +211,7 @@ def flipped(
     """Flip a square picture and its codes, and do nothing else."""
     size = codes.shape[0]
     choices = changes((0, 0, size), flip=True)
-    return augment(picture, codes, choices, size=size, mirror=torch.from_numpy(space.mirror))
+    return apply(picture, codes, choices, size=size, mirror=torch.from_numpy(space.mirror))
 
 
 def test_a_flip_exchanges_left_and_right(space: TargetSpace) -> None:
@@ -237,7 +254,7 @@ def test_no_jitter_leaves_every_colour_as_it_is() -> None:
     for seed in range(20):
         choices = draw_augmentation(np.random.default_rng(seed), config, height=32, width=32)
         assert choices == changes((0, 0, 32))
-        painted, _ = augment(picture, codes, choices, size=32, mirror=SAME)
+        painted, _ = apply(picture, codes, choices, size=32)
         assert torch.equal(painted, picture)
 
 
@@ -252,7 +269,7 @@ def test_jitter_changes_colours_and_never_codes() -> None:
         (changes((0, 0, 16), contrast=0.0), None),
         (changes((0, 0, 16), saturation=0.0), None),
     ):
-        painted, changed = augment(picture, codes, choices, size=16, mirror=SAME)
+        painted, changed = apply(picture, codes, choices, size=16)
         assert torch.equal(changed, codes)
         assert painted.dtype == torch.uint8
         if expected is not None:
@@ -265,14 +282,51 @@ def test_jitter_changes_colours_and_never_codes() -> None:
             assert (painted[0, 8:] > painted[0, :8]).all()
 
 
+@given(
+    factors=st.tuples(*[st.one_of(st.just(1.0), st.floats(0.1, 1.9))] * 3),
+    size=st.integers(1, 40),
+    flip=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_a_sample_is_what_torchvision_makes_of_the_crop_to_the_last_bit(
+    factors: tuple[float, float, float], size: int, flip: bool, seed: int
+) -> None:
+    picture, codes = noise(40, 50, seed=seed), torch.arange(2000, dtype=torch.int16) % 1200
+    side = np.random.default_rng(seed).integers(1, 38)
+    choices = Augmentation((2, 3, int(side)), flip, *factors)
+    painted, _ = apply(picture, codes.reshape(40, 50), choices, size=size)
+    expected = picture[:, 2 : 2 + side, 3 : 3 + side]
+    expected = F.resize(expected, [size, size], antialias=True)
+    expected = expected.flip(-1) if flip else expected
+    for change, factor in zip(
+        (F.adjust_brightness, F.adjust_contrast, F.adjust_saturation), factors, strict=True
+    ):
+        expected = change(expected, factor) if factor != 1 else expected
+    assert torch.equal(painted, expected)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 4, 8])
+@settings(max_examples=25)
+@given(height=st.integers(1, 40), width=st.integers(1, 40))
+def test_a_block_keeps_its_centre_or_what_is_nearest_to_it(
+    factor: int, height: int, width: int
+) -> None:
+    labels = np.arange(height * width).reshape(height, width)
+    found = block_centres(labels, factor)
+    assert found.shape == (-(-height // factor), -(-width // factor))
+    for row, column in np.ndindex(found.shape):
+        block = labels[row * factor :, column * factor :][:factor, :factor]
+        middle = min(factor // 2, block.shape[0] - 1), min(factor // 2, block.shape[1] - 1)
+        assert found[row, column] == block[middle]
+
+
 @given(seed=st.integers(0, 1000), config=configs())
 def test_the_same_choices_give_the_same_sample(seed: int, config: AugmentConfig) -> None:
     picture, codes = noise(20, 30), torch.arange(600, dtype=torch.int16).reshape(20, 30)
-    mirror = torch.arange(600)
     choices = draw_augmentation(np.random.default_rng(seed), config, height=20, width=30)
-    first = augment(picture, codes, choices, size=16, mirror=mirror)
+    first = apply(picture, codes, choices, size=16)
     torch.rand(seed % 7 + 1)  # the global stream plays no part
-    second = augment(picture, codes, choices, size=16, mirror=mirror)
+    second = apply(picture, codes, choices, size=16)
     assert torch.equal(first[0], second[0])
     assert torch.equal(first[1], second[1])
     assert torch.equal(picture, noise(20, 30))  # nor is the source changed

@@ -19,7 +19,8 @@ from harmonize.targets import TargetSpace
 # Letters of shapes: B pictures, K leaves, H x W pixels.
 
 DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
-COPY, BASELINE, OURS, LISTING = "copy", "cross_entropy", "HierarchicalLoss", "paper's listing"
+COPY, BASELINE, LISTING = "copy", "cross_entropy", "paper's listing"
+OURS, IN_PYTORCH = "HierarchicalLoss", "HierarchicalLoss, compile=False"
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,9 @@ def candidate(name: str, inputs: Inputs) -> Callable[[], object]:
         return partial(torch.empty_like(logits).copy_, logits.detach())
     if name == BASELINE:
         loss = partial(torch.nn.functional.cross_entropy, logits, inputs.targets)
-    elif name == OURS:
-        loss = partial(HierarchicalLoss(inputs.space).to(logits.device), logits, inputs.codes)
+    elif name in (OURS, IN_PYTORCH):
+        module = HierarchicalLoss(inputs.space, compile=None if name == OURS else False)
+        loss = partial(module.to(logits.device), logits, inputs.codes)
     else:
         hierarchy = precomputed_hierarchy(inputs.tree)
         loss = partial(listing_loss, logits, inputs.leaves, hierarchy)

@@ -114,7 +114,16 @@ def _run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("overrides", nargs="*", metavar="key.path=value", help="change the config")
     _sizes(parser, "training crops")
     parser.add_argument("--pictures", type=int, metavar="N", help="in each made-up data set")
-    parser.add_argument("--picture-size", type=int, metavar="PIXELS", help="of made-up pictures")
+    size = "of made-up pictures, such as 4000x3000"
+    parser.add_argument("--picture-size", type=_width_and_height, metavar="PIXELS", help=size)
+
+
+def _width_and_height(text: str) -> list[int]:
+    """Read one number, or a width and a height."""
+    numbers = [int(part) for part in text.split("x")]
+    if len(numbers) > 2:
+        raise ValueError
+    return numbers
 
 
 def _sizes(parser: argparse.ArgumentParser, what: str) -> None:

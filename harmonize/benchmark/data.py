@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 import torch
+from accelerate import Accelerator
 from PIL import Image
 
 from harmonize.benchmark.machine import describe
@@ -19,6 +20,7 @@ from harmonize.benchmark.report import Cell, Report, Table
 from harmonize.benchmark.steady import SteadyLoader
 from harmonize.benchmark.timing import Measure, take_turns, timed
 from harmonize.config import RunConfig, find_file
+from harmonize.data.cache import open_cache
 from harmonize.data.dataset import MixedSamples, SegmentationDataset
 from harmonize.data.mixing import MixedOrder
 from harmonize.sources import load_sources, open_datasets
@@ -27,7 +29,7 @@ QUICK = {
     "sets": (1, 2),
     "workers": (0, 1),
     "pictures": 4,
-    "picture_size": 48,
+    "picture_size": (48,),
     "size": 32,
     "batch": 2,
     "batches": 2,
@@ -55,8 +57,8 @@ class DataOptions:
     """Numbers of loader processes; 0 reads in this one."""
     pictures: int = 64
     """In each made-up data set."""
-    picture_size: int = 512
-    """Side of the made-up pictures and labels, in pixels."""
+    picture_size: tuple[int, ...] = (512,)
+    """Width and height of the made-up pictures and labels, in pixels; one number for squares."""
     format: Format = "jpg"
     """Of the made-up pictures."""
     size: int | None = None
@@ -77,7 +79,7 @@ def benchmark_data(options: DataOptions, _: torch.device) -> Report:
     rows: list[dict[str, Cell]] = []
     with tempfile.TemporaryDirectory(prefix="harmonize-") as folder:
         for config in _configs(options, Path(folder)):
-            rows += _compare(config, options)
+            rows += _compare(config, options, Path(folder))
     title = "reading training samples, in steady state, from files that were read before"
     return Report(
         "data",
@@ -103,14 +105,16 @@ def _configs(options: DataOptions, folder: Path) -> Iterator[RunConfig]:
         folder,
         max(options.sets),
         pictures=options.pictures,
-        side=options.picture_size,
+        size=(options.picture_size[0], options.picture_size[-1]),
         file_format=options.format,
     )
     for number in options.sets:
         yield made_up_config(mappings[:number], overrides)
 
 
-def _open(config: RunConfig) -> tuple[list[SegmentationDataset], MixedOrder, MixedSamples]:
+def _open(
+    config: RunConfig, folder: Path
+) -> tuple[list[SegmentationDataset], MixedOrder, MixedSamples]:
     """Open the data sets that a config trains on, in the order that it draws from them."""
     sources = load_sources(config)
     pairs = [(entry, spec) for entry, spec in sources.trained if entry.train]
@@ -119,14 +123,19 @@ def _open(config: RunConfig) -> tuple[list[SegmentationDataset], MixedOrder, Mix
     weights = [entry.weight for entry, _ in pairs]
     order = MixedOrder([len(dataset) for dataset in datasets], weights, seed=config.seed)
     samples = MixedSamples(
-        datasets, order, sources.target_space(), config=config.augment, size=config.data.size
+        datasets,
+        order,
+        sources.target_space(),
+        config=config.augment,
+        size=config.data.size,
+        cache=open_cache(config, datasets, folder / "run", Accelerator(cpu=True)),
     )
     return datasets, order, samples
 
 
-def _compare(config: RunConfig, options: DataOptions) -> Iterator[dict[str, Cell]]:
+def _compare(config: RunConfig, options: DataOptions, folder: Path) -> Iterator[dict[str, Cell]]:
     """Measure the baseline and the loader on one mix of data sets."""
-    datasets, order, samples = _open(config)
+    datasets, order, samples = _open(config, folder)
     count = options.batches * config.data.batch_size
     draws = [order[position] for position in range(count)]
     drawn = [(datasets[draw.dataset], draw.picture) for draw in draws]

@@ -1,6 +1,7 @@
 """What scoring costs on top of the network's forward passes."""
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -8,19 +9,25 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from jaxtyping import Bool, Float, Integer, UInt8
+from numpy import ndarray
 from torch import Tensor, nn
 
 from harmonize.benchmark.machine import MIB, describe, precision_name, start_accelerator
 from harmonize.benchmark.made_up import blobs, tree_of
 from harmonize.benchmark.report import Cell, Report, Table
 from harmonize.benchmark.timing import settle, start_peak, take_turns, timed
-from harmonize.evaluation.evaluate import count_pixels
+from harmonize.evaluation import native
+from harmonize.evaluation.counting import PixelCounter
 from harmonize.models.build import build_model, normalize
+from harmonize.ontology import Ontology
 
 # Letters of shapes: B pictures, K leaves, C classes, H x W pixels of a label, h x w of the network.
 
 QUICK = {"leaves": (11, 20), "size": 32, "batch": 2, "width": 8, "repeats": 2}
-FORWARD, SCORE = "forward", "score"
+FORWARD = "forward"
+LEAVES, GROUPS = "leaves", "groups"
+_GRAIN = 40
+"""Of the pictures' noise, in steps of a colour."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,8 @@ class EvaluateOptions:
     size: int = 256
     """Side of the pictures that the network sees, in pixels."""
     label_size: int | None = None
-    """Side of the labels, which are scored at their own size, in pixels; ``size`` unless given."""
+    """Side of the labels, which are scored at their own size, in pixels; unless given, as large as
+    the pictures and twice as large."""
     batch: int = 8
     """Pictures that go through the network together."""
     model: str = "unet"
@@ -41,51 +49,100 @@ class EvaluateOptions:
 
 
 def benchmark_evaluate(options: EvaluateOptions, device: torch.device) -> Report:
-    """Measure scoring and forward passes; a data set here has one class for each leaf, and void.
+    """Measure scoring and forward passes of an untrained network on patches of colour with noise.
+
+    The classes of a data set are the leaves, or the groups of them one level above; and void.
 
     Raises:
         HarmonizeError: a network that cannot be built.
     """
     accelerator = start_accelerator()
-    rows = [_compare(leaves, options, accelerator) for leaves in options.leaves]
+    rows = [row for leaves in options.leaves for row in _compare(leaves, options, accelerator)]
     sizes = {**dataclasses.asdict(options), "precision": precision_name(accelerator)}
+    in_c = device.type == "cpu" and native.is_available()
+    sizes["scoring"] = "compiled C" if in_c else "PyTorch"
     table = Table("scoring on top of forward passes, per picture", rows)
     return Report("evaluate", describe(device), sizes, [table])
 
 
-def _compare(leaves: int, options: EvaluateOptions, accelerator: Accelerator) -> dict[str, Cell]:
+def _compare(
+    leaves: int, options: EvaluateOptions, accelerator: Accelerator
+) -> list[dict[str, Cell]]:
+    """Measure a network's forward pass and each way to score it, taking turns."""
     device = accelerator.device
     tree = tree_of(leaves)
     rng = np.random.default_rng(0)
     width = options.width if options.model == "unet" else None
     network = build_model(len(tree.leaves), name=options.model, width=width).eval().to(device)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    shape = (options.batch, 3, options.size, options.size)
-    pictures = torch.from_numpy(rng.integers(0, 256, shape, dtype=np.uint8)).to(device)
-    side = options.label_size or options.size
-    drawn = blobs(rng, np.arange(leaves + 1), (options.batch, side, side))
-    classes = torch.from_numpy(drawn).to(device)
-    masks = torch.eye(leaves + 1, leaves, dtype=torch.bool, device=device)  # the last is void
+    pictures = torch.from_numpy(_pictures(rng, options)).to(device)
+    sides = [options.size, 2 * options.size]
+    sides = sides if options.label_size is None else [options.label_size]
     with torch.inference_mode():
         forward = partial(_forward, network, pictures, accelerator)
-        score = partial(_score, forward(), classes, masks)
-        measures = {FORWARD: timed(forward, device), SCORE: timed(score, device)}
-        times = take_turns(measures, repeats=options.repeats)
-        settle(device)
-        before = start_peak(device)
-        score()
-        settle(device)
-    extra = None
-    if before is not None:
-        extra = (torch.cuda.max_memory_allocated(device) - before) / MIB
-    return {
-        "leaves": leaves,
-        "forward ms": 1000 * times.median(FORWARD) / options.batch,
-        "scoring ms": 1000 * times.median(SCORE) / options.batch,
-        "scoring, % of forward": 100 * times.ratio(SCORE, FORWARD),
-        "quartiles of the ratio": times.spread(SCORE, FORWARD),
-        "scoring's extra MiB": extra,
-    }
+        logits = forward()
+        actions = {
+            (classes, side): _scoring(logits, masks, side, rng)
+            for classes, masks in _masks(tree, device).items()
+            for side in sides
+        }
+        measures = {_name(*key): timed(score, device) for key, score in actions.items()}
+        times = take_turns({FORWARD: timed(forward, device), **measures}, repeats=options.repeats)
+        extra = {key: _extra_memory(score, device) for key, score in actions.items()}
+    return [
+        {
+            "leaves": leaves,
+            "classes": key[0],
+            "label": key[1],
+            "forward ms": 1000 * times.median(FORWARD) / options.batch,
+            "scoring ms": 1000 * times.median(_name(*key)) / options.batch,
+            "scoring, % of forward": 100 * times.ratio(_name(*key), FORWARD),
+            "quartiles of the ratio": times.spread(_name(*key), FORWARD),
+            "scoring's extra MiB": extra[key],
+        }
+        for key in actions
+    ]
+
+
+def _name(classes: str, side: int) -> str:
+    return f"{classes} {side}"
+
+
+def _pictures(rng: np.random.Generator, options: EvaluateOptions) -> UInt8[ndarray, "B 3 h w"]:
+    shape = (options.batch, 3, options.size, options.size)
+    noise = rng.integers(0, _GRAIN, shape, dtype=np.uint8)
+    return blobs(rng, np.arange(256 - _GRAIN, dtype=np.uint8), shape) + noise
+
+
+def _masks(tree: Ontology, device: torch.device) -> dict[str, Bool[Tensor, "C K"]]:
+    """Return the leaves of each class, for two data sets; the last class is void."""
+    groups = [tree.leaf_mask(group) for group in tree.groups(max(tree.depth - 1, 1))]
+    leaves = [tree.leaf_mask(leaf) for leaf in tree.leaves]
+    void = np.zeros((1, len(tree.leaves)), dtype=bool)
+    every = {LEAVES: np.vstack([leaves, void]), GROUPS: np.vstack([groups, void])}
+    return {name: torch.from_numpy(masks).to(device) for name, masks in every.items()}
+
+
+def _scoring(
+    logits: Float[Tensor, "B K h w"],
+    masks: Bool[Tensor, "C K"],
+    side: int,
+    rng: np.random.Generator,
+) -> Callable[[], None]:
+    """Return the scoring of a batch against labels of so many pixels a side."""
+    drawn = blobs(rng, np.arange(len(masks), dtype=np.int16), (len(logits), side, side))
+    return partial(_score, logits, torch.from_numpy(drawn).to(masks.device), PixelCounter(masks))
+
+
+def _extra_memory(action: Callable[[], None], device: torch.device) -> float | None:
+    """Return the MiB of a GPU that an action needs beside what is in use."""
+    settle(device)
+    before = start_peak(device)
+    if before is None:
+        return None
+    action()
+    settle(device)
+    return (torch.cuda.max_memory_allocated(device) - before) / MIB
 
 
 def _forward(
@@ -94,15 +151,12 @@ def _forward(
     """Return the logits as an evaluation works them out."""
     with accelerator.autocast():
         normal = normalize(pictures).contiguous(memory_format=torch.channels_last)
-        return network(normal).float()
+        return network(normal)
 
 
 def _score(
-    logits: Float[Tensor, "B K h w"],
-    classes: Integer[Tensor, "B H W"],
-    masks: Bool[Tensor, "C K"],
+    logits: Float[Tensor, "B K h w"], classes: Integer[Tensor, "B H W"], counter: PixelCounter
 ) -> None:
-    """Count the pixels of every picture, and add them up."""
-    counts = torch.zeros(len(masks), len(masks), dtype=torch.int64, device=masks.device)
+    """Count the pixels of every picture."""
     for number in range(len(logits)):
-        counts += count_pixels(logits[number], classes[number], masks)
+        counter.add(logits[number], classes[number])

@@ -10,6 +10,7 @@ import torch
 from harmonize.benchmark.candidates import (
     BASELINE,
     COPY,
+    IN_PYTORCH,
     LISTING,
     OURS,
     Case,
@@ -22,6 +23,7 @@ from harmonize.benchmark.made_up import tree_of
 from harmonize.benchmark.memory import extra_peak
 from harmonize.benchmark.report import Cell, Report, Table
 from harmonize.benchmark.timing import take_turns, timed
+from harmonize.loss.hierarchical import HierarchicalLoss
 
 QUICK = {
     "leaves": (11, 20),
@@ -68,6 +70,7 @@ def benchmark_loss(options: LossOptions, device: torch.device) -> Report:
     notes += [
         "GB/s: one read of the logits and one write of the gradient, by the time",
         "extra MiB: peak of memory beyond the input, the gradient included",
+        f"{OURS} computes in {_form(device)}",
     ]
     title = f"forward + backward, {options.batch} x K x {options.size} x {options.size} logits"
     return Report(
@@ -77,6 +80,11 @@ def benchmark_loss(options: LossOptions, device: torch.device) -> Report:
         [Table(title, rows), Table("growth, float32 NCHW: forward + backward", growth)],
         notes,
     )
+
+
+def _form(device: torch.device) -> str:
+    inputs = make_inputs(Case(leaves=2, batch=1, size=1), device)
+    return HierarchicalLoss(inputs.space).form(inputs.logits)
 
 
 def _cases(options: LossOptions, device: torch.device) -> Iterator[Case]:
@@ -92,7 +100,7 @@ def _compare(
     """Measure all candidates on one case that fits."""
     names = [
         name
-        for name in (BASELINE, OURS, LISTING, COPY)
+        for name in (BASELINE, OURS, IN_PYTORCH, LISTING, COPY)
         if _fits(name, case, options, device, notes)
         and (name != LISTING or _is_patient(case, options, device, notes))
     ]

@@ -19,7 +19,7 @@ _VOID = 255
 
 
 def write_datasets(
-    folder: Path, number: int, *, pictures: int, side: int, file_format: Format
+    folder: Path, number: int, *, pictures: int, size: tuple[int, int], file_format: Format
 ) -> list[Path]:
     """Write data sets that label different parts of the tree, and return their mappings.
 
@@ -30,7 +30,7 @@ def write_datasets(
         folder: where to write.
         number: of data sets.
         pictures: in each data set.
-        side: of the pictures and labels, in pixels.
+        size: width and height of the pictures and labels, in pixels.
         file_format: of the pictures; labels are PNG.
     """
     tree = Ontology.from_file(find_file(TREE))
@@ -42,8 +42,8 @@ def write_datasets(
         classes = _classes(tree, index)
         colours = rng.permutation(1 << 24)[: len(classes)] if index % 2 else None
         for picture in range(pictures):
-            _picture(rng, side).save(root / f"{picture:05d}.{file_format}", quality=90)
-            drawn = blobs(rng, np.arange(len(classes)), (side, side))
+            _picture(rng, size).save(root / f"{picture:05d}.{file_format}", quality=90)
+            drawn = blobs(rng, np.arange(len(classes)), size[::-1])
             label = _label(drawn, len(classes) - 1, colours)
             Image.fromarray(label).save(root / f"{picture:05d}_label.png")
         mapping = folder / f"set_{index}.yaml"
@@ -109,9 +109,12 @@ def _label(
     return np.stack([packed >> 16, packed >> 8, packed], -1).astype(np.uint8)
 
 
-def _picture(rng: np.random.Generator, side: int) -> Image.Image:
+def _picture(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
     """Draw smooth colours with a little noise, which compress about as photographs do."""
-    small = rng.integers(0, 256, size=(max(side // 32, 1), max(side // 32, 1), 3), dtype=np.uint8)
-    smooth = Image.fromarray(small).resize((side, side), Image.Resampling.BICUBIC)
-    noise = rng.integers(-6, 7, size=(side, side, 3))
-    return Image.fromarray((np.asarray(smooth) + noise).clip(0, 255).astype(np.uint8))
+    width, height = size
+    shape = max(height // 32, 1), max(width // 32, 1), 3
+    small = rng.integers(0, 256, size=shape, dtype=np.uint8)
+    smooth = Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
+    pixels = np.asarray(smooth).astype(np.int16)
+    pixels += rng.integers(-6, 7, size=(height, width, 3), dtype=np.int8)
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))

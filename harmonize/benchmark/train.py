@@ -36,7 +36,7 @@ from harmonize.training.trainer import Trainer, check_batch
 
 QUICK = {
     "pictures": 4,
-    "picture_size": 48,
+    "picture_size": (48,),
     "size": 32,
     "batch": 2,
     "steps": 2,
@@ -58,8 +58,8 @@ class TrainOptions:
     """Of the config, as ``key.path=value``."""
     pictures: int = 64
     """In each of two made-up data sets."""
-    picture_size: int = 512
-    """Side of the made-up pictures and labels, in pixels."""
+    picture_size: tuple[int, ...] = (512,)
+    """Width and height of the made-up pictures and labels, in pixels; one number for squares."""
     size: int | None = None
     """Side of the training crops, in pixels; the config's unless given."""
     batch: int | None = None
@@ -105,7 +105,7 @@ def _config(options: TrainOptions, folder: Path) -> RunConfig:
             folder,
             _SETS,
             pictures=options.pictures,
-            side=options.picture_size,
+            size=(options.picture_size[0], options.picture_size[-1]),
             file_format="jpg",
         )
         config = made_up_config(mappings, overrides)
@@ -129,7 +129,7 @@ class _Contest:
         self.waiting: list[float] = []
         self.extra: dict[str, int] = {}
         self.steps = options.steps
-        self._trainer = Trainer(config, sources, trained, [], folder, accelerator)
+        self._trainer = Trainer(config, sources, trained, [], folder / "run", accelerator)
         self._loader = SteadyLoader.of_run(config, self._trainer.samples, accelerator)
         number = options.kept * config.train.accumulate
         with self._loader.batches(0, options.kept) as batches:
@@ -162,6 +162,7 @@ class _Contest:
             "size": config.data.size,
             "batch": config.data.batch_size,
             "workers": config.data.workers,
+            "cache": config.data.cache,
             "accumulate": config.train.accumulate,
             "model": config.model.name,
             "width": config.model.width,

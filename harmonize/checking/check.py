@@ -6,7 +6,7 @@ from pathlib import Path
 from harmonize.checking.one_file import FileCheck, Options, Report, is_config, is_yaml
 from harmonize.checking.supervision import Supervision
 from harmonize.config import find_file
-from harmonize.errors import HarmonizeError
+from harmonize.errors import HarmonizeError, printable
 from harmonize.strict_yaml import load_file
 
 
@@ -34,7 +34,7 @@ def check(names: Sequence[str], options: Options) -> int:
             print(f"{table.table()}\n")
         lines = list(report.problems) or [f"{name}: {report.summary}"]
         lines += [f"  note: {note}" for note in report.notes]
-        print("\n".join(map(_printable, lines)), flush=True)
+        print("\n".join(map(printable, lines)), flush=True)
         number += len(report.problems)
         tables += report.tables
     if number:
@@ -58,11 +58,6 @@ def _may_be_config(path: Path) -> bool:
         return is_yaml(path) and is_config(load_file(path))
     except HarmonizeError:
         return True
-
-
-def _printable(line: str) -> str:
-    """Escape what would break a line or cannot be shown, as file names may hold it."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in line)
 
 
 def _write_csv(tables: Sequence[Supervision], path: Path) -> None:

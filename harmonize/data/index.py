@@ -120,7 +120,8 @@ def _rows(spec: DatasetSpec, split_name: str, root: Path, where: str) -> list[Fi
     split = spec.split(split_name)
     fixed: dict[str, str | int] = {"split": split_name, **split.fields}
     if split.list is not None:
-        rows = _listed(split, fixed, root, where)
+        name = Template(split.list, where=where).fill(fixed)
+        rows = _listed(split, fixed, root / _inside(spec, name, where))
     elif split.range is not None:
         rows = [{**fixed, "id": number} for number in range(split.range[0], split.range[1] + 1)]
     else:
@@ -161,16 +162,16 @@ def mask_files(spec: DatasetSpec, label: str) -> dict[int, str]:
 
 
 def _picture_file(spec: DatasetSpec, row: Fields, folders: "_Folders") -> str:
-    return folders.complete(inside_root(spec.picture.fill(row), spec.picture.where))
+    return folders.complete(_inside(spec, spec.picture.fill(row), spec.picture.where))
 
 
 def _label_files(spec: DatasetSpec, row: Fields, folders: "_Folders") -> tuple[str, list[str]]:
     """Return the label's path in the index, and the files that must be there."""
     if spec.encoding not in MASKS:
-        label = folders.complete(inside_root(spec.label.fill(row), spec.label.where))
+        label = folders.complete(_inside(spec, spec.label.fill(row), spec.label.where))
         return label, [label]
     label = spec.label.fill_all_but("class", row)
-    files = [inside_root(file, spec.label.where) for file in mask_files(spec, label).values()]
+    files = [_inside(spec, file, spec.label.where) for file in mask_files(spec, label).values()]
     if spec.encoding == "masks":  # only the parts that are in the picture have one
         files = [file for file in files if folders.has(file)] or files[:1]
     return label, files
@@ -190,10 +191,11 @@ def _wanted(split: Split, row: Fields, where: str) -> bool:
     return True
 
 
-def _listed(split: Split, fixed: Fields, root: Path, where: str) -> list[Fields]:
-    assert split.list is not None
-    name = inside_root(Template(split.list, where=where).fill(fixed), where)
-    path = root / name
+def _inside(spec: DatasetSpec, path: str, where: str) -> str:
+    return inside_root(path, where, outside=spec.outside_root)
+
+
+def _listed(split: Split, fixed: Fields, path: Path) -> list[Fields]:
     rows: list[Fields] = []
     problems: list[str] = []
     for number, line in enumerate(read_text(path).splitlines(), 1):
@@ -214,7 +216,6 @@ def _listed(split: Split, fixed: Fields, root: Path, where: str) -> list[Fields]
 
 def _globbed(split: Split, fixed: Fields, root: Path, where: str) -> list[Fields]:
     assert split.glob is not None
-    inside_root(split.glob, where)
     template = Template(split.glob, where=where)
     pattern = template.pattern()
     paths = sorted(root.glob(template.glob()))

@@ -19,6 +19,9 @@ from harmonize.spec import DatasetSpec
 _TABLE_LIMIT = 1 << 16
 """Ids below this are looked up in a table, others among the sorted ids."""
 
+_LOOKED_UP = 1 << 14
+"""Pixels that are looked up at a time."""
+
 
 class UnknownValuesError(HarmonizeError):
     """Values in a label file that no class stands for.
@@ -52,6 +55,13 @@ class LabelReader:
             self._table = np.full(_TABLE_LIMIT, -1, dtype=np.int16)
             self._table[self._values] = self._classes
 
+    def files(self, root: Path, label: str) -> list[Path]:
+        """Return the files of a label: masks of parts that are not in the picture have none."""
+        if self._spec.encoding not in MASKS:
+            return [root / label]
+        files = [root / file for file in mask_files(self._spec, label).values()]
+        return [file for file in files if file.exists()] or files[:1]
+
     def read(self, root: Path, label: str) -> Int[ndarray, "H W"]:
         """Return the class number of each pixel, int16.
 
@@ -80,7 +90,7 @@ class LabelReader:
         if self._table is None:
             classes = self._search(values)
         elif values.dtype in (np.uint8, np.uint16):
-            classes = self._table[values]
+            classes = _look_up(self._table, values)
         else:
             inside = (values >= 0) & (values < _TABLE_LIMIT)
             classes = np.where(inside, self._table[np.where(inside, values, 0)], np.int16(-1))
@@ -165,6 +175,19 @@ class LabelReader:
                 "give one class the value ~, for what no mask covers"
             )
         return winner
+
+
+def _look_up(table: Int[ndarray, " N"], values: Integer[ndarray, "H W"]) -> Int[ndarray, "H W"]:
+    """Return the entry of each value, which must all have one, some rows at a time.
+
+    NumPy widens the values to 64 bits first: of few rows these stay in the processor's cache.
+    """
+    found = np.empty(values.shape, dtype=table.dtype)
+    rows = max(_LOOKED_UP // max(values.shape[1], 1), 1)
+    for start in range(0, values.shape[0], rows):
+        part = slice(start, start + rows)
+        table.take(values[part], out=found[part], mode="clip")
+    return found
 
 
 def _single_channel(picture: Image.Image, path: Path) -> Integer[ndarray, "H W"]:

@@ -7,6 +7,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from harmonize.errors import HarmonizeError
+from harmonize.stopping import prepare_loader
 
 Sample = TypeVar("Sample")
 Joined = TypeVar("Joined")
@@ -40,6 +41,7 @@ def load(
         num_workers=workers,
         prefetch_factor=READ_AHEAD if workers else None,
         pin_memory=torch.cuda.is_available(),
+        worker_init_fn=prepare_loader,
     )
     for batch in loader:
         if isinstance(batch, HarmonizeError):

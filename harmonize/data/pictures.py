@@ -1,12 +1,42 @@
 """Picture files: decoded with Pillow, every failure naming the file."""
 
 import contextlib
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageFile
 
 from harmonize.errors import HarmonizeError
+
+_FACTORS = (8, 4, 2)
+"""By which pictures are reduced: those that JPEG decoders know."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture file as RGB with 8 bits per channel.
+
+    Attributes:
+        image: ``ceil(size / factor)`` pixels.
+        size: the file's own width and height.
+        factor: how many times smaller than the file the image is, along each side.
+    """
+
+    image: Image.Image
+    size: tuple[int, int]
+    factor: int
+
+
+def choose_factor(size: tuple[int, int], least: float) -> int:
+    """Return the largest of 1, 2, 4, 8 that leaves the shorter side ``least`` pixels."""
+    return next((factor for factor in _FACTORS if min(size) >= factor * least), 1)
+
+
+def reduced_size(size: tuple[int, int], factor: int) -> tuple[int, int]:
+    """Return the width and height of a picture whose blocks of pixels have become one each."""
+    return -(-size[0] // factor), -(-size[1] // factor)
 
 
 @contextlib.contextmanager
@@ -21,11 +51,12 @@ def _failures_named(path: Path) -> Iterator[None]:
         ValueError,
         SyntaxError,
         NotImplementedError,
+        MemoryError,
         Image.DecompressionBombError,
     ) as error:
         if isinstance(error, HarmonizeError):
             raise
-        raise HarmonizeError(f"{path}: not a readable picture: {error}") from None
+        raise HarmonizeError(f"{path}: not a readable picture: {str(error) or 'too big'}") from None
 
 
 def open_image(path: Path, *, exact: bool = False) -> Image.Image:
@@ -45,9 +76,42 @@ def open_image(path: Path, *, exact: bool = False) -> Image.Image:
 
 def read_picture(path: Path) -> Image.Image:
     """Read a picture as RGB with 8 bits per channel; see ``open_image``."""
-    picture = open_image(path, exact=True)
+    return read_reduced(path, least=math.inf).image
+
+
+def read_reduced(path: Path, *, least: float) -> Picture:
+    """Read a picture as small as leaves its shorter side at least ``least`` pixels.
+
+    JPEGs are decoded at that scale; of others each pixel is the mean of a block.
+
+    Raises:
+        HarmonizeError: naming the file, exactly if reading all of it would.
+    """
+    with _failures_named(path), Image.open(path) as picture:
+        _refuse_rescaled(picture, path)
+        size = picture.size
+        factor = choose_factor(size, least)
+        if factor > 1:
+            picture.draft(None, (size[0] // factor, size[1] // factor))
+        picture.load()
     _refuse_mode(picture, path)
-    return picture.convert("RGB")
+    image = picture if picture.mode == "RGB" else picture.convert("RGB")
+    if factor == 1:
+        size = image.size
+    elif image.size == size:
+        image = image.reduce(factor)
+    assert image.size == reduced_size(size, factor)
+    return Picture(image, size, factor)
+
+
+def header_size(path: Path) -> tuple[int, int]:
+    """Return the width and height that a picture file says it has, without decoding it.
+
+    Raises:
+        HarmonizeError: naming the file.
+    """
+    with _failures_named(path), Image.open(path) as picture:
+        return picture.size
 
 
 def picture_size(path: Path) -> tuple[int, int]:

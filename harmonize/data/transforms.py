@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Integer, UInt8
+from jaxtyping import Float, Int, Integer, UInt8
+from numpy import ndarray
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
@@ -18,7 +19,7 @@ class Augmentation:
     """The random choices for one training sample."""
 
     crop: tuple[int, int, int]
-    """Top, left and side of the square crop, in pixels of the picture."""
+    """Top, left and side of the square crop, in pixels of the picture as it was read."""
     flip: bool
     brightness: float
     contrast: float
@@ -40,37 +41,63 @@ def draw_augmentation(
 
 
 def augment(
-    picture: UInt8[Tensor, "3 H W"],
-    codes: Integer[Tensor, "H W"],
+    picture: UInt8[ndarray, "H W 3"],
+    labels: Integer[ndarray, "H W"],
     choices: Augmentation,
     *,
     size: int,
-    mirror: Integer[Tensor, " L"],
+    codes: Integer[ndarray, " N"],
+    mirror: Integer[ndarray, " L"],
 ) -> tuple[UInt8[Tensor, "3 S S"], Integer[Tensor, "S S"]]:
-    """Crop, resize, flip and colour a training sample.
+    """Crop, resize, flip and colour a training sample; the crop comes before all that costs.
 
     Args:
         picture: RGB, 0..255.
-        codes: of the target space.
+        labels: numbers that ``codes`` gives the codes of.
         choices: what to do.
         size: the side S of the result.
+        codes: the code of the target space for each label.
         mirror: the code that each code becomes in a flipped picture.
     """
     top, left, side = choices.crop
-    picture = picture[:, top : top + side, left : left + side]
-    codes = codes[top : top + side, left : left + side]
-    picture = F.resize(picture, [size, size], antialias=True)
-    codes = resize_nearest(codes, size, size)
+    crop = slice(top, top + side), slice(left, left + side)
+    # A copy, since the picture may be read-only; in the layout that resizing takes as it is.
+    painted = torch.from_numpy(picture[crop].copy()).permute(2, 0, 1)
+    painted = F.resize(painted, [size, size], antialias=True)
+    target = codes[_nearest(labels[crop], size, size)]
     if choices.flip:
-        picture = picture.flip(-1)
-        codes = mirror[codes.flip(-1).long()]
-    if choices.brightness != 1:
-        picture = F.adjust_brightness(picture, choices.brightness)
-    if choices.contrast != 1:
-        picture = F.adjust_contrast(picture, choices.contrast)
-    if choices.saturation != 1:
-        picture = F.adjust_saturation(picture, choices.saturation)
-    return picture, codes
+        painted = painted.flip(-1)
+        target = mirror[target[:, ::-1]]
+    factors = choices.brightness, choices.contrast, choices.saturation
+    return _jitter(painted, *factors), torch.from_numpy(target)
+
+
+def _jitter(
+    picture: UInt8[Tensor, "3 S S"], brightness: float, contrast: float, saturation: float
+) -> UInt8[Tensor, "3 S S"]:
+    """Do as torchvision's three functions do, to the last bit, without their copies.
+
+    Each of them ends with whole numbers, rounded down. The colours lie in planes, over which every
+    operation runs in one go.
+    """
+    if brightness == contrast == saturation == 1:
+        return picture
+    pixels = torch.empty(picture.shape).copy_(picture)
+    if brightness != 1:
+        pixels.mul_(brightness).clamp_(0, 255).floor_()
+    if contrast != 1:
+        mean = _grey(pixels).mean()
+        pixels.mul_(contrast).add_(mean, alpha=1 - contrast).clamp_(0, 255).floor_()
+    if saturation != 1:
+        grey = _grey(pixels)
+        pixels.mul_(saturation).add_(grey, alpha=1 - saturation).clamp_(0, 255)
+    return pixels.to(torch.uint8)
+
+
+def _grey(pixels: Float[Tensor, "3 S S"]) -> Float[Tensor, "S S"]:
+    """Return the brightness of each pixel as a whole number."""
+    red, green, blue = pixels
+    return red.mul(0.2989).add_(green, alpha=0.587).add_(blue, alpha=0.114).floor_()
 
 
 def resize_nearest(
@@ -79,14 +106,34 @@ def resize_nearest(
     """Resize a label map, each pixel taking the value at its centre."""
     if labels.shape == (height, width):
         return labels
-    rows = _centres(labels.shape[0], height)
-    columns = _centres(labels.shape[1], width)
-    return labels[rows[:, None], columns]
+    rows, columns = _centres(labels.shape[0], height), _centres(labels.shape[1], width)
+    return labels[torch.from_numpy(rows)][:, torch.from_numpy(columns)]
 
 
-def _centres(old: int, new: int) -> Integer[Tensor, " new"]:
+def _nearest(labels: Integer[ndarray, "H W"], height: int, width: int) -> Integer[ndarray, "h w"]:
+    """Resize a label map as ``resize_nearest`` does."""
+    if labels.shape == (height, width):
+        return labels
+    rows, columns = _centres(labels.shape[0], height), _centres(labels.shape[1], width)
+    return labels[rows].take(columns, axis=1)
+
+
+def block_centres(labels: Integer[ndarray, "H W"], factor: int) -> Integer[ndarray, "h w"]:
+    """Return the label at the centre of each block of ``factor`` x ``factor`` pixels.
+
+    Blocks at the bottom and the right may be cut off.
+    """
+    if factor == 1:
+        return labels
+    rows, columns = (
+        np.minimum(np.arange(0, side, factor) + factor // 2, side - 1) for side in labels.shape
+    )
+    return labels[rows].take(columns, axis=1)
+
+
+def _centres(old: int, new: int) -> Int[ndarray, " new"]:
     """Return the old pixel that each new pixel's centre falls in (as ``nearest-exact`` does)."""
-    return ((2 * torch.arange(new) + 1) * old).div(2 * new, rounding_mode="floor")
+    return (2 * np.arange(new) + 1) * old // (2 * new)
 
 
 def shorter_side(height: int, width: int, size: int) -> tuple[int, int]:

@@ -15,7 +15,8 @@ from harmonize.data.loading import load
 from harmonize.data.transforms import shorter_side
 from harmonize.models.build import build_model, normalize
 from harmonize.ontology import Ontology
-from harmonize.training import checkpoint as checkpoints
+from harmonize.training.checkpoint import restore_model
+from harmonize.training.rotation import choose
 
 # Letters of shapes: K leaves, C classes, H x W pixels of a label, h x w of the network.
 
@@ -46,10 +47,10 @@ def load_network(run: Path) -> Network:
     Raises:
         HarmonizeError: it is no run folder, or its checkpoint cannot be used.
     """
-    path, state = checkpoints.choose(run, "last")
+    path, state = choose(run, "last")
     config, ontology = state.run_config(), state.sources().ontology
     model = build_model(len(ontology.leaves), **dataclasses.asdict(config.model))
-    checkpoints.restore_model(model, state, path)
+    restore_model(model, state, path)
     device = processes().device
     return Network(model.to(device).eval(), ontology, config.data.size, config.data.workers)
 

@@ -8,21 +8,24 @@ from typing import cast
 
 import torch
 from accelerate import Accelerator
-from jaxtyping import Bool, Float, Int, Integer, UInt8
+from jaxtyping import Integer, UInt8
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 from torchvision.transforms.v2 import functional as F
 from tqdm import tqdm
 
+from harmonize.agreement import together
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.loading import load
 from harmonize.data.transforms import resize_nearest, shorter_side
-from harmonize.evaluation.metrics import Scores, confusion_matrix, scores
+from harmonize.evaluation.counting import PixelCounter
+from harmonize.evaluation.metrics import Scores, scores
 from harmonize.models.build import normalize
 from harmonize.ontology import Ontology
+from harmonize.stopping import until_stopped
 from harmonize.strict_yaml import Value
 
-# Letters of shapes: B pictures, K leaves, C classes, H x W pixels of a label, h x w of the network.
+# Letters of shapes: B pictures, K leaves, H x W pixels of a label, h x w of the network.
 
 _BATCH = 8
 """Pictures of equal size that go through the network together."""
@@ -91,10 +94,10 @@ def evaluate(
 ) -> DatasetScores:
     """Score a network on a data set; every process of the accelerator must call this.
 
-    Each process scores every n-th picture, and the counts are added up as integers, so the result
-    does not depend on the number of processes. A picture is scaled so that its shorter side is
-    ``size``; the logits are scaled to the label's own size. Pixels labelled with an ignored class
-    or one that is left out are not scored, and neither is ever predicted.
+    Each process scores every n-th block of pictures, and the counts are added up as integers, so
+    the result does not depend on the number of processes. A picture is scaled so that its shorter
+    side is ``size``; the logits are scaled to the label's own size. Pixels labelled with an ignored
+    class or one that is left out are not scored, and neither is ever predicted.
 
     Args:
         model: normalised pictures (B, 3, h, w) to logits (B, K, h, w); set to evaluation meanwhile.
@@ -110,8 +113,8 @@ def evaluate(
     left_out = left_out or {}
     masks = torch.from_numpy(dataset.spec.leaf_masks(ontology)).to(accelerator.device)
     masks[[name in left_out for name in dataset.spec.classes]] = False
-    counts = torch.zeros(len(masks), len(masks), dtype=torch.int64, device=accelerator.device)
-    mine = range(accelerator.process_index, len(dataset), accelerator.num_processes)
+    counter = PixelCounter(masks)
+    mine = _share(len(dataset), accelerator.process_index, accelerator.num_processes)
     pictures = load(
         _ScaledPictures(dataset, size=size, crop=crop),
         [[number] for number in mine],
@@ -119,16 +122,16 @@ def evaluate(
         workers=workers,
     )
     bar = tqdm(total=len(mine), desc=dataset.spec.name, unit="picture", disable=not progress)
-    with _evaluating(model), torch.inference_mode():
-        for batch in _equal_sizes(pictures):
+    with _evaluating(model), torch.inference_mode(), together():
+        for batch in _equal_sizes(until_stopped(pictures)):
             stacked = torch.stack([item.picture for item in batch]).to(accelerator.device)
             with accelerator.autocast():
-                logits = model(_channels_last(normalize(stacked))).float()
+                logits = model(_channels_last(normalize(stacked)))
             for number, item in enumerate(batch):
-                counts += count_pixels(logits[number], item.classes.to(accelerator.device), masks)
+                counter.add(logits[number], item.classes.to(accelerator.device))
             bar.update(len(batch))
     bar.close()
-    counts = cast("Tensor", accelerator.reduce(counts, reduction="sum")).cpu()
+    counts = cast("Tensor", accelerator.reduce(counter.counts, reduction="sum")).cpu()
     scored = masks.any(1).cpu()
     names = [name for name, keep in zip(dataset.spec.classes, scored.tolist(), strict=True) if keep]
     return DatasetScores(
@@ -150,39 +153,6 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
     model.train(was_training)
 
 
-def classify(logits: Float[Tensor, "K H W"], masks: Bool[Tensor, "C K"]) -> Int[Tensor, "H W"]:
-    """Return each pixel's most probable class, p(class) being the sum of its leaves' p.
-
-    Classes without leaves are never predicted; ties go to the first class.
-    """
-    covered = masks.any(0)
-    # Leaves of no class change no order; without them the largest summand of all is exactly 1.
-    shifted = logits[covered] - logits[covered].amax(0)
-    sums = torch.einsum("ck,khw->chw", masks[:, covered].to(logits.dtype), shifted.exp())
-    sums[~masks.any(1)] = -1
-    return sums.argmax(0)
-
-
-def count_pixels(
-    logits: Float[Tensor, "K h w"], classes: Integer[Tensor, "H W"], masks: Bool[Tensor, "C K"]
-) -> Int[Tensor, "C C"]:
-    """Scale the logits to the label's size and count its scored pixels.
-
-    Args:
-        logits: of one picture.
-        classes: the true ones, 0..C - 1.
-        masks: the leaves of each class; pixels of a class without leaves are not scored.
-
-    Returns:
-        The pixels by their true class (row) and predicted class (column).
-    """
-    height, width = classes.shape
-    full = nn.functional.interpolate(logits[None], size=(height, width), mode="bilinear")[0]
-    truth = classes.long()
-    labelled = masks.any(1)[truth]
-    return confusion_matrix(truth[labelled], classify(full, masks)[labelled], len(masks))
-
-
 @dataclass(frozen=True)
 class _ScaledPicture:
     """A picture at the size that the network sees, its label at the size that is scored."""
@@ -200,12 +170,13 @@ class _ScaledPictures(Dataset[_ScaledPicture]):
         self._crop = crop
 
     def __getitem__(self, number: int) -> _ScaledPicture:
-        sample = self._dataset[number]
+        least = math.inf if self._crop else self._size
+        sample = self._dataset.scaled_down(number, least=least)
         picture, classes = sample.picture, sample.classes
         if self._crop:
             picture, classes = _centre_square(picture), _centre_square(classes)
             classes = resize_nearest(classes, self._size, self._size)
-        height, width = shorter_side(picture.shape[1], picture.shape[2], self._size)
+        height, width = shorter_side(classes.shape[0], classes.shape[1], self._size)
         return _ScaledPicture(F.resize(picture, [height, width], antialias=True), classes)
 
 
@@ -220,11 +191,21 @@ def _only(samples: list[_ScaledPicture]) -> _ScaledPicture:
     return samples[0]
 
 
+def _share(number: int, rank: int, processes: int) -> list[int]:
+    """Return the pictures that a process scores: every n-th block of those that go together.
+
+    So a picture goes through the network beside the same others, however many processes there are,
+    and comes out the same to the last bit.
+    """
+    firsts = range(rank * _BATCH, number, processes * _BATCH)
+    return [n for first in firsts for n in range(first, min(first + _BATCH, number))]
+
+
 def _equal_sizes(pictures: Iterable[_ScaledPicture]) -> Iterator[list[_ScaledPicture]]:
-    """Group consecutive pictures of the same size."""
+    """Group consecutive pictures of a block that have the same size."""
     batch: list[_ScaledPicture] = []
-    for item in pictures:
-        if batch and (len(batch) == _BATCH or batch[0].picture.shape != item.picture.shape):
+    for number, item in enumerate(pictures):
+        if batch and (number % _BATCH == 0 or batch[0].picture.shape != item.picture.shape):
             yield batch
             batch = []
         batch.append(item)

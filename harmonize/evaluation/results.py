@@ -5,6 +5,7 @@ from pathlib import Path
 
 from harmonize.errors import HarmonizeError
 from harmonize.evaluation.evaluate import DatasetScores
+from harmonize.whole_files import write_whole
 
 
 def report_results(results: list[DatasetScores], path: Path | None) -> None:
@@ -19,6 +20,6 @@ def report_results(results: list[DatasetScores], path: Path | None) -> None:
         return
     facts = {"datasets": {result.name: result.to_dict() for result in results}}
     try:
-        path.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        write_whole(path, (json.dumps(facts, indent=2) + "\n").encode())
     except OSError as error:
-        raise HarmonizeError(f"{path}: cannot be written: {error.strerror}") from None
+        raise HarmonizeError(f"{path}: cannot be written: {error.strerror or error}") from None

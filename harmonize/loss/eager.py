@@ -9,14 +9,13 @@ nothing from being split over cores, and lose much where these are busy.
 import functools
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int, Integer
 from torch import Tensor
 
+from harmonize.loss.cores import each
 from harmonize.loss.tables import LossTables
 
 # Letters of shapes: B pictures, K leaves, H x W pixels, P pixels of a chunk, D depths, N codes and
@@ -67,7 +66,7 @@ def eager_sums(
     """
     batch, leaves = logits.shape[:2]
     exact = logits.dtype if logits.dtype == torch.float64 else torch.float32
-    slopes = _empty_like(logits) if gradient else None
+    slopes = empty_like(logits) if gradient else None
     total = torch.zeros(batch, dtype=torch.float64, device=logits.device)
     terms = torch.zeros(batch, tables.resolved.shape[1], dtype=torch.float64, device=logits.device)
     most = CHUNK.get(logits.device.type, CHUNK["cuda"]) // leaves
@@ -83,14 +82,17 @@ def eager_sums(
                 out = None if slope is None else slope[:, part]
                 yield picture, flat[:, part], rows[picture, part], out
 
-    for picture, chunk_total, chunk_terms in _each(work.add, list(chunks()), logits.device):
+    pieces = list(chunks())
+    on_cpu = logits.device.type == "cpu"
+    added = each(work.add, pieces) if on_cpu else (work.add(*piece) for piece in pieces)
+    for picture, chunk_total, chunk_terms in added:
         total[picture] += chunk_total
         if chunk_terms is not None:
             terms[picture] += chunk_terms
     return LossSums(total, terms if by_depth else None, slopes)
 
 
-def _empty_like(logits: Float[Tensor, "B K H W"]) -> Float[Tensor, "B K H W"]:
+def empty_like(logits: Float[Tensor, "B K H W"]) -> Float[Tensor, "B K H W"]:
     """Return memory in which the pixels of a picture can be viewed as one row."""
     last = logits.is_contiguous(memory_format=torch.channels_last)
     layout = torch.channels_last if last else torch.contiguous_format
@@ -254,33 +256,3 @@ def reference_terms(
     label_logits = logits.T[:, None].masked_fill(~inside, -torch.inf)
     terms = logits.logsumexp(0)[:, None] - label_logits.logsumexp(2)
     return terms.where(tables.resolved[row], 0)
-
-
-def _each(work: Any, chunks: list[tuple[Any, ...]], device: torch.device) -> Iterator[Any]:
-    """Call ``work`` with each chunk: on a CPU in as many threads as torch may use."""
-    threads = torch.get_num_threads()
-    if device.type != "cpu" or threads == 1 or len(chunks) == 1:
-        return (work(*chunk) for chunk in chunks)
-
-    def call(chunk: tuple[Any, ...]) -> Any:
-        with torch.no_grad():
-            return work(*chunk)
-
-    return _pool(threads).map(call, chunks)
-
-
-@functools.cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    """Return threads in which every operation runs on one core."""
-    started = threading.Barrier(threads)
-
-    def start() -> None:
-        torch.set_num_threads(1)  # of this thread, and of those yet to come
-        started.wait()
-
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="loss", initializer=start)
-    for _ in range(threads):
-        pool.submit(int)
-    pool.submit(int).result()
-    torch.set_num_threads(threads)  # of those yet to come
-    return pool

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, Int32, UInt8
 from torch import Tensor
 
 from harmonize.errors import HarmonizeError
@@ -34,6 +34,8 @@ class LossTables:
         leaf: the only leaf of S_d at the depths where it is one, or any.
         leaf_weight: the weight of those depths' terms together.
         is_leaf: the depths where S_d is one leaf.
+        order: the leaves, those of the greatest agreement first.
+        until: how many of them are in S_0 (all), S_1, ..., S_D.
     """
 
     agreement: UInt8[Tensor, "N K"]
@@ -46,6 +48,8 @@ class LossTables:
     leaf: Int[Tensor, " N"]
     leaf_weight: Float[Tensor, " N"]
     is_leaf: Bool[Tensor, "N D"]
+    order: Int32[Tensor, "N K"]
+    until: Int32[Tensor, "N D1"]
 
     def to(self, device: torch.device) -> "LossTables":
         """Move to a device."""
@@ -102,6 +106,8 @@ def loss_tables(
         leaf=(inside & is_leaf[..., None]).any(1).byte().argmax(1),
         leaf_weight=(weight * is_leaf).sum(1),
         is_leaf=is_leaf,
+        order=agreement.int().argsort(dim=1, descending=True).int(),
+        until=(agreement[:, None] >= torch.arange(len(depths) + 1)[:, None]).sum(2).int(),
     )
 
 

@@ -12,6 +12,7 @@ from harmonize.evaluation.left_out import unscorable
 from harmonize.loss.hierarchical import HierarchicalLoss
 from harmonize.models.build import build_model
 from harmonize.sources import Sources, load_sources
+from harmonize.training.compilation import check_compiler
 from harmonize.training.tracking import check_trackers
 
 T = TypeVar("T")
@@ -33,6 +34,7 @@ def check_run(config: RunConfig) -> Sources:
             return None
 
     attempt(lambda: check_trackers(config.train.track))
+    attempt(lambda: check_compiler(config.train.compile))
     sources = attempt(lambda: load_sources(config))
     if sources is not None:
         leaves, space = len(sources.ontology.leaves), sources.target_space()
@@ -44,3 +46,18 @@ def check_run(config: RunConfig) -> Sources:
     raise_all(problems)
     assert sources is not None
     return sources
+
+
+def check_batch(config: RunConfig, num_processes: int) -> None:
+    """Make sure that a batch has a picture for every part of every process.
+
+    Raises:
+        HarmonizeError: it is too small.
+    """
+    parts = num_processes * config.train.accumulate
+    if config.data.batch_size < parts:
+        raise HarmonizeError(
+            f"data.batch_size: must be at least {parts}, one picture for each of {num_processes} "
+            f"processes x {config.train.accumulate} accumulation parts, "
+            f"got {config.data.batch_size}"
+        )

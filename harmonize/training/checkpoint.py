@@ -1,21 +1,20 @@
 """Checkpoints: one file each, which carries the tree, the mappings and the config as well.
 
 The file is in the safetensors format, so that loading it runs no code. It is written aside and
-renamed, so that a file under its final name is whole.
+renamed, so that a file under its final name is whole, and it carries a checksum of all that it
+holds, so that damage is noticed.
 """
 
-import contextlib
+import hashlib
 import json
-import os
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialize
 from torch import Tensor
 
 from harmonize.config import RunConfig
@@ -23,25 +22,8 @@ from harmonize.errors import HarmonizeError
 from harmonize.ontology import Ontology
 from harmonize.sources import Sources
 from harmonize.spec import DatasetSpec
-from harmonize.strict_yaml import dotted, dump, load_text
-
-FOLDER = "checkpoints"
-BEST = "best.safetensors"
-_IDENTITY = (
-    ("ontology",),
-    ("datasets",),
-    ("data", "size"),
-    ("data", "batch_size"),
-    ("augment",),
-    ("model",),
-    ("loss",),
-    ("optim",),
-    ("train", "steps"),
-    ("seed",),
-)
-"""The keys of a config that make a run what it is."""
-_KEPT = 2
-"""How many of the newest checkpoints stay."""
+from harmonize.strict_yaml import load_text
+from harmonize.whole_files import write_whole
 
 
 @dataclass(frozen=True)
@@ -53,7 +35,7 @@ class Checkpoint:
         model: the network's parameters and buffers.
         optimizer: the optimizer's state dict.
         scaler: the state of fp16's gradient scaler, if there is one.
-        meter: the losses added up since the last line of metrics.
+        meter: the losses added up since the last line of metrics, by each process.
         best: the best mean IoU so far, over the trained data sets; None before any evaluation.
         config: the run's config as YAML.
         ontology: the tree's name and text.
@@ -90,15 +72,6 @@ class Checkpoint:
         )
 
 
-def describe_run(config: RunConfig, sources: Sources) -> dict[str, Any]:
-    """Return the parts of a checkpoint that stay the same during a run."""
-    return {
-        "config": dump(config.to_dict()),
-        "ontology": (sources.ontology.name, sources.ontology.text),
-        "mappings": tuple(spec.text for spec in sources.specs),
-    }
-
-
 def save(checkpoint: Checkpoint, path: Path) -> None:
     """Write a checkpoint, whole or not at all.
 
@@ -114,28 +87,26 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
                 tensors[f"optimizer/{index}/{key}"] = value
             else:
                 numbers.setdefault(str(index), {})[key] = value
-    facts = {
-        "step": checkpoint.step,
-        "best": checkpoint.best,
-        "scaler": checkpoint.scaler,
-        "config": checkpoint.config,
-        "ontology": checkpoint.ontology,
-        "mappings": checkpoint.mappings,
-        "optimizer_numbers": numbers,
-        "param_groups": checkpoint.optimizer.get("param_groups", []),
-    }
+    facts = json.dumps(
+        {
+            "step": checkpoint.step,
+            "best": checkpoint.best,
+            "scaler": checkpoint.scaler,
+            "config": checkpoint.config,
+            "ontology": checkpoint.ontology,
+            "mappings": checkpoint.mappings,
+            "optimizer_numbers": numbers,
+            "param_groups": checkpoint.optimizer.get("param_groups", []),
+        }
+    )
     ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    aside = path.with_name(f".{path.name}.part")
+    metadata = {"harmonize": f"{_checksum(facts, ready)} {facts}"}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(ready, aside, metadata={"harmonize": json.dumps(facts)})
-        _flush(aside)
-        aside.replace(path)
-        _flush(path.parent)
+        write_whole(path, serialize(ready, metadata))
     except (OSError, SafetensorError) as error:
-        with contextlib.suppress(OSError):
-            aside.unlink()
-        raise HarmonizeError(f"{path}: the checkpoint cannot be written: {error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise HarmonizeError(f"{path}: the checkpoint cannot be written: {reason}") from None
 
 
 def load(path: Path) -> Checkpoint:
@@ -150,16 +121,29 @@ def load(path: Path) -> Checkpoint:
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise HarmonizeError(f"{path}: no such checkpoint") from None
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
         raise HarmonizeError(f"{path}: not a whole checkpoint: {error}") from None
     if "harmonize" not in metadata:
         raise HarmonizeError(f"{path}: not a whole checkpoint of harmonize, but another's file")
+    checksum, _, facts = metadata["harmonize"].partition(" ")
+    if checksum != _checksum(facts, tensors):
+        raise HarmonizeError(f"{path}: not a whole checkpoint: its checksum does not fit")
     try:
-        return _assemble(json.loads(metadata["harmonize"]), tensors)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+        return _assemble(json.loads(facts), tensors)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
         raise HarmonizeError(
             f"{path}: not a whole checkpoint of this version of harmonize: {error!r}"
         ) from None
+
+
+def _checksum(facts: str, tensors: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of everything that a checkpoint holds."""
+    total = hashlib.sha256(facts.encode(errors="surrogatepass"))
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        total.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return total.hexdigest()
 
 
 def _assemble(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
@@ -187,72 +171,6 @@ def _assemble(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
     )
 
 
-def step_path(output: Path, step: int) -> Path:
-    """Return the file of the checkpoint after so many steps."""
-    return output / FOLDER / f"step-{step:08d}.safetensors"
-
-
-def newest(output: Path) -> Path | None:
-    """Return the newest checkpoint of a run, or None."""
-    return max((output / FOLDER).glob("step-*.safetensors"), default=None)
-
-
-def newest_whole(output: Path) -> tuple[Path, Checkpoint] | None:
-    """Load the newest checkpoint that is whole, warning of damaged ones; None if there is none.
-
-    Raises:
-        HarmonizeError: all of them are damaged.
-    """
-    damaged: list[HarmonizeError] = []
-    for path in sorted((output / FOLDER).glob("step-*.safetensors"), reverse=True):
-        try:
-            return path, load(path)
-        except HarmonizeError as error:
-            print(f"warning: {error}", file=sys.stderr)
-            damaged.append(error)
-    if damaged:
-        raise damaged[0]
-    return None
-
-
-def best_so_far(output: Path, checkpoint: Checkpoint) -> float | None:
-    """Return the best mean IoU up to a checkpoint, which is saved before it is scored."""
-    path = output / FOLDER / BEST
-    if not path.is_file():
-        return checkpoint.best
-    try:
-        best = load(path)
-    except HarmonizeError as error:
-        print(f"warning: {error}", file=sys.stderr)
-        return checkpoint.best
-    return best.best if best.step <= checkpoint.step else checkpoint.best
-
-
-def choose(output: Path, which: str) -> tuple[Path, Checkpoint]:
-    """Load a run's ``best`` or ``last`` whole checkpoint.
-
-    Raises:
-        HarmonizeError: there is none.
-    """
-    if not output.is_dir():
-        raise HarmonizeError(f"{output}: no such run folder")
-    if which == "last":
-        found = newest_whole(output)
-    else:
-        best = output / FOLDER / BEST
-        found = (best, load(best)) if best.is_file() else None
-    if found is None:
-        raise HarmonizeError(f"{output}: holds no {which} checkpoint; is it a run folder?")
-    return found
-
-
-def remove_old(output: Path) -> None:
-    """Remove all but the newest checkpoints and what interrupted writing left behind."""
-    folder = output / FOLDER
-    for path in [*sorted(folder.glob("step-*.safetensors"))[:-_KEPT], *folder.glob(".*.part")]:
-        path.unlink(missing_ok=True)
-
-
 def restore_model(model: torch.nn.Module, checkpoint: Checkpoint, path: Path) -> None:
     """Load the network's state.
 
@@ -264,53 +182,3 @@ def restore_model(model: torch.nn.Module, checkpoint: Checkpoint, path: Path) ->
     except RuntimeError as error:
         reason = str(error).splitlines()[1].strip()
         raise HarmonizeError(f"{path}: belongs to another network: {reason}") from None
-
-
-def check_same_run(config: RunConfig, sources: Sources, checkpoint: Checkpoint, path: Path) -> None:
-    """Refuse to resume with anything that would make it another run.
-
-    Raises:
-        HarmonizeError: naming the keys that differ.
-    """
-    now = describe_run(config, sources)
-    changed = [
-        f"{name} (its text has changed)"
-        for key, name in {"ontology": "tree", "mappings": "mapping"}.items()
-        if now[key] != getattr(checkpoint, key)
-    ]
-    check_same_config(config, checkpoint.run_config(), path, changed)
-
-
-def check_same_config(
-    config: RunConfig, old: RunConfig, path: Path, changed: Sequence[str] = ()
-) -> None:
-    """Refuse a config that would make the run that ``path`` is of another one.
-
-    Raises:
-        HarmonizeError: naming the keys that differ, and what else has ``changed``.
-    """
-    new_values, old_values = config.to_dict(), old.to_dict()
-    differing = [
-        dotted(keys) for keys in _IDENTITY if _at(new_values, keys) != _at(old_values, keys)
-    ]
-    if differing or changed:
-        raise HarmonizeError(
-            f"{path}: was made with another {', '.join([*differing, *changed])}; resume with the "
-            "run's own config, or start a new run"
-        )
-
-
-def _flush(path: Path) -> None:
-    """Make sure that a file or a folder's entries are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _at(values: object, keys: tuple[str, ...]) -> object:
-    for key in keys:
-        assert isinstance(values, dict)
-        values = values[key]
-    return values

@@ -8,6 +8,7 @@ from accelerate.utils import broadcast_object_list
 from harmonize.config import RunConfig
 from harmonize.errors import HarmonizeError
 from harmonize.strict_yaml import dump
+from harmonize.whole_files import part_of, write_whole
 
 CONFIG = "config.yaml"
 EVALUATION = "evaluation.json"
@@ -53,11 +54,21 @@ def _choose(config: RunConfig, name: str) -> Path:
                 "or choose another name with output=RUN_DIR"
             )
     try:
-        output.mkdir(parents=True, exist_ok=True)
-        write_config(config, output)
+        _make(output, config)
     except OSError as error:
         raise HarmonizeError(f"{output}: cannot be written: {error.strerror}") from None
     return output
+
+
+def _make(output: Path, config: RunConfig) -> None:
+    """Make the run folder; one that is there has a config, whenever the run is interrupted."""
+    if output.exists():
+        write_config(config, output)
+        return
+    aside = part_of(output)
+    aside.mkdir(parents=True, exist_ok=True)
+    write_config(config, aside)
+    aside.rename(output)
 
 
 def run_folder(output: str) -> Path:
@@ -79,7 +90,7 @@ def _never_started(output: Path) -> bool:
 
 def write_config(config: RunConfig, output: Path) -> None:
     """Write the config with every default into the run folder."""
-    (output / CONFIG).write_text(dump(config.to_dict()), encoding="utf-8")
+    write_whole(output / CONFIG, dump(config.to_dict()).encode())
 
 
 def _first_free(name: str) -> Path:

@@ -1,7 +1,7 @@
 """What a run reports while it goes on: metrics.jsonl, a progress bar, experiment trackers."""
 
 import contextlib
-import json
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -16,11 +16,13 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 from tqdm import tqdm
 
+from harmonize.agreement import together
 from harmonize.errors import HarmonizeError, near_matches
 from harmonize.loss.hierarchical import LossTerms
 from harmonize.strict_yaml import Value
+from harmonize.training.log import Log
 
-# Letters of shapes: B pictures, N data sets, D depths.
+# Letters of shapes: B pictures, N data sets, D depths, R processes.
 
 METRICS = "metrics.jsonl"
 TRACKERS = {
@@ -72,15 +74,18 @@ class LossMeter:
         self._sums.index_add_(0, datasets.long(), sums.double())
         self._pixels.index_add_(0, datasets.long(), pixels.double())
 
-    def state(self, accelerator: Accelerator) -> Float[Tensor, "2 N D1"]:
-        """Return the sums and pixel counts so far, over all processes."""
-        mine = torch.stack([self._sums, self._pixels])
-        return cast("Tensor", accelerator.reduce(mine, reduction="sum"))
+    def state(self, accelerator: Accelerator) -> Float[Tensor, "R 2 N D1"]:
+        """Return the sums and pixel counts so far, of each process."""
+        mine = torch.stack([self._sums, self._pixels])[None]
+        return cast("Tensor", accelerator.gather(mine))
 
-    def restore(self, state: Float[Tensor, "2 N D1"], accelerator: Accelerator) -> None:
-        """Go on from what ``state`` returned; the main process stands for all."""
-        if accelerator.is_main_process:
-            self._sums, self._pixels = state.to(self._sums).unbind()
+    def restore(self, state: Float[Tensor, "R 2 N D1"], accelerator: Accelerator) -> None:
+        """Go on from what ``state`` returned; of other processes the main one stands for all."""
+        state = state.to(self._sums)
+        if len(state) == accelerator.num_processes:
+            self._sums, self._pixels = state[accelerator.process_index].clone().unbind()
+        elif accelerator.is_main_process:
+            self._sums, self._pixels = state.sum(0).unbind()
 
     def take(self, accelerator: Accelerator) -> dict[str, Value]:
         """Return the means over all processes since the last call, and start again.
@@ -88,7 +93,7 @@ class LossMeter:
         Losses are per labelled pixel; those by depth are per pixel whose label resolves the depth,
         and null where there is none.
         """
-        sums, pixels = self.state(accelerator)
+        sums, pixels = self.state(accelerator).sum(0)
         report: dict[str, Value] = _means(sums.sum(0), pixels.sum(0))
         report["datasets"] = {
             name: _means(sums[number], pixels[number]) for number, name in enumerate(self._names)
@@ -101,11 +106,22 @@ class LossMeter:
 class Tracker:
     """Writes what happens in a run; silent in all processes but the main one."""
 
-    def __init__(self, output: Path, accelerator: Accelerator, *, start: int, steps: int) -> None:
-        """Open the log, dropping lines after step ``start`` that an interrupted run left."""
+    def __init__(
+        self,
+        output: Path,
+        accelerator: Accelerator,
+        *,
+        start: int,
+        steps: int,
+        patient: bool = False,
+    ) -> None:
+        """Open the log, dropping lines after step ``start`` that an interrupted run left.
+
+        A ``patient`` one keeps lines that cannot be written until they can.
+        """
         self._accelerator = accelerator
         self._main = accelerator.is_main_process
-        self._path = output / METRICS
+        self._log = Log(output / METRICS, patient=patient)
         self._interactive = sys.stderr.isatty()
         self._bar = tqdm(
             total=steps,
@@ -117,7 +133,8 @@ class Tracker:
         )
         self._clock = time.perf_counter()
         self._last_step = start
-        self._evaluated = _truncate(self._path, start) if self._main else None
+        with together():
+            self._evaluated = self._log.cut(start) if self._main else None
 
     def step(self) -> None:
         """Move the progress bar by one step."""
@@ -162,34 +179,29 @@ class Tracker:
         """Finish the progress bar."""
         self._bar.close()
 
+    def flush(self) -> None:
+        """Make sure that the log is on the disk, as far as it can be written."""
+        with together():
+            if self._main:
+                self._log.flush()
+
     def _write(self, line: dict[str, Any]) -> None:
-        if not self._main:
-            return
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-        self._accelerator.log(_flat(line), step=line["step"])
+        with together():
+            if self._main:
+                self._log.write(line)
+                self._accelerator.log(_flat(line), step=line["step"])
 
 
-def _truncate(path: Path, start: int) -> int | None:
-    """Drop the lines after a step; return the step of the last evaluation that stays."""
-    if not path.exists():
-        return None
-    text = path.read_text(encoding="utf-8", errors="replace")
-    kept: list[str] = []
-    evaluated: int | None = None
-    for line in text.splitlines(keepends=True):
-        try:
-            entry = json.loads(line)
-            step, event = int(entry["step"]), entry["event"]
-        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-            continue  # half a line, written when the run was interrupted
-        if step <= start:
-            kept.append(line)
-            evaluated = step if event == "evaluation" else evaluated
-    aside = path.with_name(f".{path.name}.part")
-    aside.write_text("".join(kept), encoding="utf-8")
-    aside.replace(path)
-    return evaluated
+def check_finite(loss: object, step: int) -> None:
+    """Make sure that a loss is a number.
+
+    Raises:
+        HarmonizeError: it is not.
+    """
+    if isinstance(loss, float) and not math.isfinite(loss):
+        raise HarmonizeError(
+            f"step {step}: the loss is {loss}, training has diverged; lower optim.lr"
+        )
 
 
 def _means(sums: Float[Tensor, " D1"], pixels: Float[Tensor, " D1"]) -> dict[str, Value]:

@@ -2,35 +2,38 @@
 
 import contextlib
 import dataclasses
-import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
+from typing import NoReturn, cast
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from harmonize.agreement import together
 from harmonize.commands import on_cuda, processes
 from harmonize.config import RunConfig
+from harmonize.data.cache import open_cache
 from harmonize.data.dataset import Batch, MixedSamples, SegmentationDataset, collate
 from harmonize.data.loading import load
 from harmonize.data.mixing import MixedOrder, StepSampler
-from harmonize.errors import HarmonizeError
-from harmonize.evaluation.evaluate import DatasetScores, evaluate
-from harmonize.evaluation.left_out import find_left_out
+from harmonize.evaluation.evaluate import DatasetScores
 from harmonize.evaluation.results import report_results
 from harmonize.loss.hierarchical import HierarchicalLoss
 from harmonize.models.build import build_model, normalize
 from harmonize.sources import Sources, open_datasets
-from harmonize.training import checkpoint as checkpoints
-from harmonize.training.check import check_run
-from harmonize.training.checkpoint import Checkpoint
+from harmonize.stopping import Stopped, signals_put_off, until_stopped
+from harmonize.training.check import check_batch, check_run
+from harmonize.training.compilation import compile_network
+from harmonize.training.determinism import deterministic
+from harmonize.training.keeper import Keeper
 from harmonize.training.optimizer import build_optimizer, learning_rate
-from harmonize.training.output import CONFIG, EVALUATION, prepare_output, write_config
+from harmonize.training.output import EVALUATION, prepare_output, write_config
 from harmonize.training.precision import choose_precision
-from harmonize.training.tracking import LossMeter, Tracker
+from harmonize.training.scoring import mean_over, score
+from harmonize.training.summary import summarize
+from harmonize.training.tracking import LossMeter, Tracker, check_finite
 
 
 def train(config: RunConfig, *, name: str) -> Path:
@@ -42,28 +45,34 @@ def train(config: RunConfig, *, name: str) -> Path:
 
     Raises:
         HarmonizeError: anything in the config, its files or its data that the user can mend.
+        SystemExit: SIGTERM or Ctrl-C came while training; the run is saved first.
     """
-    sources = check_run(config)
-    trained = open_datasets(
-        [(spec, entry.train) for entry, spec in sources.trained if entry.train], config.data.roots
-    )
-    scored = open_datasets(
-        [(s, e.evaluate) for e, s in (*sources.trained, *sources.also) if e.evaluate],
-        config.data.roots,
-    )
     state = processes()
-    check_batch(config, state.num_processes)
-    precision = choose_precision(config.train.precision, cuda=on_cuda(state))
+    with together():
+        sources = check_run(config)
+        trained = open_datasets(
+            [(spec, entry.train) for entry, spec in sources.trained if entry.train],
+            config.data.roots,
+        )
+        scored = open_datasets(
+            [(s, e.evaluate) for e, s in (*sources.trained, *sources.also) if e.evaluate],
+            config.data.roots,
+        )
+        check_batch(config, state.num_processes)
+        precision = choose_precision(config.train.precision, cuda=on_cuda(state))
     output = prepare_output(config, name, state)
     accelerator = Accelerator(
         mixed_precision=precision, log_with=list(config.train.track) or None, project_dir=output
     )
     if config.train.track:
         accelerator.init_trackers("tracking")
-    trainer = Trainer(config, sources, trained, scored, output, accelerator)
-    if accelerator.is_main_process:
-        write_config(config, output)
-    trainer.run()
+    with deterministic(config.train.deterministic):
+        trainer = Trainer(config, sources, trained, scored, output, accelerator)
+        with together():
+            if accelerator.is_main_process:
+                write_config(config, output)
+        with signals_put_off():
+            trainer.run()
     accelerator.end_training()
     return output
 
@@ -91,7 +100,12 @@ class Trainer:
         self.best: float | None = None
         space = sources.target_space()
         self.samples = MixedSamples(
-            trained, self._order(), space, config=config.augment, size=config.data.size
+            trained,
+            self._order(),
+            space,
+            config=config.augment,
+            size=config.data.size,
+            cache=open_cache(config, trained, output, accelerator),
         )
         options = dataclasses.asdict(config.loss)
         self.loss = HierarchicalLoss(space, **options).to(accelerator.device)
@@ -101,51 +115,101 @@ class Trainer:
         if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
         optimizer = build_optimizer(network, config.optim)
+        if config.train.compile:
+            network = compile_network(network)
         self.model, self.optimizer = accelerator.prepare(network, optimizer)
-        names = [dataset.spec.name for dataset in trained]
-        self.meter = LossMeter(names, sources.ontology.depth, accelerator.device)
+        self.names = [dataset.spec.name for dataset in trained]
+        self.meter = LossMeter(self.names, sources.ontology.depth, accelerator.device)
+        self.keeper = Keeper(
+            config, sources, output, accelerator, self.model, self.optimizer, self.meter
+        )
         if config.train.resume:
-            self._restore()
+            self.step, self.best = self.keeper.restore()
+        self.saved = self.step
+        """The step of the newest checkpoint."""
 
     def run(self) -> None:
-        """Train from where the run stands to its end, then score it and print the tables."""
+        """Train from where the run stands to its end, then score it and print the tables.
+
+        Raises:
+            SystemExit: a signal asked for an end; the run is saved first.
+        """
         config, accelerator = self.config, self.accelerator
-        tracker = Tracker(self.output, accelerator, start=self.step, steps=config.train.steps)
-        tracker.say(self._summary())
+        tracker = Tracker(
+            self.output,
+            accelerator,
+            start=self.step,
+            steps=config.train.steps,
+            patient=config.train.on_failed_checkpoint == "continue",
+        )
+        tracker.say(
+            summarize(
+                config,
+                self.sources.ontology,
+                self.trained,
+                self.keeper.network(),
+                accelerator,
+                step=self.step,
+            )
+        )
+        with contextlib.closing(tracker):
+            try:
+                results = self._steps(tracker)
+            except Stopped as stop:
+                self._stop(tracker, stop)
+        with together():
+            if accelerator.is_main_process:
+                report_results(results, self.output / EVALUATION)
+        self.keeper.raise_unsaved()
+        if accelerator.is_main_process:
+            print(f"\nThe run lies in {self.output}")
+
+    def _stop(self, tracker: Tracker, stop: Stopped) -> NoReturn:
+        """Save the run as it stands, and end with the status of the signal."""
+        if self.saved != self.step:
+            self._save(tracker)
+        self.keeper.raise_unsaved()
+        tracker.say(
+            f"stopped by {stop.name} after step {self.step}; go on with train.resume=true "
+            f"output={self.output}"
+        )
+        raise SystemExit(stop.status)
+
+    def _steps(self, tracker: Tracker) -> list[DatasetScores]:
+        """Take the steps that are left, saving and scoring when due; return the last scores."""
+        config = self.config.train
         results: list[DatasetScores] | None = None
-        due = self.step > 0 and _due(self.step, config.train.evaluate_every)
+        due = self.step > 0 and _due(self.step, config.evaluate_every)
         if due and not tracker.is_evaluated(self.step):
             results = self._evaluate(tracker)  # interrupted between saving and scoring
         batches = self._batches()
-        while self.step < config.train.steps:
+        while self.step < config.steps:
             lr = self.train_step(batches)
             self.step += 1
             tracker.step()
-            finished = self.step == config.train.steps
-            if finished or self.step % config.train.log_every == 0:
-                report = self.meter.take(accelerator)
-                _check_finite(report["loss"], self.step)
-                tracker.train(self.step, report, lr=lr, batch_size=config.data.batch_size)
-            if finished or _due(self.step, config.train.checkpoint_every):
-                with tracker.untimed():
-                    self._save(checkpoints.step_path(self.output, self.step))
-            if finished or _due(self.step, config.train.evaluate_every):
-                with tracker.untimed():
-                    results = self._evaluate(tracker)
-        if results is None:
-            results = self._evaluate(tracker)
-        tracker.close()
-        if accelerator.is_main_process:
-            report_results(results, self.output / EVALUATION)
-            print(f"\nThe run lies in {self.output}")
-        accelerator.wait_for_everyone()
+            finished = self.step == config.steps
+            if finished or self.step % config.log_every == 0:
+                report = self.meter.take(self.accelerator)
+                check_finite(report["loss"], self.step)
+                tracker.train(self.step, report, lr=lr, batch_size=self.config.data.batch_size)
+            if finished or _due(self.step, config.checkpoint_every):
+                self._save(tracker)
+            if finished or _due(self.step, config.evaluate_every):
+                results = self._evaluate(tracker)
+        return self._evaluate(tracker) if results is None else results
 
     def train_step(self, batches: Iterator[Batch]) -> float:
-        """Take one optimizer step over the global batch; return its learning rate."""
-        accelerator = self.accelerator
-        parts = [next(batches).to(accelerator.device) for _ in range(self.config.train.accumulate)]
-        own = torch.stack([self.loss.count_labelled(part.codes) for part in parts]).sum()
-        labelled = cast("Tensor", accelerator.reduce(own, reduction="sum")).clamp(min=1)
+        """Take one optimizer step over the global batch; return its learning rate.
+
+        Raises:
+            Stopped: a signal came before the step was begun, which then is not taken.
+            HarmonizeError: one of the processes cannot read its share.
+        """
+        accelerator, device = self.accelerator, self.accelerator.device
+        with together() as shared:
+            parts = [next(batches).to(device) for _ in range(self.config.train.accumulate)]
+            shared.count = torch.stack([self.loss.count_labelled(p.codes) for p in parts]).sum()
+        labelled = cast("Tensor", shared.count).clamp(min=1)
         # Gradients are averaged over the processes, but the loss is a mean over all their pixels.
         scale = accelerator.num_processes / labelled
         lr = learning_rate(self.config.optim, self.step, self.config.train.steps)
@@ -157,8 +221,8 @@ class Trainer:
             last = number == len(parts) - 1
             with contextlib.nullcontext() if last else accelerator.no_sync(self.model):
                 pictures = normalize(part.pictures).contiguous(memory_format=torch.channels_last)
-                terms = self.loss.terms(self.model(pictures), part.codes)
-                accelerator.backward(terms.total.sum() * scale)
+                terms = self.loss.terms(self.model(pictures), part.codes, scale=scale)
+                accelerator.backward(terms.loss)
             self.meter.add(terms, part.datasets)
         self.optimizer.step()
         self.optimizer.zero_grad()
@@ -178,123 +242,33 @@ class Trainer:
             rank=self.accelerator.process_index,
             processes=self.accelerator.num_processes,
         )
-        return load(self.samples, sampler, collate, workers=self.config.data.workers)
+        return until_stopped(load(self.samples, sampler, collate, workers=self.config.data.workers))
+
+    def _save(self, tracker: Tracker) -> None:
+        with tracker.untimed():
+            tracker.flush()
+            self.keeper.save_step(self.step, self.best)
+            self.saved = self.step
 
     def _evaluate(self, tracker: Tracker) -> list[DatasetScores]:
-        """Score all data sets; keep the network if it is the best so far on the trained ones."""
-        model = self._network()
-        for buffer in model.buffers():  # batch norm's statistics are each process's own
-            _broadcast(buffer)
-        results = [
-            evaluate(
-                model,
-                dataset,
-                self.sources.ontology,
-                accelerator=self.accelerator,
-                size=self.config.data.size,
-                left_out=find_left_out(self.sources, dataset.spec),
-                crop=self.config.evaluate.crop,
-                workers=self.config.data.workers,
+        """Score all data sets; keep the network if it is the best so far on the trained ones.
+
+        The best is safe before its scores are logged: a resumed run scores what its log lacks.
+        """
+        with tracker.untimed():
+            results = score(
+                self.keeper.network(), self.scored, self.sources, self.config, self.accelerator
             )
-            for dataset in self.scored
-        ]
-        tracker.evaluation(self.step, {result.name: result.to_dict() for result in results})
+            mean = mean_over(self.names, results)
+            better = mean is not None and (self.best is None or mean > self.best)
+            if mean is not None and better and self.keeper.save_best(self.step, mean):
+                self.best = mean
+            tracker.evaluation(self.step, {result.name: result.to_dict() for result in results})
         if results:
             parts = [f"{r.name} {100 * r.scores.mean_iou:.2f}" for r in results]
             tracker.say(f"step {self.step}: mean IoU {', '.join(parts)}")
-        own = {dataset.spec.name for dataset in self.trained}
-        means = [result.scores.mean_iou for result in results if result.name in own]
-        mean = sum(means) / len(means) if means else math.nan
-        if not math.isnan(mean) and (self.best is None or mean > self.best):
-            self.best = mean
-            self._save(self.output / checkpoints.FOLDER / checkpoints.BEST)
         return results
-
-    def _save(self, path: Path) -> None:
-        meter = self.meter.state(self.accelerator)
-        _check_finite(meter.sum().item(), self.step)
-        if self.accelerator.is_main_process:
-            scaler = self.accelerator.scaler
-            state = Checkpoint(
-                step=self.step,
-                model=self._network().state_dict(),
-                optimizer=self.optimizer.state_dict(),
-                scaler=None if scaler is None else scaler.state_dict(),
-                meter=meter,
-                best=self.best,
-                **checkpoints.describe_run(self.config, self.sources),
-            )
-            checkpoints.save(state, path)
-            checkpoints.remove_old(self.output)
-        self.accelerator.wait_for_everyone()
-
-    def _restore(self) -> None:
-        found = checkpoints.newest_whole(self.output)
-        if found is None:  # interrupted before its first checkpoint: start again
-            path = self.output / CONFIG
-            checkpoints.check_same_config(self.config, RunConfig.from_file(path), path)
-            return
-        path, state = found
-        checkpoints.check_same_run(self.config, self.sources, state, path)
-        checkpoints.restore_model(self._network(), state, path)
-        try:
-            self.optimizer.load_state_dict(state.optimizer)
-        except (ValueError, KeyError) as error:
-            raise HarmonizeError(f"{path}: belongs to another optimizer: {error}") from None
-        if self.accelerator.scaler is not None and state.scaler is not None:
-            self.accelerator.scaler.load_state_dict(state.scaler)
-        self.meter.restore(state.meter, self.accelerator)
-        self.step, self.best = state.step, checkpoints.best_so_far(self.output, state)
-
-    def _network(self) -> nn.Module:
-        """Return the network without what the processes and the compiler wrap it in."""
-        return self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
-
-    def _summary(self) -> str:
-        """Say in a few lines what is about to be trained on what."""
-        config, accelerator = self.config, self.accelerator
-        parameters = sum(parameter.numel() for parameter in self._network().parameters())
-        sets = ", ".join(f"{d.spec.name} ({len(d)} pictures)" for d in self.trained)
-        precision = (
-            "float32" if accelerator.mixed_precision == "no" else accelerator.mixed_precision
-        )
-        return (
-            f"ontology {self.sources.ontology.name}: {len(self.sources.ontology.leaves)} leaves, "
-            f"{self.sources.ontology.depth} depths\n"
-            f"training on {sets}\n"
-            f"{config.model.name}, {parameters / 1e6:.1f} M parameters, {precision}, "
-            f"{accelerator.num_processes} x {accelerator.device.type}, "
-            f"steps {self.step} to {config.train.steps} of {config.data.batch_size} pictures"
-        )
-
-
-def check_batch(config: RunConfig, num_processes: int) -> None:
-    """Make sure that a batch has a picture for every part of every process.
-
-    Raises:
-        HarmonizeError: it is too small.
-    """
-    parts = num_processes * config.train.accumulate
-    if config.data.batch_size < parts:
-        raise HarmonizeError(
-            f"data.batch_size: must be at least {parts}, one picture for each of {num_processes} "
-            f"processes x {config.train.accumulate} accumulation parts, "
-            f"got {config.data.batch_size}"
-        )
 
 
 def _due(step: int, every: int | None) -> bool:
     return every is not None and step % every == 0
-
-
-def _broadcast(tensor: Tensor) -> None:
-    """Give every process the main process's values."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.broadcast(tensor, src=0)
-
-
-def _check_finite(loss: object, step: int) -> None:
-    if isinstance(loss, float) and not math.isfinite(loss):
-        raise HarmonizeError(
-            f"step {step}: the loss is {loss}, training has diverged; lower optim.lr"
-        )

@@ -1,0 +1,115 @@
+"""C code compiled for this machine when it is first needed.
+
+What is compiled is kept in ``$XDG_CACHE_HOME/harmonize`` (``~/.cache/harmonize``), under a name
+made from the source, the compiler and the processor.
+"""
+
+import atexit
+import contextlib
+import ctypes
+import functools
+import hashlib
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from harmonize.errors import HarmonizeError
+
+_FLAGS = ("-O3", "-fno-math-errno", "-std=gnu11", "-shared", "-fPIC")
+_FOR_THIS_MACHINE = (("-march=native",), ("-mcpu=native",), ())
+"""Tried in turn: what compilers call the processor they run on differs."""
+
+
+@functools.cache
+def compiled(source: Path, *defines: str) -> ctypes.CDLL:
+    """Return what a file compiles to with some macros, compiling it if it has not been yet.
+
+    Args:
+        source: a C file that includes no other of the project's.
+        defines: as ``NAME=VALUE``.
+
+    Raises:
+        HarmonizeError: no C compiler, or one that fails.
+    """
+    compiler = find_compiler()
+    command = (*compiler, *(f"-D{define}" for define in defines), *_FLAGS)
+    facts = (source.read_text(), *command, _version(compiler), _processor())
+    name = hashlib.sha256("\0".join(facts).encode()).hexdigest()
+    path = cache_folder() / f"{source.parent.name}-{name[:32]}.so"
+    if not _is_whole(path):
+        _compile(command, source, path)
+    return ctypes.CDLL(str(path))
+
+
+def find_compiler() -> tuple[str, ...]:
+    """Return the command of a C compiler: ``CC`` if it is set, else the first that is installed.
+
+    Raises:
+        HarmonizeError: there is none.
+    """
+    named = shlex.split(os.environ.get("CC", ""))
+    for command in (named,) if named else (["cc"], ["gcc"], ["clang"]):
+        if shutil.which(command[0]):
+            return tuple(command)
+    names = " ".join(named) or "cc, gcc or clang"
+    raise HarmonizeError(f"no C compiler ({names}) is installed; install one, or name it by CC=...")
+
+
+def _compile(command: tuple[str, ...], source: Path, path: Path) -> None:
+    """Compile aside and rename, so that several processes may do so at once."""
+    failure = ""
+    with tempfile.TemporaryDirectory(prefix=".compiling-", dir=path.parent) as folder:
+        aside = Path(folder) / path.name
+        for machine in _FOR_THIS_MACHINE:
+            arguments = [*command, *machine, str(source), "-o", str(aside), "-lm"]
+            done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+            if done.returncode == 0:
+                code = aside.read_bytes()
+                aside.write_bytes(code + hashlib.sha256(code).digest())
+                aside.replace(path)
+                return
+            failure = next(iter(done.stderr.strip().splitlines()), f"status {done.returncode}")
+    raise HarmonizeError(
+        f"{source}: {command[0]} cannot compile it: {failure}; name another compiler by CC=..."
+    )
+
+
+def _is_whole(path: Path) -> bool:
+    """Say whether a file is there and ends with its checksum: using a damaged one would crash."""
+    with contextlib.suppress(FileNotFoundError):
+        content = path.read_bytes()
+        length = hashlib.sha256().digest_size
+        return hashlib.sha256(content[:-length]).digest() == content[-length:]
+    return False
+
+
+def _version(compiler: tuple[str, ...]) -> str:
+    done = subprocess.run([*compiler, "--version"], capture_output=True, text=True, check=False)
+    return done.stdout
+
+
+def _processor() -> str:
+    """Say what the code is compiled for: a home folder may be shared by different machines."""
+    facts = [platform.machine(), platform.processor()]
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        facts += sorted({line for line in lines if line.startswith(("flags", "Features", "model"))})
+    return "\n".join(facts)
+
+
+@functools.cache
+def cache_folder() -> Path:
+    """Return the folder of what is compiled, or one for this process if it cannot be written to."""
+    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    with contextlib.suppress(OSError, RuntimeError):
+        folder = Path(caches).expanduser() / "harmonize"
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return folder
+    folder = Path(tempfile.mkdtemp(prefix="harmonize-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

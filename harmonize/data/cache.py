@@ -1,0 +1,207 @@
+"""A folder of decoded pictures, built before training and read instead of the files."""
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list, gather_object
+from jaxtyping import Bool
+from numpy import ndarray
+
+from harmonize.agreement import together
+from harmonize.config import RunConfig
+from harmonize.data.cache_entry import entry_path, read_entry
+from harmonize.data.cache_folder import Room, make_room
+from harmonize.data.cache_making import Found, Survey, make_all, work
+from harmonize.data.dataset import Pixels, SegmentationDataset, least_side
+from harmonize.errors import HarmonizeError
+
+# Letters of shapes: P pictures of all data sets, one data set after the other.
+
+FOLDER = "cache"
+"""The folder's name, beside the run folder."""
+_GIB = 2**30
+_SURVEYED = 32
+"""Pictures that a loader process looks for at a time."""
+
+
+@dataclass(frozen=True)
+class DiskCache:
+    """Gives the pictures of several data sets that a folder holds.
+
+    Attributes:
+        folder: holds their files.
+        names: for each data set, the name of each picture's file; empty if there is none. Arrays,
+            which do not grow the memory of loader processes.
+    """
+
+    folder: Path
+    names: list[ndarray]
+
+    def __call__(self, dataset: int, number: int) -> Pixels | None:
+        """Return a picture; None if the folder does not hold it, or no longer."""
+        name = os.fsdecode(self.names[dataset][number])
+        return read_entry(entry_path(self.folder, name)) if name else None
+
+    def __len__(self) -> int:
+        return sum(int((names != b"").sum()) for names in self.names)
+
+
+def open_cache(
+    config: RunConfig,
+    datasets: Sequence[SegmentationDataset],
+    output: Path,
+    accelerator: Accelerator,
+) -> DiskCache | None:
+    """Build the cache of a run's training pictures, if its config asks for one.
+
+    Args:
+        config: of the run.
+        datasets: what it trains on.
+        output: the run folder.
+        accelerator: whose processes must all call this.
+
+    Raises:
+        HarmonizeError: as ``build_cache`` does.
+    """
+    data = config.data
+    if data.cache is None:
+        return None
+    return build_cache(
+        datasets,
+        Path(data.cache_folder).expanduser() if data.cache_folder else output.parent / FOLDER,
+        least=least_side(config.augment, data.size),
+        limit=data.cache_limit,
+        workers=data.workers,
+        processes=accelerator,
+    )
+
+
+def build_cache(
+    datasets: Sequence[SegmentationDataset],
+    folder: Path,
+    *,
+    least: float,
+    limit: float,
+    workers: int,
+    processes: Accelerator,
+) -> DiskCache:
+    """Decode all pictures that a folder does not hold yet; every process must call this.
+
+    Each process does its share. What the limit or the disk has no room for stays uncached, which
+    one line on stderr says.
+
+    Args:
+        datasets: whose pictures are wanted.
+        folder: may be used by others meanwhile.
+        least: the shorter side that pictures need.
+        limit: GiB that the folder may hold.
+        workers: loader processes of each process.
+        processes: that build together.
+
+    Raises:
+        HarmonizeError: a picture or label that cannot be read, or a folder that cannot be made.
+    """
+    rank, number = processes.process_index, processes.num_processes
+    survey = Survey(datasets, folder, least)
+    with together():
+        make_folder(folder)
+        own = list(work(survey, range(rank, len(survey), number), workers, _SURVEYED))
+    found = _interleave(gather_object([own]), len(survey))
+    room = _share_room(folder, found, limit * _GIB, processes)
+    todo = _choose(found, room.free)
+    with together():
+        made, trouble = make_all(
+            survey,
+            found,
+            todo[rank::number],
+            workers=workers,
+            shown=processes.is_main_process,
+        )
+    told: list[tuple[list[int], str | None]] = gather_object([(made, trouble)])
+    cached = np.array([entry.present for entry in found], dtype=bool)
+    for positions, _ in told:
+        cached[positions] = True
+    troubles = [reason for _, reason in told if reason is not None]
+    if processes.is_main_process:
+        _report(folder, found, cached, room, limit, troubles[0] if troubles else None)
+    return DiskCache(folder, survey.split([entry.name for entry in found], cached))
+
+
+def make_folder(folder: Path) -> None:
+    """Make the cache's folder.
+
+    Raises:
+        HarmonizeError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HarmonizeError(
+            f"{folder}: the cache's folder cannot be made: {error.strerror}; "
+            "name another one with data.cache_folder=FOLDER"
+        ) from None
+
+
+def _interleave(shares: list[list[Found]], total: int) -> list[Found]:
+    """Put together what each process found in every n-th picture."""
+    return [shares[place % len(shares)][place // len(shares)] for place in range(total)]
+
+
+def _share_room(folder: Path, found: list[Found], limit: float, processes: Accelerator) -> Room:
+    """Let the main process make room, and tell all of them how much there is."""
+    rooms: list[Room | None] = [None]
+    with together():
+        if processes.is_main_process:
+            missing = {entry.name: entry.bytes for entry in found if not entry.present}
+            names = {entry.name for entry in found}
+            rooms = [make_room(folder, names, sum(missing.values()), limit)]
+    broadcast_object_list(rooms)
+    assert rooms[0] is not None
+    return rooms[0]
+
+
+def _choose(found: list[Found], free: float) -> list[int]:
+    """Return the places of the first missing pictures that fit, each file once."""
+    chosen: dict[str, int] = {}
+    for position, entry in enumerate(found):
+        if entry.present or entry.name in chosen:
+            continue
+        if entry.bytes > free:
+            break
+        free -= entry.bytes
+        chosen[entry.name] = position
+    return list(chosen.values())
+
+
+def _report(
+    folder: Path,
+    found: list[Found],
+    cached: Bool[ndarray, " P"],
+    room: Room,
+    limit: float,
+    trouble: str | None,
+) -> None:
+    """Say what the cache holds, and what to do if it does not hold everything."""
+    wanted = {entry.name: entry.bytes for entry in found}
+    number, total = int(cached.sum()), len(found)
+    print(f"cache {folder}: {number} of {total} pictures{room.describe()}", file=sys.stderr)
+    if number == total:
+        return
+    rest = f"{total - number} pictures are read from their files"
+    if trouble is not None:
+        print(
+            f"{folder}: {trouble}: {rest}; free some space there, or name another folder with "
+            "data.cache_folder=FOLDER",
+            file=sys.stderr,
+        )
+    elif room.needed > limit * _GIB:
+        print(
+            f"data.cache_limit: {limit:g} GiB are full: {rest}; this run's pictures need "
+            f"{sum(wanted.values()) / _GIB:.3g} GiB",
+            file=sys.stderr,
+        )

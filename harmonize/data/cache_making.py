@@ -1,0 +1,136 @@
+"""Finding out what the cache's folder lacks, and decoding it in several processes."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from jaxtyping import Bool
+from numpy import ndarray
+from torch.utils.data import Dataset
+from tqdm import tqdm
+
+from harmonize.data.cache_entry import (
+    EntryNames,
+    entry_bytes,
+    entry_path,
+    read_entry,
+    write_entry,
+)
+from harmonize.data.dataset import SegmentationDataset
+from harmonize.data.loading import load
+from harmonize.data.pictures import choose_factor, reduced_size
+
+# Letters of shapes: P pictures of all data sets, one data set after the other.
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a look at the folder says about a picture."""
+
+    name: str
+    bytes: int
+    present: bool
+
+
+class Survey(Dataset[Found]):
+    """Looks for the pictures of all data sets in the folder, by their place among all."""
+
+    def __init__(self, datasets: Sequence[SegmentationDataset], folder: Path, least: float) -> None:
+        self.folder = folder
+        self._datasets = datasets
+        self._least = least
+        self._names = [EntryNames(dataset) for dataset in datasets]
+        self._ends = np.cumsum([len(dataset) for dataset in datasets])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def __getitem__(self, position: int) -> Found:
+        dataset, number = self._place(position)
+        size = self._datasets[dataset].size(number)
+        factor = choose_factor(size, self._least)
+        name = self._names[dataset].name(number, factor)
+        num_bytes = entry_bytes(reduced_size(size, factor), self._num_classes(dataset))
+        return Found(name, num_bytes, read_entry(entry_path(self.folder, name)) is not None)
+
+    def make(self, position: int, name: str) -> bool:
+        """Decode and write a picture; False if its files are no longer those of the name.
+
+        Raises:
+            HarmonizeError: it cannot be read.
+            OSError: it cannot be written.
+        """
+        path = entry_path(self.folder, name)
+        if read_entry(path) is not None:  # another run was faster
+            return True
+        dataset, number = self._place(position)
+        pixels = self._datasets[dataset].pixels(number, least=self._least)
+        if self[position].name != name:
+            return False
+        write_entry(path, pixels, self._num_classes(dataset))
+        return True
+
+    def split(self, names: list[str], cached: Bool[ndarray, " P"]) -> list[ndarray]:
+        """Return the names of each data set, empty where nothing is cached."""
+        kept = np.where(cached, np.array(names, dtype=np.bytes_), b"")
+        return np.split(kept, self._ends[:-1])
+
+    def _place(self, position: int) -> tuple[int, int]:
+        dataset = int(np.searchsorted(self._ends, position, side="right"))
+        return dataset, position - int(self._ends[dataset]) + len(self._datasets[dataset])
+
+    def _num_classes(self, dataset: int) -> int:
+        return len(self._datasets[dataset].spec.classes)
+
+
+class _Maker(Dataset["bool | OSError"]):
+    """Makes what the folder lacks; what stops it from writing is returned."""
+
+    def __init__(self, survey: Survey, found: list[Found]) -> None:
+        self._survey = survey
+        self._names = np.array([entry.name for entry in found], dtype=np.bytes_)
+
+    def __getitem__(self, position: int) -> "bool | OSError":
+        try:
+            return self._survey.make(position, os.fsdecode(self._names[position]))
+        except OSError as error:
+            return error
+
+
+def work(
+    dataset: Dataset[Result], positions: Sequence[int], workers: int, at_a_time: int
+) -> Iterator[Result]:
+    """Yield the results for some positions in order."""
+    starts = range(0, len(positions), at_a_time)
+    batches = [list(positions[start : start + at_a_time]) for start in starts]
+    for results in load(dataset, batches, list, workers=min(workers, len(batches))):
+        yield from results
+
+
+def make_all(
+    survey: Survey,
+    found: list[Found],
+    positions: list[int],
+    *,
+    workers: int,
+    shown: bool,
+) -> tuple[list[int], str | None]:
+    """Make this process's share; return what was made, and why not all of it."""
+    made: list[int] = []
+    results = work(_Maker(survey, found), positions, workers, 1)
+    bar = tqdm(
+        total=len(positions), desc="caching", unit="picture", disable=not (shown and positions)
+    )
+    with bar:
+        for position, result in zip(positions, results, strict=True):
+            if isinstance(result, OSError):
+                return made, result.strerror or str(result)
+            if result:
+                made.append(position)
+            bar.update()
+    return made, None

@@ -1,0 +1,113 @@
+"""Counting the pixels of a picture by their true and their most probable class."""
+
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Bool, Float, Int, Integer
+from torch import Tensor, nn
+
+from harmonize.evaluation import native
+from harmonize.evaluation.metrics import confusion_matrix
+
+# Letters of shapes: K leaves, C classes, H x W pixels of a label, h x w of the network, R rows.
+
+_STRIP = {"cpu": 1 << 18, "cuda": 1 << 26}
+"""Logits that are looked at together: what a CPU keeps in its caches, or enough for a GPU."""
+
+
+class PixelCounter:
+    """Adds up pixels by true class (row) and predicted class (column).
+
+    The prediction is the class with the largest sum of its leaves' probabilities, the first one
+    among equals. Pixels of classes without leaves are not counted, and such are never predicted.
+
+    Args:
+        masks: the leaves of each class, on the device of the logits.
+        compiled: whether to count in C; unless given, on a CPU with a compiler. Both ways differ
+            only where rounding decides between two classes.
+
+    Attributes:
+        counts: so far.
+    """
+
+    counts: Int[Tensor, "C C"]
+
+    def __init__(self, masks: Bool[Tensor, "C K"], *, compiled: bool | None = None) -> None:
+        if compiled is None:
+            compiled = masks.device.type == "cpu" and native.is_available()
+        size = len(masks)
+        self._masks = masks
+        self._scores_any = bool(masks.any())
+        self._layout = native.lay_out(masks) if compiled and self._scores_any else None
+        self.counts = torch.zeros(size, size, dtype=torch.int64, device=masks.device)
+
+    def add(self, logits: Float[Tensor, "K h w"], classes: Integer[Tensor, "H W"]) -> None:
+        """Count a picture's pixels, its logits scaled to the label's size.
+
+        Args:
+            logits: of one picture.
+            classes: the true ones, 0..C - 1.
+        """
+        if not self._scores_any or not classes.numel():
+            return
+        if self._layout is None:
+            self.counts += count_pixels(logits, classes, self._masks)
+            return
+        if logits.dtype not in native.DTYPES:
+            logits = logits.float()
+        self.counts += native.count_natively(logits, classes, self._layout)
+
+
+def count_pixels(
+    logits: Float[Tensor, "K h w"], classes: Integer[Tensor, "H W"], masks: Bool[Tensor, "C K"]
+) -> Int[Tensor, "C C"]:
+    """Count as ``PixelCounter`` does, in plain PyTorch, in strips of rows of bounded memory."""
+    size = len(masks)
+    counts = torch.zeros(size, size, dtype=torch.int64, device=masks.device)
+    for truth, strip in _strips(logits, classes):
+        predicted = classify(strip, masks)
+        counts += confusion_matrix(truth.long().flatten(), predicted.flatten(), size)
+    return counts * masks.any(1)[:, None]
+
+
+def classify(logits: Float[Tensor, "K H W"], masks: Bool[Tensor, "C K"]) -> Int[Tensor, "H W"]:
+    """Return each pixel's most probable class, p(class) being the sum of its leaves' p.
+
+    Classes without leaves are never predicted; ties go to the first class.
+    """
+    sizes = masks.sum(1)
+    if int(sizes.max()) == 1:
+        owner, leaf = masks.nonzero().unbind(1)
+        every = torch.arange(len(logits), device=leaf.device)
+        chosen = logits if torch.equal(leaf, every) else logits[leaf]
+        return owner[chosen.max(0).indices]
+    covered = masks.any(0)
+    # Leaves of no class change no order; without them the largest summand of all is exactly 1.
+    shifted = logits[covered] - logits[covered].amax(0)
+    sums = torch.einsum("ck,khw->chw", masks[:, covered].to(logits.dtype), shifted.exp_())
+    sums[sizes == 0] = -1
+    return sums.max(0).indices
+
+
+def _strips(
+    logits: Float[Tensor, "K h w"], classes: Integer[Tensor, "H W"]
+) -> Iterator[tuple[Integer[Tensor, "R W"], Float[Tensor, "K R W"]]]:
+    """Cut a label into strips of rows; each with its logits, scaled to its size."""
+    (leaves, height, width), (rows, columns) = logits.shape, classes.shape
+    size = _STRIP.get(logits.device.type, _STRIP["cuda"])
+    count = max(size // (leaves * max(columns, width)), 1)
+    places = (torch.arange(rows, device=logits.device) + 0.5) * (height / rows) - 0.5
+    places = places.clamp(min=0)
+    low = places.long().clamp(max=height - 1)
+    part = (places - low)[:, None]
+    for first in range(0, rows, count):
+        here = slice(first, first + count)
+        if rows == height:
+            strip = logits[:, here].float()
+        else:
+            below = (low[here] + 1).clamp(max=height - 1)
+            strip = logits[:, low[here]].float().lerp(logits[:, below].float(), part[here])
+        if columns != width:
+            size_now = (strip.shape[1], columns)
+            strip = nn.functional.interpolate(strip[None], size=size_now, mode="bilinear")[0]
+        yield classes[here], strip

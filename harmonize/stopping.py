@@ -1,0 +1,90 @@
+"""Ends that are asked for by SIGTERM or Ctrl-C, put off to where nothing is lost by them."""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from types import FrameType
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_GRACE = 2.0
+"""Seconds after a signal in which another is the same wish: launchers pass on what their processes
+were sent as well."""
+_asked: list[tuple[int, float]] = []
+"""The signal that asked for an end, and when."""
+
+
+class Stopped(Exception):
+    """An end that was asked for, raised where a run can go on from."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+    @property
+    def status(self) -> int:
+        """The exit status of a process that a signal ended."""
+        return 128 + self.number
+
+    @property
+    def name(self) -> str:
+        """The signal's name."""
+        return signal.Signals(self.number).name
+
+
+@contextlib.contextmanager
+def signals_put_off() -> Iterator[None]:
+    """Keep SIGTERM and Ctrl-C for ``stop_if_asked``; a second one ends the process at once."""
+    _asked.clear()
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread is given signals
+        return
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    try:
+        for number, handler in before.items():
+            if handler != signal.SIG_IGN:  # as under nohup
+                signal.signal(number, _remember)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        _asked.clear()
+
+
+def stop_if_asked() -> None:
+    """Raise ``Stopped`` if a signal has asked for it."""
+    if _asked:
+        raise Stopped(_asked[0][0])
+
+
+def until_stopped(items: Iterable[Item]) -> Iterator[Item]:
+    """Hand on items, and raise ``Stopped`` between two of them if a signal has asked for it."""
+    iterator = iter(items)
+    while True:
+        stop_if_asked()
+        try:
+            item = next(iterator)
+        except StopIteration:
+            return
+        except RuntimeError:
+            stop_if_asked()  # the signal has ended loader processes too
+            raise
+        yield item
+
+
+def prepare_loader(_: int) -> None:
+    """Have a loader process leave Ctrl-C to the process that reads, and end quietly on SIGTERM."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+
+
+def _remember(number: int, _: FrameType | None) -> None:
+    if _asked and time.monotonic() - _asked[0][1] > _GRACE:
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
+    _asked.append((number, time.monotonic()))

@@ -1,0 +1,53 @@
+"""Scoring a run's network on all its data sets, in the middle of training or at its end."""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from harmonize.config import RunConfig
+from harmonize.data.dataset import SegmentationDataset
+from harmonize.evaluation.evaluate import DatasetScores, evaluate
+from harmonize.evaluation.left_out import find_left_out
+from harmonize.sources import Sources
+
+
+def score(
+    model: nn.Module,
+    datasets: Iterable[SegmentationDataset],
+    sources: Sources,
+    config: RunConfig,
+    accelerator: Accelerator,
+) -> list[DatasetScores]:
+    """Score a network on data sets; every process must call this, with the same weights."""
+    for buffer in model.buffers():  # batch norm's statistics are each process's own
+        _broadcast(buffer)
+    return [
+        evaluate(
+            model,
+            dataset,
+            sources.ontology,
+            accelerator=accelerator,
+            size=config.data.size,
+            left_out=find_left_out(sources, dataset.spec),
+            crop=config.evaluate.crop,
+            workers=config.data.workers,
+        )
+        for dataset in datasets
+    ]
+
+
+def mean_over(names: Iterable[str], results: list[DatasetScores]) -> float | None:
+    """Return the mean of the data sets' mean IoU, None if one of them or all are without."""
+    own = set(names)
+    means = [result.scores.mean_iou for result in results if result.name in own]
+    mean = sum(means) / len(means) if means else math.nan
+    return None if math.isnan(mean) else mean
+
+
+def _broadcast(tensor: Tensor) -> None:
+    """Give every process the main process's values."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.broadcast(tensor, src=0)

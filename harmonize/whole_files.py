@@ -1,0 +1,56 @@
+"""Files that are whole under their name, or not there: written aside, read back and renamed."""
+
+import contextlib
+import os
+from pathlib import Path
+
+_BLOCK = 1 << 20
+
+
+def part_of(path: Path) -> Path:
+    """Return the name under which a file is written before it is whole."""
+    return path.with_name(f".{path.name}.part")
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file, whole or not at all, onto the disk; one that is there stays until then.
+
+    Raises:
+        OSError: it cannot be written, or does not read back as what was written.
+    """
+    aside = part_of(path)
+    try:
+        with aside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        _compare(aside, data)
+        aside.replace(path)
+        _flush_folder(path.parent)
+    except OSError:
+        with contextlib.suppress(OSError):
+            aside.unlink()
+        raise
+
+
+def _compare(path: Path, data: bytes) -> None:
+    """Make sure that a file reads back from the disk as what was written."""
+    view, start = memoryview(data), 0
+    with path.open("rb") as file:
+        if hasattr(os, "posix_fadvise"):  # else memory alone would be read
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        while block := file.read(_BLOCK):
+            if block != view[start : start + len(block)]:
+                break
+            start += len(block)
+    if start != len(data):
+        raise OSError(None, "does not read back as it was written", str(path))
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make sure that a folder's entries are on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

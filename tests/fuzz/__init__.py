@@ -1,0 +1,1 @@
+"""Malformed input for everything that is read: strategies, what they are given to, the runner."""

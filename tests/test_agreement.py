@@ -1,0 +1,98 @@
+"""Several processes that do one thing: the same numbers as one, and the same end."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny import write_project
+
+from harmonize import HarmonizeError
+from harmonize.agreement import together
+from harmonize.commands import mistakes_shown
+
+TESTS = Path(__file__).parent
+
+
+def start(scenario: str, project: Path, *groups: str) -> list[list[dict[str, Any]]]:
+    """Run a scenario of ranks.py in groups of processes; return what each process tells."""
+    done = subprocess.run(
+        [sys.executable, str(TESTS / "ranks.py"), scenario, str(project), *groups],
+        env={**os.environ, "PYTHONPATH": f"{TESTS.parent}:{TESTS}", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_project(tmp_path_factory.mktemp("ranks"))
+
+
+def test_alone_a_mistake_is_raised_as_it_is() -> None:
+    with pytest.raises(HarmonizeError, match=r"^broken$"), together():
+        raise HarmonizeError("broken")
+    with together() as shared:
+        shared.count = torch.tensor(5)
+    assert shared.count == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[../gloo/transport/tcp/pair.cc:547] Connection closed by peer", "another process of the"),
+        ("DataLoader worker (pid 7) is killed by signal: Killed. ", "by signal: Killed; most"),
+    ],
+)
+def test_a_lost_process_is_told_in_a_plain_line(
+    capsys: pytest.CaptureFixture[str], text: str, line: str
+) -> None:
+    with pytest.raises(SystemExit) as exit_, mistakes_shown():
+        raise RuntimeError(text)
+    assert exit_.value.code == 2
+    assert line in capsys.readouterr().err
+    with pytest.raises(RuntimeError, match="a bug"), mistakes_shown():
+        raise RuntimeError("a bug")
+
+
+def test_any_processes_and_parts_give_the_step_and_the_counts_of_one(project: Path) -> None:
+    """Half of a batch has no labels at all, so that some processes have no labelled pixel."""
+    [[alone], *groups] = start("step", project, "1:1", "1:3", "2:1", "4:2")
+    gradient = torch.tensor(alone["gradient"], dtype=torch.float64)
+    for told in groups:
+        assert len(told) == 1 or min(rank["labelled"] for rank in told) == 0
+        for rank in told:
+            other = torch.tensor(rank["gradient"], dtype=torch.float64)
+            assert (other - gradient).norm() <= 1e-6 * gradient.norm()
+            assert rank["loss"] == pytest.approx(alone["loss"], rel=1e-6)
+            assert rank["counts"] == alone["counts"]
+
+
+def test_what_fails_in_one_process_ends_all_with_its_message(project: Path) -> None:
+    expected = [(1, "x.png: no picture"), (0, "x.png: no picture"), (0, "No space left on device")]
+    groups = start("fail", project, "2:train", "2:evaluate", "2:save")
+    for (failing, message), told in zip(expected, groups, strict=True):
+        assert [rank["status"] for rank in told] == [2, 2]
+        assert all(rank["seconds"] < 10 for rank in told)
+        assert re.search(
+            rf"^error: [^:]*{message}|^error: .*: {message}", told[failing]["stderr"], re.M
+        )
+        other = told[1 - failing]["stderr"]
+        assert re.search(rf"^error: process {failing} failed: .*{message}", other, re.MULTILINE)
+
+
+def test_a_signal_to_one_process_stops_all_after_the_same_step(project: Path) -> None:
+    [told] = start("signal", project, "2")
+    assert [rank["status"] for rank in told] == [143, 143]
+    assert [rank["steps"] for rank in told] == [3, 3]
+    assert "stopped by SIGTERM after step 3; go on with train.resume=true" in told[0]["stdout"]
+    assert (project / "signalled" / "checkpoints" / "step-00000003.safetensors").is_file()
