@@ -16,13 +16,15 @@ from harmonize.stopping import Stopped
 
 @dataclass
 class Shared:
-    """A count that the processes add up while they agree.
+    """Counts that the processes add up while they agree.
 
     Attributes:
         count: this process's own; afterwards that of all.
+        news: the things of which the others do not know; afterwards those of all.
     """
 
     count: Int[Tensor, ""] | None = None
+    news: int = 0
 
 
 @contextlib.contextmanager
@@ -30,7 +32,7 @@ def together() -> Iterator[Shared]:
     """Do a piece of work in all processes; what fails in one of them, fails in all.
 
     The work must not wait for other processes itself. One reduction is all that the agreement
-    costs, and it adds up ``Shared.count`` on the way.
+    costs, and it adds up what is ``Shared`` on the way.
 
     Raises:
         Stopped: a signal has reached one of the processes.
@@ -57,13 +59,15 @@ def num_processes() -> int:
 
 def _agree(shared: Shared, trouble: Exception | None) -> None:
     device = PartialState().device
-    flags = torch.zeros(2, dtype=torch.int64, device=device)
+    flags = torch.zeros(3, dtype=torch.int64, device=device)
     if shared.count is not None and trouble is None:
         flags[0] = shared.count
-    flags[1] = trouble is not None
+    flags[1] = shared.news
+    flags[2] = trouble is not None
     torch.distributed.all_reduce(flags)
     shared.count = flags[0]
-    if not flags[1].item():
+    shared.news, failed = flags[1:].tolist()
+    if not failed:
         return
     told: list[tuple[bool, tuple[str, ...], int | None]] = gather_object([_told(trouble)])
     if trouble is not None and not isinstance(trouble, Stopped):

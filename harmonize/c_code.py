@@ -33,16 +33,23 @@ def compiled(source: Path, *defines: str) -> ctypes.CDLL:
         defines: as ``NAME=VALUE``.
 
     Raises:
-        HarmonizeError: no C compiler, or one that fails.
+        HarmonizeError: no C compiler, or one that fails; no place for what it makes.
     """
     compiler = find_compiler()
     command = (*compiler, *(f"-D{define}" for define in defines), *_FLAGS)
-    facts = (source.read_text(), *command, _version(compiler), _processor())
-    name = hashlib.sha256("\0".join(facts).encode()).hexdigest()
-    path = cache_folder() / f"{source.parent.name}-{name[:32]}.so"
-    if not _is_whole(path):
-        _compile(command, source, path)
-    return ctypes.CDLL(str(path))
+    folder = cache_folder()
+    try:
+        facts = (source.read_text(), *command, _version(compiler), _processor())
+        name = hashlib.sha256("\0".join(facts).encode()).hexdigest()
+        path = folder / f"{source.parent.name}-{name[:32]}.so"
+        if not _is_whole(path):
+            _compile(command, source, path)
+        return ctypes.CDLL(str(path))
+    except OSError as error:  # a full disk, or one from which no program may run
+        raise HarmonizeError(
+            f"{folder}: {source.name} cannot be compiled and used there: {error}; "
+            "name another folder by XDG_CACHE_HOME=..."
+        ) from None
 
 
 def find_compiler() -> tuple[str, ...]:
@@ -66,13 +73,14 @@ def _compile(command: tuple[str, ...], source: Path, path: Path) -> None:
         aside = Path(folder) / path.name
         for machine in _FOR_THIS_MACHINE:
             arguments = [*command, *machine, str(source), "-o", str(aside), "-lm"]
-            done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+            done = _run(arguments)
             if done.returncode == 0:
                 code = aside.read_bytes()
                 aside.write_bytes(code + hashlib.sha256(code).digest())
                 aside.replace(path)
                 return
-            failure = next(iter(done.stderr.strip().splitlines()), f"status {done.returncode}")
+            lines = [line for line in done.stderr.splitlines() if "error" in line]
+            failure = lines[0] if lines else f"status {done.returncode}"
     raise HarmonizeError(
         f"{source}: {command[0]} cannot compile it: {failure}; name another compiler by CC=..."
     )
@@ -88,8 +96,11 @@ def _is_whole(path: Path) -> bool:
 
 
 def _version(compiler: tuple[str, ...]) -> str:
-    done = subprocess.run([*compiler, "--version"], capture_output=True, text=True, check=False)
-    return done.stdout
+    return _run([*compiler, "--version"]).stdout
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
 
 
 def _processor() -> str:

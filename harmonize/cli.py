@@ -57,6 +57,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     transfer.add_argument("config", metavar="CONFIG")
     transfer.set_defaults(run_command=lambda given: _transfer(given.config))
 
+    predict = commands.add_parser("predict", help="answer pictures with a trained network")
+    predict.add_argument("run", type=Path, metavar="RUN_DIR")
+    predict.add_argument("files", nargs="+", metavar="IMAGES", help="files, folders or 'patterns'")
+    predict.add_argument("-o", "--output", type=Path, metavar="DIR", required=True)
+    words = predict.add_mutually_exclusive_group()
+    words.add_argument("--depth", type=_count, metavar="N", help="answer the groups at this depth")
+    words.add_argument(
+        "--as", dest="dataset", metavar="NAME_OR_YAML", help="answer this data set's own classes"
+    )
+    words.add_argument(
+        "--confidence", type=float, metavar="P", help="answer the deepest node as probable as this"
+    )
+    predict.add_argument(
+        "--size",
+        type=_size,
+        metavar="N",
+        help="shorter side to look at, or full (default: the run's)",
+    )
+    predict.add_argument(
+        "--tile", type=_count, default=768, metavar="N", help="side of a tile (default: 768)"
+    )
+    predict.add_argument(
+        "--checkpoint", "--which", choices=["best", "last"], default="last", help="(default: last)"
+    )
+    predict.add_argument("--precision", choices=["auto", "float32", "bf16", "fp16"])
+    predict.add_argument("--cpu", action="store_true", help="even where there is a GPU")
+    predict.add_argument("--no-overlay", action="store_true", help="write no drawings")
+    predict.add_argument(
+        "--as-stored", action="store_true", help="leave photographs turned as their files are"
+    )
+    predict.set_defaults(run_command=_predict)
+
     demo = commands.add_parser("demo-data", help="write two small synthetic face sets")
     demo.add_argument("folder", type=Path, metavar="DIR")
     demo.set_defaults(run_command=lambda given: _demo_data(given.folder))
@@ -100,6 +132,34 @@ def _new(given: argparse.Namespace) -> int:
         scan=given.scan,
     )
     return 0
+
+
+def _size(text: str) -> int | str:
+    """Parse a number of pixels above 0, or ``full``."""
+    if text != "full" and (not text.isdecimal() or not 0 < int(text) <= 65536):
+        raise argparse.ArgumentTypeError(f"expected 1 to 65536 or full, got {text!r}")
+    return text if text == "full" else int(text)
+
+
+def _predict(given: argparse.Namespace) -> int:
+    from harmonize.inference.predict import Asked, predict_run  # slow to import
+    from harmonize.inference.writing import Output
+
+    roots = [word for word in given.files if word.startswith("data.roots.") and "=" in word]
+    asked = Asked(
+        depth=given.depth,
+        dataset=given.dataset,
+        confidence=given.confidence,
+        size=given.size,
+        tile=given.tile,
+        checkpoint=given.checkpoint,
+        precision=given.precision,
+        cpu=given.cpu,
+        turn=not given.as_stored,
+        roots=dict(word.removeprefix("data.roots.").split("=", 1) for word in roots),
+    )
+    pictures = [word for word in given.files if word not in roots]
+    return predict_run(given.run, pictures, Output(given.output, not given.no_overlay), asked)
 
 
 def _tree(name: str) -> int:

@@ -39,8 +39,8 @@ def mistakes_shown() -> Iterator[None]:
         print(f"error: {_OUT_OF_MEMORY}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
-        place = printable(str(error.filename or "file system"))
-        print(f"error: {place}: {error.strerror}", file=sys.stderr)
+        place = error.filename or "file system"
+        print(f"error: {printable(f'{place}: {error.strerror or error}')}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

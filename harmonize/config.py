@@ -47,6 +47,12 @@ class DataConfig:
     """Where decoded pictures are kept; by default ``cache`` beside the run folder."""
     cache_limit: Annotated[float, Range(0, 1e6, above=True)] = 50.0
     """GiB that the folder may hold; what does not fit is read from its files."""
+    on_bad_sample: Literal["stop", "skip"] = "stop"
+    """What to do about a picture or label that cannot be used: end with its name, or take the next
+    one of its data set, and list it in the run folder."""
+    bad_share: Fraction = 0.05
+    """Share of the pictures of a split that may be bad before the run ends all the same; one of
+    them always may."""
     roots: dict[str, str] = field(default_factory=dict[str, str])
     """Folder of each data set by name; otherwise ``$HARMONIZE_DATA/<name>``, then the mapping's."""
 
@@ -136,6 +142,9 @@ class TrainConfig:
     on_failed_checkpoint: Literal["stop", "continue"] = "stop"
     """What to do when a checkpoint cannot be written, as on a full disk: end with the last one, or
     go on training and try again at the next."""
+    on_bad_numbers: Literal["stop", "skip"] = "stop"
+    """What to do about a step whose loss or gradient is not finite: end before it is taken, or go
+    on without it. Its samples are kept in the run folder."""
     track: tuple[str, ...] = ()
     """Experiment trackers that Accelerate knows: ``[tensorboard]``."""
     resume: bool = False

@@ -28,16 +28,20 @@ def raise_all(problems: Iterable[str]) -> None:
 
 def printable(text: str) -> str:
     """Escape what would break a line or act on a terminal, as names of files may hold it."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    return "".join(char if _is_harmless(char) else ascii(char)[1:-1] for char in text)
 
 
 def wrong_characters(name: str) -> str | None:
     """Say what is wrong with a name that cannot be seen as it is written, if anything is."""
     if not name.strip():
         return f"a name is not empty, got {name!r}"
-    if all(char.isprintable() or char in _JOINERS for char in name):
+    if all(map(_is_harmless, name)):
         return None
     return f"a name is made of characters that can be seen, got {name!a}; write it without"
+
+
+def _is_harmless(char: str) -> bool:
+    return char.isprintable() or char in _JOINERS
 
 
 def near_matches(name: str, known: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ from accelerate import Accelerator
 
 from harmonize.commands import on_cuda, processes
 from harmonize.config import RunConfig, find_file
+from harmonize.data.bad_list import BadList
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.errors import HarmonizeError, near_matches, raise_all
 from harmonize.evaluation.evaluate import evaluate
@@ -65,6 +66,8 @@ def evaluate_run(
     model = build_model(len(sources.ontology.leaves), **dataclasses.asdict(config.model))
     restore_model(model, state, path)
     model = model.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    skip = config.data.on_bad_sample == "skip"
+    bad = BadList(opened, config.data.bad_share) if skip else None
     results = [
         evaluate(
             model,
@@ -76,6 +79,7 @@ def evaluate_run(
             crop=config.evaluate.crop,
             workers=config.data.workers,
             progress=accelerator.is_main_process,
+            bad=bad,
         )
         for dataset in opened
     ]

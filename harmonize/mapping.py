@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from harmonize.accept import Accept
 from harmonize.class_values import (
@@ -65,6 +65,7 @@ class Mapping:
     tolerance: Annotated[int, Range(0, 255)] = 0
     class_file: ClassFile | None = None
     resize_picture: bool = False
+    exif: Literal["apply", "ignore"] | None = None
     outside_root: bool = False
     accept: Accept = field(default_factory=Accept)
 

@@ -4,6 +4,7 @@ import dataclasses
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool
@@ -48,6 +49,8 @@ class DatasetSpec:
         tolerance: how far each part of an ``rgb`` colour may be from its class's.
         class_file: the data set's own file that gives the ids of classes without one.
         resize_picture: whether a picture is scaled to its label's size.
+        exif: whether pictures are turned as their EXIF orientation says; unless given, those that
+            have one are refused.
         outside_root: whether paths with ``..`` may lead out of the data set's folder.
         accept: findings of ``harmonize check`` that are meant, by kind.
     """
@@ -65,6 +68,7 @@ class DatasetSpec:
     tolerance: int
     class_file: ClassFile | None
     resize_picture: bool
+    exif: Literal["apply", "ignore"] | None
     outside_root: bool
     accept: Accept
     document: Document = field(repr=False, compare=False)
@@ -113,6 +117,7 @@ class DatasetSpec:
             tolerance=written.tolerance,
             class_file=written.class_file,
             resize_picture=written.resize_picture,
+            exif=written.exif,
             outside_root=written.outside_root,
             accept=written.accept,
             document=document,

@@ -45,10 +45,11 @@ def signals_put_off() -> Iterator[None]:
         yield  # only the main thread is given signals
         return
     before = {number: signal.getsignal(number) for number in SIGNALS}
+    unheard = (signal.SIG_IGN, None)  # as under nohup; set by what is not Python
+    before = {number: handler for number, handler in before.items() if handler not in unheard}
     try:
-        for number, handler in before.items():
-            if handler != signal.SIG_IGN:  # as under nohup
-                signal.signal(number, _remember)
+        for number in before:
+            signal.signal(number, _remember)
         yield
     finally:
         for number, handler in before.items():

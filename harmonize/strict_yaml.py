@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from harmonize.errors import HarmonizeError
+from harmonize.yaml_nodes import compose, place_of
 
 KeyPath = tuple[str | int, ...]
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _LONGEST_NUMBER = 250  # characters; every whole number that is read fits into a float
 _LONGEST_TEXT = 1 << 28  # characters: more is no text, such as a device that never ends
 _SPECIAL_FLOAT = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-_MAX_NESTING = 100  # PyYAML takes seconds for thousands of levels
 _CONSTANTS = {"": None, "~": None, "null": None, "Null": None, "NULL": None} | {
     word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")
 }
@@ -133,7 +133,7 @@ def load_text(text: str, source: str) -> Document:
     """
     document = Document(source, None)
     try:
-        root = _compose(text, source)
+        root = compose(text, source)
         document.value = None if root is None else _construct(root, (), document)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -211,44 +211,8 @@ def _step(target: Value, key: str, place: str) -> str | int:
     raise HarmonizeError(f"{place}: {key!r} is inside a value that has no keys")
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """Refuses what stands for more than is written, and what takes PyYAML long to read."""
-
-    def __init__(self, text: str, source: str) -> None:
-        super().__init__(text)
-        self._source = source
-        self._depth = 0
-
-    def compose_node(self, parent: yaml.Node | None, index: object) -> yaml.Node | None:
-        event = self.peek_event()
-        if event.anchor is not None or getattr(event, "tag", None) is not None:
-            self._refuse(event, "anchors, aliases and tags are not used here; write the value out")
-        if self._depth >= _MAX_NESTING and isinstance(event, yaml.CollectionStartEvent):
-            self._refuse(event, f"nested too deeply; at most {_MAX_NESTING} levels")
-        self._depth += 1
-        node = super().compose_node(parent, index)  # type: ignore[arg-type]
-        self._depth -= 1
-        return node
-
-    def _refuse(self, event: yaml.Event, wrong: str) -> None:
-        raise HarmonizeError(f"{_place(self._source, event)}: {wrong}")
-
-
-def _compose(text: str, source: str) -> yaml.Node | None:
-    loader = _StrictLoader(text, source)
-    try:
-        return loader.get_single_node()
-    finally:
-        loader.dispose()
-
-
-def _place(source: str, node: yaml.Node | yaml.Event) -> str:
-    mark = node.start_mark
-    return f"{source}:{mark.line + 1}:{mark.column + 1}"
-
-
 def _construct(node: yaml.Node, path: KeyPath, document: Document) -> Value:
-    document.places[path] = _place(document.source, node)
+    document.places[path] = place_of(document.source, node)
     if isinstance(node, yaml.ScalarNode):
         return scalar(node.value) if node.style is None else node.value
     if isinstance(node, yaml.SequenceNode):
@@ -256,7 +220,7 @@ def _construct(node: yaml.Node, path: KeyPath, document: Document) -> Value:
         return [_construct(item, (*path, number), document) for number, item in enumerate(items)]
     mapping: dict[str, Value] = {}
     for key_node, value_node in node.value:
-        place = _place(document.source, key_node)
+        place = place_of(document.source, key_node)
         if not isinstance(key_node, yaml.ScalarNode):
             raise HarmonizeError(f"{place}: a key must be plain text")
         key = key_node.value

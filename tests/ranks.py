@@ -1,4 +1,4 @@
-"""What tests do in several processes: `python ranks.py SCENARIO PROJECT PROCESSES[:ARGUMENT] ...`.
+"""What tests do in several processes: `ranks.py PROJECT SCENARIO:PROCESSES[:ARGUMENT] ...`.
 
 The processes are forked from one that has imported all, and each tells its findings as JSON.
 """
@@ -22,8 +22,8 @@ from tiny import tiny_config
 
 from harmonize.commands import mistakes_shown, processes
 from harmonize.data import loading
-from harmonize.data.dataset import Batch, MixedSamples
 from harmonize.data.mixing import StepSampler
+from harmonize.data.samples import Batch, MixedSamples
 from harmonize.errors import HarmonizeError
 from harmonize.evaluation import evaluate as evaluation
 from harmonize.sources import load_sources, open_datasets
@@ -50,7 +50,7 @@ def step(project: Path, rank: int, parts: str) -> Told:
     trainer = Trainer(config, sources, trained, [], project / "step", accelerator)
     ignore = sources.target_space().ignore
     batches, mine = [], 0
-    for batch, places in zip(trainer._batches(), places_of(trainer), strict=False):
+    for batch, places in zip(trainer.feed.batches(0), places_of(trainer), strict=False):
         codes = batch.codes.clone()
         codes[torch.tensor(places) >= 8] = ignore
         mine += int(trainer.loss.count_labelled(codes))
@@ -127,9 +127,46 @@ def signal_(project: Path, rank: int) -> Told:
     return {}
 
 
+def skip(project: Path, _: int) -> Told:
+    """Train on data of which some cannot be used."""
+    output = project / f"skip-{processes().num_processes}"
+    overrides = ["train.steps=12", "data.on_bad_sample=skip", "data.bad_share=0.2"]
+    training.train(tiny_config(project, output, *overrides), name="x")
+    return {}
+
+
+def bad_numbers(project: Path, rank: int, on_bad: str) -> Told:
+    """Train, and have the logits of one process's first picture become NaN in the third step."""
+    original = Trainer.train_step
+
+    def step(trainer: Trainer, batches: Any) -> float:
+        def spoil(_: Any, __: Any, logits: torch.Tensor) -> torch.Tensor:
+            spoiled = logits.clone()
+            spoiled[0] = torch.nan if rank == 1 and trainer.step == 2 else spoiled[0]
+            return spoiled
+
+        hook = trainer.keeper.network().register_forward_hook(spoil)
+        try:
+            return original(trainer, batches)
+        finally:
+            hook.remove()
+
+    setattr(Trainer, "train_step", step)  # noqa: B010
+    output = project / f"numbers-{on_bad}"
+    overrides = [f"train.on_bad_numbers={on_bad}", "train.checkpoint_every=1", "model.norm=batch"]
+    training.train(tiny_config(project, output, *overrides), name="x")
+    return {}
+
+
 TOLD: Told = {}
 """What a scenario tells that does not come to its end."""
-SCENARIOS: dict[str, Callable[..., Told]] = {"step": step, "fail": fail, "signal": signal_}
+SCENARIOS: dict[str, Callable[..., Told]] = {
+    "step": step,
+    "fail": fail,
+    "signal": signal_,
+    "skip": skip,
+    "bad-numbers": bad_numbers,
+}
 
 
 def run(name: str, project: Path, rank: int, arguments: list[str]) -> Told:
@@ -179,11 +216,11 @@ def fork(name: str, project: Path, number: int, arguments: list[str]) -> list[To
 
 def main() -> None:
     """Run a scenario in each of the groups of processes and print what they tell."""
-    name, project, *groups = sys.argv[1:]
+    project, *groups = sys.argv[1:]
     torch.set_num_threads(1)
     told: list[list[Told]] = []
     for group in groups:
-        number, *arguments = group.split(":")
+        name, number, *arguments = group.split(":")
         told.append(fork(name, Path(project), int(number), arguments))
     print(json.dumps(told))
 

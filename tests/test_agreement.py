@@ -19,10 +19,19 @@ from harmonize.commands import mistakes_shown
 TESTS = Path(__file__).parent
 
 
-def start(scenario: str, project: Path, *groups: str) -> list[list[dict[str, Any]]]:
-    """Run a scenario of ranks.py in groups of processes; return what each process tells."""
+Told = list[dict[str, Any]]
+"""What each process of a group tells."""
+
+
+def start(scenario: str, project: Path, *groups: str) -> list[Told]:
+    """Run a scenario of ranks.py in groups of processes."""
+    return start_all(project, *(f"{scenario}:{group}" for group in groups))
+
+
+def start_all(project: Path, *groups: str) -> list[Told]:
+    """Run scenarios of ranks.py, each in a group of processes."""
     done = subprocess.run(
-        [sys.executable, str(TESTS / "ranks.py"), scenario, str(project), *groups],
+        [sys.executable, str(TESTS / "ranks.py"), str(project), *groups],
         env={**os.environ, "PYTHONPATH": f"{TESTS.parent}:{TESTS}", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -33,9 +42,22 @@ def start(scenario: str, project: Path, *groups: str) -> list[list[dict[str, Any
     return json.loads(done.stdout.splitlines()[-1])
 
 
+GROUPS = (
+    *("step:1:1", "step:1:3", "step:4:2"),
+    *("fail:2:train", "fail:2:evaluate", "fail:2:save"),
+    "signal:2",
+)
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_project(tmp_path_factory.mktemp("ranks"))
+
+
+@pytest.fixture(scope="module")
+def told(project: Path) -> dict[str, Told]:
+    """Start all processes of this file's tests at once: most of the time goes into imports."""
+    return dict(zip(GROUPS, start_all(project, *GROUPS), strict=True))
 
 
 def test_alone_a_mistake_is_raised_as_it_is() -> None:
@@ -64,35 +86,48 @@ def test_a_lost_process_is_told_in_a_plain_line(
         raise RuntimeError("a bug")
 
 
-def test_any_processes_and_parts_give_the_step_and_the_counts_of_one(project: Path) -> None:
+@pytest.mark.parametrize("group", ["step:1:3", "step:4:2"])
+def test_any_processes_and_parts_give_the_step_and_the_counts_of_one(
+    told: dict[str, Told], group: str
+) -> None:
     """Half of a batch has no labels at all, so that some processes have no labelled pixel."""
-    [[alone], *groups] = start("step", project, "1:1", "1:3", "2:1", "4:2")
+    [alone] = told["step:1:1"]
     gradient = torch.tensor(alone["gradient"], dtype=torch.float64)
-    for told in groups:
-        assert len(told) == 1 or min(rank["labelled"] for rank in told) == 0
-        for rank in told:
-            other = torch.tensor(rank["gradient"], dtype=torch.float64)
-            assert (other - gradient).norm() <= 1e-6 * gradient.norm()
-            assert rank["loss"] == pytest.approx(alone["loss"], rel=1e-6)
-            assert rank["counts"] == alone["counts"]
+    ranks = told[group]
+    assert len(ranks) == 1 or min(rank["labelled"] for rank in ranks) == 0
+    for rank in ranks:
+        other = torch.tensor(rank["gradient"], dtype=torch.float64)
+        assert (other - gradient).norm() <= 1e-6 * gradient.norm()
+        assert rank["loss"] == pytest.approx(alone["loss"], rel=1e-6)
+        assert rank["counts"] == alone["counts"]
 
 
-def test_what_fails_in_one_process_ends_all_with_its_message(project: Path) -> None:
-    expected = [(1, "x.png: no picture"), (0, "x.png: no picture"), (0, "No space left on device")]
-    groups = start("fail", project, "2:train", "2:evaluate", "2:save")
-    for (failing, message), told in zip(expected, groups, strict=True):
-        assert [rank["status"] for rank in told] == [2, 2]
-        assert all(rank["seconds"] < 10 for rank in told)
-        assert re.search(
-            rf"^error: [^:]*{message}|^error: .*: {message}", told[failing]["stderr"], re.M
-        )
-        other = told[1 - failing]["stderr"]
-        assert re.search(rf"^error: process {failing} failed: .*{message}", other, re.MULTILINE)
+@pytest.mark.parametrize(
+    ("where", "failing", "message"),
+    [
+        ("train", 1, "x.png: no picture"),
+        ("evaluate", 0, "x.png: no picture"),
+        ("save", 0, "No space left on device"),
+    ],
+)
+def test_what_fails_in_one_process_ends_all_with_its_message(
+    told: dict[str, Told], where: str, failing: int, message: str
+) -> None:
+    ranks = told[f"fail:2:{where}"]
+    assert [rank["status"] for rank in ranks] == [2, 2]
+    assert all(rank["seconds"] < 10 for rank in ranks)
+    assert re.search(
+        rf"^error: [^:]*{message}|^error: .*: {message}", ranks[failing]["stderr"], re.M
+    )
+    other = ranks[1 - failing]["stderr"]
+    assert re.search(rf"^error: process {failing} failed: .*{message}", other, re.MULTILINE)
 
 
-def test_a_signal_to_one_process_stops_all_after_the_same_step(project: Path) -> None:
-    [told] = start("signal", project, "2")
-    assert [rank["status"] for rank in told] == [143, 143]
-    assert [rank["steps"] for rank in told] == [3, 3]
-    assert "stopped by SIGTERM after step 3; go on with train.resume=true" in told[0]["stdout"]
+def test_a_signal_to_one_process_stops_all_after_the_same_step(
+    told: dict[str, Told], project: Path
+) -> None:
+    ranks = told["signal:2"]
+    assert [rank["status"] for rank in ranks] == [143, 143]
+    assert [rank["steps"] for rank in ranks] == [3, 3]
+    assert "stopped by SIGTERM after step 3; go on with train.resume=true" in ranks[0]["stdout"]
     assert (project / "signalled" / "checkpoints" / "step-00000003.safetensors").is_file()

@@ -21,9 +21,10 @@ from tiny import tiny_config, tiny_values, write_project
 from harmonize import HarmonizeError
 from harmonize.config import AugmentConfig
 from harmonize.data.cache import DiskCache, build_cache, open_cache
-from harmonize.data.dataset import MixedSamples, SegmentationDataset, collate, least_side
+from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.loading import load
 from harmonize.data.mixing import MixedOrder
+from harmonize.data.samples import MixedSamples, collate, least_side
 from harmonize.ontology import Ontology
 from harmonize.spec import DatasetSpec
 from harmonize.strict_yaml import dump

@@ -12,9 +12,7 @@ REPO = Path(__file__).parents[1]
 
 @pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
-def test_a_run_that_is_killed_again_and_again_ends_as_if_left_alone(
-    processes: int,
-) -> None:
+def test_a_run_that_is_killed_again_and_again_ends_as_if_left_alone(processes: int) -> None:
     done = subprocess.run(
         [sys.executable, "scripts/chaos.py", "--rounds=3", "--seed=1", f"--processes={processes}"],
         cwd=REPO,

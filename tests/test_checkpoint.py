@@ -1,5 +1,6 @@
 """Checkpoints: what is written is what is read, whole or not at all."""
 
+import dataclasses
 import json
 import resource
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 from tiny import tiny_config, write_project
 
@@ -31,6 +33,7 @@ def make(tmp_path: Path, optimizer_name: str = "adamw") -> tuple[Checkpoint, UNe
         optimizer=optimizer.state_dict(),
         scaler=None,
         meter=torch.arange(12.0).view(1, 2, 2, 3),
+        watch={"skipped": 2, "losses": [0.5, 0.25]},
         best=0.25,
         **describe_run(config, load_sources(config)),
     )
@@ -92,6 +95,40 @@ def test_a_file_of_another_program_is_named(tmp_path: Path) -> None:
             checkpoints.load(tmp_path / "b.safetensors")
     with pytest.raises(HarmonizeError, match="no such checkpoint"):
         checkpoints.load(tmp_path / "c.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("key", "forged"),
+    [
+        *[("step", step) for step in (-1, 1.5, True, "7")],
+        *[("best", best) for best in ("0.5", True, float("nan"))],
+        *[("scaler", "x"), ("watch", "x"), ("watch", {"unknown": 1})],
+        *[("config", config) for config in (None, 7, ["steps"])],
+        *[("ontology", tree) for tree in (["tiny"], ["tiny", 7], "ab", {"a": 1, "b": 2})],
+        *[("mappings", mappings) for mappings in ([], ["classes:", None], "ab", None)],
+        *[("optimizer_numbers", numbers) for numbers in ("x", {"0": 1}, {"x": {}})],
+        *[("param_groups", groups) for groups in ("x", ["x"], [{}], [{"params": "x"}])],
+    ],
+)
+def test_facts_of_another_type_are_refused(tmp_path: Path, key: str, forged: object) -> None:
+    state, _ = make(tmp_path)
+    path = tmp_path / "a.safetensors"
+    checkpoints.save(state, path)
+    with safe_open(path, framework="pt") as file:
+        facts = json.loads(file.metadata()["harmonize"].partition(" ")[2])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    text = json.dumps(facts | {key: forged})
+    metadata = {"harmonize": f"{checkpoints._checksum(text, tensors)} {text}"}
+    save_file(tensors, path, metadata=metadata)
+    with pytest.raises(HarmonizeError, match=r"a\.safetensors: .* this version of harmonize: "):
+        checkpoints.load(path)
+
+
+def test_mappings_that_are_missing_are_noticed(tmp_path: Path) -> None:
+    state, _ = make(tmp_path)
+    state = dataclasses.replace(state, mappings=state.mappings[:1])
+    with pytest.raises(HarmonizeError, match="not as many as its config has sets"):
+        state.sources()
 
 
 def test_any_damage_is_noticed(tmp_path: Path) -> None:

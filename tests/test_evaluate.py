@@ -132,6 +132,7 @@ def test_the_table_and_the_json_show_the_same_numbers(
         "pixel_accuracy": 1.0,
         "iou": {"background": 1.0, "left": 1.0, "right": 1.0},
         "left_out": {},
+        "skipped": {},
     }
 
 

@@ -333,11 +333,14 @@ def test_a_set_coded_after_the_loss_was_built_is_learned(space: TargetSpace) -> 
     assert loss.count_labelled(codes).item() == 1
 
 
-def test_pictures_turned_in_memory_give_the_same_gradient(space: TargetSpace) -> None:
-    logits = torch.randn(2, 6, 5, 7).transpose(2, 3).requires_grad_()
-    codes = torch.randint(0, space.num_codes, (2, 7, 5))
+@pytest.mark.parametrize("side", [(5, 7), (1, 7), (5, 1)])
+def test_pictures_turned_in_memory_give_the_same_gradient(
+    space: TargetSpace, side: tuple[int, int]
+) -> None:
+    logits = torch.randn(2, 6, *side).transpose(2, 3).requires_grad_()
+    codes = torch.randint(0, space.num_codes, (2, *side[::-1]))
     loss = HierarchicalLoss(space)
-    straight = logits.detach().contiguous().requires_grad_()
+    straight = logits.detach().clone(memory_format=torch.channels_last).requires_grad_()
     expected = value_and_gradient(loss(straight, codes), straight)
     found = value_and_gradient(loss(logits, codes), logits)
     assert torch.allclose(found[1], expected[1], atol=1e-7)

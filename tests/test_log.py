@@ -34,12 +34,22 @@ def test_a_full_disk_leaves_no_part_of_a_line(
         else:
             log.write(line(2))
             log.write(line(3))
+            log.flush()
             assert capsys.readouterr().err.count("warning") == 1
         assert steps(path) == [1]
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     log.write(line(4))
     assert steps(path) == ([1, 2, 3, 4] if patient else [1, 4])
+
+
+def test_lines_that_wait_are_written_before_a_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "away" / "metrics.jsonl"
+    log = Log(path, patient=True)
+    log.write(line(1))
+    path.parent.mkdir()
+    log.flush()
+    assert steps(path) == [1]
 
 
 def test_cutting_drops_later_lines_and_halves(tmp_path: Path) -> None:

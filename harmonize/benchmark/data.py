@@ -21,8 +21,9 @@ from harmonize.benchmark.steady import SteadyLoader
 from harmonize.benchmark.timing import Measure, take_turns, timed
 from harmonize.config import RunConfig, find_file
 from harmonize.data.cache import open_cache
-from harmonize.data.dataset import MixedSamples, SegmentationDataset
+from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.mixing import MixedOrder
+from harmonize.data.samples import MixedSamples
 from harmonize.sources import load_sources, open_datasets
 
 QUICK = {

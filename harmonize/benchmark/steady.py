@@ -8,9 +8,9 @@ from typing import cast
 from accelerate import Accelerator
 
 from harmonize.config import RunConfig
-from harmonize.data.dataset import Batch, MixedSamples, collate
 from harmonize.data.loading import READ_AHEAD, load
 from harmonize.data.mixing import StepSampler
+from harmonize.data.samples import Batch, MixedSamples, collate
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from harmonize.benchmark.report import Cell, Report, Table
 from harmonize.benchmark.steady import SteadyLoader
 from harmonize.benchmark.timing import Times, settle, start_peak, take_turns
 from harmonize.config import RunConfig, find_file
-from harmonize.data.dataset import Batch
+from harmonize.data.samples import Batch
 from harmonize.models.build import build_model, normalize
 from harmonize.sources import open_datasets
 from harmonize.targets import TargetSpace
@@ -130,7 +130,7 @@ class _Contest:
         self.extra: dict[str, int] = {}
         self.steps = options.steps
         self._trainer = Trainer(config, sources, trained, [], folder / "run", accelerator)
-        self._loader = SteadyLoader.of_run(config, self._trainer.samples, accelerator)
+        self._loader = SteadyLoader.of_run(config, self._trainer.feed.samples, accelerator)
         number = options.kept * config.train.accumulate
         with self._loader.batches(0, options.kept) as batches:
             self._kept = [b.to(accelerator.device) for b in itertools.islice(batches, number)]

@@ -153,7 +153,7 @@ class _Scanner(Dataset[_FileScan]):
         path = self._root / self._files.picture(number)
         size: tuple[int, int] | None = None
         try:
-            size = picture_size(path)
+            size = picture_size(path, exif=self._spec.exif)
         except HarmonizeError as error:
             result.problems += error.problems
         try:

@@ -14,10 +14,12 @@ from numpy import ndarray
 
 from harmonize.agreement import together
 from harmonize.config import RunConfig
+from harmonize.data.bad_list import BadList
 from harmonize.data.cache_entry import entry_path, read_entry
 from harmonize.data.cache_folder import Room, make_room
-from harmonize.data.cache_making import Found, Survey, make_all, work
-from harmonize.data.dataset import Pixels, SegmentationDataset, least_side
+from harmonize.data.cache_making import Found, Made, Survey, make_all, work
+from harmonize.data.dataset import Pixels, SegmentationDataset
+from harmonize.data.samples import least_side
 from harmonize.errors import HarmonizeError
 
 # Letters of shapes: P pictures of all data sets, one data set after the other.
@@ -56,6 +58,7 @@ def open_cache(
     datasets: Sequence[SegmentationDataset],
     output: Path,
     accelerator: Accelerator,
+    bad: BadList | None = None,
 ) -> DiskCache | None:
     """Build the cache of a run's training pictures, if its config asks for one.
 
@@ -64,6 +67,7 @@ def open_cache(
         datasets: what it trains on.
         output: the run folder.
         accelerator: whose processes must all call this.
+        bad: takes down what cannot be used; None to stop at it.
 
     Raises:
         HarmonizeError: as ``build_cache`` does.
@@ -78,6 +82,7 @@ def open_cache(
         limit=data.cache_limit,
         workers=data.workers,
         processes=accelerator,
+        bad=bad,
     )
 
 
@@ -89,6 +94,7 @@ def build_cache(
     limit: float,
     workers: int,
     processes: Accelerator,
+    bad: BadList | None = None,
 ) -> DiskCache:
     """Decode all pictures that a folder does not hold yet; every process must call this.
 
@@ -102,12 +108,14 @@ def build_cache(
         limit: GiB that the folder may hold.
         workers: loader processes of each process.
         processes: that build together.
+        bad: takes down what cannot be used; None to stop at it.
 
     Raises:
-        HarmonizeError: a picture or label that cannot be read, or a folder that cannot be made.
+        HarmonizeError: a picture or label that cannot be used, or too many of them; a folder that
+            cannot be made.
     """
     rank, number = processes.process_index, processes.num_processes
-    survey = Survey(datasets, folder, least)
+    survey = Survey(datasets, folder, least, skip_bad=bad is not None)
     with together():
         make_folder(folder)
         own = list(work(survey, range(rank, len(survey), number), workers, _SURVEYED))
@@ -115,18 +123,21 @@ def build_cache(
     room = _share_room(folder, found, limit * _GIB, processes)
     todo = _choose(found, room.free)
     with together():
-        made, trouble = make_all(
+        made = make_all(
             survey,
             found,
             todo[rank::number],
             workers=workers,
             shown=processes.is_main_process,
         )
-    told: list[tuple[list[int], str | None]] = gather_object([(made, trouble)])
+    if bad is not None:
+        looked = [entry.bad for entry in found if entry.bad is not None]
+        bad.add([*made.bad, *looked])
+    told: list[Made] = gather_object([made])
     cached = np.array([entry.present for entry in found], dtype=bool)
-    for positions, _ in told:
-        cached[positions] = True
-    troubles = [reason for _, reason in told if reason is not None]
+    for share in told:
+        cached[share.positions] = True
+    troubles = [share.trouble for share in told if share.trouble is not None]
     if processes.is_main_process:
         _report(folder, found, cached, room, limit, troubles[0] if troubles else None)
     return DiskCache(folder, survey.split([entry.name for entry in found], cached))
@@ -157,7 +168,9 @@ def _share_room(folder: Path, found: list[Found], limit: float, processes: Accel
     rooms: list[Room | None] = [None]
     with together():
         if processes.is_main_process:
-            missing = {entry.name: entry.bytes for entry in found if not entry.present}
+            missing = {
+                entry.name: entry.bytes for entry in found if entry.name and not entry.present
+            }
             names = {entry.name for entry in found}
             rooms = [make_room(folder, names, sum(missing.values()), limit)]
     broadcast_object_list(rooms)
@@ -169,7 +182,7 @@ def _choose(found: list[Found], free: float) -> list[int]:
     """Return the places of the first missing pictures that fit, each file once."""
     chosen: dict[str, int] = {}
     for position, entry in enumerate(found):
-        if entry.present or entry.name in chosen:
+        if entry.present or not entry.name or entry.name in chosen:
             continue
         if entry.bytes > free:
             break

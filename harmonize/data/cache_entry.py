@@ -39,7 +39,7 @@ class EntryNames:
         spec = dataset.spec
         formula = None if spec.formula is None else spec.formula.text
         classes = [(entry.values, entry.mask) for entry in spec.classes.values()]
-        decoding = spec.encoding, classes, formula, spec.tolerance, spec.resize_picture
+        decoding = spec.encoding, classes, formula, spec.tolerance, spec.resize_picture, spec.exif
         self._dataset = dataset
         self._common = repr((_MAGIC, PIL.__version__, str(dataset.root.resolve()), decoding))
 
@@ -47,19 +47,24 @@ class EntryNames:
         """Return the name of a picture that is reduced by a factor.
 
         Raises:
-            HarmonizeError: one of its files is gone.
+            BadSampleError: one of its files is gone.
         """
         parts: list[object] = [self._common, factor]
         for path in self._dataset.paths(number):
-            try:
-                status = path.stat()
-            except OSError as error:
-                raise HarmonizeError(f"{path}: {(error.strerror or 'gone').lower()}") from None
+            with self._dataset.naming(number):
+                status = _status(path)
             relative = path.relative_to(self._dataset.root)
             parts.append((str(relative), status.st_size, status.st_mtime_ns))
         return hashlib.blake2b(
             repr(parts).encode(errors="surrogateescape"), digest_size=16
         ).hexdigest()
+
+
+def _status(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except OSError as error:
+        raise HarmonizeError(f"{path}: {(error.strerror or 'gone').lower()}") from None
 
 
 def entry_path(folder: Path, name: str) -> Path:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,6 +12,7 @@ from numpy import ndarray
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
+from harmonize.data.bad_samples import BadSample, BadSampleError
 from harmonize.data.cache_entry import (
     EntryNames,
     entry_bytes,
@@ -30,18 +31,34 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Found:
-    """What a look at the folder says about a picture."""
+    """What a look at the folder says about a picture.
+
+    Attributes:
+        name: of its file there; empty if it cannot be used.
+        bytes: of that file.
+        present: whether it is there.
+        bad: why it cannot be used, if so.
+    """
 
     name: str
     bytes: int
     present: bool
+    bad: BadSample | None = None
 
 
 class Survey(Dataset[Found]):
     """Looks for the pictures of all data sets in the folder, by their place among all."""
 
-    def __init__(self, datasets: Sequence[SegmentationDataset], folder: Path, least: float) -> None:
+    def __init__(
+        self,
+        datasets: Sequence[SegmentationDataset],
+        folder: Path,
+        least: float,
+        *,
+        skip_bad: bool = False,
+    ) -> None:
         self.folder = folder
+        self.skip_bad = skip_bad
         self._datasets = datasets
         self._least = least
         self._names = [EntryNames(dataset) for dataset in datasets]
@@ -51,6 +68,14 @@ class Survey(Dataset[Found]):
         return int(self._ends[-1])
 
     def __getitem__(self, position: int) -> Found:
+        try:
+            return self._look(position)
+        except BadSampleError as error:
+            if not self.skip_bad:
+                raise
+            return Found("", 0, False, error.sample)
+
+    def _look(self, position: int) -> Found:
         dataset, number = self._place(position)
         size = self._datasets[dataset].size(number)
         factor = choose_factor(size, self._least)
@@ -62,7 +87,7 @@ class Survey(Dataset[Found]):
         """Decode and write a picture; False if its files are no longer those of the name.
 
         Raises:
-            HarmonizeError: it cannot be read.
+            BadSampleError: it cannot be used.
             OSError: it cannot be written.
         """
         path = entry_path(self.folder, name)
@@ -88,18 +113,37 @@ class Survey(Dataset[Found]):
         return len(self._datasets[dataset].spec.classes)
 
 
-class _Maker(Dataset["bool | OSError"]):
-    """Makes what the folder lacks; what stops it from writing is returned."""
+class _Maker(Dataset["bool | OSError | BadSample"]):
+    """Makes what the folder lacks; what stops it from writing, or is to be skipped, is returned."""
 
     def __init__(self, survey: Survey, found: list[Found]) -> None:
         self._survey = survey
         self._names = np.array([entry.name for entry in found], dtype=np.bytes_)
 
-    def __getitem__(self, position: int) -> "bool | OSError":
+    def __getitem__(self, position: int) -> "bool | OSError | BadSample":
         try:
             return self._survey.make(position, os.fsdecode(self._names[position]))
         except OSError as error:
             return error
+        except BadSampleError as error:
+            if not self._survey.skip_bad:
+                raise
+            return error.sample
+
+
+@dataclass
+class Made:
+    """What a process has made of its share.
+
+    Attributes:
+        positions: of the pictures that are in the folder now.
+        trouble: why not all of them are, if something stopped it from writing.
+        bad: those that cannot be used.
+    """
+
+    positions: list[int] = field(default_factory=list[int])
+    trouble: str | None = None
+    bad: list[BadSample] = field(default_factory=list[BadSample])
 
 
 def work(
@@ -119,9 +163,9 @@ def make_all(
     *,
     workers: int,
     shown: bool,
-) -> tuple[list[int], str | None]:
-    """Make this process's share; return what was made, and why not all of it."""
-    made: list[int] = []
+) -> Made:
+    """Make this process's share."""
+    made = Made()
     results = work(_Maker(survey, found), positions, workers, 1)
     bar = tqdm(
         total=len(positions), desc="caching", unit="picture", disable=not (shown and positions)
@@ -129,8 +173,11 @@ def make_all(
     with bar:
         for position, result in zip(positions, results, strict=True):
             if isinstance(result, OSError):
-                return made, result.strerror or str(result)
-            if result:
-                made.append(position)
+                made.trouble = result.strerror or str(result)
+                break
+            if isinstance(result, BadSample):
+                made.bad.append(result)
+            elif result:
+                made.positions.append(position)
             bar.update()
-    return made, None
+    return made

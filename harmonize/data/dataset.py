@@ -1,7 +1,8 @@
-"""The one data-set class: files to pictures and class numbers, or to training samples."""
+"""The one data-set class: files to pictures and class numbers."""
 
+import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,18 +14,15 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from harmonize.config import AugmentConfig
+from harmonize.data.bad_samples import BadSample, BadSampleError
 from harmonize.data.index import FileIndex, index_files
 from harmonize.data.labels import LabelReader
-from harmonize.data.mixing import MixedOrder
-from harmonize.data.pictures import choose_factor, header_size, read_reduced
-from harmonize.data.transforms import augment, block_centres, draw_augmentation
+from harmonize.data.pictures import choose_factor, header_size, read_reduced, sides_swap
+from harmonize.data.transforms import block_centres
 from harmonize.errors import HarmonizeError
 from harmonize.spec import DatasetSpec
-from harmonize.targets import TargetSpace
 
-# Letters of shapes: H x W pixels of a file, h x w of a picture that was reduced, S the side of a
-# training crop, B samples of a batch.
+# Letters of shapes: H x W pixels of a file, h x w of a picture that was reduced.
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ class SegmentationDataset(Dataset[LabelledPicture]):
         """Read a picture and its label.
 
         Raises:
-            HarmonizeError: naming the file that cannot be read or does not fit.
+            BadSampleError: naming the file that cannot be read or does not fit.
         """
         return self.scaled_down(number, least=math.inf)
 
@@ -79,9 +77,10 @@ class SegmentationDataset(Dataset[LabelledPicture]):
         """Read a picture at the scale that leaves it ``least`` pixels, and its label in full.
 
         Raises:
-            HarmonizeError: naming the file that cannot be read or does not fit.
+            BadSampleError: naming the file that cannot be read or does not fit.
         """
-        image, classes, _ = self._read(number, least)
+        with self.naming(number):
+            image, classes, _ = self._read(number, least)
         picture = torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)
         return LabelledPicture(picture, torch.from_numpy(classes))
 
@@ -89,30 +88,46 @@ class SegmentationDataset(Dataset[LabelledPicture]):
         """Read a picture at the scale that leaves it ``least`` pixels, and its label at the same.
 
         Raises:
-            HarmonizeError: naming the file that cannot be read or does not fit.
+            BadSampleError: naming the file that cannot be read or does not fit.
         """
-        image, classes, factor = self._read(number, least)
+        with self.naming(number):
+            image, classes, factor = self._read(number, least)
         return Pixels(np.asarray(image), block_centres(classes, factor))
 
     def size(self, number: int) -> tuple[int, int]:
         """Return a picture's width and height before it is reduced, without decoding anything.
 
         Raises:
-            HarmonizeError: naming the file that cannot be read.
+            BadSampleError: naming the file that cannot be read.
         """
         picture, *label = self.paths(number)
-        return header_size(label[0] if self.spec.resize_picture else picture)
+        with self.naming(number):
+            return header_size(label[0] if self.spec.resize_picture else picture)
 
     def paths(self, number: int) -> tuple[Path, ...]:
         """Return the files that a picture and its label are read from, the picture's first."""
         label = self._labels.files(self.root, self.files.label(number))
         return self.root / self.files.picture(number), *label
 
+    @contextlib.contextmanager
+    def naming(self, number: int) -> Iterator[None]:
+        """Say of what goes wrong with a picture's files whose they are.
+
+        Raises:
+            BadSampleError: instead of another ``HarmonizeError``.
+        """
+        try:
+            yield
+        except HarmonizeError as error:
+            picture = self.files.picture(number)
+            sample = BadSample(self.spec.name, self.split, picture, "; ".join(error.problems))
+            raise BadSampleError(sample) from None
+
     def _read(self, number: int, least: float) -> tuple[Image.Image, Integer[ndarray, "H W"], int]:
         """Return the reduced picture, the whole label, and the factor between them."""
         path = self.root / self.files.picture(number)
         scaled = self.spec.resize_picture
-        picture = read_reduced(path, least=math.inf if scaled else least)
+        picture = read_reduced(path, least=math.inf if scaled else least, exif=self.spec.exif)
         label = self.files.label(number)
         classes = self._labels.read(self.root, label)
         height, width = classes.shape
@@ -129,100 +144,15 @@ def refuse_sizes(
     path: Path, picture: tuple[int, int], label: str, expected: tuple[int, int]
 ) -> None:
     """Refuse a picture whose width and height are not its label's."""
-    if picture != expected:
-        raise HarmonizeError(
-            f"{path}: {picture[0]} x {picture[1]} pixels, but its label {label} has "
-            f"{expected[0]} x {expected[1]}"
-        )
-
-
-@dataclass(frozen=True)
-class Batch:
-    """A batch of training samples."""
-
-    pictures: UInt8[Tensor, "B 3 S S"]
-    codes: Integer[Tensor, "B S S"]
-    datasets: Integer[Tensor, " B"]
-    """The number of each sample's data set."""
-
-    def pin_memory(self) -> "Batch":
-        """Copy into page-locked memory, as the loader does for CUDA devices."""
-        return Batch(*(tensor.pin_memory() for tensor in vars(self).values()))
-
-    def to(self, device: torch.device) -> "Batch":
-        """Move to a device."""
-        return Batch(*(tensor.to(device, non_blocking=True) for tensor in vars(self).values()))
-
-
-class MixedSamples(Dataset[Batch]):
-    """The training samples of a run, by their position in its mixed order.
-
-    Each position gives a sample that depends on the position and the run's seed alone, whichever
-    process reads it.
-    """
-
-    def __init__(
-        self,
-        datasets: list[SegmentationDataset],
-        order: MixedOrder,
-        space: TargetSpace,
-        *,
-        config: AugmentConfig,
-        size: int,
-        cache: Callable[[int, int], Pixels | None] | None = None,
-    ) -> None:
-        """Prepare the samples.
-
-        Args:
-            datasets: what is mixed.
-            order: which picture stands at which position.
-            space: gives the codes.
-            config: how samples are changed.
-            size: the side S of the samples.
-            cache: gives a picture by its data set and number, or None if it does not have it.
-        """
-        self._datasets = datasets
-        self._order = order
-        self._config = config
-        self._size = size
-        self._least = least_side(config, size)
-        self._cache = cache
-        self._codes = [
-            space.class_codes(dataset.spec.name).astype(space.dtype) for dataset in datasets
-        ]
-        self._mirror = space.mirror
-
-    def __getitem__(self, position: int) -> Batch:
-        """Return the sample at a position of the run, as a batch of one."""
-        draw = self._order[position]
-        pixels = self._pixels(draw.dataset, draw.picture)
-        height, width = pixels.classes.shape
-        rng = np.random.default_rng(draw.seed)
-        choices = draw_augmentation(rng, self._config, height=height, width=width)
-        picture, codes = augment(
-            pixels.picture,
-            pixels.classes,
-            choices,
-            size=self._size,
-            codes=self._codes[draw.dataset],
-            mirror=self._mirror,
-        )
-        return Batch(picture[None], codes[None], torch.tensor([draw.dataset]))
-
-    def _pixels(self, dataset: int, number: int) -> Pixels:
-        kept = None if self._cache is None else self._cache(dataset, number)
-        return self._datasets[dataset].pixels(number, least=self._least) if kept is None else kept
-
-
-def least_side(config: AugmentConfig, size: int) -> float:
-    """Return the shorter side that pictures need so that no crop is smaller than ``size``."""
-    return size / config.scale[0]
-
-
-def collate(samples: list[Batch]) -> Batch:
-    """Join samples into one batch."""
-    return Batch(
-        torch.cat([sample.pictures for sample in samples]),
-        torch.cat([sample.codes for sample in samples]),
-        torch.cat([sample.datasets for sample in samples]),
+    if picture == expected:
+        return
+    problem = (
+        f"{path}: {picture[0]} x {picture[1]} pixels, but its label {label} has "
+        f"{expected[0]} x {expected[1]}"
     )
+    if picture == expected[::-1] and sides_swap(path):
+        problem += (
+            "; its EXIF orientation swaps the sides: change `exif` in the mapping between apply "
+            "and ignore"
+        )
+    raise HarmonizeError(problem)

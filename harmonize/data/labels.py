@@ -9,7 +9,7 @@ from PIL import Image
 
 from harmonize.class_values import write_value
 from harmonize.data.index import mask_files
-from harmonize.data.pictures import open_image
+from harmonize.data.pictures import open_image, refuse_turned
 from harmonize.errors import HarmonizeError
 from harmonize.mapping import MASKS
 from harmonize.spec import DatasetSpec
@@ -214,6 +214,7 @@ def _grey(picture: Image.Image, path: Path, *, soft: bool) -> Integer[ndarray, "
     """Return a mask's numbers: of a grey picture, or of the first channel where any will do."""
     if soft and picture.mode != "L":
         raise HarmonizeError(f"{path}: expected an 8-bit grey mask, got mode {picture.mode}")
+    refuse_turned(picture, path)
     pixels = np.asarray(picture)
     grey = pixels if pixels.ndim == 2 else pixels[..., 0]
     return (grey if soft else grey != 0).astype(np.int16)

@@ -43,12 +43,17 @@ class MixedOrder:
 
     def __getitem__(self, position: int) -> Draw:
         """Return the sample at a position of the run, counted from 0."""
+        return self.draw(position)
+
+    def draw(self, position: int, *, later: int = 0) -> Draw:
+        """Return a position's sample, or with its seed the one so much later in the same round."""
         block, place = divmod(position, _BLOCK)
         dataset = int(self._pattern[place])
         turn = block * int(self._per_block[dataset]) + int(self._before[place, dataset])
         round_number, place_in_round = divmod(turn, self.sizes[dataset])
         order = self._order(dataset, round_number)
-        return Draw(dataset, int(order[place_in_round]), (self.seed, position))
+        picture = order[(place_in_round + later) % len(order)]
+        return Draw(dataset, int(picture), (self.seed, position))
 
     def _order(self, dataset: int, round_number: int) -> np.ndarray:
         known = self._shuffled.get(dataset)

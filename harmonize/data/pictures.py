@@ -1,14 +1,17 @@
 """Picture files: decoded with Pillow, every failure naming the file."""
 
-import contextlib
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from PIL import Image, ImageFile
+from PIL import Image
 
+from harmonize.data.opening import TURNS, opened, orientation, refuse_rescaled
 from harmonize.errors import HarmonizeError
+
+Exif = Literal["apply", "ignore"]
+"""Whether a picture is turned as its EXIF orientation says; unless given, such are refused."""
 
 _FACTORS = (8, 4, 2)
 """By which pictures are reduced: those that JPEG decoders know."""
@@ -39,26 +42,6 @@ def reduced_size(size: tuple[int, int], factor: int) -> tuple[int, int]:
     return -(-size[0] // factor), -(-size[1] // factor)
 
 
-@contextlib.contextmanager
-def _failures_named(path: Path) -> Iterator[None]:
-    """Turn whatever Pillow raises into one line that names the file."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise HarmonizeError(f"{path}: no such file") from None
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        NotImplementedError,
-        MemoryError,
-        Image.DecompressionBombError,
-    ) as error:
-        if isinstance(error, HarmonizeError):
-            raise
-        raise HarmonizeError(f"{path}: not a readable picture: {str(error) or 'too big'}") from None
-
-
 def open_image(path: Path, *, exact: bool = False) -> Image.Image:
     """Open and decode a picture file.
 
@@ -67,35 +50,42 @@ def open_image(path: Path, *, exact: bool = False) -> Image.Image:
     Raises:
         HarmonizeError: naming the file.
     """
-    with _failures_named(path), Image.open(path) as picture:
+    with opened(path) as picture:
         if exact:
-            _refuse_rescaled(picture, path)
+            refuse_rescaled(picture, path)
         picture.load()
+        if exact:
+            refuse_turned(picture, path)
     return picture
 
 
-def read_picture(path: Path) -> Image.Image:
-    """Read a picture as RGB with 8 bits per channel; see ``open_image``."""
-    return read_reduced(path, least=math.inf).image
+def read_picture(path: Path, *, exif: Exif | None = None) -> Image.Image:
+    """Read a picture as RGB with 8 bits per channel; see ``read_reduced``."""
+    return read_reduced(path, least=math.inf, exif=exif).image
 
 
-def read_reduced(path: Path, *, least: float) -> Picture:
+def read_reduced(path: Path, *, least: float, exif: Exif | None = None) -> Picture:
     """Read a picture as small as leaves its shorter side at least ``least`` pixels.
 
-    JPEGs are decoded at that scale; of others each pixel is the mean of a block.
+    JPEGs are decoded at that scale; of others each pixel is the mean of a block. Colours become RGB
+    without a profile, transparency is dropped.
 
     Raises:
         HarmonizeError: naming the file, exactly if reading all of it would.
     """
-    with _failures_named(path), Image.open(path) as picture:
-        _refuse_rescaled(picture, path)
+    with opened(path) as picture:
+        refuse_rescaled(picture, path)
         size = picture.size
         factor = choose_factor(size, least)
-        if factor > 1:
+        if factor > 1 and orientation(picture) == 1:  # blocks are those of the upright picture
             picture.draft(None, (size[0] // factor, size[1] // factor))
         picture.load()
-    _refuse_mode(picture, path)
-    image = picture if picture.mode == "RGB" else picture.convert("RGB")
+        _refuse_mode(picture, path)
+        turn = _turn(picture, path, exif)
+        image = _to_rgb(picture)
+    if turn is not None:
+        size = _turned_size(size, turn)
+        image = image.transpose(turn)
     if factor == 1:
         size = image.size
     elif image.size == size:
@@ -105,27 +95,67 @@ def read_reduced(path: Path, *, least: float) -> Picture:
 
 
 def header_size(path: Path) -> tuple[int, int]:
-    """Return the width and height that a picture file says it has, without decoding it.
+    """Return the width and height that a picture file says are stored, without decoding it.
 
     Raises:
         HarmonizeError: naming the file.
     """
-    with _failures_named(path), Image.open(path) as picture:
+    with opened(path) as picture:
         return picture.size
 
 
-def picture_size(path: Path) -> tuple[int, int]:
+def picture_size(path: Path, *, exif: Exif | None = None) -> tuple[int, int]:
     """Return a picture's width and height, having made sure that ``read_picture`` can read it.
 
     JPEGs are decoded at an eighth of their size, which goes through the whole file all the same.
     """
-    with _failures_named(path), Image.open(path) as picture:
-        _refuse_rescaled(picture, path)
+    with opened(path) as picture:
+        refuse_rescaled(picture, path)
         _refuse_mode(picture, path)
         width, height = picture.size
         picture.draft("RGB", (max(1, width // 8), max(1, height // 8)))
         picture.load()
-    return width, height
+        turn = _turn(picture, path, exif)
+    return (width, height) if turn is None else _turned_size((width, height), turn)
+
+
+def refuse_turned(picture: Image.Image, path: Path) -> None:
+    """Refuse a label with an EXIF orientation, which says that its pixels lie elsewhere."""
+    if orientation(picture) != 1:
+        raise HarmonizeError(
+            f"{path}: its EXIF orientation is {orientation(picture)}, by which labels are not "
+            "turned; save it upright, without the tag"
+        )
+
+
+def sides_swap(path: Path) -> bool:
+    """Say whether applying its EXIF orientation would swap a picture's width and height."""
+    with opened(path) as picture:
+        return orientation(picture) in (5, 6, 7, 8)
+
+
+def _turn(picture: Image.Image, path: Path, exif: Exif | None) -> Image.Transpose | None:
+    found = orientation(picture)
+    if found != 1 and exif is None:
+        raise HarmonizeError(
+            f"{path}: its EXIF orientation is {found}; say in the mapping `exif: apply` if labels "
+            "show pictures upright, `exif: ignore` if they lie as the pixels are stored"
+        )
+    return TURNS.get(found) if exif == "apply" else None
+
+
+def _turned_size(size: tuple[int, int], turn: Image.Transpose) -> tuple[int, int]:
+    """Return the width and height of a turned picture."""
+    swapped = turn in (TURNS[5], TURNS[6], TURNS[7], TURNS[8])
+    return (size[1], size[0]) if swapped else size
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode == "RGB":
+        return picture
+    if picture.mode == "P" and isinstance(picture.info.get("transparency"), bytes):
+        picture = picture.convert("RGBA")  # what Pillow asks for, in a warning
+    return picture.convert("RGB")
 
 
 def _refuse_mode(picture: Image.Image, path: Path) -> None:
@@ -133,22 +163,3 @@ def _refuse_mode(picture: Image.Image, path: Path) -> None:
         raise HarmonizeError(
             f"{path}: a picture of mode {picture.mode}; save it with 8 bits per channel"
         )
-
-
-def _refuse_rescaled(picture: ImageFile.ImageFile, path: Path) -> None:
-    if _is_rescaled(picture):
-        raise HarmonizeError(
-            f"{path}: decoding would rescale its pixels to 8 bits; save it with 8 bits per "
-            "channel, or ids as a palette or one 16-bit channel"
-        )
-
-
-def _is_rescaled(picture: ImageFile.ImageFile) -> bool:
-    """Say whether decoding scales the stored numbers: grey below 8 bits, colours above."""
-    for tile in picture.tile:
-        stored = tile.args if isinstance(tile.args, tuple) else (tile.args,)
-        if tile.codec_name.startswith("ppm"):
-            return stored[-1] != (65535 if picture.mode == "I" else 255)
-        if picture.mode not in ("P", "1") and not picture.mode.startswith("I"):
-            return ";16" in str(stored[0]) or str(stored[0]).startswith("L;")
-    return False

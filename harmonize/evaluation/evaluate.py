@@ -15,9 +15,12 @@ from torchvision.transforms.v2 import functional as F
 from tqdm import tqdm
 
 from harmonize.agreement import together
+from harmonize.data.bad_list import BadList
+from harmonize.data.bad_samples import BadSample, BadSampleError
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.loading import load
 from harmonize.data.transforms import resize_nearest, shorter_side
+from harmonize.errors import printable
 from harmonize.evaluation.counting import PixelCounter
 from harmonize.evaluation.metrics import Scores, scores
 from harmonize.models.build import normalize
@@ -29,6 +32,8 @@ from harmonize.strict_yaml import Value
 
 _BATCH = 8
 """Pictures of equal size that go through the network together."""
+_SHOWN = 10
+"""Pictures that could not be used that a table names."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +42,11 @@ class DatasetScores:
 
     Attributes:
         name, split: what was scored.
-        pictures: the number of pictures.
+        pictures: the number of pictures that were scored.
         classes: the names of the data set's classes that are scored, in its order.
         scores: their scores.
         left_out: the classes that are not scored, each with the reason; ignored ones are not here.
+        skipped: the pictures that could not be used, each with the reason.
     """
 
     name: str
@@ -49,11 +55,13 @@ class DatasetScores:
     classes: tuple[str, ...]
     scores: Scores
     left_out: Mapping[str, str] = field(default_factory=dict[str, str])
+    skipped: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def to_dict(self) -> dict[str, Value]:
         """Return plain values for JSON; null for a class in neither truth nor prediction."""
         iou = zip(self.classes, self.scores.iou.tolist(), strict=True)
         left_out: dict[str, Value] = dict(self.left_out)
+        skipped: dict[str, Value] = dict(self.skipped)
         return {
             "split": self.split,
             "pictures": self.pictures,
@@ -61,6 +69,7 @@ class DatasetScores:
             "pixel_accuracy": _number(self.scores.pixel_accuracy),
             "iou": {name: _number(value) for name, value in iou},
             "left_out": left_out,
+            "skipped": skipped,
         }
 
     def table(self) -> str:
@@ -77,6 +86,11 @@ class DatasetScores:
         rows += [f"left out: {name}, {reason}" for name, reason in self.left_out.items()]
         if len(self.classes) == 1 and self.left_out:
             rows.append(f"{self.classes[0]} is scored alone, so that every answer is right")
+        if self.skipped:
+            total = self.pictures + len(self.skipped)
+            rows.append(f"skipped as bad: {len(self.skipped)} of {total} pictures")
+            rows += [f"  {printable(reason)}" for reason in [*self.skipped.values()][:_SHOWN]]
+            rows += ["  ..."] if len(self.skipped) > _SHOWN else []
         return "\n".join(rows)
 
 
@@ -91,6 +105,7 @@ def evaluate(
     crop: bool = False,
     workers: int = 0,
     progress: bool = False,
+    bad: BadList | None = None,
 ) -> DatasetScores:
     """Score a network on a data set; every process of the accelerator must call this.
 
@@ -109,6 +124,10 @@ def evaluate(
         crop: score the centre square at ``size`` x ``size`` instead.
         workers: loader processes.
         progress: show a progress bar.
+        bad: takes down pictures that cannot be used, which then are not scored; None to stop there.
+
+    Raises:
+        HarmonizeError: a picture or label that cannot be used, or too many of them.
     """
     left_out = left_out or {}
     masks = torch.from_numpy(dataset.spec.leaf_masks(ontology)).to(accelerator.device)
@@ -116,14 +135,15 @@ def evaluate(
     counter = PixelCounter(masks)
     mine = _share(len(dataset), accelerator.process_index, accelerator.num_processes)
     pictures = load(
-        _ScaledPictures(dataset, size=size, crop=crop),
+        _ScaledPictures(dataset, size=size, crop=crop, skip_bad=bad is not None),
         [[number] for number in mine],
         _only,
         workers=workers,
     )
+    met: list[BadSample] = []
     bar = tqdm(total=len(mine), desc=dataset.spec.name, unit="picture", disable=not progress)
     with _evaluating(model), torch.inference_mode(), together():
-        for batch in _equal_sizes(until_stopped(pictures)):
+        for batch in _equal_sizes(until_stopped(pictures), met):
             stacked = torch.stack([item.picture for item in batch]).to(accelerator.device)
             with accelerator.autocast():
                 logits = model(_channels_last(normalize(stacked)))
@@ -131,16 +151,18 @@ def evaluate(
                 counter.add(logits[number], item.classes.to(accelerator.device))
             bar.update(len(batch))
     bar.close()
+    skipped = [] if bad is None else bad.add(met)
     counts = cast("Tensor", accelerator.reduce(counter.counts, reduction="sum")).cpu()
     scored = masks.any(1).cpu()
     names = [name for name, keep in zip(dataset.spec.classes, scored.tolist(), strict=True) if keep]
     return DatasetScores(
         name=dataset.spec.name,
         split=dataset.split,
-        pictures=len(dataset),
+        pictures=len(dataset) - len(skipped),
         classes=tuple(names),
         scores=scores(counts[scored][:, scored]),
         left_out=left_out,
+        skipped={sample.picture: sample.reason for sample in skipped},
     )
 
 
@@ -161,15 +183,26 @@ class _ScaledPicture:
     classes: Integer[Tensor, "H W"]
 
 
-class _ScaledPictures(Dataset[_ScaledPicture]):
+class _ScaledPictures(Dataset[_ScaledPicture | BadSample]):
     """The pictures of a data set, ready to be scored."""
 
-    def __init__(self, dataset: SegmentationDataset, *, size: int, crop: bool) -> None:
+    def __init__(
+        self, dataset: SegmentationDataset, *, size: int, crop: bool, skip_bad: bool
+    ) -> None:
         self._dataset = dataset
+        self._skip_bad = skip_bad
         self._size = size
         self._crop = crop
 
-    def __getitem__(self, number: int) -> _ScaledPicture:
+    def __getitem__(self, number: int) -> _ScaledPicture | BadSample:
+        try:
+            return self._scaled(number)
+        except BadSampleError as error:
+            if not self._skip_bad:
+                raise
+            return error.sample
+
+    def _scaled(self, number: int) -> _ScaledPicture:
         least = math.inf if self._crop else self._size
         sample = self._dataset.scaled_down(number, least=least)
         picture, classes = sample.picture, sample.classes
@@ -187,7 +220,7 @@ def _centre_square(picture: Tensor) -> Tensor:
     return picture[..., top : top + side, left : left + side]
 
 
-def _only(samples: list[_ScaledPicture]) -> _ScaledPicture:
+def _only(samples: list[_ScaledPicture | BadSample]) -> _ScaledPicture | BadSample:
     return samples[0]
 
 
@@ -201,11 +234,19 @@ def _share(number: int, rank: int, processes: int) -> list[int]:
     return [n for first in firsts for n in range(first, min(first + _BATCH, number))]
 
 
-def _equal_sizes(pictures: Iterable[_ScaledPicture]) -> Iterator[list[_ScaledPicture]]:
-    """Group consecutive pictures of a block that have the same size."""
+def _equal_sizes(
+    pictures: Iterable[_ScaledPicture | BadSample], met: list[BadSample]
+) -> Iterator[list[_ScaledPicture]]:
+    """Group consecutive pictures of a block that have the same size; add bad ones to ``met``."""
     batch: list[_ScaledPicture] = []
     for number, item in enumerate(pictures):
-        if batch and (number % _BATCH == 0 or batch[0].picture.shape != item.picture.shape):
+        if batch and number % _BATCH == 0:
+            yield batch
+            batch = []
+        if isinstance(item, BadSample):
+            met.append(item)
+            continue
+        if batch and batch[0].picture.shape != item.picture.shape:
             yield batch
             batch = []
         batch.append(item)

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from harmonize.errors import HarmonizeError
+from harmonize.errors import HarmonizeError, printable
 from harmonize.evaluation.evaluate import DatasetScores
 from harmonize.whole_files import write_whole
 
@@ -15,7 +15,7 @@ def report_results(results: list[DatasetScores], path: Path | None) -> None:
         HarmonizeError: the file cannot be written.
     """
     for result in results:
-        print(f"\n{result.table()}")
+        print("", *map(printable, result.table().split("\n")), sep="\n")
     if path is None:
         return
     facts = {"datasets": {result.name: result.to_dict() for result in results}}

@@ -9,8 +9,8 @@ from jaxtyping import Float, Int32
 from torch import Tensor
 
 from harmonize.c_code import compiled
+from harmonize.cores import each
 from harmonize.errors import HarmonizeError
-from harmonize.loss.cores import each
 from harmonize.loss.eager import LossSums, empty_like
 from harmonize.loss.tables import LossTables
 
@@ -61,8 +61,7 @@ def native_sums(
     """Sum the loss over the pixels of each picture.
 
     Args:
-        logits: one per leaf; whatever their layout, they are not copied unless the rows of a
-            picture are apart.
+        logits: one per leaf; not copied unless the rows of a picture are apart.
         rows: the row of each pixel's label in the tables.
         tables: on the CPU.
         by_depth: whether to return the terms of each depth; they are summed in any case.
@@ -71,14 +70,14 @@ def native_sums(
     Raises:
         HarmonizeError: no C compiler, or one that fails.
     """
-    if logits.stride(2) != logits.shape[3] * logits.stride(3):
-        logits = logits.contiguous()
+    flat = logits.flatten(2)  # one stride for all pixels of a picture
     batch, leaves = logits.shape[:2]
     depths = tables.resolved.shape[1]
     library = load(depths, bfloat16=logits.dtype == torch.bfloat16)
     slope = empty_like(logits) if gradient else None
     if slope is not None:
         library.use_large_pages(ctypes.c_void_p(slope.data_ptr()), ctypes.c_int64(slope.nbytes))
+    flat_slope = flat if slope is None else slope.flatten(2)
     rows, weight = rows.contiguous(), tables.weight.float().contiguous()
     pieces = max(min(logits.numel() // _PIECE, _PIECES), 1)
     bounds = [rows.numel() * number // pieces for number in range(pieces + 1)]
@@ -87,10 +86,10 @@ def native_sums(
 
     def work(number: int) -> int:
         arguments = _Batch(
-            logits=logits.data_ptr(),
-            logit_strides=_strides(logits),
+            logits=flat.data_ptr(),
+            logit_strides=flat.stride(),
             slope=None if slope is None else slope.data_ptr(),
-            slope_strides=_strides(logits if slope is None else slope),
+            slope_strides=flat_slope.stride(),
             row=rows.data_ptr(),
             pixels=rows.shape[1],
             leaves=leaves,
@@ -106,13 +105,9 @@ def native_sums(
             ctypes.byref(arguments), ctypes.c_int64(first), ctypes.c_int64(last)
         )
 
-    if any(each(work, [(number,) for number in range(pieces)])):
+    if any(each(work, range(pieces))):
         raise MemoryError
     return LossSums(total.sum(0), terms.sum(0) if by_depth else None, slope)
-
-
-def _strides(logits: Float[Tensor, "B K H W"]) -> ctypes.Array[ctypes.c_int64]:
-    return (ctypes.c_int64 * 3)(logits.stride(0), logits.stride(1), logits.stride(3))
 
 
 @functools.cache

@@ -33,7 +33,6 @@ class LossTables:
             the set is S_d; for all leaves, the weight of all depths.
         leaf: the only leaf of S_d at the depths where it is one, or any.
         leaf_weight: the weight of those depths' terms together.
-        is_leaf: the depths where S_d is one leaf.
         order: the leaves, those of the greatest agreement first.
         until: how many of them are in S_0 (all), S_1, ..., S_D.
     """
@@ -47,7 +46,6 @@ class LossTables:
     factor: Float[Tensor, "N S"]
     leaf: Int[Tensor, " N"]
     leaf_weight: Float[Tensor, " N"]
-    is_leaf: Bool[Tensor, "N D"]
     order: Int32[Tensor, "N K"]
     until: Int32[Tensor, "N D1"]
 
@@ -105,7 +103,6 @@ def loss_tables(
         factor=factor,
         leaf=(inside & is_leaf[..., None]).any(1).byte().argmax(1),
         leaf_weight=(weight * is_leaf).sum(1),
-        is_leaf=is_leaf,
         order=agreement.int().argsort(dim=1, descending=True).int(),
         until=(agreement[:, None] >= torch.arange(len(depths) + 1)[:, None]).sum(2).int(),
     )

@@ -10,6 +10,7 @@ import sys
 import time
 import traceback
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -26,7 +27,7 @@ from harmonize.training.trainer import train
 from harmonize.whole_files import part_of
 
 _SETS = 2
-_STEPS = 48
+_STEPS = 24
 _CONFIG = (
     "data.size=32",
     "data.batch_size=8",
@@ -115,10 +116,10 @@ class Chaos:
     def _kill(self, output: Path, tally: Tally) -> bool:
         """Start or resume a run and kill it; say whether it was still there."""
         stale = _parts(output)
-        leader = self._start(output)
         saves = self._random.choice([0, 0, 0, 1, 2, 3])  # half of them at any instant
-        if not self._wait(leader, output, saves):
-            return False
+        with self._started(output) as leader:
+            if not self._wait(leader, output, saves):
+                return False
         os.killpg(leader, signal.SIGKILL)
         os.waitpid(leader, 0)
         tally.in_save += bool(_parts(output) - stale)
@@ -141,13 +142,18 @@ class Chaos:
         return True
 
     def _finish(self, output: Path) -> None:
-        _, status = os.waitpid(self._start(output), 0)
+        with self._started(output) as leader:
+            _, status = os.waitpid(leader, 0)
         if status != 0:
             log = output.with_suffix(".log").read_text(errors="replace")
             sys.exit(f"{output}: the run failed:\n{log[-3000:]}")
 
-    def _start(self, output: Path) -> int:
-        """Start or resume a run in processes of a group of their own; return its leader's id."""
+    @contextlib.contextmanager
+    def _started(self, output: Path) -> Iterator[int]:
+        """Start or resume a run in processes of a group of their own; give its leader's id.
+
+        They go on afterwards, but not without this process.
+        """
         resume = f"train.resume={'true' if output.exists() else 'false'}"
         config = made_up_config(self._mappings, [*_CONFIG, f"output={output}", resume])
         with socket.socket() as free:
@@ -159,7 +165,12 @@ class Chaos:
             _lead(config, output.with_suffix(".log"), processes=self._processes, port=port)
         with contextlib.suppress(OSError):  # it has done so itself
             os.setpgid(leader, leader)
-        return leader
+        try:
+            yield leader
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(leader, signal.SIGKILL)
+            raise
 
     def _compare(self, output: Path, tally: Tally) -> None:
         tally.finished += 1

@@ -7,6 +7,7 @@ holds, so that damage is noticed.
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from harmonize.ontology import Ontology
 from harmonize.sources import Sources
 from harmonize.spec import DatasetSpec
 from harmonize.strict_yaml import load_text
+from harmonize.training.watch import Watch
 from harmonize.whole_files import write_whole
 
 
@@ -36,6 +38,7 @@ class Checkpoint:
         optimizer: the optimizer's state dict.
         scaler: the state of fp16's gradient scaler, if there is one.
         meter: the losses added up since the last line of metrics, by each process.
+        watch: what the run remembers of bad steps.
         best: the best mean IoU so far, over the trained data sets; None before any evaluation.
         config: the run's config as YAML.
         ontology: the tree's name and text.
@@ -47,6 +50,7 @@ class Checkpoint:
     optimizer: dict[str, Any]
     scaler: dict[str, Any] | None
     meter: Tensor
+    watch: dict[str, Any]
     best: float | None
     config: str
     ontology: tuple[str, str]
@@ -65,6 +69,8 @@ class Checkpoint:
             for mapping in self.mappings
         ]
         number = len(config.datasets)
+        if len(specs) != number + len(config.evaluate_also):
+            raise HarmonizeError("the checkpoint's mappings: not as many as its config has sets")
         return Sources(
             Ontology(text, name=name, source=f"the checkpoint's {name}"),
             tuple(zip(config.datasets, specs[:number], strict=True)),
@@ -92,6 +98,7 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
             "step": checkpoint.step,
             "best": checkpoint.best,
             "scaler": checkpoint.scaler,
+            "watch": checkpoint.watch,
             "config": checkpoint.config,
             "ontology": checkpoint.ontology,
             "mappings": checkpoint.mappings,
@@ -146,7 +153,36 @@ def _checksum(facts: str, tensors: Mapping[str, Tensor]) -> str:
     return total.hexdigest()
 
 
+def _check_types(facts: dict[str, Any]) -> None:
+    """Make sure that facts are of the types that ``save`` writes.
+
+    Raises:
+        KeyError, TypeError: some are missing, or of another type.
+    """
+    step, best, groups = facts["step"], facts["best"], facts["param_groups"]
+    fitting = {
+        "step": type(step) is int and step >= 0,
+        "best": best is None or (type(best) in (int, float) and math.isfinite(best)),
+        "scaler": isinstance(facts["scaler"], dict | None),
+        "watch": isinstance(facts["watch"], dict) and facts["watch"].keys() <= vars(Watch()).keys(),
+        "config": isinstance(facts["config"], str),
+        "ontology": _are(str, facts["ontology"]) and len(facts["ontology"]) == 2,
+        "mappings": _are(str, facts["mappings"]) and len(facts["mappings"]) > 0,
+        "optimizer_numbers": _are(dict, list(facts["optimizer_numbers"].values())),
+        "param_groups": _are(dict, groups) and all(_are(int, group["params"]) for group in groups),
+    }
+    wrong = [key for key, fits in fitting.items() if not fits]
+    if wrong:
+        raise TypeError(f"of another type: {', '.join(wrong)}")
+
+
+def _are(kind: type, items: object) -> bool:
+    """Say whether something is a list of items of a kind."""
+    return isinstance(items, list) and all(isinstance(item, kind) for item in items)
+
+
 def _assemble(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
+    _check_types(facts)
     state: dict[int, dict[str, Any]] = {
         int(index): dict(numbers) for index, numbers in facts["optimizer_numbers"].items()
     }
@@ -159,11 +195,12 @@ def _assemble(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
             index, _, key = rest.partition("/")
             state.setdefault(int(index), {})[key] = tensor
     return Checkpoint(
-        step=int(facts["step"]),
+        step=facts["step"],
         model=model,
         optimizer={"state": state, "param_groups": facts["param_groups"]},
         scaler=facts["scaler"],
         meter=tensors["meter"],
+        watch=facts["watch"],
         best=facts["best"],
         config=facts["config"],
         ontology=(facts["ontology"][0], facts["ontology"][1]),

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 
 import torch
 from torch import nn
@@ -17,7 +18,7 @@ def check_compiler(wanted: bool) -> None:
     """
     if not wanted or torch.cuda.is_available():
         return
-    command = os.environ.get("CXX") or "g++"
+    command = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")
     if shutil.which(command) is None:
         raise HarmonizeError(
             f"train.compile: the C++ compiler {command} is not installed; install it, name another "

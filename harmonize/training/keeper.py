@@ -8,17 +8,19 @@ import torch
 from accelerate import Accelerator
 from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.utils import broadcast_object_list
-from torch import nn
+from torch import Tensor, nn
 
 from harmonize.agreement import together
 from harmonize.config import RunConfig
-from harmonize.errors import HarmonizeError
+from harmonize.errors import HarmonizeError, printable
 from harmonize.sources import Sources
 from harmonize.training import rotation
+from harmonize.training.bad_numbers import check_weights
 from harmonize.training.checkpoint import Checkpoint, load, restore_model, save
 from harmonize.training.identity import check_same_config, check_same_run, describe_run
 from harmonize.training.output import CONFIG
-from harmonize.training.tracking import LossMeter, check_finite
+from harmonize.training.tracking import LossMeter
+from harmonize.training.watch import Watch
 
 
 @dataclass
@@ -32,6 +34,7 @@ class Keeper:
         model: the network, wrapped or not.
         optimizer: the optimizer.
         meter: the losses since the last line of metrics.
+        watch: what the run remembers of bad steps.
         unsaved: why the last checkpoint could not be written, in the main process.
     """
 
@@ -42,6 +45,7 @@ class Keeper:
     model: nn.Module
     optimizer: AcceleratedOptimizer
     meter: LossMeter
+    watch: Watch
     unsaved: HarmonizeError | None = None
 
     def network(self) -> nn.Module:
@@ -109,10 +113,15 @@ class Keeper:
         if self.accelerator.scaler is not None and state.scaler is not None:
             self.accelerator.scaler.load_state_dict(state.scaler)
         self.meter.restore(state.meter, self.accelerator)
+        self.watch.restore(state.watch)
 
     def _save(self, path: Path, step: int, best: float | None) -> bool:
         meter = self.meter.state(self.accelerator)
-        check_finite(meter.sum().item(), step)
+        states = self.optimizer.state_dict()["state"].values()
+        numbers = [
+            value for state in states for value in state.values() if isinstance(value, Tensor)
+        ]
+        check_weights([*self.network().parameters(), *numbers], step)
         failed = False
         with together() as shared:
             if self.accelerator.is_main_process:
@@ -132,7 +141,8 @@ class Keeper:
             )
             if self.config.train.on_failed_checkpoint == "stop":
                 raise failure from None
-            print(f"warning: {error}; {kept}; training goes on", file=sys.stderr)
+            warning = f"warning: {error}; {kept}; training goes on"
+            print(printable(warning), file=sys.stderr)
             if path.name != rotation.BEST:
                 self.unsaved = failure
             return False
@@ -148,6 +158,7 @@ class Keeper:
             optimizer=self.optimizer.state_dict(),
             scaler=None if scaler is None else scaler.state_dict(),
             meter=meter,
+            watch=self.watch.state(),
             best=best,
             **describe_run(self.config, self.sources),
         )

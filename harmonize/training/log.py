@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from harmonize.errors import HarmonizeError
+from harmonize.errors import HarmonizeError, printable
 from harmonize.whole_files import write_whole
 
 
@@ -26,17 +26,17 @@ class Log:
         Raises:
             HarmonizeError: it cannot be written, and the log is not patient.
         """
-        lines = self._waiting + json.dumps(line).encode() + b"\n"
+        warned = bool(self._waiting)
+        self._waiting += json.dumps(line).encode() + b"\n"
         try:
-            self._append(lines)
+            self._append_waiting()
         except OSError as error:
             if not self._patient:
+                self._waiting = b""
                 raise _unwritable(self._path, error) from None
-            if not self._waiting:
-                print(f"warning: {_unwritable(self._path, error)}; trying again", file=sys.stderr)
-            self._waiting = lines
-            return
-        self._waiting = b""
+            if not warned:
+                warning = f"warning: {_unwritable(self._path, error)}; trying again"
+                print(printable(warning), file=sys.stderr)
 
     def flush(self) -> None:
         """Make sure that the lines are on the disk, so that none is missing before a checkpoint.
@@ -45,6 +45,7 @@ class Log:
             HarmonizeError: the disk fails, and the log is not patient.
         """
         try:
+            self._append_waiting()
             with self._path.open("ab") as file:
                 os.fsync(file.fileno())
         except OSError as error:
@@ -79,12 +80,13 @@ class Log:
             raise _unwritable(self._path, error) from None
         return evaluated
 
-    def _append(self, lines: bytes) -> None:
-        """Add lines, all or none."""
+    def _append_waiting(self) -> None:
+        """Add the lines that wait, all or none."""
         size = self._path.stat().st_size if self._path.exists() else 0
         try:
             with self._path.open("ab") as file:
-                file.write(lines)
+                file.write(self._waiting)
+            self._waiting = b""
         except OSError:
             with contextlib.suppress(OSError):
                 os.truncate(self._path, size)

@@ -5,6 +5,7 @@ from pathlib import Path
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 
+from harmonize.agreement import together
 from harmonize.config import RunConfig
 from harmonize.errors import HarmonizeError
 from harmonize.strict_yaml import dump
@@ -26,17 +27,12 @@ def prepare_output(config: RunConfig, name: str, processes: PartialState) -> Pat
     Raises:
         HarmonizeError: the folder exists and is not to be resumed, or cannot be written.
     """
-    answer: list[str | None] = [None, None]  # the folder, what is wrong
-    if processes.is_main_process:
-        try:
-            answer[0] = str(_choose(config, name))
-        except HarmonizeError as error:
-            answer[1] = str(error)
-    broadcast_object_list(answer)
-    if answer[1] is not None:
-        raise HarmonizeError(answer[1])
-    assert answer[0] is not None
-    return Path(answer[0])
+    folder = [""]
+    with together():
+        if processes.is_main_process:
+            folder = [str(_choose(config, name))]
+    broadcast_object_list(folder)
+    return Path(folder[0])
 
 
 def _choose(config: RunConfig, name: str) -> Path:

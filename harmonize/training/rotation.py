@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from harmonize.errors import HarmonizeError
+from harmonize.errors import HarmonizeError, printable
 from harmonize.training.checkpoint import Checkpoint, load
 from harmonize.whole_files import part_of
 
@@ -39,7 +39,7 @@ def newest_whole(output: Path) -> tuple[Path, Checkpoint] | None:
         try:
             return path, load(path)
         except HarmonizeError as error:
-            print(f"warning: {error}", file=sys.stderr)
+            print(printable(f"warning: {error}"), file=sys.stderr)
             damaged.append(error)
     if damaged:
         raise damaged[0]
@@ -57,7 +57,8 @@ def best_so_far(output: Path, checkpoint: Checkpoint) -> float | None:
     try:
         best = load(path)
     except HarmonizeError as error:
-        print(f"warning: {error}; the best from here on takes its place", file=sys.stderr)
+        warning = f"warning: {error}; the best from here on takes its place"
+        print(printable(warning), file=sys.stderr)
         return None
     return best.best if best.step <= checkpoint.step else checkpoint.best
 

@@ -8,6 +8,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from harmonize.config import RunConfig
+from harmonize.data.bad_list import BadList
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.evaluation.evaluate import DatasetScores, evaluate
 from harmonize.evaluation.left_out import find_left_out
@@ -20,8 +21,12 @@ def score(
     sources: Sources,
     config: RunConfig,
     accelerator: Accelerator,
+    bad: BadList | None = None,
 ) -> list[DatasetScores]:
-    """Score a network on data sets; every process must call this, with the same weights."""
+    """Score a network on data sets; every process must call this, with the same weights.
+
+    Pictures that cannot be used are taken down in ``bad``, or end it if there is no such list.
+    """
     for buffer in model.buffers():  # batch norm's statistics are each process's own
         _broadcast(buffer)
     return [
@@ -34,6 +39,7 @@ def score(
             left_out=find_left_out(sources, dataset.spec),
             crop=config.evaluate.crop,
             workers=config.data.workers,
+            bad=bad,
         )
         for dataset in datasets
     ]

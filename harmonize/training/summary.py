@@ -1,11 +1,13 @@
-"""What a run says of itself before it starts."""
+"""What a run says of itself before it starts, and of what went wrong at its end."""
 
 from accelerate import Accelerator
 from torch import nn
 
 from harmonize.config import RunConfig
+from harmonize.data.bad_list import BadList
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.ontology import Ontology
+from harmonize.training.watch import Watch
 
 
 def summarize(
@@ -28,3 +30,11 @@ def summarize(
         f"{accelerator.num_processes} x {accelerator.device.type}, "
         f"steps {step} to {config.train.steps} of {config.data.batch_size} pictures"
     )
+
+
+def bad_news(watch: Watch, bad: BadList | None) -> list[str]:
+    """Return a line for each kind of thing that a run has skipped."""
+    lines = [] if bad is None else [bad.summary()]
+    if watch.skipped:
+        lines.append(f"skipped for bad numbers: {watch.skipped} steps")
+    return [f"\n{line}" for line in lines if line is not None]

@@ -1,7 +1,6 @@
 """What a run reports while it goes on: metrics.jsonl, a progress bar, experiment trackers."""
 
 import contextlib
-import math
 import sys
 import time
 from collections.abc import Iterator
@@ -175,6 +174,11 @@ class Tracker:
             tqdm.write(text, file=sys.stdout)
             sys.stdout.flush()
 
+    def warn(self, text: str | None) -> None:
+        """Print a warning, if there is one, without breaking the progress bar."""
+        if self._main and text is not None:
+            tqdm.write(text, file=sys.stderr)
+
     def close(self) -> None:
         """Finish the progress bar."""
         self._bar.close()
@@ -190,18 +194,6 @@ class Tracker:
             if self._main:
                 self._log.write(line)
                 self._accelerator.log(_flat(line), step=line["step"])
-
-
-def check_finite(loss: object, step: int) -> None:
-    """Make sure that a loss is a number.
-
-    Raises:
-        HarmonizeError: it is not.
-    """
-    if isinstance(loss, float) and not math.isfinite(loss):
-        raise HarmonizeError(
-            f"step {step}: the loss is {loss}, training has diverged; lower optim.lr"
-        )
 
 
 def _means(sums: Float[Tensor, " D1"], pixels: Float[Tensor, " D1"]) -> dict[str, Value]:

@@ -2,38 +2,41 @@
 
 import contextlib
 import dataclasses
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn, cast
+from typing import NoReturn
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import nn
 
 from harmonize.agreement import together
 from harmonize.commands import on_cuda, processes
 from harmonize.config import RunConfig
-from harmonize.data.cache import open_cache
-from harmonize.data.dataset import Batch, MixedSamples, SegmentationDataset, collate
-from harmonize.data.loading import load
-from harmonize.data.mixing import MixedOrder, StepSampler
+from harmonize.data.dataset import SegmentationDataset
+from harmonize.data.samples import Batch
 from harmonize.evaluation.evaluate import DatasetScores
 from harmonize.evaluation.results import report_results
-from harmonize.loss.hierarchical import HierarchicalLoss
-from harmonize.models.build import build_model, normalize
+from harmonize.loss.hierarchical import HierarchicalLoss, LossTerms
+from harmonize.models.build import build_model
 from harmonize.sources import Sources, open_datasets
-from harmonize.stopping import Stopped, signals_put_off, until_stopped
+from harmonize.stopping import Stopped, signals_put_off
+from harmonize.training.bad_numbers import Guard
 from harmonize.training.check import check_batch, check_run
 from harmonize.training.compilation import compile_network
 from harmonize.training.determinism import deterministic
+from harmonize.training.feed import Feed
 from harmonize.training.keeper import Keeper
 from harmonize.training.optimizer import build_optimizer, learning_rate
 from harmonize.training.output import EVALUATION, prepare_output, write_config
 from harmonize.training.precision import choose_precision
 from harmonize.training.scoring import mean_over, score
-from harmonize.training.summary import summarize
-from harmonize.training.tracking import LossMeter, Tracker, check_finite
+from harmonize.training.study import BadStep, keep_for_study, normalized
+from harmonize.training.summary import bad_news, summarize
+from harmonize.training.tracking import LossMeter, Tracker
+from harmonize.training.watch import Watch
 
 
 def train(config: RunConfig, *, name: str) -> Path:
@@ -99,14 +102,7 @@ class Trainer:
         self.step = 0
         self.best: float | None = None
         space = sources.target_space()
-        self.samples = MixedSamples(
-            trained,
-            self._order(),
-            space,
-            config=config.augment,
-            size=config.data.size,
-            cache=open_cache(config, trained, output, accelerator),
-        )
+        self.feed = Feed(config, sources, space, trained, scored, output, accelerator)
         options = dataclasses.asdict(config.loss)
         self.loss = HierarchicalLoss(space, **options).to(accelerator.device)
         torch.manual_seed(config.seed)
@@ -120,9 +116,12 @@ class Trainer:
         self.model, self.optimizer = accelerator.prepare(network, optimizer)
         self.names = [dataset.spec.name for dataset in trained]
         self.meter = LossMeter(self.names, sources.ontology.depth, accelerator.device)
+        self.watch = Watch()
         self.keeper = Keeper(
-            config, sources, output, accelerator, self.model, self.optimizer, self.meter
+            config, sources, output, accelerator, self.model, self.optimizer, self.meter, self.watch
         )
+        has_scaler = accelerator.scaler is not None
+        self.guard = Guard(self.keeper.network(), has_scaler=has_scaler)
         if config.train.resume:
             self.step, self.best = self.keeper.restore()
         self.saved = self.step
@@ -162,6 +161,7 @@ class Trainer:
                 report_results(results, self.output / EVALUATION)
         self.keeper.raise_unsaved()
         if accelerator.is_main_process:
+            print(*bad_news(self.watch, self.feed.bad), sep="\n", end="")
             print(f"\nThe run lies in {self.output}")
 
     def _stop(self, tracker: Tracker, stop: Stopped) -> NoReturn:
@@ -182,7 +182,7 @@ class Trainer:
         due = self.step > 0 and _due(self.step, config.evaluate_every)
         if due and not tracker.is_evaluated(self.step):
             results = self._evaluate(tracker)  # interrupted between saving and scoring
-        batches = self._batches()
+        batches = self.feed.batches(self.step)
         while self.step < config.steps:
             lr = self.train_step(batches)
             self.step += 1
@@ -190,7 +190,7 @@ class Trainer:
             finished = self.step == config.steps
             if finished or self.step % config.log_every == 0:
                 report = self.meter.take(self.accelerator)
-                check_finite(report["loss"], self.step)
+                tracker.warn(self.watch.add_loss(report["loss"], self.step))
                 tracker.train(self.step, report, lr=lr, batch_size=self.config.data.batch_size)
             if finished or _due(self.step, config.checkpoint_every):
                 self._save(tracker)
@@ -203,46 +203,54 @@ class Trainer:
 
         Raises:
             Stopped: a signal came before the step was begun, which then is not taken.
-            HarmonizeError: one of the processes cannot read its share.
+            HarmonizeError: one of the processes cannot read its share, or the loss or the gradient
+                is not finite; then the step is not taken.
         """
-        accelerator, device = self.accelerator, self.accelerator.device
-        with together() as shared:
-            parts = [next(batches).to(device) for _ in range(self.config.train.accumulate)]
-            shared.count = torch.stack([self.loss.count_labelled(p.codes) for p in parts]).sum()
-        labelled = cast("Tensor", shared.count).clamp(min=1)
+        accelerator = self.accelerator
+        parts, labelled = self.feed.take(batches, self.loss)
         # Gradients are averaged over the processes, but the loss is a mean over all their pixels.
-        scale = accelerator.num_processes / labelled
+        scale = accelerator.num_processes / labelled.clamp(min=1)
         lr = learning_rate(self.config.optim, self.step, self.config.train.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         seed = (self.config.seed, self.step, accelerator.process_index)
         torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))  # for dropout
+        self.guard.begin()
+        terms: list[LossTerms] = []
         for number, part in enumerate(parts):
             last = number == len(parts) - 1
             with contextlib.nullcontext() if last else accelerator.no_sync(self.model):
-                pictures = normalize(part.pictures).contiguous(memory_format=torch.channels_last)
-                terms = self.loss.terms(self.model(pictures), part.codes, scale=scale)
-                accelerator.backward(terms.loss)
-            self.meter.add(terms, part.datasets)
-        self.optimizer.step()
+                logits = self.model(normalized(part))
+                terms.append(self.loss.terms(logits, part.codes, scale=scale))
+                accelerator.backward(terms[-1].loss)
+        what = self.guard.problem(terms)
+        if what is None:
+            for part, its_terms in zip(parts, terms, strict=True):
+                self.meter.add(its_terms, part.datasets)
+            self.optimizer.step()
+            self.watch.in_a_row = 0
+        else:
+            self._refuse(what, parts, terms)
         self.optimizer.zero_grad()
         return lr
 
-    def _order(self) -> MixedOrder:
-        weights = [entry.weight for entry, _ in self.sources.trained if entry.train]
-        sizes = [len(dataset) for dataset in self.trained]
-        return MixedOrder(sizes, weights, seed=self.config.seed)
+    def _refuse(self, what: str, parts: list[Batch], terms: list[LossTerms]) -> None:
+        """Keep a bad step's samples, and end the run or go on without the step.
 
-    def _batches(self) -> Iterator[Batch]:
-        sampler = StepSampler(
-            start=self.step,
-            steps=self.config.train.steps,
-            batch_size=self.config.data.batch_size,
-            parts=self.config.train.accumulate,
-            rank=self.accelerator.process_index,
-            processes=self.accelerator.num_processes,
+        Raises:
+            HarmonizeError: the config says to stop, or too many steps in a row were bad.
+        """
+        self.guard.take_back()
+        bad = BadStep(
+            self.step + 1, what, self.keeper.network(), parts, self.feed.places(self.step), terms
         )
-        return until_stopped(load(self.samples, sampler, collate, workers=self.config.data.workers))
+        where = keep_for_study(
+            bad, self.feed.samples, self.sources.ontology.leaves, self.output, self.accelerator
+        )
+        self.guard.take_back()  # the logits were worked out once more
+        self.watch.refuse(bad.describe(), where, self.config.train.on_bad_numbers)
+        if self.accelerator.is_main_process:
+            print(f"warning: {bad.describe()}, and is skipped; {where}", file=sys.stderr)
 
     def _save(self, tracker: Tracker) -> None:
         with tracker.untimed():
@@ -257,7 +265,12 @@ class Trainer:
         """
         with tracker.untimed():
             results = score(
-                self.keeper.network(), self.scored, self.sources, self.config, self.accelerator
+                self.keeper.network(),
+                self.scored,
+                self.sources,
+                self.config,
+                self.accelerator,
+                self.feed.bad,
             )
             mean = mean_over(self.names, results)
             better = mean is not None and (self.best is None or mean > self.best)

@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from spoiled import mapping as _mapping
 
 from fuzz.limits import memory_limited, time_limited
 from fuzz.running import project
 from fuzz.targets import command
+from harmonize.commands import mistakes_shown
 from harmonize.data.pictures import picture_size, read_picture
-from harmonize.errors import HarmonizeError
+from harmonize.errors import HarmonizeError, printable
 from harmonize.ontology import Ontology
+from harmonize.spec import DatasetSpec
 from harmonize.strict_yaml import load_text, read_text
 from harmonize.targets import TargetSpace
 
@@ -65,7 +68,7 @@ def test_a_header_that_claims_60000_pixels_squared_is_refused_before_decoding() 
     header = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
     Path("huge.png").write_bytes(_png((b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 99))))
     for read in (picture_size, read_picture):
-        with pytest.raises(HarmonizeError, match=r"^huge.png: not a readable picture: Image size"):
+        with pytest.raises(HarmonizeError, match=r"^huge.png: says that it has 60000 x 60000"):
             read(Path("huge.png"))
 
 
@@ -76,3 +79,47 @@ def test_a_chunk_that_claims_four_gigabytes_is_refused() -> None:
     for read in (picture_size, read_picture):
         with pytest.raises(HarmonizeError, match=r"^long.png: not a readable picture: "):
             read(Path("long.png"))
+
+
+@pytest.mark.parametrize(
+    ("written", "wrong"),
+    [
+        (
+            '"le\\eft": 1',
+            r"fine.yaml:7:11: classes.le\x1bft: a name is made of characters",
+        ),
+        ('" ": 1', r"fine.yaml:7:11: classes. : a name is not empty, got ' '"),
+    ],
+)
+def test_class_names_that_cannot_be_seen_are_refused(written: str, wrong: str) -> None:
+    text = _mapping(classes=f"{{{written}}}")
+    with pytest.raises(HarmonizeError) as caught:
+        DatasetSpec.from_document(load_text(text, "fine.yaml"))
+    assert any(printable(problem).startswith(wrong) for problem in caught.value.problems)
+
+
+def test_a_range_that_would_fill_the_memory_is_refused() -> None:
+    text = _mapping(splits="{train: {range: [0, 99999999999]}}")
+    with pytest.raises(HarmonizeError, match="a range of more than 10000000 pictures"):
+        DatasetSpec.from_document(load_text(text, "fine.yaml"))
+
+
+@pytest.mark.parametrize("picture", ["/etc/{id}", "../{id}", "a/../../{id}"])
+def test_a_picture_path_that_leads_out_is_refused_before_any_file_is_listed(picture: str) -> None:
+    Path("fine.yaml").write_text(_mapping(picture=f'"{picture}"'))
+    command("check", "fine.yaml", "tiny.txt")
+    with pytest.raises(HarmonizeError, match=r"^fine.yaml:3:1: picture: .* leads out of the data"):
+        DatasetSpec.from_file("fine.yaml")
+
+
+def test_torchs_own_word_for_no_memory_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end, mistakes_shown():
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 GB")
+    assert end.value.code == 2
+    assert capsys.readouterr().err.startswith("error: out of memory; lower data.batch_size")
+
+
+def test_what_a_message_quotes_is_shown_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit), mistakes_shown():
+        raise HarmonizeError("a\x1b[2Jb.png: no such file\nerror: made up")
+    assert capsys.readouterr().err == "error: a\\x1b[2Jb.png: no such file\\nerror: made up\n"

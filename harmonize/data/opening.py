@@ -1,0 +1,130 @@
+"""Opening picture files: every failure names the file, and what is no single picture is refused."""
+
+import contextlib
+import struct
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+from PIL import Image, ImageFile
+
+from harmonize.errors import HarmonizeError
+
+MOST_PIXELS = 1 << 28
+"""Of a file that is read: 16384 x 16384, which take 0.8 GB of memory in colour."""
+# Pillow's own limit warns of pictures that are real, in lines of its own; ours is checked instead.
+Image.MAX_IMAGE_PIXELS = None
+
+_ORIENTATION = 0x0112
+_SUBFILE_TYPE = 254
+"""The TIFF tag whose lowest bit says that a page is another one made smaller, bit 2 a mask."""
+_FRAMES = ("GIF", "PNG", "WEBP", "AVIF")
+"""Formats of which further pictures are further moments; phones add small ones to a JPEG."""
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What shows a picture upright, by its EXIF orientation; 1 lies as it is stored."""
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[ImageFile.ImageFile]:
+    """Open a picture file; whatever Pillow raises meanwhile becomes one line that names the file.
+
+    Raises:
+        HarmonizeError: no picture, too large a one by its header, or several in one file.
+    """
+    try:
+        with Image.open(path) as picture:
+            _refuse_huge(picture, path)
+            _refuse_several(picture, path)
+            yield picture
+    except FileNotFoundError:
+        raise HarmonizeError(f"{path}: no such file") from None
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        NotImplementedError,
+        EOFError,
+        MemoryError,
+    ) as error:
+        if isinstance(error, HarmonizeError):
+            raise
+        raise HarmonizeError(f"{path}: not a readable picture: {str(error) or 'too big'}") from None
+
+
+def orientation(picture: Image.Image) -> int:
+    """Return how a picture is to be turned, a key of ``TURNS``, or 1; TIFF files turn themselves.
+
+    A tag that cannot be read says nothing.
+    """
+    if picture.format == "TIFF":
+        return 1
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            # That of PNG files would decode them.
+            found = Image.Image.getexif(picture).get(_ORIENTATION)
+    except (OSError, ValueError, SyntaxError, KeyError, TypeError, EOFError, struct.error):
+        return 1
+    return found if found in TURNS else 1
+
+
+def refuse_rescaled(picture: ImageFile.ImageFile, path: Path) -> None:
+    """Refuse a file whose stored numbers decoding would change."""
+    if _is_rescaled(picture):
+        raise HarmonizeError(
+            f"{path}: decoding would rescale its pixels to 8 bits; save it with 8 bits per "
+            "channel, or ids as a palette or one 16-bit channel"
+        )
+
+
+def _is_rescaled(picture: ImageFile.ImageFile) -> bool:
+    """Say whether decoding scales the stored numbers: grey below 8 bits, colours above."""
+    for tile in picture.tile:
+        stored = tile.args if isinstance(tile.args, tuple) else (tile.args,)
+        if tile.codec_name.startswith("ppm"):
+            return stored[-1] != (65535 if picture.mode == "I" else 255)
+        if picture.mode not in ("P", "1") and not picture.mode.startswith("I"):
+            return ";16" in str(stored[0]) or str(stored[0]).startswith("L;")
+    return False
+
+
+def _refuse_huge(picture: Image.Image, path: Path) -> None:
+    width, height = picture.size
+    if width * height > MOST_PIXELS:
+        raise HarmonizeError(
+            f"{path}: says that it has {width} x {height} pixels, more than the "
+            f"{MOST_PIXELS / 1e6:.0f} million that are read; cut it into smaller pictures"
+        )
+
+
+def _refuse_several(picture: ImageFile.ImageFile, path: Path) -> None:
+    """Refuse animations and stacks; a TIFF file may hold smaller versions of its picture."""
+    if picture.format == "TIFF":
+        try:
+            several = any(not _is_part(picture, page) for page in range(1, _number(picture)))
+            picture.seek(0)
+        except (TypeError, KeyError, IndexError, struct.error):
+            raise HarmonizeError(f"{path}: not a readable picture: a page is damaged") from None
+    else:
+        several = picture.format in _FRAMES and _number(picture) > 1
+    if several:
+        raise HarmonizeError(
+            f"{path}: holds {_number(picture)} pictures; save the one that the label is of alone"
+        )
+
+
+def _number(picture: ImageFile.ImageFile) -> int:
+    return int(getattr(picture, "n_frames", 1))
+
+
+def _is_part(picture: ImageFile.ImageFile, page: int) -> bool:
+    picture.seek(page)
+    kind = getattr(picture, "tag_v2", {}).get(_SUBFILE_TYPE, 0)
+    return isinstance(kind, int) and bool(kind & 0b101)

@@ -1,0 +1,169 @@
+"""The training samples of a run, by their position in its mixed order."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Integer, UInt8
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from harmonize.config import AugmentConfig
+from harmonize.data.bad_samples import BadSample, BadSampleError
+from harmonize.data.dataset import Pixels, SegmentationDataset
+from harmonize.data.mixing import Draw, MixedOrder
+from harmonize.data.transforms import Augmentation, augment, draw_augmentation
+from harmonize.targets import TargetSpace
+
+# Letters of shapes: S the side of a training crop, B samples of a batch.
+
+_MOST_IN_A_ROW = 16
+"""Bad pictures of a data set that one sample may meet; with so many the data set is not there."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch of training samples."""
+
+    pictures: UInt8[Tensor, "B 3 S S"]
+    codes: Integer[Tensor, "B S S"]
+    datasets: Integer[Tensor, " B"]
+    """The number of each sample's data set."""
+    skipped: tuple[BadSample, ...] = ()
+    """What others of these stand in for."""
+
+    def pin_memory(self) -> "Batch":
+        """Copy into page-locked memory, as the loader does for CUDA devices."""
+        return self._with(lambda tensor: tensor.pin_memory())
+
+    def to(self, device: torch.device) -> "Batch":
+        """Move to a device."""
+        return self._with(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def _with(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        return Batch(change(self.pictures), change(self.codes), change(self.datasets), self.skipped)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What stands at a position of a run: a picture, and how it is changed.
+
+    Attributes:
+        draw: which picture, and its augmentation's seed.
+        pixels: as read.
+        choices: what is done to it.
+        skipped: the bad ones that it stands in for.
+    """
+
+    draw: Draw
+    pixels: Pixels
+    choices: Augmentation
+    skipped: tuple[BadSample, ...] = ()
+
+
+class MixedSamples(Dataset[Batch]):
+    """The training samples of a run, by their position in its mixed order.
+
+    Each position gives a sample that depends on the files, the position and the run's seed alone,
+    whichever process reads it.
+
+    Attributes:
+        datasets: what is mixed.
+    """
+
+    def __init__(
+        self,
+        datasets: list[SegmentationDataset],
+        order: MixedOrder,
+        space: TargetSpace,
+        *,
+        config: AugmentConfig,
+        size: int,
+        cache: Callable[[int, int], Pixels | None] | None = None,
+        skip_bad: bool = False,
+    ) -> None:
+        """Prepare the samples.
+
+        Args:
+            datasets: what is mixed.
+            order: which picture stands at which position.
+            space: gives the codes.
+            config: how samples are changed.
+            size: the side S of the samples.
+            cache: gives a picture by its data set and number, or None if it does not have it.
+            skip_bad: take the next good picture in place of one that cannot be used.
+        """
+        self.datasets = datasets
+        self._order = order
+        self._config = config
+        self._size = size
+        self._least = least_side(config, size)
+        self._cache = cache
+        self._skip_bad = skip_bad
+        self._codes = [
+            space.class_codes(dataset.spec.name).astype(space.dtype) for dataset in datasets
+        ]
+        self._mirror = space.mirror
+
+    def __getitem__(self, position: int) -> Batch:
+        """Return the sample at a position of the run, as a batch of one.
+
+        Raises:
+            BadSampleError: it cannot be used, and such are not skipped.
+        """
+        found = self.find(position)
+        dataset = found.draw.dataset
+        picture, codes = augment(
+            found.pixels.picture,
+            found.pixels.classes,
+            found.choices,
+            size=self._size,
+            codes=self._codes[dataset],
+            mirror=self._mirror,
+        )
+        return Batch(picture[None], codes[None], torch.tensor([dataset]), found.skipped)
+
+    def find(self, position: int) -> Found:
+        """Read the picture at a position of the run; errors as for samples.
+
+        In place of a bad one comes the next of its data set's order that is good, under the same
+        seed: batches stay full, and depend on the files and the position alone.
+        """
+        skipped: list[BadSample] = []
+        while True:
+            draw = self._order.draw(position, later=len(skipped))
+            try:
+                pixels = self._pixels(draw.dataset, draw.picture)
+                break
+            except BadSampleError as error:
+                skipped.append(error.sample)
+                if not self._skip_bad or len(skipped) == self._most(draw.dataset):
+                    raise
+        height, width = pixels.classes.shape
+        rng = np.random.default_rng(draw.seed)
+        choices = draw_augmentation(rng, self._config, height=height, width=width)
+        return Found(draw, pixels, choices, tuple(skipped))
+
+    def _most(self, dataset: int) -> int:
+        """Return after how many bad pictures in a row none is looked for any more."""
+        return min(_MOST_IN_A_ROW, len(self.datasets[dataset]))
+
+    def _pixels(self, dataset: int, number: int) -> Pixels:
+        kept = None if self._cache is None else self._cache(dataset, number)
+        return self.datasets[dataset].pixels(number, least=self._least) if kept is None else kept
+
+
+def least_side(config: AugmentConfig, size: int) -> float:
+    """Return the shorter side that pictures need so that no crop is smaller than ``size``."""
+    return size / config.scale[0]
+
+
+def collate(samples: list[Batch]) -> Batch:
+    """Join samples into one batch."""
+    return Batch(
+        torch.cat([sample.pictures for sample in samples]),
+        torch.cat([sample.codes for sample in samples]),
+        torch.cat([sample.datasets for sample in samples]),
+        tuple(bad for sample in samples for bad in sample.skipped),
+    )

@@ -1,0 +1,129 @@
+"""Pictures of answers: as ids with a palette, and laid over the picture that was answered."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool, Integer, UInt8
+from numpy import ndarray
+from PIL import Image, ImageDraw, ImageFont
+
+from harmonize.inference.palette import BACKGROUND
+from harmonize.inference.words import Word, Words
+
+# Letters of shapes: H x W pixels.
+
+_TINT = 150
+"""How much of 256 the colour of an answer has over the picture's grey."""
+_STRIP = 256
+"""Rows that are drawn together, for memory."""
+_PALETTE_IDS = 256
+_INK, _PAPER = (235, 235, 235), (24, 24, 24)
+_LONGEST_SIDE = 16384
+"""Pixels of an overlay; JPEG has a limit, and viewers have lower ones."""
+_CLEAR_SIDE = 512
+"""Pixels of the longer side that smaller pictures are enlarged to, by a whole number."""
+
+
+def draw_answer(answer: Integer[ndarray, "H W"], words: Words) -> Image.Image:
+    """Draw what stands for each pixel's word.
+
+    Colours give an RGB picture (RGBA where any is four numbers); ids up to 255 a palette picture of
+    8 bits, larger ones 16 bits of grey.
+    """
+    values = np.array([word.value for word in words.words], dtype=np.int64)
+    answered = words.masks.any(1)
+    highest = values[answered].max()
+    if words.rgb:
+        parts = np.stack([values >> shift & 255 for shift in (16, 8, 0, 24)], axis=1)
+        parts = parts if values.max() > 0xFFFFFF else parts[:, :3]
+        return Image.fromarray(parts.astype(np.uint8)[answer])
+    if highest >= _PALETTE_IDS:
+        return Image.fromarray(values.astype(np.uint16)[answer])
+    picture = Image.fromarray(values.astype(np.uint8)[answer])
+    palette = np.zeros((_PALETTE_IDS, 3), dtype=np.uint8)  # of full length, so of 8 bits
+    colors = np.array([word.color for word in words.words], dtype=np.uint8)
+    palette[values[answered]] = colors[answered]
+    picture.putpalette(palette.tobytes())
+    return picture
+
+
+def draw_overlay(
+    picture: Image.Image, answer: Integer[ndarray, "H W"], words: Words
+) -> Image.Image:
+    """Tint a picture by its answers, outline them, and list them beside it, largest first."""
+    scale = min(_LONGEST_SIDE / max(picture.size), 1.0)
+    if max(picture.size) < _CLEAR_SIDE:
+        scale = float(-(-_CLEAR_SIDE // max(picture.size)))
+    if scale != 1:
+        size = tuple(max(round(side * scale), 1) for side in picture.size)
+        picture = picture.resize((size[0], size[1]), Image.Resampling.BOX)
+        answer = np.asarray(_as_image(answer).resize(picture.size, Image.Resampling.NEAREST))
+    tinted = _tint(picture, answer, words.words)
+    counts = np.bincount(answer.ravel(), minlength=len(words.words))
+    present = sorted(counts.nonzero()[0].tolist(), key=lambda number: -int(counts[number]))
+    listed = [(words.words[n], 100 * int(counts[n]) / answer.size) for n in present]
+    panel = draw_list(listed, height=picture.height, longest=picture.size[0])
+    whole = Image.new("RGB", (picture.width + panel.width, picture.height), _PAPER)
+    whole.paste(Image.fromarray(tinted), (0, 0))
+    whole.paste(panel, (picture.width, 0))
+    return whole
+
+
+def draw_list(listed: Sequence[tuple[Word, float]], *, height: int, longest: int) -> Image.Image:
+    """Draw colours, names and percentages in a column; what does not fit is counted."""
+    size = max(min(max(height, longest) // 45, height // 8), 9)
+    line = round(1.5 * size)
+    room = max((height - size) // line, 1)
+    shown = listed if len(listed) <= room else listed[: room - 1]
+    texts = [f"{word.name}  {_percent(share)}" for word, share in shown]
+    if len(shown) < len(listed):
+        texts.append(f"and {len(listed) - len(shown)} more")
+    font = ImageFont.load_default(size)
+    width = max(round(font.getlength(text)) for text in texts) + 3 * line
+    panel = Image.new("RGB", (width, height), _PAPER)
+    pen = ImageDraw.Draw(panel)
+    for number, text in enumerate(texts):
+        top = size // 2 + number * line
+        if number < len(shown):
+            box = (line // 2, top + line // 6, line // 2 + size, top + line // 6 + size)
+            pen.rectangle(box, fill=shown[number][0].color, outline=_INK)
+        pen.text((line // 2 + round(1.6 * size), top), text, fill=_INK, font=font)
+    return panel
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0f} %" if share >= 9.95 else f"{share:.1f} %" if share >= 0.05 else "< 0.1 %"
+
+
+def _tint(
+    picture: Image.Image, answer: Integer[ndarray, "H W"], words: Sequence[Word]
+) -> UInt8[ndarray, "H W 3"]:
+    """Mix each pixel's brightness with the colour of its answer; edges are black."""
+    pixels = np.asarray(picture)
+    colors = np.array([word.color for word in words], dtype=np.uint16)
+    plain = np.array([BACKGROUND in word.nodes for word in words])
+    thickness = max(min(picture.size) // 400, 1)
+    drawn = np.empty_like(pixels)
+    for first in range(0, len(pixels), _STRIP):
+        here = slice(first, first + _STRIP)
+        part = pixels[here].astype(np.uint16)
+        grey = (77 * part[..., :1] + 151 * part[..., 1:2] + 28 * part[..., 2:]) >> 8
+        mixed = (colors[answer[here]] * _TINT + grey * (256 - _TINT)) >> 8
+        drawn[here] = np.where(plain[answer[here]][..., None], part, mixed)
+        around = slice(first, first + _STRIP + thickness)
+        edge = _edges(answer[around], thickness)[: drawn[here].shape[0]]
+        drawn[here][edge] = _PAPER
+    return drawn
+
+
+def _edges(answer: Integer[ndarray, "H W"], thickness: int) -> Bool[ndarray, "H W"]:
+    """Mark the pixels whose answer is not that of a pixel right of or below them."""
+    edge = np.zeros(answer.shape, dtype=bool)
+    for step in range(1, thickness + 1):
+        edge[:-step] |= answer[:-step] != answer[step:]
+        edge[:, :-step] |= answer[:, :-step] != answer[:, step:]
+    return edge
+
+
+def _as_image(answer: Integer[ndarray, "H W"]) -> Image.Image:
+    return Image.fromarray(answer.astype(np.int32))

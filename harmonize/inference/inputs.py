@@ -1,0 +1,93 @@
+"""Which pictures are meant, and under which names their answers are written."""
+
+import glob
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harmonize.errors import HarmonizeError, raise_all
+
+PICTURES = (
+    *(".jpg", ".jpeg", ".jfif", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".jp2"),
+    *(".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".avif"),
+)
+"""What the names of pictures end with in folders and patterns; a file that is named may be any."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A picture to be answered.
+
+    Attributes:
+        path: the file.
+        name: of its answer in the output folder, without an ending.
+    """
+
+    path: Path
+    name: Path
+
+
+def find_pictures(words: Sequence[str], output: Path) -> list[Wanted]:
+    """Find the pictures that files, folders and patterns name, each once, in the order given.
+
+    The pictures of a folder, all folders in it included, keep their place below it, and those of a
+    pattern their place below its last folder without a wildcard. What lies in the output folder is
+    no picture to be answered, unless it is named itself.
+
+    Raises:
+        HarmonizeError: a word that names no picture, or two pictures whose answers would have one
+            name.
+    """
+    problems: list[str] = []
+    found: dict[Path, Wanted] = {}
+    for word in words:
+        try:
+            for wanted in _named_by(word, output.absolute()):
+                found.setdefault(Path(os.path.abspath(wanted.path)), wanted)  # noqa: PTH100
+        except HarmonizeError as error:
+            problems += error.problems
+    owner: dict[str, Wanted] = {}
+    for wanted in found.values():
+        other = owner.setdefault(str(wanted.name), wanted)
+        if other is not wanted:
+            problems.append(
+                f"{wanted.path}: its answer would be written over that of {other.path}; name the "
+                "folder above them, quote a pattern, or write to two folders"
+            )
+    raise_all(problems)
+    return list(found.values())
+
+
+def _named_by(word: str, output: Path) -> Iterator[Wanted]:
+    path = Path(os.path.expanduser(word))  # noqa: PTH111  leaves an unknown ~user alone
+    if path.is_file():
+        yield Wanted(path, Path(path.stem))
+        return
+    if path.is_dir():
+        base = path
+        if path.absolute().is_relative_to(output):
+            raise HarmonizeError(
+                f"--output {output}: holds the pictures of {path}; choose a folder apart from them"
+            )
+        files = sorted(path.rglob("*"))
+    elif glob.has_magic(str(path)):
+        parts = path.parts
+        plain = next(number for number, part in enumerate(parts) if glob.has_magic(part))
+        base = Path(*parts[:plain])
+        files = sorted(base.glob(str(Path(*parts[plain:]))))
+    else:
+        raise HarmonizeError(f"{word}: no such picture or folder")
+    chosen = list(_pictures(files, base, output))
+    if not chosen:
+        raise HarmonizeError(f"{word}: holds no pictures; known are {', '.join(PICTURES)}")
+    yield from (Wanted(file, file.relative_to(base).with_suffix("")) for file in chosen)
+
+
+def _pictures(files: Iterable[Path], base: Path, output: Path) -> Iterator[Path]:
+    """Pick the pictures that are neither hidden nor below the output folder."""
+    for file in files:
+        hidden = any(part.startswith(".") for part in file.relative_to(base).parts)
+        apart = not file.absolute().is_relative_to(output)
+        if file.suffix.lower() in PICTURES and not hidden and apart and file.is_file():
+            yield file

@@ -1,0 +1,85 @@
+"""Which leaves a run's labels tell apart, and so which of them can be answers of their own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool
+from numpy import ndarray
+
+from harmonize.answers import class_leaves
+from harmonize.ontology import Ontology
+from harmonize.sources import Sources
+
+# Letters of shapes: K leaves.
+
+
+@dataclass(frozen=True)
+class Told:
+    """What labels say of the leaves.
+
+    Attributes:
+        twins: sets of leaves, in file order, each leaf of which stands in the same trained classes
+            as the others of its set, and no leaf outside it. So labels tell the sets apart, and
+            nothing tells apart the leaves of one.
+        untaught: leaves that no trained class has.
+    """
+
+    twins: tuple[tuple[str, ...], ...]
+    untaught: tuple[str, ...]
+
+
+def told_apart(sources: Sources) -> Told:
+    """Say what the labels of a run's trained data sets tell apart."""
+    ontology = sources.ontology
+    trained = [class_leaves(ontology, spec) for spec in sources.target_space().specs]
+    classes = np.stack([mask for masks in trained for mask in masks.values()])
+    sets: dict[bytes, list[str]] = {}
+    untaught: list[str] = []
+    for leaf, column in zip(ontology.leaves, classes.T, strict=True):
+        if column.any():
+            sets.setdefault(column.tobytes(), []).append(leaf)
+        else:
+            untaught.append(leaf)
+    return Told(tuple(map(tuple, sets.values())), tuple(untaught))
+
+
+def own_leaves(ontology: Ontology, told: Told, node: str) -> Bool[ndarray, " K"]:
+    """Return the leaves below a node that labels tell from all that is not below it."""
+    mask = ontology.leaf_mask(node)
+    taught = [ontology.leaf_mask(twins) for twins in told.twins]
+    inside = [one for one in taught if not (one & ~mask).any()]
+    return np.any([np.zeros_like(mask), *inside], axis=0)
+
+
+def split_by_groups(
+    ontology: Ontology, told: Told, groups: Sequence[str]
+) -> list[tuple[tuple[str, ...], Bool[ndarray, " K"]]]:
+    """Return the answers that groups of leaves, which make up the tree, allow.
+
+    A group is an answer with those of its leaves that no other group's are twins of; twins in
+    several groups are an answer of their own. Untaught leaves are in none.
+
+    Returns:
+        The nodes that name each answer, and its leaves; in file order of their first leaves.
+    """
+    taught = [ontology.leaf_mask(twins) for twins in told.twins]
+    answers: list[tuple[tuple[str, ...], Bool[ndarray, " K"]]] = []
+    for node in groups:
+        mask = own_leaves(ontology, told, node)
+        if mask.any():
+            answers.append(((node,), mask))
+    answers += [
+        (ontology.describe(one), one)
+        for one in taught
+        if not any(not (one & ~ontology.leaf_mask(node)).any() for node in groups)
+    ]
+    return sorted(answers, key=lambda answer: int(answer[1].argmax()))
+
+
+def common_depth(ontology: Ontology, leaves: Sequence[str]) -> int:
+    """Return the depth right below the lowest node that has all of some leaves."""
+    masks = {node: ontology.leaf_mask(node) for node in ontology.nodes}
+    wanted = ontology.leaf_mask(leaves)
+    above = [node for node, mask in masks.items() if not (wanted & ~mask).any()]
+    return 1 + max((ontology.depth_of(node) for node in above), default=0)

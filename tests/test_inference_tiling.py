@@ -1,0 +1,108 @@
+"""Tiles, their blending, and logits scaled strip by strip."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from harmonize.inference import tiling
+from harmonize.inference.tiling import LEAST_TILE, MARGIN, OVERLAP, RAMP, bands, cut, strips
+from harmonize.models.unet import UNet
+
+
+def whole(found: list[tuple[int, Tensor]]) -> Tensor:
+    """Join bands, each without the row that it repeats."""
+    return torch.cat([band[:, bool(top) :] for top, band in found], dim=1)
+
+
+@pytest.fixture(scope="module")
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return UNet(5, 8).eval()
+
+
+@pytest.mark.parametrize("length", [1, 319, 320, 321, 512, 640, 1000, 1001])
+@pytest.mark.parametrize("tile", [LEAST_TILE, 352, 500])
+def test_the_used_parts_of_tiles_cover_an_axis_and_overlap_by_the_ramp(
+    length: int, tile: int
+) -> None:
+    spans = cut(length, tile)
+    assert spans[0].first == 0
+    assert spans[-1].last == spans[-1].stop == length
+    for before, after in pairwise(spans):
+        assert before.last - after.first == RAMP
+        assert before.stop - before.last == MARGIN == after.first - after.start
+        assert after.start % tiling.GRID == 0
+    assert all(0 < span.stop - span.start <= tile for span in spans)
+
+
+@pytest.mark.parametrize("shape", [(600, 380), (380, 600), (450, 420)])
+def test_tiles_and_the_whole_picture_give_the_same_logits(
+    network: nn.Module, shape: tuple[int, int]
+) -> None:
+    picture = torch.rand(3, *shape)
+    with torch.inference_mode():
+        expected = network(picture[None])[0].log_softmax(0)
+        given: list[tuple[int, int]] = []
+
+        def run(part: Tensor) -> Tensor:
+            given.append((part.shape[1], part.shape[2]))
+            return network(part[None])[0]
+
+        found = whole(list(bands(run, picture, 384)))
+    assert len(given) > 1
+    assert found.shape == expected.shape
+    torch.testing.assert_close(found, expected, atol=2e-4, rtol=1e-4)
+
+
+def test_a_small_picture_goes_through_the_network_as_it_is() -> None:
+    picture = torch.rand(3, 320, 320)
+    ((top, band),) = bands(lambda part: part * 7, picture, 320)
+    assert top == 0
+    assert torch.equal(band, picture * 7)
+
+
+def test_tiles_that_disagree_fade_into_each_other() -> None:
+    seen: list[float] = []
+
+    def run(part: Tensor) -> Tensor:
+        seen.append(0.9 if len(seen) % 2 else 0.1)  # the probability of the first of two leaves
+        p = torch.full((1, *part.shape[1:]), seen[-1])
+        return torch.cat([p, 1 - p]).log() + 5
+
+    found = whole(list(bands(run, torch.rand(3, 4000, 30), 320))).exp()
+    assert torch.allclose(found.sum(0), torch.ones(()))
+    steps = found[0, 1:] - found[0, :-1]
+    assert len(seen) > 2
+    assert steps.abs().max() < 1.01 * 0.8 / RAMP
+    assert found[0].max() == pytest.approx(0.9)
+    assert found[0].min() == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("full", [(700, 40), (1001, 93), (333, 17), (1, 1)])
+def test_strips_are_the_logits_scaled_in_one_go(
+    full: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiling, "_STRIP", {"cpu": 4 * 50 * 3, "cuda": 1})
+    picture = torch.rand(4, 700, 40)
+    cuts = [(0, picture[:, :100]), (99, picture[:, 99:101]), (100, picture[:, 100:])]
+    found = list(strips(iter(cuts), 700, full))
+    assert [first for first, _ in found] == torch.tensor(
+        [0, *(strip.shape[1] for _, strip in found[:-1])]
+    ).cumsum(0).tolist()
+    joined = torch.cat([strip for _, strip in found], dim=1)
+    expected = nn.functional.interpolate(picture[None], size=full, mode="bilinear")[0]
+    torch.testing.assert_close(joined, expected, atol=1e-5, rtol=0)
+
+
+def test_the_margin_is_beyond_the_reach_of_the_unet() -> None:
+    network = UNet(2, 8).double().eval()
+    assert MARGIN * 2 + RAMP == OVERLAP
+    for row in (240, 255):
+        picture = torch.rand(1, 3, 496, 16, dtype=torch.double, requires_grad=True)
+        network(picture)[0, :, row, 8].sum().backward()
+        assert picture.grad is not None
+        rows = picture.grad.abs().sum((0, 1, 3)).nonzero().flatten()
+        assert 80 < row - int(rows.min()) < MARGIN
+        assert int(rows.max()) - row < MARGIN
