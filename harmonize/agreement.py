@@ -20,7 +20,7 @@ class Shared:
 
     Attributes:
         count: this process's own; afterwards that of all.
-        news: the things of which the others do not know; afterwards those of all.
+        news: what happened to this process alone, such as a sample that is bad; afterwards to all.
     """
 
     count: Int[Tensor, ""] | None = None
@@ -66,8 +66,8 @@ def _agree(shared: Shared, trouble: Exception | None) -> None:
     flags[2] = trouble is not None
     torch.distributed.all_reduce(flags)
     shared.count = flags[0]
-    shared.news, failed = flags[1:].tolist()
-    if not failed:
+    shared.news, num_failed = flags[1:].tolist()
+    if not num_failed:
         return
     told: list[tuple[bool, tuple[str, ...], int | None]] = gather_object([_told(trouble)])
     if trouble is not None and not isinstance(trouble, Stopped):

@@ -16,9 +16,15 @@ def part_of(path: Path) -> Path:
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file, whole or not at all, onto the disk; one that is there stays until then.
 
+    A link is followed. What is no file, such as ``/dev/stdout``, is written to as it is.
+
     Raises:
         OSError: it cannot be written, or does not read back as what was written.
     """
+    if path.is_relative_to("/dev") or (path.exists() and not path.is_file()):
+        path.write_bytes(data)
+        return
+    path = path.resolve()
     aside = part_of(path)
     try:
         with aside.open("wb") as file:

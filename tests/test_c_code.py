@@ -73,6 +73,27 @@ def test_a_cache_that_cannot_be_written_is_replaced_by_a_folder_of_the_process(
     assert os.access(c_code.cache_folder(), os.W_OK)
 
 
+def test_what_cannot_be_loaded_or_kept_is_told(
+    cache: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compile_garbage(_: object, __: object, path: Path) -> None:
+        path.write_bytes(b"no program")
+
+    monkeypatch.setattr(c_code, "_compile", compile_garbage)
+    with pytest.raises(
+        HarmonizeError, match=r"answer\.c cannot be compiled and used there: .*so: "
+    ):
+        ask(source, 42)
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(c_code, "_compile", fail)
+    wrong = rf"^{cache}: answer\.c cannot be .* No space left on device; name another folder by XDG"
+    with pytest.raises(HarmonizeError, match=wrong):
+        ask(source, 42)
+
+
 @pytest.mark.usefixtures("cache")
 def test_a_missing_compiler_is_named(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -87,6 +108,6 @@ def test_a_missing_compiler_is_named(
 
 def test_a_compiler_that_fails_is_quoted(cache: Path, source: Path) -> None:
     source.write_text("int answer(void) { return missing; }")
-    with pytest.raises(HarmonizeError, match=r"answer\.c: cc cannot compile it: .*answer"):
+    with pytest.raises(HarmonizeError, match=r"answer\.c: cc cannot compile it: .*missing"):
         ask(source, 42)
     assert list(cache.iterdir()) == []

@@ -92,6 +92,7 @@ def test_resuming_never_falls_back_to_the_demo(
         (KeyboardInterrupt(), 130, "interrupted"),
         (MemoryError(), 2, "error: out of memory; lower data.batch_size"),
         (OSError(28, "No space left on device", "x/y"), 2, "error: x/y: No space left on device"),
+        (OSError("cannot identify it"), 2, "error: file system: cannot identify it"),
         (HarmonizeError("a: wrong", "b: wrong"), 2, "error: a: wrong\nerror: b: wrong"),
     ],
 )

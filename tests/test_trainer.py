@@ -357,15 +357,10 @@ def test_a_set_that_is_not_trained_on_is_scored(project: Path) -> None:
     values["evaluate_also"] = [{"spec": str(project / "coarse.yaml"), "evaluate": "val"}]
     values["datasets"] = values["datasets"][:1]
     (project / "run.yaml").write_text(dump(values))
-    run = train(tiny_config_file(project / "run.yaml"), name="tiny")
+    run = train(RunConfig.from_file(project / "run.yaml"), name="tiny")
     scored = json.loads((run / "evaluation.json").read_text())["datasets"]
     assert list(scored) == ["fine", "coarse"]
     assert list(scored["coarse"]["iou"]) == ["background", "thing"]
-
-
-def tiny_config_file(path: Path) -> RunConfig:
-
-    return RunConfig.from_file(path)
 
 
 def test_schedules_start_and_end_where_they_should() -> None:

@@ -4,7 +4,6 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from accelerate import Accelerator
 from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.utils import broadcast_object_list
@@ -122,12 +121,10 @@ class Keeper:
             value for state in states for value in state.values() if isinstance(value, Tensor)
         ]
         check_weights([*self.network().parameters(), *numbers], step)
-        failed = False
         with together() as shared:
             if self.accelerator.is_main_process:
-                failed = not self._write(path, self._state(step, best, meter))
-            shared.count = torch.tensor(int(failed))
-        return not shared.count
+                shared.news = int(not self._write(path, self._state(step, best, meter)))
+        return not shared.news
 
     def _write(self, path: Path, state: Checkpoint) -> bool:
         try:
@@ -150,7 +147,7 @@ class Keeper:
             self.unsaved = None
         return True
 
-    def _state(self, step: int, best: float | None, meter: torch.Tensor) -> Checkpoint:
+    def _state(self, step: int, best: float | None, meter: Tensor) -> Checkpoint:
         scaler = self.accelerator.scaler
         return Checkpoint(
             step=step,
