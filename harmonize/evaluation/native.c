@@ -2,7 +2,9 @@
    of each pixel and counts it. Only two rows of the logits are ever copied.
 
    Letters: C classes, h x w pixels of the logits, H x W of the label. N slots hold the leaves of
-   the classes, in the order of the classes.
+   the classes. Where every class is one leaf, they are in the order of the classes. Otherwise they
+   are V blocks of R vectors, and a class has lanes of its own: its leaves lie in those lanes of a
+   block, so that adding up the block's vectors, and then the lanes, sums each class.
    Compiled with BFLOAT16 = 0 (float) or 1. */
 
 #include <stdint.h>
@@ -36,12 +38,18 @@ typedef struct {
     int64_t height, width; /* h, w */
     const void *classes;   /* H x W, of class_bytes each */
     int64_t class_bytes, label_height, label_width;
-    int64_t slots;         /* N, a multiple of LANES */
-    const int32_t *leaf;   /* the logit of each slot; those at the end have none and never win */
+    int64_t slots;         /* N, at least LANES */
+    int64_t filled;        /* the slots that hold a leaf; the others never win */
+    const int32_t *slot;   /* of each that is filled */
+    const int32_t *leaf;   /* the logit of each that is filled */
     const int32_t *owner;  /* N: the class of each slot */
+    int64_t direct;        /* the logits of a pixel are the slots as they lie */
     int64_t single;        /* every class is one leaf */
+    int64_t blocks, depth; /* V, R */
     int64_t num_classes;   /* C */
-    const int32_t *begin;  /* C + 1: the first slot of each class, which may have none */
+    const uint8_t *scored; /* C: whether a class has leaves */
+    int64_t further;       /* the lanes of classes that have several, beside their first */
+    const int32_t *first_lane, *further_lane;
     float lead;            /* a leaf so far above all leaves of other classes wins for its own */
     int64_t *counts;       /* C x C: truth, prediction */
 } Picture;
@@ -55,9 +63,10 @@ typedef struct {
 /* Two rows of the logits, the odd and the even one, and memory for one pixel. */
 typedef struct {
     int64_t number[2];
-    float *row[2];        /* w x N: the slots of each pixel */
-    int32_t *sure[2];     /* the slot that wins each pixel for its class, UNSURE or UNKNOWN */
-    float *value;         /* N */
+    float *copy[2];       /* K logits beside each other, where they do not lie so already */
+    const float *row[2];  /* those, or the picture's own */
+    int32_t *sure[2];     /* the leaf that wins each pixel for its class, UNSURE or UNKNOWN */
+    float *value, *sum;   /* N and V * LANES */
     Place *column;        /* of each of the label's columns */
 } Rows;
 
@@ -89,14 +98,19 @@ static inline floats exponential(floats x) {
     return (floats)((x > -87.0f) & (ints)y);
 }
 
-/* Return the first of n values that none exceeds. */
+/* Where the next vector begins; the last one overlaps. */
+static inline int64_t following(int64_t start, int64_t n) {
+    return start + 2 * LANES > n && start + LANES < n ? n - LANES : start + LANES;
+}
+
+/* Return the first of n >= LANES values that none exceeds. */
 static inline int32_t largest(const float *value, int64_t n) {
     floats top, next;
     ints number, at;
     for (int l = 0; l < LANES; l++) number[l] = l;
     at = number;
     memcpy(&top, value, sizeof top);
-    for (int64_t i = LANES; i < n; i += LANES) {
+    for (int64_t i = following(0, n); i < n; i = following(i, n)) {
         memcpy(&next, value + i, sizeof next);
         ints better = next > top;
         at = (better & (number + (int32_t)i)) | (~better & at);
@@ -118,7 +132,7 @@ static inline int is_sure(const Picture *p, const float *value, int32_t largest)
     float limit = value[largest] - p->lead;
     ints rivals = {0}, owner;
     floats next;
-    for (int64_t i = 0; i < p->slots; i += LANES) {
+    for (int64_t i = 0; i < p->slots; i = following(i, p->slots)) {
         memcpy(&owner, p->owner + i, sizeof owner);
         memcpy(&next, value + i, sizeof next);
         rivals |= (owner != own) & ~(next < limit);
@@ -127,22 +141,22 @@ static inline int is_sure(const Picture *p, const float *value, int32_t largest)
     return !any;
 }
 
-/* Return the first class with the largest sum of probabilities; the values are lost. */
-static int32_t best_class(const Picture *p, float *value, float top) {
-    floats next;
-    for (int64_t i = 0; i < p->slots; i += LANES) {
-        memcpy(&next, value + i, sizeof next);
-        next = exponential(next - top);
-        memcpy(value + i, &next, sizeof next);
+/* Return the first class with the largest sum of probabilities. */
+static int32_t best_class(const Picture *p, const float *value, float *sum, float top) {
+    for (int64_t block = 0; block < p->blocks; block++) {
+        floats total = {0}, next;
+        for (int64_t i = 0; i < p->depth; i++, value += LANES) {
+            memcpy(&next, value, sizeof next);
+            total += exponential(next - top);
+        }
+        memcpy(sum + block * LANES, &total, sizeof total);
     }
-    int32_t best = p->owner[0];
-    float most = 0;
-    for (int32_t c = 0; c < p->num_classes; c++) {
-        float sum = 0;
-        for (int32_t i = p->begin[c]; i < p->begin[c + 1]; i++) sum += value[i];
-        if (sum > most) most = sum, best = c;
+    for (int64_t i = 0; i < p->further; i++) {
+        sum[p->first_lane[i]] += sum[p->further_lane[i]];
+        sum[p->further_lane[i]] = 0;
     }
-    return best;
+    int32_t lane = largest(sum, p->blocks * LANES);
+    return p->owner[lane / LANES * p->depth * LANES + lane % LANES];
 }
 
 static inline int64_t class_at(const Picture *p, int64_t at) {
@@ -154,27 +168,43 @@ static inline int64_t class_at(const Picture *p, int64_t at) {
     }
 }
 
+/* Fill the slots of a row's pixels, whose leaves lie beside each other. */
+static void copy_pixels(const logit_t *restrict from, int64_t width, int64_t stride, int64_t slots,
+                        int64_t filled, const int32_t *restrict leaf, const int32_t *restrict slot,
+                        float *restrict into) {
+    for (int64_t x = 0; x < width; x++, from += stride, into += slots)
+        for (int64_t i = 0; i < filled; i++) {
+            into[slot[i]] = from_logit(from[leaf[i]]);
+            __asm__ volatile("" ::: "memory"); /* one by one: the CPU's own scattering is slow */
+        }
+}
+
+/* The same where a leaf's pixels lie beside each other; a few at a time stay in the cache. */
+static void copy_leaves(const logit_t *from, const Picture *p, float *into) {
+    for (int64_t start = 0; start < p->width; start += LANES) {
+        int64_t end = start + LANES < p->width ? start + LANES : p->width;
+        for (int64_t i = 0; i < p->filled; i++) {
+            const logit_t *leaf = from + p->leaf[i] * p->leaf_stride;
+            for (int64_t x = start; x < end; x++)
+                into[x * p->slots + p->slot[i]] = from_logit(leaf[x * p->column_stride]);
+        }
+    }
+}
+
 /* Make a row of the logits one of the two; return which. */
 static int need_row(const Picture *p, Rows *r, int64_t number) {
     int which = (int)(number & 1);
     if (r->number[which] == number) return which;
+    const logit_t *source = p->logits + number * p->row_stride;
+    float *copy = r->copy[which];
     r->number[which] = number;
-    int32_t filled = p->begin[p->num_classes];
-    for (int64_t start = 0; start < p->width; start += LANES) { /* so many stay in the cache */
-        int64_t end = start + LANES < p->width ? start + LANES : p->width;
-        const logit_t *from = p->logits + number * p->row_stride;
-        float *into = r->row[which];
-        if (p->leaf_stride == 1)
-            for (int64_t x = start; x < end; x++)
-                for (int32_t i = 0; i < filled; i++)
-                    into[x * p->slots + i] = from_logit(from[x * p->column_stride + p->leaf[i]]);
-        else
-            for (int32_t i = 0; i < filled; i++)
-                for (int64_t x = start; x < end; x++)
-                    into[x * p->slots + i] =
-                        from_logit(from[x * p->column_stride + p->leaf[i] * p->leaf_stride]);
-        for (int64_t x = start; x < end; x++) r->sure[which][x] = UNKNOWN;
-    }
+    for (int64_t x = 0; x < p->width; x++) r->sure[which][x] = UNKNOWN;
+    r->row[which] = p->direct ? (const float *)source : copy;
+    if (p->direct) return which;
+    if (p->leaf_stride == 1)
+        copy_pixels(source, p->width, p->column_stride, p->slots, p->filled, p->leaf, p->slot, copy);
+    else
+        copy_leaves(source, p, copy);
     return which;
 }
 
@@ -193,7 +223,7 @@ static inline int32_t sure_at(const Picture *p, Rows *r, int which, int64_t x) {
 static inline void blend(const float *const corner[4], int64_t n, float across, float down,
                          float *into) {
     floats a, b, c, d;
-    for (int64_t i = 0; i < n; i += LANES) {
+    for (int64_t i = 0; i < n; i = following(i, n)) {
         memcpy(&a, corner[0] + i, sizeof a), memcpy(&b, corner[1] + i, sizeof b);
         memcpy(&c, corner[2] + i, sizeof c), memcpy(&d, corner[3] + i, sizeof d);
         a += across * (b - a), c += across * (d - c);
@@ -212,30 +242,36 @@ static inline int32_t predict(const Picture *p, Rows *r, int low, int high, Plac
                                    sure == sure_at(p, r, high, x.low + x.step))))
         return p->owner[sure];
     const float *a = r->row[low] + x.low * p->slots, *c = r->row[high] + x.low * p->slots;
-    int64_t step = x.step * p->slots;
-    const float *const corner[4] = {a, a + step, c, c + step};
-    blend(corner, p->slots, x.part, down, r->value);
-    int32_t slot = largest(r->value, p->slots);
-    if (p->single || (between && is_sure(p, r->value, slot))) return p->owner[slot];
-    return best_class(p, r->value, r->value[slot]);
+    const float *value = a;
+    if (between) {
+        int64_t step = x.step * p->slots;
+        const float *const corner[4] = {a, a + step, c, c + step};
+        blend(corner, p->slots, x.part, down, r->value);
+        value = r->value;
+    }
+    int32_t slot = largest(value, p->slots);
+    if (p->single || (between && is_sure(p, value, slot))) return p->owner[slot];
+    return best_class(p, value, r->sum, value[slot]);
 }
 
 /* Have memory for two rows. */
 static float *start_rows(const Picture *p, Rows *r) {
-    int64_t row = p->width * p->slots, size = 2 * row + 2 * p->width + p->slots;
+    int64_t copied = p->direct ? 0 : p->width * p->slots, sums = p->blocks * LANES;
+    int64_t size = 2 * copied + 2 * p->width + p->slots + sums;
     float *memory = malloc(sizeof(float) * (size_t)size);
     r->column = malloc(sizeof(Place) * (size_t)p->label_width);
     if (!memory || !r->column) {
         free(memory), free(r->column);
         return NULL;
     }
-    for (int64_t i = 0; i < 2 * row; i++) memory[i] = EMPTY;
-    r->value = memory + 2 * row;
+    for (int64_t i = 0; i < size; i++) memory[i] = EMPTY;
     for (int i = 0; i < 2; i++) {
         r->number[i] = -1;
-        r->row[i] = memory + i * row;
-        r->sure[i] = (int32_t *)(r->value + p->slots + i * p->width);
+        r->copy[i] = memory + i * copied;
+        r->sure[i] = (int32_t *)(memory + 2 * copied + i * p->width);
     }
+    r->value = memory + 2 * copied + 2 * p->width;
+    r->sum = r->value + p->slots;
     for (int64_t x = 0; x < p->label_width; x++) r->column[x] = place(x, p->width, p->label_width);
     return memory;
 }
@@ -254,7 +290,7 @@ int count_pixels(const Picture *p, int64_t first, int64_t last) {
             int64_t truth = class_at(p, row * p->label_width + column);
             failed = truth < 0 || truth >= p->num_classes ? 2 : 0;
             if (failed) break;
-            if (p->begin[truth] == p->begin[truth + 1]) continue; /* cannot be scored */
+            if (!p->scored[truth]) continue;
             int32_t predicted = predict(p, &r, low, high, r.column[column], y.part);
             p->counts[truth * p->num_classes + predicted]++;
         }
