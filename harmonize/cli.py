@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from harmonize.checking.check import check
 from harmonize.checking.one_file import Options, is_config, is_yaml
@@ -22,6 +23,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="harmonize", description="Data sets on one tree.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
+    _add_check(commands)
+    _add_new(commands)
+    tree = commands.add_parser("tree", help="draw a tree, or a config's tree with its data sets")
+    tree.add_argument("file", metavar="FILE")
+    tree.set_defaults(run_command=lambda given: _tree(given.file))
+    transfer = commands.add_parser(
+        "transfer", help="which data set's classes a network trained on another can answer"
+    )
+    transfer.add_argument("config", metavar="CONFIG")
+    transfer.set_defaults(run_command=lambda given: _transfer(given.config))
+    _add_predict(commands)
+    demo = commands.add_parser("demo-data", help="write two small synthetic face sets")
+    demo.add_argument("folder", type=Path, metavar="DIR")
+    demo.set_defaults(run_command=lambda given: _demo_data(given.folder))
+
+    given, more = parser.parse_known_args(arguments)
+    if "files" in given and not any(word.startswith("-") for word in more):
+        given.files += more  # argparse takes no second run of files after an option
+    elif more:
+        parser.error(f"unrecognized arguments: {' '.join(more)}")
+    with mistakes_shown():
+        return given.run_command(given)
+
+
+def _add_check(commands: Any) -> None:
     check = commands.add_parser("check", help="check trees, mappings and configs")
     check.add_argument("files", nargs="+", metavar="FILE", help="or key.path=value for configs")
     check.add_argument(
@@ -32,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     check.set_defaults(run_command=_check)
 
+
+def _add_new(commands: Any) -> None:
     new = commands.add_parser("new", help="draft a mapping from a folder of pictures and labels")
     new.add_argument("folder", type=Path, metavar="DATASET_DIR")
     new.add_argument("--tree", type=Path, metavar="FILE", help="whose nodes the classes mean")
@@ -47,16 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     new.set_defaults(run_command=_new)
 
-    tree = commands.add_parser("tree", help="draw a tree, or a config's tree with its data sets")
-    tree.add_argument("file", metavar="FILE")
-    tree.set_defaults(run_command=lambda given: _tree(given.file))
 
-    transfer = commands.add_parser(
-        "transfer", help="which data set's classes a network trained on another can answer"
-    )
-    transfer.add_argument("config", metavar="CONFIG")
-    transfer.set_defaults(run_command=lambda given: _transfer(given.config))
-
+def _add_predict(commands: Any) -> None:
     predict = commands.add_parser("predict", help="answer pictures with a trained network")
     predict.add_argument("run", type=Path, metavar="RUN_DIR")
     predict.add_argument("files", nargs="+", metavar="IMAGES", help="files, folders or 'patterns'")
@@ -88,18 +108,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--as-stored", action="store_true", help="leave photographs turned as their files are"
     )
     predict.set_defaults(run_command=_predict)
-
-    demo = commands.add_parser("demo-data", help="write two small synthetic face sets")
-    demo.add_argument("folder", type=Path, metavar="DIR")
-    demo.set_defaults(run_command=lambda given: _demo_data(given.folder))
-
-    given, more = parser.parse_known_args(arguments)
-    if "files" in given and not any(word.startswith("-") for word in more):
-        given.files += more  # argparse takes no second run of files after an option
-    elif more:
-        parser.error(f"unrecognized arguments: {' '.join(more)}")
-    with mistakes_shown():
-        return given.run_command(given)
 
 
 def _count(text: str) -> int:

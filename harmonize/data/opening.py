@@ -15,7 +15,7 @@ MOST_PIXELS = 1 << 28
 # Pillow's own limit warns of pictures that are real, in lines of its own; ours is checked instead.
 Image.MAX_IMAGE_PIXELS = None
 
-_ORIENTATION = 0x0112
+ORIENTATION = 0x0112
 _SUBFILE_TYPE = 254
 """The TIFF tag whose lowest bit says that a page is another one made smaller, bit 2 a mask."""
 _FRAMES = ("GIF", "PNG", "WEBP", "AVIF")
@@ -69,7 +69,7 @@ def orientation(picture: Image.Image) -> int:
     try:
         with warnings.catch_warnings(action="ignore"):
             # That of PNG files would decode them.
-            found = Image.Image.getexif(picture).get(_ORIENTATION)
+            found = Image.Image.getexif(picture).get(ORIENTATION)
     except (OSError, ValueError, SyntaxError, KeyError, TypeError, EOFError, struct.error):
         return 1
     return found if found in TURNS else 1

@@ -13,22 +13,12 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
+from harmonize.data.opening import ORIENTATION, TURNS
 from harmonize.data.pictures import read_picture, read_reduced
 from harmonize.data.transforms import shorter_side
 
 # Letters of shapes: h x w pixels of the network.
 
-_ORIENTATION = 0x0112
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""What makes a picture upright, by its EXIF orientation."""
 _SIDEWAYS = (5, 6, 7, 8)
 
 
@@ -82,11 +72,11 @@ def read_to_see(path: Path, *, size: int | None, turn: bool = True, show: bool =
 def _orientation(picture: Image.Image) -> int:
     """Return the EXIF orientation; 1 where there is none that makes sense."""
     try:
-        found = picture.getexif().get(_ORIENTATION, 1)
+        found = picture.getexif().get(ORIENTATION, 1)
     except (OSError, ValueError, SyntaxError, KeyError, TypeError, struct.error):
         return 1
-    return found if found in _TURNS else 1
+    return found if found in TURNS else 1
 
 
 def _upright(picture: Image.Image, orientation: int) -> Image.Image:
-    return picture.transpose(_TURNS[orientation]) if orientation in _TURNS else picture
+    return picture.transpose(TURNS[orientation]) if orientation in TURNS else picture
