@@ -1,0 +1,1 @@
+"""What runs learned, on one page that opens from disk."""
