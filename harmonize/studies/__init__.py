@@ -1,0 +1,1 @@
+"""Studies: several runs of one config that differ in one thing, and what became of it."""
