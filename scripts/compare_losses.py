@@ -24,7 +24,7 @@ def main() -> None:
     )
     arguments = parser.parse_intermixed_args()
     with mistakes_shown():
-        processes()
+        state = processes()
         with together():
             overrides = take_overrides(arguments, "seeds", "losses")
             seeds = parse_seeds(arguments.seeds)
@@ -36,6 +36,7 @@ def main() -> None:
             losses=arguments.losses,
             folder=arguments.output,
         )
+        state.destroy_process_group()
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--dataset", metavar="NAME", help="that the study is made on")
     arguments = parser.parse_intermixed_args()
     with mistakes_shown():
-        processes()
+        state = processes()
         with together():
             overrides = take_overrides(arguments, "seeds", "shares")
             seeds = parse_seeds(arguments.seeds)
@@ -47,6 +47,7 @@ def main() -> None:
             dataset=arguments.dataset,
             folder=arguments.output,
         )
+        state.destroy_process_group()
 
 
 if __name__ == "__main__":

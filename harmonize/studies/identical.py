@@ -24,7 +24,7 @@ def check_same_weights(runs: Mapping[str, RunRecord], *, seed: int) -> str:
 
 
 def check_same_input(runs: Mapping[str, RunRecord], *, seed: int) -> tuple[int, int]:
-    """Return how many steps of a seed's runs are proven to have had the same input, and of how many.
+    """Return how many steps of a seed's runs have provably had the same input, and of how many.
 
     A line that was cut by an interruption has no checksum, so its steps are not proven.
 
