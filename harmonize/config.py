@@ -14,6 +14,8 @@ from harmonize.strict_yaml import Document, Value, load_file
 
 SHIPPED = Path(__file__).resolve().parent.parent
 
+Share = Annotated[float, Range(0, 1, above=True)]
+
 
 @dataclass(frozen=True)
 class DatasetEntry:
@@ -29,6 +31,18 @@ class DatasetEntry:
     """Share of the training samples, relative to the other sets."""
     override: dict[str, Any] = field(default_factory=dict[str, Any])
     """Keys of the mapping to replace, by dotted path: ``{label: "masks/{id}.png"}``."""
+    take: Share | tuple[Fraction, Share] | None = None
+    """Part of the training pictures, in a random order that depends on the run's seed and on their
+    number alone: the first quarter (0.25), or from one place to another ([0.25, 1.0])."""
+    max_depth: PositiveInt | None = None
+    """Depth that training labels are coarsened to; scoring takes them as they are."""
+
+    @property
+    def part(self) -> tuple[float, float]:
+        """Where in the random order the pictures that are trained on begin and end."""
+        if self.take is None:
+            return 0.0, 1.0
+        return self.take if isinstance(self.take, tuple) else (0.0, self.take)
 
 
 @dataclass(frozen=True)
@@ -147,6 +161,9 @@ class TrainConfig:
     on without it. Its samples are kept in the run folder."""
     track: tuple[str, ...] = ()
     """Experiment trackers that Accelerate knows: ``[tensorboard]``."""
+    digest: bool = False
+    """Write checksums of the initial weights and of all input into metrics.jsonl, which prove that
+    two runs saw the same."""
     resume: bool = False
     """Continue the run in ``output`` from its newest checkpoint."""
 
@@ -157,6 +174,9 @@ class EvaluateConfig:
 
     crop: bool = False
     """Score the centre square at ``data.size`` (the paper's way), not the label at its own size."""
+    pictures: Count = 4
+    """Pictures of each scored set whose answers are kept at each evaluation, in the run folder and
+    by the trackers."""
 
 
 @dataclass(frozen=True)
@@ -218,6 +238,25 @@ class RunConfig:
             if entry.train is None and entry.evaluate is None
         ]
 
+    def _misplaced(self, document: Document) -> list[str]:
+        """Return what is wrong with keys about training."""
+        problems: list[str] = []
+        for key in ("datasets", "evaluate_also"):
+            for number, entry in enumerate(getattr(self, key)):
+                if key == "evaluate_also" and entry.train is not None:
+                    where = document.where((key, number, "train"))
+                    problems.append(f"{where}: these sets are never trained on; remove the key")
+                problems += [
+                    f"{document.where((key, number, name))}: the set is not trained on; remove the "
+                    "key"
+                    for name in ("take", "max_depth")
+                    if entry.train is None and getattr(entry, name) is not None
+                ]
+                if entry.part[0] >= entry.part[1]:
+                    where = document.where((key, number, "take"))
+                    problems.append(f"{where}: the lower bound comes first, got {entry.take}")
+        return problems
+
     def _check(self, document: Document) -> None:
         problems: list[str] = []
         check_accept(self.accept, CONFIG_FINDINGS, document, problems)
@@ -228,10 +267,7 @@ class RunConfig:
             )
         else:
             problems += self._unused(document)
-        for number, entry in enumerate(self.evaluate_also):
-            if entry.train is not None:
-                where = document.where(("evaluate_also", number, "train"))
-                problems.append(f"{where}: these sets are never trained on; remove the key")
+        problems += self._misplaced(document)
         if self.augment.scale[0] > self.augment.scale[1]:
             where = document.where(("augment", "scale"))
             problems.append(f"{where}: the lower bound comes first, got {self.augment.scale}")

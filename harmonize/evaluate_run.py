@@ -1,27 +1,31 @@
 """Score the network of a run folder, which with the data is all that is needed."""
 
+import contextlib
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from torch import nn
 
 from harmonize.commands import on_cuda, processes
 from harmonize.config import RunConfig, find_file
 from harmonize.data.bad_list import BadList
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.errors import HarmonizeError, near_matches, raise_all
-from harmonize.evaluation.evaluate import evaluate
-from harmonize.evaluation.left_out import find_left_out, unscorable
+from harmonize.evaluation.dataset_scores import DatasetScores
+from harmonize.evaluation.left_out import unscorable
 from harmonize.evaluation.results import report_results
 from harmonize.models.build import build_model
 from harmonize.sources import Sources, open_datasets
 from harmonize.spec import DatasetSpec
 from harmonize.strict_yaml import load_text
-from harmonize.training.checkpoint import restore_model
+from harmonize.training.checkpoint import Checkpoint, restore_model
 from harmonize.training.precision import choose_precision
 from harmonize.training.rotation import choose
+from harmonize.training.scoring import score
 
 DEFAULT_SPLIT = "val"
 CHANGEABLE = ("data.", "evaluate.", "train.precision=")
@@ -57,35 +61,82 @@ def evaluate_run(
         raise HarmonizeError(f"{json_file}: its folder does not exist; make it first")
     if json_file is not None and json_file.is_dir():
         raise HarmonizeError(f"--json {json_file}: is a folder; name a file")
+    with open_run(run, which, overrides) as opened:
+        results = opened.score(opened.datasets(datasets, split))
+        if opened.is_main:
+            print(f"{opened.path}, after {opened.state.step} steps")
+            report_results(results, json_file)
+
+
+@dataclass(frozen=True)
+class OpenedRun:
+    """A run's network, and what it takes to score it.
+
+    Attributes:
+        path: of the checkpoint.
+        state: what it holds.
+        config: of the run, as changed for scoring.
+        sources: the tree and the mappings of the run.
+        model: on the device.
+        accelerator: whose device and processes are used.
+    """
+
+    path: Path
+    state: Checkpoint
+    config: RunConfig
+    sources: Sources
+    model: nn.Module
+    accelerator: Accelerator
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process is the one that prints and writes."""
+        return self.accelerator.is_main_process
+
+    def datasets(self, names: Sequence[str], split: str | None) -> list[SegmentationDataset]:
+        """Index the files of data sets of the run or of mapping files; see ``evaluate_run``.
+
+        Raises:
+            HarmonizeError: what is wrong with any of them.
+        """
+        return _open(self.sources, self.config, names, split)
+
+    def score(self, datasets: list[SegmentationDataset]) -> list[DatasetScores]:
+        """Score the network on data sets; every process must call this."""
+        skip = self.config.data.on_bad_sample == "skip"
+        bad = BadList(datasets, self.config.data.bad_share) if skip else None
+        return score(
+            self.model,
+            datasets,
+            self.sources,
+            self.config,
+            self.accelerator,
+            bad,
+            progress=self.is_main,
+        )
+
+
+@contextlib.contextmanager
+def open_run(run: Path, which: str, overrides: Iterable[str]) -> Iterator[OpenedRun]:
+    """Load a run's ``best`` or ``last`` checkpoint.
+
+    Args:
+        run: the run folder.
+        which: checkpoint.
+        overrides: of the run's config, such as ``data.roots.NAME=FOLDER``.
+
+    Raises:
+        HarmonizeError: what the user can mend.
+    """
     path, state = choose(run, which)
     config = _overridden(state.config, overrides, f"{path}: config")
     sources = state.sources()
-    opened = _open(sources, config, datasets, split)
     precision = choose_precision(config.train.precision, cuda=on_cuda(processes()))
     accelerator = Accelerator(mixed_precision=precision)
     model = build_model(len(sources.ontology.leaves), **dataclasses.asdict(config.model))
     restore_model(model, state, path)
     model = model.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    skip = config.data.on_bad_sample == "skip"
-    bad = BadList(opened, config.data.bad_share) if skip else None
-    results = [
-        evaluate(
-            model,
-            dataset,
-            sources.ontology,
-            accelerator=accelerator,
-            size=config.data.size,
-            left_out=find_left_out(sources, dataset.spec),
-            crop=config.evaluate.crop,
-            workers=config.data.workers,
-            progress=accelerator.is_main_process,
-            bad=bad,
-        )
-        for dataset in opened
-    ]
-    if accelerator.is_main_process:
-        print(f"{path}, after {state.step} steps")
-        report_results(results, json_file)
+    yield OpenedRun(path, state, config, sources, model, accelerator)
     accelerator.end_training()
 
 

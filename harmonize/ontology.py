@@ -113,6 +113,14 @@ class Ontology:
             groups.setdefault(group, []).append(leaf)
         return tuple(map(tuple, groups.values()))
 
+    def nodes_at(self, depth: int) -> tuple[str, ...]:
+        """Return the node of each group at a depth: those that lie there, and shallower leaves."""
+        return tuple(
+            node.name
+            for node in self._node.values()
+            if node.depth == depth or (node.is_leaf and node.depth < depth)
+        )
+
     def depth_of(self, node: str) -> int:
         """Return a node's depth; the children of the root have depth 1."""
         return self._node[node].depth
@@ -138,6 +146,15 @@ class Ontology:
         for node in names:
             mask[self._below[node]] = True
         return mask
+
+    def grow(self, mask: Bool[ndarray, " K"]) -> Bool[ndarray, "D1 K"]:
+        """Return S_d for each depth in 0..D: the union of the groups that meet a set of leaves."""
+        leaves = self.group_index.shape[1]
+        first_number = leaves * np.arange(self.depth + 1)[:, None]
+        numbers = self.group_index + first_number  # every depth's are its own
+        met = np.zeros(numbers.size, dtype=bool)
+        met[numbers[:, mask]] = True
+        return met[numbers]
 
     def describe(self, mask: Bool[ndarray, " K"]) -> tuple[str, ...]:
         """Name a set of leaves by the fewest nodes whose leaves make it up, in file order."""

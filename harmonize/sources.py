@@ -29,9 +29,18 @@ class Sources:
         """All mappings, the trained ones first."""
         return tuple(spec for _, spec in (*self.trained, *self.also))
 
+    @property
+    def taught(self) -> tuple[DatasetSpec, ...]:
+        """The mappings that are trained on, as coarse as their entries say."""
+        return tuple(
+            spec if entry.max_depth is None else spec.coarsened(self.ontology, entry.max_depth)
+            for entry, spec in self.trained
+            if entry.train
+        )
+
     def target_space(self) -> TargetSpace:
         """Return the target space of the trained data sets."""
-        return TargetSpace(self.ontology, [spec for entry, spec in self.trained if entry.train])
+        return TargetSpace(self.ontology, self.taught)
 
 
 def load_sources(config: RunConfig) -> Sources:
@@ -56,6 +65,8 @@ def load_sources(config: RunConfig) -> Sources:
             for split in (entry.train, entry.evaluate):
                 if split is not None:
                     spec.split(split)
+            if ontology is not None:
+                problems += _too_coarse(ontology, entry, spec)
             loaded.append((entry, spec))
         except HarmonizeError as error:
             problems += error.problems
@@ -74,6 +85,42 @@ def load_sources(config: RunConfig) -> Sources:
     assert ontology is not None
     number = len(config.datasets)
     return Sources(ontology, tuple(loaded[:number]), tuple(loaded[number:]))
+
+
+def _too_coarse(ontology: Ontology, entry: DatasetEntry, spec: DatasetSpec) -> list[str]:
+    """Return what is wrong with the depth that an entry coarsens labels to."""
+    depth = entry.max_depth
+    if depth is None or not spec.leaf_masks(ontology).any():
+        return []
+    if depth > ontology.depth:
+        problem = f"{ontology.name} has the depths 1 to {ontology.depth}"
+    elif not spec.coarsened(ontology, depth).leaf_masks(ontology).any():
+        problem = "every class means the whole tree there, so there is nothing to learn"
+    else:
+        return []
+    return [f"{spec.name}: max_depth {depth}: {problem}; give another, or remove it"]
+
+
+def open_trained(sources: Sources, config: RunConfig) -> list[SegmentationDataset]:
+    """Index the files that a config trains on, as much of each split as it takes.
+
+    Raises:
+        HarmonizeError: everything that is missing from any of them, or that takes no picture.
+    """
+    entries = [(entry, spec) for entry, spec in sources.trained if entry.train]
+    pairs = [(spec, entry.train) for entry, spec in entries if entry.train]
+    opened = open_datasets(pairs, config.data.roots)
+    problems: list[str] = []
+    for (entry, spec), dataset in zip(entries, opened, strict=True):
+        number = len(dataset)
+        if entry.take is not None:
+            dataset.files = dataset.files.part(*entry.part, seed=config.seed)
+        if not len(dataset):
+            problems.append(
+                f"{spec.name}: take {entry.take} of {number} pictures is none; take more"
+            )
+    raise_all(problems)
+    return opened
 
 
 def open_datasets(

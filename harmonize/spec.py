@@ -156,6 +156,17 @@ class DatasetSpec:
         raise_all(problems)
         return masks
 
+    def coarsened(self, ontology: Ontology, depth: int) -> "DatasetSpec":
+        """Return the mapping with the meaning of each class grown to groups at a depth.
+
+        A class that then means the whole tree, which teaches nothing, is ignored.
+        """
+        meaning: dict[str, tuple[str, ...]] = {}
+        for name, mask in zip(self.classes, self.leaf_masks(ontology), strict=True):
+            grown = ontology.grow(mask)[depth]
+            meaning[name] = () if grown.all() else ontology.describe(grown)
+        return dataclasses.replace(self, meaning={**self.meaning, ontology.name: meaning})
+
     def folder(self, roots: dict[str, str]) -> Path:
         """Find the data set's folder: ``roots``, then ``$HARMONIZE_DATA``, then the mapping's root.
 

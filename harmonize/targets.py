@@ -90,12 +90,12 @@ class TargetSpace:
     @property
     def agreement(self) -> UInt8[ndarray, "N K"]:
         """A: the deepest resolved depth at which a leaf is still in the label's set S_d, else 0."""
-        return np.stack([_agreement(mask, self.ontology.group_index)[0] for mask in self._masks])
+        return np.stack([_agreement(mask, self.ontology)[0] for mask in self._masks])
 
     @property
     def num_resolved(self) -> Int[ndarray, " N"]:
         """K: the number of depths that a label of each code resolves."""
-        resolved = [_agreement(mask, self.ontology.group_index)[1] for mask in self._masks]
+        resolved = [_agreement(mask, self.ontology)[1] for mask in self._masks]
         return np.array(resolved)
 
     @property
@@ -121,21 +121,10 @@ class TargetSpace:
         return self._code_of[mask.tobytes()]
 
 
-def _agreement(
-    mask: Bool[ndarray, " K"], group_index: Int[ndarray, "D1 K"]
-) -> tuple[UInt8[ndarray, " K"], int]:
+def _agreement(mask: Bool[ndarray, " K"], ontology: Ontology) -> tuple[UInt8[ndarray, " K"], int]:
     """Return the row of the agreement table for one set of leaves, and its resolved depths."""
-    grown = _grown(mask, group_index)
+    grown = ontology.grow(mask)
     finished = (grown == mask).all(1)
     one_leaf = mask.sum() == 1
-    resolved = len(group_index) - 1 if one_leaf else int(finished.argmax())
+    resolved = ontology.depth if one_leaf else int(finished.argmax())
     return grown[1 : resolved + 1].sum(0, dtype=np.uint8), resolved
-
-
-def _grown(mask: Bool[ndarray, " K"], groups: Int[ndarray, "D1 K"]) -> Bool[ndarray, "D1 K"]:
-    """Return S_d for every depth: the union of the groups that meet the set."""
-    leaves = groups.shape[1]
-    numbers = groups + leaves * np.arange(len(groups))[:, None]  # every depth's are its own
-    met = np.zeros(groups.size, dtype=bool)
-    met[numbers[:, mask]] = True
-    return met[numbers]

@@ -48,8 +48,7 @@ def print_transfer(config: RunConfig) -> None:
         HarmonizeError: the tree or a mapping cannot be read.
     """
     sources = load_sources(config)
-    mix = [spec for entry, spec in sources.trained if entry.train]
-    print(describe_transfer(sources.ontology, sources.specs, mix))
+    print(describe_transfer(sources.ontology, sources.specs, sources.taught))
 
 
 def describe_transfer(

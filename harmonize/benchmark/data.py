@@ -24,7 +24,7 @@ from harmonize.data.cache import open_cache
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.mixing import MixedOrder
 from harmonize.data.samples import MixedSamples
-from harmonize.sources import load_sources, open_datasets
+from harmonize.sources import load_sources, open_trained
 
 QUICK = {
     "sets": (1, 2),
@@ -118,10 +118,8 @@ def _open(
 ) -> tuple[list[SegmentationDataset], MixedOrder, MixedSamples]:
     """Open the data sets that a config trains on, in the order that it draws from them."""
     sources = load_sources(config)
-    pairs = [(entry, spec) for entry, spec in sources.trained if entry.train]
-    named = [(spec, entry.train) for entry, spec in pairs if entry.train]
-    datasets = open_datasets(named, config.data.roots)
-    weights = [entry.weight for entry, _ in pairs]
+    datasets = open_trained(sources, config)
+    weights = [entry.weight for entry, _ in sources.trained if entry.train]
     order = MixedOrder([len(dataset) for dataset in datasets], weights, seed=config.seed)
     samples = MixedSamples(
         datasets,

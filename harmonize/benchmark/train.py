@@ -26,7 +26,7 @@ from harmonize.benchmark.timing import Times, settle, start_peak, take_turns
 from harmonize.config import RunConfig, find_file
 from harmonize.data.samples import Batch
 from harmonize.models.build import build_model, normalize
-from harmonize.sources import open_datasets
+from harmonize.sources import open_trained
 from harmonize.targets import TargetSpace
 from harmonize.training.check import check_run
 from harmonize.training.optimizer import build_optimizer
@@ -122,8 +122,7 @@ class _Contest:
         """Build both, and read the batches that are kept in memory."""
         check_batch(config, accelerator.num_processes)
         sources = check_run(config)
-        pairs = [(spec, entry.train) for entry, spec in sources.trained if entry.train]
-        trained = open_datasets(pairs, config.data.roots)
+        trained = open_trained(sources, config)
         self.config = config
         self.accelerator = accelerator
         self.waiting: list[float] = []

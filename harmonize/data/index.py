@@ -33,6 +33,15 @@ class FileIndex:
     def __len__(self) -> int:
         return len(self.pictures)
 
+    def part(self, low: float, high: float, *, seed: int) -> "FileIndex":
+        """Return the files from one share to another of a random order, in their own order.
+
+        The random order depends on the seed and on the number of files alone.
+        """
+        order = np.random.default_rng((seed, len(self))).permutation(len(self))
+        chosen = np.sort(order[round(low * len(self)) : round(high * len(self))])
+        return FileIndex(self.pictures[chosen], self.labels[chosen])
+
     def picture(self, number: int) -> str:
         """Return the relative path of a picture."""
         return os.fsdecode(self.pictures[number])

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Integer, UInt8
+from jaxtyping import Float, Int, Integer, Shaped, UInt8
 from numpy import ndarray
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
@@ -116,6 +116,14 @@ def _nearest(labels: Integer[ndarray, "H W"], height: int, width: int) -> Intege
         return labels
     rows, columns = _centres(labels.shape[0], height), _centres(labels.shape[1], width)
     return labels[rows].take(columns, axis=1)
+
+
+def centre_square(picture: Shaped[Tensor, "*C H W"]) -> Shaped[Tensor, "*C S S"]:
+    """Cut the largest square out of the middle of a picture or a label map."""
+    height, width = picture.shape[-2:]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return picture[..., top : top + side, left : left + side]
 
 
 def block_centres(labels: Integer[ndarray, "H W"], factor: int) -> Integer[ndarray, "h w"]:

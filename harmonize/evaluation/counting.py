@@ -58,6 +58,14 @@ class PixelCounter:
         self.counts += native.count_natively(logits, classes, self._layout)
 
 
+def answer(
+    logits: Float[Tensor, "K h w"], size: tuple[int, int], masks: Bool[Tensor, "C K"]
+) -> Int[Tensor, "H W"]:
+    """Return the most probable class of each pixel of a label of a size; see ``classify``."""
+    nothing = torch.zeros(size, dtype=torch.uint8, device=logits.device)
+    return torch.cat([classify(strip, masks) for _, strip in _strips(logits, nothing)])
+
+
 def count_pixels(
     logits: Float[Tensor, "K h w"], classes: Integer[Tensor, "H W"], masks: Bool[Tensor, "C K"]
 ) -> Int[Tensor, "C C"]:

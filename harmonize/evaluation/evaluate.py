@@ -2,9 +2,8 @@
 
 import contextlib
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import cast
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from accelerate import Accelerator
@@ -19,79 +18,18 @@ from harmonize.data.bad_list import BadList
 from harmonize.data.bad_samples import BadSample, BadSampleError
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.loading import load
-from harmonize.data.transforms import resize_nearest, shorter_side
-from harmonize.errors import printable
-from harmonize.evaluation.counting import PixelCounter
-from harmonize.evaluation.metrics import Scores, scores
+from harmonize.data.transforms import centre_square, resize_nearest, shorter_side
+from harmonize.evaluation.by_depth import DepthGroups, depth_groups
+from harmonize.evaluation.dataset_scores import DatasetScores, summarize
+from harmonize.evaluation.tally import Tally
 from harmonize.models.build import normalize
 from harmonize.ontology import Ontology
 from harmonize.stopping import until_stopped
-from harmonize.strict_yaml import Value
 
 # Letters of shapes: B pictures, K leaves, H x W pixels of a label, h x w of the network.
 
 _BATCH = 8
 """Pictures of equal size that go through the network together."""
-_SHOWN = 10
-"""Pictures that could not be used that a table names."""
-
-
-@dataclass(frozen=True)
-class DatasetScores:
-    """The scores of one data set.
-
-    Attributes:
-        name, split: what was scored.
-        pictures: the number of pictures that were scored.
-        classes: the names of the data set's classes that are scored, in its order.
-        scores: their scores.
-        left_out: the classes that are not scored, each with the reason; ignored ones are not here.
-        skipped: the pictures that could not be used, each with the reason.
-    """
-
-    name: str
-    split: str
-    pictures: int
-    classes: tuple[str, ...]
-    scores: Scores
-    left_out: Mapping[str, str] = field(default_factory=dict[str, str])
-    skipped: Mapping[str, str] = field(default_factory=dict[str, str])
-
-    def to_dict(self) -> dict[str, Value]:
-        """Return plain values for JSON; null for a class in neither truth nor prediction."""
-        iou = zip(self.classes, self.scores.iou.tolist(), strict=True)
-        left_out: dict[str, Value] = dict(self.left_out)
-        skipped: dict[str, Value] = dict(self.skipped)
-        return {
-            "split": self.split,
-            "pictures": self.pictures,
-            "mean_iou": _number(self.scores.mean_iou),
-            "pixel_accuracy": _number(self.scores.pixel_accuracy),
-            "iou": {name: _number(value) for name, value in iou},
-            "left_out": left_out,
-            "skipped": skipped,
-        }
-
-    def table(self) -> str:
-        """Draw the scores as a table."""
-        present = int((~self.scores.iou.isnan()).sum())
-        label = f"mean IoU ({present} of {len(self.classes)} classes)"
-        width = max(len(label), *(len(name) for name in self.classes))
-        rule = "-" * (width + 8)
-        rows = [f"{self.name}, {self.split}: {self.pictures} pictures", rule]
-        for name, value in zip(self.classes, self.scores.iou.tolist(), strict=True):
-            rows.append(f"{name:<{width}}  {_percent(value)}")
-        rows += [rule, f"{label:<{width}}  {_percent(self.scores.mean_iou)}"]
-        rows.append(f"{'pixel accuracy':<{width}}  {_percent(self.scores.pixel_accuracy)}")
-        rows += [f"left out: {name}, {reason}" for name, reason in self.left_out.items()]
-        if len(self.classes) == 1 and self.left_out:
-            rows.append(f"{self.classes[0]} is scored alone, so that every answer is right")
-        if self.skipped:
-            total = self.pictures + len(self.skipped)
-            rows.append(f"skipped as bad: {len(self.skipped)} of {total} pictures")
-            rows += [f"  {printable(reason)}" for reason in [*self.skipped.values()][:_SHOWN]]
-            rows += ["  ..."] if len(self.skipped) > _SHOWN else []
-        return "\n".join(rows)
 
 
 def evaluate(
@@ -102,10 +40,12 @@ def evaluate(
     accelerator: Accelerator,
     size: int,
     left_out: Mapping[str, str] | None = None,
+    groups: Sequence[DepthGroups] | None = None,
     crop: bool = False,
     workers: int = 0,
     progress: bool = False,
     bad: BadList | None = None,
+    keep: Collection[int] = (),
 ) -> DatasetScores:
     """Score a network on a data set; every process of the accelerator must call this.
 
@@ -121,18 +61,23 @@ def evaluate(
         accelerator: its device, precision and processes are used.
         size: in pixels.
         left_out: the classes that are not scored, with the reasons; see ``find_left_out``.
+        groups: what is scored at each depth; unless given, all groups are.
         crop: score the centre square at ``size`` x ``size`` instead.
         workers: loader processes.
         progress: show a progress bar.
         bad: takes down pictures that cannot be used, which then are not scored; None to stop there.
+        keep: the numbers of pictures whose answers are kept, by the process that scores them.
 
     Raises:
         HarmonizeError: a picture or label that cannot be used, or too many of them.
     """
     left_out = left_out or {}
-    masks = torch.from_numpy(dataset.spec.leaf_masks(ontology)).to(accelerator.device)
-    masks[[name in left_out for name in dataset.spec.classes]] = False
-    counter = PixelCounter(masks)
+    spec = dataset.spec
+    known = torch.from_numpy(spec.leaf_masks(ontology)).to(accelerator.device)
+    masks = known.clone()
+    masks[[name in left_out for name in spec.classes]] = False
+    groups = depth_groups(ontology, spec) if groups is None else groups
+    tally = Tally(masks, known, groups, pictures=len(dataset), keep=keep)
     mine = _share(len(dataset), accelerator.process_index, accelerator.num_processes)
     pictures = load(
         _ScaledPictures(dataset, size=size, crop=crop, skip_bad=bad is not None),
@@ -141,28 +86,25 @@ def evaluate(
         workers=workers,
     )
     met: list[BadSample] = []
-    bar = tqdm(total=len(mine), desc=dataset.spec.name, unit="picture", disable=not progress)
+    bar = tqdm(total=len(mine), desc=spec.name, unit="picture", disable=not progress)
     with _evaluating(model), torch.inference_mode(), together():
         for batch in _equal_sizes(until_stopped(pictures), met):
             stacked = torch.stack([item.picture for item in batch]).to(accelerator.device)
             with accelerator.autocast():
                 logits = model(_channels_last(normalize(stacked)))
             for number, item in enumerate(batch):
-                counter.add(logits[number], item.classes.to(accelerator.device))
+                tally.add(logits[number], item.classes.to(accelerator.device), item.number)
             bar.update(len(batch))
     bar.close()
     skipped = [] if bad is None else bad.add(met)
-    counts = cast("Tensor", accelerator.reduce(counter.counts, reduction="sum")).cpu()
-    scored = masks.any(1).cpu()
-    names = [name for name, keep in zip(dataset.spec.classes, scored.tolist(), strict=True) if keep]
-    return DatasetScores(
-        name=dataset.spec.name,
-        split=dataset.split,
-        pictures=len(dataset) - len(skipped),
-        classes=tuple(names),
-        scores=scores(counts[scored][:, scored]),
+    return summarize(
+        dataset,
+        ontology,
+        tally.together(accelerator),
+        masks=masks.cpu(),
         left_out=left_out,
         skipped={sample.picture: sample.reason for sample in skipped},
+        kept=tally.kept,
     )
 
 
@@ -179,6 +121,7 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
 class _ScaledPicture:
     """A picture at the size that the network sees, its label at the size that is scored."""
 
+    number: int
     picture: UInt8[Tensor, "3 h w"]
     classes: Integer[Tensor, "H W"]
 
@@ -207,17 +150,11 @@ class _ScaledPictures(Dataset[_ScaledPicture | BadSample]):
         sample = self._dataset.scaled_down(number, least=least)
         picture, classes = sample.picture, sample.classes
         if self._crop:
-            picture, classes = _centre_square(picture), _centre_square(classes)
+            picture, classes = centre_square(picture), centre_square(classes)
             classes = resize_nearest(classes, self._size, self._size)
         height, width = shorter_side(classes.shape[0], classes.shape[1], self._size)
-        return _ScaledPicture(F.resize(picture, [height, width], antialias=True), classes)
-
-
-def _centre_square(picture: Tensor) -> Tensor:
-    height, width = picture.shape[-2:]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return picture[..., top : top + side, left : left + side]
+        scaled = F.resize(picture, [height, width], antialias=True)
+        return _ScaledPicture(number, scaled, classes)
 
 
 def _only(samples: list[_ScaledPicture | BadSample]) -> _ScaledPicture | BadSample:
@@ -256,11 +193,3 @@ def _equal_sizes(
 
 def _channels_last(pictures: Tensor) -> Tensor:
     return pictures.contiguous(memory_format=torch.channels_last)
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value
-
-
-def _percent(value: float) -> str:
-    return "     -" if math.isnan(value) else f"{100 * value:6.2f}"

@@ -1,9 +1,10 @@
 """Scores of a confusion matrix."""
 
+import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 # Letters of shapes: T true classes, C predicted classes, P pixels.
@@ -46,3 +47,25 @@ def scores(confusion: Int[Tensor, "C C"]) -> Scores:
     union = counts.sum(0) + counts.sum(1) - right
     iou = torch.where(union > 0, right / union, torch.nan)
     return Scores(iou, iou.nanmean().item(), (right.sum() / counts.sum()).item())
+
+
+def calibration_error(
+    confidence: Float[Tensor, " P"], right: Bool[Tensor, " P"], *, bins: int = 15
+) -> float:
+    """Return the expected calibration error: how far confidence is from accuracy, on average.
+
+    Over bins of equal width, each weighed by its pixels (Guo et al., "On Calibration of Modern
+    Neural Networks", 2017).
+
+    Args:
+        confidence: the probability of each answer, in [0, 1].
+        right: whether the answer is right.
+        bins: their number.
+
+    Returns:
+        In [0, 1]; NaN without pixels.
+    """
+    number = (confidence * bins).long().clamp(0, bins - 1)
+    gaps = torch.zeros(bins, dtype=torch.float64, device=confidence.device)
+    gaps.index_add_(0, number, confidence.double() - right.double())
+    return (gaps.abs().sum() / len(confidence)).item() if len(confidence) else math.nan

@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 from harmonize.errors import HarmonizeError, printable
-from harmonize.evaluation.evaluate import DatasetScores
+from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.whole_files import write_whole
 
 
 def report_results(results: list[DatasetScores], path: Path | None) -> None:
-    """Print a table for each data set, and write the same numbers to ``path``.
+    """Print a table for each data set, and write the same numbers and details to ``path``.
 
     Raises:
         HarmonizeError: the file cannot be written.
@@ -18,7 +18,7 @@ def report_results(results: list[DatasetScores], path: Path | None) -> None:
         print("", *map(printable, result.table().split("\n")), sep="\n")
     if path is None:
         return
-    facts = {"datasets": {result.name: result.to_dict() for result in results}}
+    facts = {"datasets": {one.name: {**one.to_dict(), **one.details()} for one in results}}
     try:
         write_whole(path, (json.dumps(facts, indent=2) + "\n").encode())
     except OSError as error:

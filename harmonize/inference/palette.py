@@ -8,6 +8,7 @@ from jaxtyping import Bool
 from numpy import ndarray
 
 from harmonize.ontology import ROOT, Ontology
+from harmonize.spec import DatasetSpec
 
 # Letters of shapes: K leaves.
 
@@ -16,6 +17,7 @@ Color = tuple[int, int, int]
 BACKGROUND = "background"
 """A node of this name, or below one, is drawn in grey, and overlays leave it as it is."""
 UNKNOWN: Color = (150, 150, 150)
+NOT_SCORED: Color = (0, 0, 0)
 _BACKGROUND_COLOR: Color = (48, 48, 48)
 _KEPT = 0.85
 """Part of a node's range of hues that its children share; the rest keeps cousins apart."""
@@ -62,6 +64,23 @@ def color_of_leaves(
     by_size = sorted(nodes, key=lambda node: -int(ontology.leaf_mask(node).sum()))
     free = [colors[node] for node in by_size if colors[node] not in used]
     return free[0] if free else distinct(colors[by_size[0]] if by_size else UNKNOWN, used)
+
+
+def class_colors(ontology: Ontology, spec: DatasetSpec) -> tuple[Color, ...]:
+    """Return a colour for each class of a data set: its own, where its labels are colours.
+
+    Classes that are ignored are black, unless they have a colour of their own.
+    """
+    nodes, found = node_colors(ontology), list[Color]()
+    for entry, mask in zip(spec.classes.values(), spec.leaf_masks(ontology), strict=True):
+        if spec.encoding == "rgb":
+            value = entry.values[0]
+            found.append((value >> 16 & 255, value >> 8 & 255, value & 255))
+        elif mask.any():
+            found.append(color_of_leaves(ontology, mask, nodes, found))
+        else:
+            found.append(NOT_SCORED)
+    return tuple(found)
 
 
 def distinct(wanted: Color, taken: Iterable[Color]) -> Color:

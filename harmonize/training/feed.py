@@ -20,6 +20,7 @@ from harmonize.loss.hierarchical import HierarchicalLoss
 from harmonize.sources import Sources
 from harmonize.stopping import until_stopped
 from harmonize.targets import TargetSpace
+from harmonize.training.digest import Digest
 
 
 class Feed:
@@ -28,6 +29,7 @@ class Feed:
     Attributes:
         samples: of the run.
         bad: those that cannot be used; None if the run stops at one.
+        digest: of what is handed out; None unless the config asks for it.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Feed:
         self._config = config
         self._accelerator = accelerator
         self.bad: BadList | None = None
+        self.digest: Digest | None = None
         if config.data.on_bad_sample == "skip":
             self.bad = BadList([*trained, *scored], config.data.bad_share, output)
         weights = [entry.weight for entry, _ in sources.trained if entry.train]
@@ -60,6 +63,8 @@ class Feed:
 
     def batches(self, step: int) -> Iterator[Batch]:
         """Return the parts of this process's batches from a step on."""
+        if self._config.train.digest:
+            self.digest = Digest(whole=step % self._config.train.log_every == 0)
         sampler = self._sampler(step, self._config.train.steps)
         workers = self._config.data.workers
         return until_stopped(load(self.samples, sampler, collate, workers=workers))
@@ -79,7 +84,11 @@ class Feed:
         """
         device = self._accelerator.device
         with together() as shared:
-            parts = [next(batches).to(device) for _ in range(self._config.train.accumulate)]
+            given = [next(batches) for _ in range(self._config.train.accumulate)]
+            if self.digest is not None:
+                for batch in given:
+                    self.digest.add(batch)
+            parts = [batch.to(device) for batch in given]
             shared.count = torch.stack([loss.count_labelled(p.codes) for p in parts]).sum()
             met = [] if self.bad is None else [bad for part in parts for bad in part.skipped]
             shared.news = sum(not self.bad.is_known(bad) for bad in met) if self.bad else 0

@@ -70,7 +70,7 @@ class Log:
                     step, event = int(entry["step"]), entry["event"]
                 except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
                     continue  # half a line, written when the run was interrupted
-                if step <= start and line.endswith("\n"):
+                if 0 < start >= step and line.endswith("\n"):
                     kept.append(line)
                     evaluated = step if event == "evaluation" else evaluated
             whole = "".join(kept)

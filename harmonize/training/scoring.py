@@ -1,4 +1,4 @@
-"""Scoring a run's network on all its data sets, in the middle of training or at its end."""
+"""Scoring a run's network on data sets, while it is trained or from its folder."""
 
 import math
 from collections.abc import Iterable
@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from harmonize.config import RunConfig
 from harmonize.data.bad_list import BadList
 from harmonize.data.dataset import SegmentationDataset
-from harmonize.evaluation.evaluate import DatasetScores, evaluate
+from harmonize.evaluation.by_depth import depth_groups
+from harmonize.evaluation.dataset_scores import DatasetScores
+from harmonize.evaluation.evaluate import evaluate
 from harmonize.evaluation.left_out import find_left_out
 from harmonize.sources import Sources
 
@@ -22,10 +24,13 @@ def score(
     config: RunConfig,
     accelerator: Accelerator,
     bad: BadList | None = None,
+    *,
+    progress: bool = False,
 ) -> list[DatasetScores]:
     """Score a network on data sets; every process must call this, with the same weights.
 
-    Pictures that cannot be used are taken down in ``bad``, or end it if there is no such list.
+    Pictures that cannot be used are taken down in ``bad``, or end it if there is no such list. The
+    answers for some of the others are kept, as many as the config says.
     """
     for buffer in model.buffers():  # batch norm's statistics are each process's own
         _broadcast(buffer)
@@ -37,12 +42,21 @@ def score(
             accelerator=accelerator,
             size=config.data.size,
             left_out=find_left_out(sources, dataset.spec),
+            groups=depth_groups(sources.ontology, dataset.spec, sources.taught),
             crop=config.evaluate.crop,
             workers=config.data.workers,
+            progress=progress,
             bad=bad,
+            keep=examples(len(dataset), config.evaluate.pictures),
         )
         for dataset in datasets
     ]
+
+
+def examples(pictures: int, number: int) -> tuple[int, ...]:
+    """Return the numbers of some pictures of a data set, spread evenly over it."""
+    number = min(number, pictures)
+    return tuple((2 * place + 1) * pictures // (2 * number) for place in range(number))
 
 
 def mean_over(names: Iterable[str], results: list[DatasetScores]) -> float | None:

@@ -3,7 +3,7 @@
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
@@ -11,7 +11,8 @@ from typing import Any, cast
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
-from jaxtyping import Float, Integer
+from jaxtyping import Float, Integer, UInt8
+from numpy import ndarray
 from torch import Tensor
 from tqdm import tqdm
 
@@ -36,6 +37,8 @@ TRACKERS = {
     "wandb": "wandb",
 }
 """The trackers that Accelerate knows, and the package that each needs."""
+_TAKE_SEVERAL = ("tensorboard", "wandb", "swanlab")
+"""Those that take a list of pictures under one name."""
 
 
 def check_trackers(names: tuple[str, ...]) -> None:
@@ -154,6 +157,24 @@ class Tracker:
         if step != self._evaluated:
             self._write({"event": "evaluation", "step": step, "datasets": results})
         self._evaluated = step
+
+    def start(self, weights: str) -> None:
+        """Write the checksum of the initial weights."""
+        self._write({"event": "start", "step": 0, "weights": weights})
+
+    def pictures(
+        self, step: int, draw: Callable[[], Mapping[str, UInt8[ndarray, "H W 3"]]]
+    ) -> None:
+        """Give pictures, 0..255, to the trackers that show any; only for these are they drawn."""
+        with together():
+            shows = [one for one in self._accelerator.trackers if hasattr(one, "log_images")]
+            if self._main and shows:
+                pictures = draw()
+                for one in shows:
+                    several = {name: picture[None] for name, picture in pictures.items()}
+                    given = several if one.name in _TAKE_SEVERAL else pictures
+                    order = {"dataformats": "NHWC"} if one.name == "tensorboard" else {}
+                    one.log_images(dict(given), step=step, **order)
 
     def is_evaluated(self, step: int) -> bool:
         """Say, the same in all processes, whether the step's evaluation is in the log."""

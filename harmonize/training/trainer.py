@@ -17,16 +17,18 @@ from harmonize.commands import on_cuda, processes
 from harmonize.config import RunConfig
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.samples import Batch
-from harmonize.evaluation.evaluate import DatasetScores
+from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.evaluation.results import report_results
 from harmonize.loss.hierarchical import HierarchicalLoss, LossTerms
 from harmonize.models.build import build_model
-from harmonize.sources import Sources, open_datasets
+from harmonize.sources import Sources, open_datasets, open_trained
 from harmonize.stopping import Stopped, signals_put_off
 from harmonize.training.bad_numbers import Guard
 from harmonize.training.check import check_batch, check_run
 from harmonize.training.compilation import compile_network
 from harmonize.training.determinism import deterministic
+from harmonize.training.digest import weights_digest
+from harmonize.training.examples import Examples
 from harmonize.training.feed import Feed
 from harmonize.training.keeper import Keeper
 from harmonize.training.optimizer import build_optimizer, learning_rate
@@ -53,10 +55,7 @@ def train(config: RunConfig, *, name: str) -> Path:
     state = processes()
     with together():
         sources = check_run(config)
-        trained = open_datasets(
-            [(spec, entry.train) for entry, spec in sources.trained if entry.train],
-            config.data.roots,
-        )
+        trained = open_trained(sources, config)
         scored = open_datasets(
             [(s, e.evaluate) for e, s in (*sources.trained, *sources.also) if e.evaluate],
             config.data.roots,
@@ -76,7 +75,8 @@ def train(config: RunConfig, *, name: str) -> Path:
                 write_config(config, output)
         with signals_put_off():
             trainer.run()
-    accelerator.end_training()
+    for tracker in accelerator.trackers:
+        tracker.finish()  # end_training would part the processes, which may have a next run
     return output
 
 
@@ -117,6 +117,7 @@ class Trainer:
         self.names = [dataset.spec.name for dataset in trained]
         self.meter = LossMeter(self.names, sources.ontology.depth, accelerator.device)
         self.watch = Watch()
+        self.examples = Examples(sources.ontology, scored, output)
         self.keeper = Keeper(
             config, sources, output, accelerator, self.model, self.optimizer, self.meter, self.watch
         )
@@ -183,6 +184,8 @@ class Trainer:
         if due and not tracker.is_evaluated(self.step):
             results = self._evaluate(tracker)  # interrupted between saving and scoring
         batches = self.feed.batches(self.step)
+        if config.digest and self.step == 0:
+            tracker.start(weights_digest(self.keeper.network()))
         while self.step < config.steps:
             lr = self.train_step(batches)
             self.step += 1
@@ -190,6 +193,8 @@ class Trainer:
             finished = self.step == config.steps
             if finished or self.step % config.log_every == 0:
                 report = self.meter.take(self.accelerator)
+                if self.feed.digest is not None:
+                    report["input"] = self.feed.digest.take(self.accelerator)
                 tracker.warn(self.watch.add_loss(report["loss"], self.step))
                 tracker.train(self.step, report, lr=lr, batch_size=self.config.data.batch_size)
             if finished or _due(self.step, config.checkpoint_every):
@@ -276,7 +281,9 @@ class Trainer:
             better = mean is not None and (self.best is None or mean > self.best)
             if mean is not None and better and self.keeper.save_best(self.step, mean):
                 self.best = mean
+            self.examples.write(self.step, results)
             tracker.evaluation(self.step, {result.name: result.to_dict() for result in results})
+            tracker.pictures(self.step, lambda: self.examples.shown(self.step, results))
         if results:
             parts = [f"{r.name} {100 * r.scores.mean_iou:.2f}" for r in results]
             tracker.say(f"step {self.step}: mean IoU {', '.join(parts)}")

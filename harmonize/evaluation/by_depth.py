@@ -1,0 +1,98 @@
+"""What is scored at each depth of the tree: its groups as classes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from numpy import ndarray
+from torch import Tensor
+
+from harmonize.answers import class_leaves, find_answers
+from harmonize.evaluation.metrics import Scores
+from harmonize.evaluation.sampling import PixelSample
+from harmonize.ontology import Ontology
+from harmonize.spec import DatasetSpec
+from harmonize.targets import TargetSpace
+
+# Letters of shapes: C classes, K leaves, G groups and one more row for pixels in none of them,
+# P sampled pixels.
+
+
+@dataclass(frozen=True)
+class DepthGroups:
+    """The groups of leaves at a depth, as classes that a data set is scored in.
+
+    Attributes:
+        depth: from 1.
+        groups: the node of each group that is scored.
+        masks: the leaves of each; the last row, for pixels that lie in none, has none.
+        group_of: for each class of the data set the number of the group that it lies in, else G.
+    """
+
+    depth: int
+    groups: tuple[str, ...]
+    masks: Bool[ndarray, "G K"]
+    group_of: Int[ndarray, " C"]
+
+
+@dataclass(frozen=True)
+class DepthScores:
+    """The scores of one depth, over the pixels whose label lies in one of its groups."""
+
+    depth: int
+    groups: tuple[str, ...]
+    scores: Scores
+
+
+def depth_groups(
+    ontology: Ontology, spec: DatasetSpec, taught: Sequence[DatasetSpec] | None = None
+) -> tuple[DepthGroups, ...]:
+    """Return what is scored of a data set at each depth 1..D.
+
+    A group that a network cannot answer, since its labels do not tell it from others, is left out;
+    its pixels are void.
+
+    Args:
+        ontology: the tree.
+        spec: of the data set that is scored.
+        taught: of those that the network is trained on; unless given, it knows all groups.
+    """
+    masks = spec.leaf_masks(ontology)
+    trained = [np.stack([*class_leaves(ontology, one).values()]) for one in taught or ()]
+    found: list[DepthGroups] = []
+    for depth in range(1, ontology.depth + 1):
+        groups = {node: ontology.leaf_mask(node) for node in ontology.nodes_at(depth)}
+        if taught is not None:
+            answers = find_answers(ontology, trained, groups)
+            known = {answer.name for answer in answers if answer.status == "answerable"}
+            groups = {name: mask for name, mask in groups.items() if name in known}
+        rows = np.stack([*groups.values(), np.zeros(len(ontology.leaves), dtype=bool)])
+        meant = masks.any(axis=1, keepdims=True)
+        inside = meant & ~(masks[:, None] & ~rows[:-1]).any(axis=2)  # (C, G)
+        nowhere = np.ones((len(masks), 1), dtype=bool)
+        group_of = np.concatenate([inside, nowhere], axis=1).argmax(1)
+        found.append(DepthGroups(depth, tuple(groups), rows, group_of))
+    return tuple(found)
+
+
+def loss_by_depth(sample: PixelSample, ontology: Ontology, spec: DatasetSpec) -> tuple[float, ...]:
+    """Return the mean of L_d = -log p(S_d) over the pixels whose label resolves d, for d = 1..D.
+
+    NaN for a depth that no label resolves. The loss's own terms, unweighted, whatever was trained.
+    """
+    space = TargetSpace(ontology, [spec])
+    codes = torch.from_numpy(space.class_codes(spec.name)).clamp(max=space.num_codes - 1)
+    agreement = torch.from_numpy(space.agreement)[codes]  # (C, K)
+    resolved = torch.from_numpy(space.num_resolved)[codes]  # (C,)
+    whole = sample.logits.logsumexp(1)
+    losses: list[float] = []
+    for depth in range(1, ontology.depth + 1):
+        taught = resolved[sample.classes] >= depth
+        outside = (agreement < depth)[sample.classes[taught]]
+        inside: Float[Tensor, " P"] = (
+            sample.logits[taught].masked_fill(outside, -torch.inf).logsumexp(1)
+        )
+        losses.append((whole[taught] - inside).mean().item())
+    return tuple(losses)

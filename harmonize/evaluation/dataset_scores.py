@@ -1,0 +1,227 @@
+"""All scores of one data set, as a table and as plain values."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from harmonize.data.dataset import SegmentationDataset
+from harmonize.errors import printable
+from harmonize.evaluation.by_depth import DepthScores, loss_by_depth
+from harmonize.evaluation.metrics import Scores, calibration_error, scores
+from harmonize.evaluation.mistakes import Mistakes, kinship, mistakes
+from harmonize.evaluation.sampling import PixelSample
+from harmonize.evaluation.tally import Counted, Kept
+from harmonize.ontology import Ontology
+from harmonize.strict_yaml import Value
+
+# Letters of shapes: C scored classes, K leaves.
+
+_SHOWN = 10
+"""Pictures that could not be used that a table names."""
+_EXTREMES = 6
+"""Pictures with the lowest and with the highest scores that are named."""
+
+
+@dataclass(frozen=True)
+class PictureScore:
+    """How well one picture is answered: the mean IoU over the classes in its truth or answer."""
+
+    number: int
+    picture: str
+    mean_iou: float
+
+    def to_dict(self) -> dict[str, Value]:
+        """Return plain values for JSON."""
+        return {"number": self.number, "picture": self.picture, "mean_iou": self.mean_iou}
+
+
+@dataclass(frozen=True)
+class DatasetScores:
+    """The scores of one data set.
+
+    Attributes:
+        name, split: what was scored.
+        pictures: the number of pictures that were scored.
+        classes: the names of the data set's classes that are scored, in its order.
+        scores: their scores.
+        confusion: pixels by true class (row) and answer (column).
+        tree_order: the numbers of the classes in the order of their first leaves.
+        depths: the scores at each depth 1..D.
+        mistakes: how far from the truth the answers are, on the tree.
+        calibration_error: of the answers' probabilities, over the sampled pixels; in [0, 1], NaN
+            without any.
+        loss_by_depth: the mean of L_d over the sampled pixels whose label resolves d, for d = 1..D;
+            NaN where none does.
+        sample: logits of some labelled pixels.
+        picture_scores: of each picture that has any pixel to score, in order.
+        kept: the pictures that were asked for, by their numbers, as far as this process scored
+            them.
+        left_out: the classes that are not scored, each with the reason; ignored ones are not here.
+        skipped: the pictures that could not be used, each with the reason.
+    """
+
+    name: str
+    split: str
+    pictures: int
+    classes: tuple[str, ...]
+    scores: Scores
+    confusion: Int[Tensor, "C C"]
+    tree_order: tuple[int, ...]
+    depths: tuple[DepthScores, ...]
+    mistakes: Mistakes
+    calibration_error: float
+    loss_by_depth: tuple[float, ...]
+    sample: PixelSample
+    picture_scores: tuple[PictureScore, ...] = ()
+    kept: Mapping[int, Kept] = field(default_factory=dict[int, Kept])
+    left_out: Mapping[str, str] = field(default_factory=dict[str, str])
+    skipped: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def to_dict(self) -> dict[str, Value]:
+        """Return plain values for JSON; null for what cannot be measured."""
+        left_out: dict[str, Value] = dict(self.left_out)
+        skipped: dict[str, Value] = dict(self.skipped)
+        return {
+            "split": self.split,
+            "pictures": self.pictures,
+            "mean_iou": _number(self.scores.mean_iou),
+            "pixel_accuracy": _number(self.scores.pixel_accuracy),
+            "iou": _named(self.classes, self.scores),
+            "depths": [
+                {
+                    "depth": one.depth,
+                    "mean_iou": _number(one.scores.mean_iou),
+                    "iou": _named(one.groups, one.scores),
+                }
+                for one in self.depths
+            ],
+            "loss_by_depth": [_number(loss) for loss in self.loss_by_depth],
+            "mistakes": {name: _number(value) for name, value in vars(self.mistakes).items()},
+            "calibration_error": _number(self.calibration_error),
+            "left_out": left_out,
+            "skipped": skipped,
+        }
+
+    def details(self) -> dict[str, Value]:
+        """Return further plain values: the confusion matrix, the worst and the best pictures."""
+        order = list(self.tree_order)
+        ranked = sorted(self.picture_scores, key=lambda picture: picture.mean_iou)
+        names: list[Value] = [self.classes[number] for number in order]
+        return {
+            "confusion": {"classes": names, "counts": self.confusion[order][:, order].tolist()},
+            "worst": [picture.to_dict() for picture in ranked[:_EXTREMES]],
+            "best": [picture.to_dict() for picture in ranked[: -_EXTREMES - 1 : -1]],
+        }
+
+    def table(self) -> str:
+        """Draw the scores as a table."""
+        present = int((~self.scores.iou.isnan()).sum())
+        label = f"mean IoU ({present} of {len(self.classes)} classes)"
+        further = self._further()
+        width = max(map(len, (label, *self.classes, *further)))
+        rule = "-" * (width + 8)
+        rows = [f"{self.name}, {self.split}: {self.pictures} pictures", rule]
+        for name, value in zip(self.classes, self.scores.iou.tolist(), strict=True):
+            rows.append(f"{name:<{width}}  {_percent(value)}")
+        rows += [rule, f"{label:<{width}}  {_percent(self.scores.mean_iou)}"]
+        rows += [f"{name:<{width}}  {text}" for name, text in further.items()]
+        rows += [f"left out: {name}, {reason}" for name, reason in self.left_out.items()]
+        if len(self.classes) == 1 and self.left_out:
+            rows.append(f"{self.classes[0]} is scored alone, so that every answer is right")
+        if self.skipped:
+            total = self.pictures + len(self.skipped)
+            rows.append(f"skipped as bad: {len(self.skipped)} of {total} pictures")
+            rows += [f"  {printable(reason)}" for reason in [*self.skipped.values()][:_SHOWN]]
+            rows += ["  ..."] if len(self.skipped) > _SHOWN else []
+        return "\n".join(rows)
+
+    def _further(self) -> dict[str, str]:
+        """Return the scores below the mean IoU, each with its text."""
+        further = {
+            f"mean IoU at depth {one.depth} ({len(one.groups)} groups)": _percent(
+                one.scores.mean_iou
+            )
+            for one in self.depths
+        }
+        further["pixel accuracy"] = _percent(self.scores.pixel_accuracy)
+        further["hierarchical F"] = _percent(self.mistakes.f)
+        height = self.mistakes.lca_height
+        further["height of mistakes (levels)"] = _missing(height) or f"{height:6.2f}"
+        further["calibration error"] = _percent(self.calibration_error)
+        return further
+
+
+def summarize(
+    dataset: SegmentationDataset,
+    ontology: Ontology,
+    counted: Counted,
+    *,
+    masks: Bool[Tensor, "C K"],
+    left_out: Mapping[str, str],
+    skipped: Mapping[str, str],
+    kept: Mapping[int, Kept],
+) -> DatasetScores:
+    """Score what was counted of a data set.
+
+    Args:
+        dataset: that was scored.
+        ontology: the tree.
+        counted: of its pictures.
+        masks: the leaves of each of the mapping's classes, none for those that are not scored.
+        left_out: the classes that are not scored, with the reasons.
+        skipped: the pictures that could not be used, with the reasons.
+        kept: the pictures that were asked for.
+    """
+    names = tuple(dataset.spec.classes)
+    scored = [number for number in range(len(names)) if bool(masks[number].any())]
+    own = masks[scored]
+    confusion = counted.confusion[scored][:, scored]
+    return DatasetScores(
+        name=dataset.spec.name,
+        split=dataset.split,
+        pictures=len(dataset) - len(skipped),
+        classes=tuple(names[number] for number in scored),
+        scores=scores(confusion),
+        confusion=confusion,
+        tree_order=tuple(own.int().argmax(1).argsort(stable=True).tolist()),
+        depths=counted.depths,
+        mistakes=mistakes(confusion, kinship(ontology, own.numpy())),
+        calibration_error=_calibration_error(counted.sample, masks),
+        loss_by_depth=loss_by_depth(counted.sample, ontology, dataset.spec),
+        sample=counted.sample,
+        picture_scores=tuple(
+            PictureScore(number, dataset.files.picture(number), mean)
+            for number, mean in counted.mean_iou.items()
+            if not math.isnan(mean)
+        ),
+        kept=kept,
+        left_out=left_out,
+        skipped=skipped,
+    )
+
+
+def _calibration_error(sample: PixelSample, masks: Bool[Tensor, "C K"]) -> float:
+    """Return the calibration error of the answers among the scored classes."""
+    sample = sample.where(masks.any(1)[sample.classes])
+    probabilities = sample.logits.softmax(1) @ masks.float().T
+    confidence, found = probabilities.max(1)
+    return calibration_error(confidence, found == sample.classes)
+
+
+def _named(names: Sequence[str], of: Scores) -> dict[str, Value]:
+    return {name: _number(value) for name, value in zip(names, of.iou.tolist(), strict=True)}
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _missing(value: float) -> str:
+    return "     -" if math.isnan(value) else ""
+
+
+def _percent(value: float) -> str:
+    return _missing(value) or f"{100 * value:6.2f}"

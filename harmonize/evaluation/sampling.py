@@ -1,0 +1,116 @@
+"""Logits of some labelled pixels of every picture, which calibration is measured and fitted on."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int, Integer
+from torch import Tensor
+
+# Letters of shapes: P sampled pixels, K leaves, C classes, H x W pixels of a label, h x w of the
+# network.
+
+_MOST = 1 << 17
+"""Pixels of a whole data set."""
+_MOST_OF_A_PICTURE = 2048
+
+
+@dataclass(frozen=True)
+class PixelSample:
+    """Some labelled pixels of a data set, from a regular grid over each of its pictures.
+
+    Neighbouring pixels tell nearly the same, so a sample says almost as much as all of them.
+
+    Attributes:
+        logits: as scoring has them: scaled bilinearly to the label's size; float32, on the CPU.
+        classes: the true class of each, by its number in the mapping; never an ignored one.
+        pictures: the number in the data set of the picture that each is from.
+    """
+
+    logits: Float[Tensor, "P K"]
+    classes: Int[Tensor, " P"]
+    pictures: Int[Tensor, " P"]
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    def where(self, chosen: Bool[Tensor, " P"]) -> "PixelSample":
+        """Return some of the pixels."""
+        return PixelSample(self.logits[chosen], self.classes[chosen], self.pictures[chosen])
+
+
+class Sampler:
+    """Samples pictures one by one, each about equally often.
+
+    Args:
+        masks: the leaves of each class; labels of a class without leaves are ignored.
+        pictures: the number of pictures of the data set.
+    """
+
+    def __init__(self, masks: Bool[Tensor, "C K"], *, pictures: int) -> None:
+        self._known = masks.any(1).cpu()
+        self._leaves = masks.shape[1]
+        self._pixels = min(max(_MOST // max(pictures, 1), 1), _MOST_OF_A_PICTURE)
+        self._parts: list[PixelSample] = []
+
+    def add(
+        self, logits: Float[Tensor, "K h w"], classes: Integer[Tensor, "H W"], number: int
+    ) -> None:
+        """Sample a picture of the data set by its number."""
+        rows, columns = _grid(classes.shape[0], classes.shape[1], self._pixels)
+        truth = classes[rows, columns].long().cpu()
+        kept = self._known[truth]
+        rows, columns, truth = rows[kept], columns[kept], truth[kept]
+        values = _between(logits, rows, columns, (classes.shape[0], classes.shape[1]))
+        self._parts.append(PixelSample(values.cpu(), truth, torch.full_like(truth, number)))
+
+    def sample(self) -> PixelSample:
+        """Return all pixels so far."""
+        return join(self._parts, leaves=self._leaves)
+
+
+def join(samples: Iterable[PixelSample], *, leaves: int) -> PixelSample:
+    """Join samples of different pictures, in the order of the pictures."""
+    parts = list(samples)
+    empty = torch.zeros(0, dtype=torch.int64)
+    whole = PixelSample(
+        torch.cat([torch.zeros(0, leaves), *(part.logits for part in parts)]),
+        torch.cat([empty, *(part.classes for part in parts)]),
+        torch.cat([empty, *(part.pictures for part in parts)]),
+    )
+    order = whole.pictures.argsort(stable=True)
+    return PixelSample(whole.logits[order], whole.classes[order], whole.pictures[order])
+
+
+def _grid(height: int, width: int, pixels: int) -> tuple[Int[Tensor, " P"], Int[Tensor, " P"]]:
+    """Return the rows and columns of about so many pixels, spread evenly."""
+    step = max((height * width / pixels) ** 0.5, 1.0)
+    rows, columns = (
+        ((torch.arange(max(int(side / step), 1)) + 0.5) * (side / max(int(side / step), 1))).long()
+        for side in (height, width)
+    )
+    return rows.repeat_interleave(len(columns)), columns.repeat(len(rows))
+
+
+def _between(
+    logits: Float[Tensor, "K h w"],
+    rows: Int[Tensor, " P"],
+    columns: Int[Tensor, " P"],
+    size: tuple[int, int],
+) -> Float[Tensor, "P K"]:
+    """Return the logits at pixels of a label of a size, bilinearly."""
+    rows, columns = rows.to(logits.device), columns.to(logits.device)
+    top, bottom, down = _neighbours(rows, logits.shape[1], size[0])
+    left, right, across = _neighbours(columns, logits.shape[2], size[1])
+    above = logits[:, top, left].float().lerp(logits[:, top, right].float(), across)
+    below = logits[:, bottom, left].float().lerp(logits[:, bottom, right].float(), across)
+    return above.lerp(below, down).T
+
+
+def _neighbours(
+    places: Int[Tensor, " P"], length: int, full: int
+) -> tuple[Int[Tensor, " P"], Int[Tensor, " P"], Float[Tensor, " P"]]:
+    """Return the two pixels of the network that places lie between, and how far."""
+    exact = ((places + 0.5) * (length / full) - 0.5).clamp(min=0)
+    low = exact.long().clamp(max=length - 1)
+    return low, (low + 1).clamp(max=length - 1), exact - low

@@ -1,0 +1,129 @@
+"""Pictures of what a network answers while it is trained, in the run folder and for trackers."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Integer, UInt8
+from numpy import ndarray
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms.v2 import functional as F
+
+from harmonize.agreement import together
+from harmonize.data.dataset import SegmentationDataset
+from harmonize.data.transforms import centre_square
+from harmonize.errors import HarmonizeError
+from harmonize.evaluation.dataset_scores import DatasetScores
+from harmonize.evaluation.tally import Kept
+from harmonize.inference.palette import NOT_SCORED, Color, class_colors
+from harmonize.ontology import Ontology
+from harmonize.whole_files import write_whole
+
+# Letters of shapes: H x W pixels of a label.
+
+FOLDER = "pictures"
+_PALETTE = 256
+_QUALITY = 90
+
+
+def example_folder(output: Path, dataset: str, number: int) -> Path:
+    """Return the folder of one picture: ``input.jpg``, ``truth.png`` and an answer per step."""
+    return output / FOLDER / dataset / f"{number:06d}"
+
+
+class Examples:
+    """Writes the answers that evaluations keep.
+
+    Args:
+        ontology: gives classes their colours.
+        datasets: that are scored.
+        output: the run folder.
+    """
+
+    def __init__(
+        self, ontology: Ontology, datasets: Sequence[SegmentationDataset], output: Path
+    ) -> None:
+        self._ontology = ontology
+        self._datasets = {dataset.spec.name: dataset for dataset in datasets}
+        self._output = output
+
+    def write(self, step: int, results: Sequence[DatasetScores]) -> None:
+        """Write what this process kept; every process must call this.
+
+        Raises:
+            HarmonizeError: a file cannot be written.
+        """
+        with together():
+            for result in results:
+                dataset = self._datasets[result.name]
+                colors = class_colors(self._ontology, dataset.spec)
+                for number, kept in result.kept.items():
+                    folder = example_folder(self._output, result.name, number)
+                    if not (folder / "truth.png").exists():
+                        _write_question(folder, _shown(dataset, number, kept), kept, colors)
+                    _write(_answer_path(folder, step), _png(kept.answer, colors))
+
+    def shown(
+        self, step: int, results: Sequence[DatasetScores]
+    ) -> dict[str, UInt8[ndarray, "_ _ 3"]]:
+        """Return, by name, picture, truth and answer beside each other, as far as they are there.
+
+        Each is (H, 3 W, 3), 0..255.
+        """
+        found: dict[str, UInt8[ndarray, "_ _ 3"]] = {}
+        for result in results:
+            for folder in sorted((self._output / FOLDER / result.name).glob("*")):
+                paths = [folder / "input.jpg", folder / "truth.png", _answer_path(folder, step)]
+                if all(path.exists() for path in paths):
+                    parts = [np.asarray(Image.open(path).convert("RGB")) for path in paths]
+                    found[f"{result.name}/{folder.name}"] = np.concatenate(parts, axis=1)
+        return found
+
+
+def _answer_path(folder: Path, step: int) -> Path:
+    return folder / f"step-{step:08d}.png"
+
+
+def _shown(dataset: SegmentationDataset, number: int, kept: Kept) -> UInt8[Tensor, "3 H W"]:
+    """Return a picture at the size of its label, as far as it is scored."""
+    picture = dataset[number].picture
+    size = kept.truth.shape
+    if picture.shape[1:] != size:  # the centre square is scored
+        picture = F.resize(centre_square(picture), list(size), antialias=True)
+    return picture
+
+
+def _write_question(
+    folder: Path, shown: UInt8[Tensor, "3 H W"], kept: Kept, colors: Sequence[Color]
+) -> None:
+    """Write a picture and its truth."""
+    picture = io.BytesIO()
+    pixels = shown.permute(1, 2, 0).numpy()
+    Image.fromarray(pixels).save(picture, format="JPEG", quality=_QUALITY)
+    _write(folder / "input.jpg", picture.getvalue())
+    _write(folder / "truth.png", _png(kept.truth, colors))
+
+
+def _png(classes: Integer[ndarray, "H W"], colors: Sequence[Color]) -> bytes:
+    """Draw class numbers: as a palette picture of them if it holds so many, else in colours."""
+    table = np.array([*colors, NOT_SCORED], dtype=np.uint8)
+    if len(colors) < _PALETTE:
+        image = Image.fromarray(classes.astype(np.uint8))
+        palette = np.zeros((_PALETTE, 3), dtype=np.uint8)
+        palette[: len(colors)] = table[:-1]
+        image.putpalette(palette.tobytes())
+    else:
+        image = Image.fromarray(table[classes])
+    data = io.BytesIO()
+    image.save(data, format="PNG")
+    return data.getvalue()
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, data)
+    except OSError as error:
+        raise HarmonizeError(f"{path}: cannot be written: {error.strerror or error}") from None
