@@ -34,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     transfer.add_argument("config", metavar="CONFIG")
     transfer.set_defaults(run_command=lambda given: _transfer(given.config))
     _add_predict(commands)
+    _add_calibrate(commands)
     demo = commands.add_parser("demo-data", help="write two small synthetic face sets")
     demo.add_argument("folder", type=Path, metavar="DIR")
     demo.set_defaults(run_command=lambda given: _demo_data(given.folder))
@@ -89,6 +90,13 @@ def _add_predict(commands: Any) -> None:
     words.add_argument(
         "--confidence", type=float, metavar="P", help="answer the deepest node as probable as this"
     )
+    calibration = predict.add_mutually_exclusive_group()
+    calibration.add_argument(
+        "--like", metavar="NAME", help="trust probabilities as far as for pictures of this data set"
+    )
+    calibration.add_argument(
+        "--uncalibrated", action="store_true", help="take the network's own probabilities"
+    )
     predict.add_argument(
         "--size",
         type=_size,
@@ -108,6 +116,30 @@ def _add_predict(commands: Any) -> None:
         "--as-stored", action="store_true", help="leave photographs turned as their files are"
     )
     predict.set_defaults(run_command=_predict)
+
+
+def _add_calibrate(commands: Any) -> None:
+    calibrate = commands.add_parser(
+        "calibrate", help="make a network's probabilities hold, for predict --confidence"
+    )
+    calibrate.add_argument("run", type=Path, metavar="RUN_DIR")
+    calibrate.add_argument("files", nargs="*", metavar="key.path=value", help="of the run's config")
+    calibrate.add_argument(
+        "--dataset",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME_OR_YAML",
+        help="data sets of the run by name, or any mappings (default: all that it scores)",
+    )
+    calibrate.add_argument("--split", metavar="NAME", help="(default: the config's, else val)")
+    calibrate.add_argument(
+        "--check", metavar="NAME", help="split to check on (default: the half not fitted on)"
+    )
+    calibrate.add_argument(
+        "--checkpoint", "--which", choices=["best", "last"], default="last", help="(default: last)"
+    )
+    calibrate.set_defaults(run_command=_calibrate)
 
 
 def _count(text: str) -> int:
@@ -158,6 +190,8 @@ def _predict(given: argparse.Namespace) -> int:
         depth=given.depth,
         dataset=given.dataset,
         confidence=given.confidence,
+        like=given.like,
+        calibrated=not given.uncalibrated,
         size=given.size,
         tile=given.tile,
         checkpoint=given.checkpoint,
@@ -168,6 +202,20 @@ def _predict(given: argparse.Namespace) -> int:
     )
     pictures = [word for word in given.files if word not in roots]
     return predict_run(given.run, pictures, Output(given.output, not given.no_overlay), asked)
+
+
+def _calibrate(given: argparse.Namespace) -> int:
+    from harmonize.calibrate_run import calibrate_run  # slow to import
+
+    calibrate_run(
+        given.run,
+        datasets=[word for word in given.dataset if "=" not in word],
+        split=given.split,
+        check=given.check,
+        which=given.checkpoint,
+        overrides=[*given.files, *(word for word in given.dataset if "=" in word)],
+    )
+    return 0
 
 
 def _tree(name: str) -> int:

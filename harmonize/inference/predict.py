@@ -13,9 +13,15 @@ from jaxtyping import Integer
 from numpy import ndarray
 from tqdm import tqdm
 
+from harmonize.calibration_file import Temperatures
 from harmonize.commands import on_cuda, processes
 from harmonize.config import find_file
 from harmonize.errors import HarmonizeError, near_matches, raise_all
+from harmonize.inference.calibrated import (
+    NOT_CALIBRATED,
+    FoundCalibration,
+    find_calibration,
+)
 from harmonize.inference.drawing import draw_answer, draw_overlay
 from harmonize.inference.inputs import Wanted, find_pictures
 from harmonize.inference.network import DEFAULT_TILE, Network
@@ -27,7 +33,7 @@ from harmonize.models.build import build_model
 from harmonize.sources import Sources
 from harmonize.spec import DatasetSpec
 from harmonize.stopping import Stopped, signals_put_off, until_stopped
-from harmonize.training.checkpoint import restore_model
+from harmonize.training.checkpoint import Checkpoint, restore_model
 from harmonize.training.precision import choose_precision
 from harmonize.training.rotation import choose
 
@@ -42,6 +48,8 @@ class Asked:
         depth: answer the groups there.
         dataset: answer the classes of this data set of the run, or of this mapping file.
         confidence: answer the deepest node that is as probable.
+        like: take the temperatures of this data set; unless given, the largest of all.
+        calibrated: whether to use the run's calibration, if it has one; for a confidence only.
         size: the shorter side of what the network sees, ``full`` for the picture's own; the run's
             ``data.size`` unless given.
         tile: pictures of more than ``tile * tile`` scaled pixels go through the network in tiles.
@@ -55,6 +63,8 @@ class Asked:
     depth: int | None = None
     dataset: str | None = None
     confidence: float | None = None
+    like: str | None = None
+    calibrated: bool = True
     size: int | str | None = None
     tile: int = DEFAULT_TILE
     checkpoint: str = "last"
@@ -85,13 +95,17 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, asked: Asked
     """
     if asked.tile < LEAST_TILE:
         raise HarmonizeError(f"--tile {asked.tile}: at least {LEAST_TILE} pixels")
+    if asked.confidence is None and (asked.like is not None or not asked.calibrated):
+        option = "--uncalibrated" if asked.like is None else f"--like {asked.like}"
+        raise HarmonizeError(f"{option}: is about probabilities; add --confidence, or leave it out")
     wanted = find_pictures(pictures, output.folder)
     path, state = choose(run, asked.checkpoint)
     config, sources = state.run_config(), state.sources()
-    words = _words(sources, asked, {**config.data.roots, **asked.roots})
     size = config.data.size if asked.size is None else asked.size
     source = {"run": str(run), "checkpoint": path.name, "step": state.step, "size": size}
-    legend = describe(words, source)
+    calibration = _calibration(run, state, sources, asked, size)
+    words = _words(sources, asked, {**config.data.roots, **asked.roots}, calibration.temperatures)
+    legend = describe(words, {**source, **calibration.legend()})
     output.check(wanted, legend)
     states = processes(cpu=asked.cpu)
     precision = choose_precision(asked.precision or config.train.precision, cuda=on_cuda(states))
@@ -101,6 +115,7 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, asked: Asked
     network = Network(model, accelerator)
     if accelerator.is_main_process:
         output.write_legend(legend)
+        calibration.tell()
         for word in words.words:
             if not words.is_classes and len(word.nodes) > 1:
                 print(f"answered as one: {word.name}; no label tells them apart")
@@ -119,11 +134,29 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, asked: Asked
     return 0
 
 
-def _words(sources: Sources, asked: Asked, roots: dict[str, str]) -> Words:
+def _calibration(
+    run: Path, state: Checkpoint, sources: Sources, asked: Asked, size: int | str
+) -> FoundCalibration:
+    """Find the calibration that answers go by, if they go by probabilities."""
+    if asked.confidence is None or not asked.calibrated:
+        return NOT_CALIBRATED
+    return find_calibration(
+        run,
+        sources.ontology.leaves,
+        step=state.step,
+        size=size,
+        like=asked.like,
+        which=asked.checkpoint,
+    )
+
+
+def _words(
+    sources: Sources, asked: Asked, roots: dict[str, str], temperatures: Temperatures | None
+) -> Words:
     if asked.depth is not None:
         return groups(sources, asked.depth)
     if asked.confidence is not None:
-        return confident_nodes(sources, asked.confidence)
+        return confident_nodes(sources, asked.confidence, temperatures)
     if asked.dataset is None:
         return leaves(sources)
     known = {spec.name: spec for spec in sources.specs}

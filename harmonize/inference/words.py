@@ -10,19 +10,15 @@ from numpy import ndarray
 from torch import Tensor
 
 from harmonize.answers import answers_for, left_out
+from harmonize.calibration_file import Temperatures
 from harmonize.errors import HarmonizeError
+from harmonize.evaluation.back_off import Nodes, deepest
 from harmonize.evaluation.counting import classify
 from harmonize.inference.palette import Color, color_of_leaves, node_colors
-from harmonize.inference.told_apart import (
-    Told,
-    common_depth,
-    own_leaves,
-    split_by_groups,
-    told_apart,
-)
 from harmonize.ontology import ROOT, Ontology
 from harmonize.sources import Sources
 from harmonize.spec import DatasetSpec
+from harmonize.told_apart import Told, answer_nodes, split_by_groups, told_apart
 
 # Letters of shapes: K leaves, C words, R x W pixels.
 
@@ -31,8 +27,6 @@ UNKNOWN = "unknown"
 MAX_WRITTEN_ID = (1 << 16) - 1
 _SHOWN = 3
 """Reasons that an error lists."""
-_ROUNDING = 1e-5
-"""What a sum of probabilities may fall short of a confidence by."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +60,7 @@ class Words:
         rgb: whether their values are colours.
         confidence: the probability that an answer must reach, if one must; the deepest that does
             is given, and the first word, which has all leaves, if none does.
+        temperatures: what logits are divided by before, by their most probable leaf.
         left_out: classes that are not answered, each with the reason.
     """
 
@@ -75,6 +70,7 @@ class Words:
     is_classes: bool = False
     rgb: bool = False
     confidence: float | None = None
+    temperatures: Float[ndarray, " K"] | None = None
     left_out: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def decide(self, logits: Float[Tensor, "K R W"]) -> Int[Tensor, "R W"]:
@@ -83,11 +79,9 @@ class Words:
         if self.confidence is None:
             return classify(logits, masks)
         depths = torch.tensor([word.depth or 0 for word in self.words], device=logits.device)
-        sums = torch.einsum("ck,krw->crw", masks.to(logits.dtype), logits.softmax(0))
-        reached = sums >= self.confidence - _ROUNDING
-        reached[0] = True
-        rank = depths[:, None, None] + sums.clamp(max=1) / 2  # the deepest, then the most probable
-        return torch.where(reached, rank, -1).max(0).indices
+        known = self.temperatures
+        temperatures = None if known is None else torch.from_numpy(known).to(logits)
+        return deepest(logits, Nodes(masks, depths), self.confidence, temperatures)
 
 
 def leaves(sources: Sources) -> Words:
@@ -117,11 +111,15 @@ def groups(sources: Sources, depth: int) -> Words:
     return _of_groups(sources, f"groups at depth {depth}", nodes)
 
 
-def confident_nodes(sources: Sources, confidence: float) -> Words:
+def confident_nodes(
+    sources: Sources, confidence: float, temperatures: Temperatures | None = None
+) -> Words:
     """Return all nodes as answers, of which the deepest that is probable enough is given.
 
-    Leaves of several nodes that no label tells apart count as one node, a child of the lowest that
-    has all of them.
+    Args:
+        sources: of the run.
+        confidence: the probability that is enough.
+        temperatures: make probabilities as high as labels bear out; the network's own unless given.
 
     Raises:
         HarmonizeError: the confidence is no probability above 0.
@@ -130,28 +128,25 @@ def confident_nodes(sources: Sources, confidence: float) -> Words:
     if not 0 < confidence <= 1:
         raise HarmonizeError(f"--confidence {confidence:g}: a probability above 0, up to 1")
     told = told_apart(sources)
+    answers = answer_nodes(ontology, told)
     colors = node_colors(ontology)
     words = [Word(UNKNOWN, 0, (ROOT,), 0, colors[ROOT])]
-    masks = [np.ones(len(ontology.leaves), dtype=bool)]
-    for node in ontology.nodes:
-        mask = own_leaves(ontology, told, node)
-        if mask.any():
-            depth = ontology.depth_of(node)
-            words.append(Word(node, len(words), (node,), depth, colors[node]))
-            masks.append(mask)
-    for twins in told.twins:
-        mask = ontology.leaf_mask(twins)
-        nodes, depth = ontology.describe(mask), common_depth(ontology, twins)
-        if len(nodes) == 1:
-            continue  # the node is there already
-        color = color_of_leaves(ontology, mask, colors, [word.color for word in words])
-        words.append(Word("+".join(nodes), len(words), nodes, depth, color))
-        masks.append(mask)
+    for answer in answers[1:]:
+        color = (
+            colors[answer.nodes[0]]
+            if len(answer.nodes) == 1
+            else color_of_leaves(ontology, answer.leaves, colors, [word.color for word in words])
+        )
+        name = "+".join(answer.nodes)
+        words.append(Word(name, len(words), answer.nodes, answer.depth, color))
+    kind = "probability" if temperatures is None else "calibrated probability"
+    like = "" if temperatures is None else f", as for {' and '.join(temperatures.like)}"
     return Words(
-        f"nodes of probability {confidence:g} and more",
+        f"nodes of {kind} {confidence:g} and more{like}",
         tuple(words),
-        np.stack(masks),
+        np.stack([answer.leaves for answer in answers]),
         confidence=confidence,
+        temperatures=None if temperatures is None else temperatures.by_leaf,
         left_out=_untaught(told),
     )
 

@@ -8,10 +8,10 @@ from jaxtyping import Bool
 from numpy import ndarray
 
 from harmonize.answers import class_leaves
-from harmonize.ontology import Ontology
+from harmonize.ontology import ROOT, Ontology
 from harmonize.sources import Sources
 
-# Letters of shapes: K leaves.
+# Letters of shapes: C classes, K leaves.
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,48 @@ def split_by_groups(
     return sorted(answers, key=lambda answer: int(answer[1].argmax()))
 
 
-def common_depth(ontology: Ontology, leaves: Sequence[str]) -> int:
+@dataclass(frozen=True)
+class AnswerNode:
+    """A node that an answer can back off to, or leaves that count as one.
+
+    Attributes:
+        nodes: of the tree.
+        depth: 0 for the root, which is the first one and has all leaves.
+        leaves: those that labels tell from all that is not below it.
+    """
+
+    nodes: tuple[str, ...]
+    depth: int
+    leaves: Bool[ndarray, " K"]
+
+
+def answer_nodes(ontology: Ontology, told: Told) -> list[AnswerNode]:
+    """Return the root and all nodes that labels tell from what is not below them.
+
+    Leaves of several nodes that no label tells apart count as one node, a child of the lowest that
+    has all of them.
+    """
+    answers = [AnswerNode((ROOT,), 0, np.ones(len(ontology.leaves), dtype=bool))]
+    for node in ontology.nodes:
+        mask = own_leaves(ontology, told, node)
+        if mask.any():
+            answers.append(AnswerNode((node,), ontology.depth_of(node), mask))
+    for twins in told.twins:
+        mask = ontology.leaf_mask(twins)
+        nodes = ontology.describe(mask)
+        if len(nodes) > 1:  # else the node is there already
+            answers.append(AnswerNode(nodes, _common_depth(ontology, twins), mask))
+    return answers
+
+
+def with_twins(ontology: Ontology, told: Told, masks: Bool[ndarray, "C K"]) -> Bool[ndarray, "C K"]:
+    """Return sets of leaves with all twins of these, and without leaves that no label has."""
+    taught = [ontology.leaf_mask(twins) for twins in told.twins]
+    met = [np.outer((masks & one).any(1), one) for one in taught]
+    return np.any([np.zeros_like(masks), *met], axis=0)
+
+
+def _common_depth(ontology: Ontology, leaves: Sequence[str]) -> int:
     """Return the depth right below the lowest node that has all of some leaves."""
     masks = {node: ontology.leaf_mask(node) for node in ontology.nodes}
     wanted = ontology.leaf_mask(leaves)

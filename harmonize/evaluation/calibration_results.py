@@ -1,0 +1,142 @@
+"""What was found of a data set's calibration, as a table and as plain values."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harmonize.evaluation.back_off import Point
+from harmonize.evaluation.calibration import Calibration
+from harmonize.strict_yaml import Value
+
+
+@dataclass(frozen=True)
+class Line:
+    """Answers at one confidence.
+
+    Attributes:
+        calibrated: with the data set's temperatures.
+        uncalibrated: by the network's own probabilities.
+        cautious: with the largest temperatures of all data sets.
+    """
+
+    calibrated: Point
+    uncalibrated: Point
+    cautious: Point
+
+    def to_dict(self) -> dict[str, Value]:
+        """Return plain values for JSON; null for what cannot be measured."""
+        return {
+            "confidence": self.calibrated.confidence,
+            **_plain(self.calibrated),
+            "uncalibrated": _plain(self.uncalibrated),
+            "cautious": _plain(self.cautious),
+        }
+
+
+@dataclass(frozen=True)
+class DatasetCalibration:
+    """A data set's temperatures, and what they are worth.
+
+    Attributes:
+        name, split: of the data set that they are fitted on.
+        check_split: what they are checked on; the other half of ``split`` if it is the same.
+        fitted_on, checked_on: the numbers of pictures.
+        calibration: the temperatures.
+        leaf_temperatures: the same for each leaf of the tree, as predictions take them.
+        error_before, error_after: calibration errors of the answers in the set's own classes, over
+            the checked pictures.
+        curve: over the checked pictures.
+    """
+
+    name: str
+    split: str
+    check_split: str
+    fitted_on: int
+    checked_on: int
+    calibration: Calibration
+    leaf_temperatures: Mapping[str, float]
+    error_before: float
+    error_after: float
+    curve: tuple[Line, ...]
+
+    def to_dict(self) -> dict[str, Value]:
+        """Return plain values for JSON; null for what cannot be measured."""
+        by_class: dict[str, Value] = dict(self.calibration.by_class)
+        by_leaf: dict[str, Value] = dict(self.leaf_temperatures)
+        return {
+            "split": self.split,
+            "check_split": self.check_split,
+            "fitted_on": self.fitted_on,
+            "checked_on": self.checked_on,
+            "temperature": self.calibration.temperature,
+            "temperatures": by_class,
+            "leaf_temperatures": by_leaf,
+            "calibration_error": {
+                "before": _number(self.error_before),
+                "after": _number(self.error_after),
+            },
+            "curve": [line.to_dict() for line in self.curve],
+        }
+
+    def table(self) -> str:
+        """Draw the curve before and after, and the temperatures."""
+        others = "others" if self.check_split == self.split else f"of {self.check_split}"
+        columns = f"{'coverage':>8}  {'accuracy':>15}  {'depth':>5}"
+        rows = [
+            f"{self.name}, {self.split}: temperatures fitted on {self.fitted_on} pictures, "
+            f"checked on {self.checked_on} {others}",
+            f"            {'calibrated':<32}    the network's own",
+            f"confidence  {columns}    {columns}",
+        ]
+        for line in self.curve:
+            calibrated, own = _columns(line.calibrated), _columns(line.uncalibrated)
+            broken = "" if line.calibrated.kept else "  BROKEN"
+            rows.append(f"{line.calibrated.confidence:10.2f}  {calibrated}    {own}{broken}")
+        before, after = _percent(self.error_before), _percent(self.error_after)
+        rows.append(f"calibration error: {before} before, {after} after")
+        named = [f"{name} {value:.2f}" for name, value in self.calibration.by_class.items()]
+        rows.append(f"temperature: {self.calibration.temperature:.2f}; {', '.join(named)}")
+        rows += self._warnings()
+        return "\n".join(rows)
+
+    def _warnings(self) -> list[str]:
+        """Say where a promise is broken."""
+        kinds = {
+            "": [line.calibrated for line in self.curve],
+            " with the temperatures of all sets": [line.cautious for line in self.curve],
+        }
+        found: list[str] = []
+        for kind, points in kinds.items():
+            broken = [f"{point.confidence:g}" for point in points if not point.kept]
+            if broken:
+                found.append(
+                    f"not kept{kind}: at confidence {', '.join(broken)} fewer answers are right "
+                    "than promised"
+                )
+        return found
+
+
+def _columns(point: Point) -> str:
+    accuracy = f"{_percent(point.accuracy)} +- {_percent(point.error_bar).strip()}"
+    depth = "-" if math.isnan(point.mean_depth) else f"{point.mean_depth:.2f}"
+    return f"{_percent(point.coverage):>8}  {accuracy:>15}  {depth:>5}"
+
+
+def _plain(point: Point) -> dict[str, Value]:
+    return {
+        "coverage": _number(point.coverage),
+        "accuracy": _number(point.accuracy),
+        "error_bar": _number(point.error_bar),
+        "mean_depth": _number(point.mean_depth),
+        "finer": _number(point.finer),
+        "not_judged": _number(point.not_judged),
+        "kept": point.kept,
+    }
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _percent(value: float) -> str:
+    return "-" if math.isnan(value) else f"{100 * value:.2f}"
