@@ -12,7 +12,8 @@ from pathlib import Path
 from harmonize.agreement import together
 from harmonize.commands import mistakes_shown, processes
 from harmonize.studies.command import parse_seeds, read_shared, study_parser, take_overrides
-from harmonize.studies.compare_losses import SET_BY_IT, compare_losses
+from harmonize.studies.compare_losses import compare_losses
+from harmonize.studies.loss_plan import SET_BY_IT
 from harmonize.studies.losses import LOSSES
 
 

@@ -1,39 +1,30 @@
 """The paper's comparison: one network on the same input with the flat and the hierarchical loss."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from PIL import Image
 
 from harmonize.agreement import together
 from harmonize.commands import processes
 from harmonize.config import RunConfig
-from harmonize.studies.losses import LOSSES, choose_losses, same_losses, with_loss
-from harmonize.studies.running import PlannedRun, plan_run, train_all
-from harmonize.training.output import RUNS
-from harmonize.training.trainer import check_run
+from harmonize.studies.figures import loss_figure, mean_iou_figure
+from harmonize.studies.identical import Proof, prove_identical
+from harmonize.studies.loss_plan import Comparison, plan_comparison
+from harmonize.studies.loss_results import DatasetResults, Runs, dataset_results, short, to_dict
+from harmonize.studies.loss_table import comparison_tables
+from harmonize.studies.losses import LOSSES
+from harmonize.studies.pictures import choose_steps, columns_of, picture_section, stacked
+from harmonize.studies.reading import read_run
+from harmonize.studies.running import train_all
+from harmonize.studies.spread import spread_name
+from harmonize.studies.writing import as_json, write_files
+from harmonize.training.examples import FOLDER as PICTURES
 
-PREFIX = "compare_"
-"""What the names of configs for this study start with."""
-SET_BY_IT = ("loss.terms", "loss.coarse")
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A comparison of losses.
-
-    Attributes:
-        name: of the study's config.
-        folder: that it lies in.
-        losses: those that are compared, each with its other names.
-        seeds: that each is trained with.
-        runs: one for each loss and seed.
-    """
-
-    name: str
-    folder: Path
-    losses: tuple[tuple[str, ...], ...]
-    seeds: tuple[int, ...]
-    runs: dict[tuple[tuple[str, ...], int], PlannedRun]
+PICTURE_FIGURE = "figure_pictures.png"
+_ROWS = 3
+"""Pictures of each data set that the figure shows."""
 
 
 def compare_losses(
@@ -58,39 +49,80 @@ def compare_losses(
     Raises:
         HarmonizeError: what the user can mend, or input that was not the same for all losses.
     """
-    study = plan_comparison(config, name=name, seeds=seeds, losses=losses, folder=folder)
-    main = processes().is_main_process
-    if main:
-        for names in study.losses:
-            if len(names) > 1:
-                print(f"{' and '.join(names)} are the same loss here, which is trained once")
+    here = processes()
+    with together():
+        study = plan_comparison(config, name=name, seeds=seeds, losses=losses, folder=folder)
+        for loss in study.losses:
+            if " = " in loss and here.is_main_process:
+                print(f"{loss} for these labels, and is trained once")
     train_all(list(study.runs.values()))
+    with together():
+        if here.is_main_process:
+            print(f"\n{write_comparison(study)}\nThe comparison lies in {study.folder}")
     return study.folder
 
 
-def plan_comparison(
-    config: RunConfig,
-    *,
-    name: str,
-    seeds: Sequence[int],
-    losses: Sequence[str],
-    folder: Path | None,
-) -> Comparison:
-    """Plan a run for each loss and seed; losses that are the same share one.
+def write_comparison(study: Comparison) -> str:
+    """Write what the finished runs of a study say, and return its tables.
 
     Raises:
-        HarmonizeError: nothing to compare, or sources that cannot be read.
+        HarmonizeError: a run was fed other input, or a file cannot be read or written.
     """
-    name = name.removeprefix(PREFIX)
-    folder = RUNS / f"compare-{name}" if folder is None else folder
-    processes()
-    with together():
-        chosen = choose_losses(losses, same_losses(config, check_run(config).target_space()))
     runs = {
-        (names, seed): plan_run(
-            folder, f"{names[0]}-seed{seed}", with_loss(config, names[0]), seed=seed
-        )
-        for seed in seeds
-        for names in chosen
+        loss: [read_run(study.runs[loss, seed].folder) for seed in study.seeds]
+        for loss in study.losses
     }
-    return Comparison(name, folder, chosen, tuple(seeds), runs)
+    proof = {
+        seed: prove_identical({loss: records[n] for loss, records in runs.items()}, seed=seed)
+        for n, seed in enumerate(study.seeds)
+    }
+    scored = {
+        spec.name: list(spec.classes)
+        for entry, spec in (*study.sources.trained, *study.sources.also)
+        if entry.evaluate
+    }
+    trained = [spec.name for entry, spec in study.sources.trained if entry.train]
+    results = [dataset_results(runs, name) for name in scored]
+    tables = comparison_tables(study.name, results, proof)
+    files = {
+        "comparison.json": as_json(_facts(study, proof, results)),
+        "table.md": tables,
+        "figure_mean_iou.svg": mean_iou_figure(runs, list(scored)),
+        "figure_loss_by_depth.svg": loss_figure(
+            runs, list(scored), trained, study.sources.ontology.depth
+        ),
+    }
+    pictures = _picture_figure(runs, scored)
+    write_files(study.folder, files if pictures is None else {**files, PICTURE_FIGURE: pictures})
+    return tables
+
+
+def _facts(
+    study: Comparison, proof: Mapping[int, Proof], results: Sequence[DatasetResults]
+) -> dict[str, object]:
+    """Return all that was found as plain values."""
+    return {
+        "config": study.config.to_dict(),
+        "losses": list(study.losses),
+        "seeds": list(study.seeds),
+        "spread": spread_name(len(study.seeds)),
+        "identical_input": {str(seed): dataclasses.asdict(found) for seed, found in proof.items()},
+        "datasets": {each.name: to_dict(each) for each in results},
+    }
+
+
+def _picture_figure(runs: Runs, classes: Mapping[str, Sequence[str]]) -> bytes | None:
+    """Draw some pictures of each data set, with the answers of the first seed's networks.
+
+    None if the runs kept no pictures.
+    """
+    records = {loss: seeds[0] for loss, seeds in runs.items()}
+    steps = choose_steps([line["step"] for line in next(iter(records.values())).evaluations])
+    sections: list[Image.Image] = []
+    for name, names in classes.items():
+        folders = {short(loss): run.folder / PICTURES / name for loss, run in records.items()}
+        kept = sorted(path.name for path in next(iter(folders.values())).glob("*"))
+        if kept:
+            columns = columns_of(folders, kept[:_ROWS], steps)
+            sections.append(picture_section(name, columns, names))
+    return stacked(sections) if sections else None

@@ -1,9 +1,55 @@
 """The proof that several runs began with the same weights and were fed the same input."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from harmonize.errors import HarmonizeError
 from harmonize.studies.reading import RunRecord
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What the checksums of a seed's runs prove.
+
+    Attributes:
+        weights: the checksum of the initial weights, which all runs share.
+        steps: how many steps had the same input in all runs.
+        of: how many steps there are; a line of the log that an interruption cut has no checksum.
+    """
+
+    weights: str
+    steps: int
+    of: int
+
+
+def prove_identical(runs: Mapping[str, RunRecord], *, seed: int) -> Proof:
+    """Compare the checksums of a seed's runs, which are named by their loss.
+
+    Raises:
+        HarmonizeError: naming the run that differs, and the step.
+    """
+    weights = check_same_weights(runs, seed=seed)
+    first, reference = next(iter(runs.items()))
+    for name, run in runs.items():
+        if _steps(run) != _steps(reference):
+            raise HarmonizeError(
+                f"seed {seed}: {name} and {first} did not log the same steps; remove "
+                f"{run.folder} or {reference.folder}, and it is trained again"
+            )
+    proven, before = 0, 0
+    for number, step in enumerate(_steps(reference)):
+        inputs = {name: run.training[number]["input"] for name, run in runs.items()}
+        known = {name: value for name, value in inputs.items() if value is not None}
+        other = next((n for n, value in known.items() if value != next(iter(known.values()))), None)
+        if other is not None:
+            raise HarmonizeError(
+                f"seed {seed}: {other} was fed other input than {next(iter(known))} in the steps "
+                f"{before + 1} to {step}, so nothing can be compared; have the data or the number "
+                "of processes changed?"
+            )
+        proven += step - before if len(known) == len(runs) else 0
+        before = step
+    return Proof(weights, proven, before)
 
 
 def check_same_weights(runs: Mapping[str, RunRecord], *, seed: int) -> str:
@@ -12,46 +58,15 @@ def check_same_weights(runs: Mapping[str, RunRecord], *, seed: int) -> str:
     Raises:
         HarmonizeError: naming the run whose weights are others.
     """
-    (first, reference), *others = runs.items()
+    first, reference = next(iter(runs.items()))
     weights: str = reference.start["weights"]
-    for name, run in others:
+    for name, run in runs.items():
         if run.start["weights"] != weights:
             raise HarmonizeError(
-                f"seed {seed}: {name} started from other weights than {first} (step 0), "
-                f"{run.start['weights']} instead of {weights}; nothing can be compared"
+                f"seed {seed}: {name} started from other weights than {first} (at step 0), so "
+                "nothing can be compared; has the version of PyTorch changed?"
             )
     return weights
-
-
-def check_same_input(runs: Mapping[str, RunRecord], *, seed: int) -> tuple[int, int]:
-    """Return how many steps of a seed's runs have provably had the same input, and of how many.
-
-    A line that was cut by an interruption has no checksum, so its steps are not proven.
-
-    Raises:
-        HarmonizeError: naming the first step whose input differs, and the run.
-    """
-    (first, reference), *others = runs.items()
-    for name, run in others:
-        if _steps(run) != _steps(reference):
-            raise HarmonizeError(
-                f"seed {seed}: {name} and {first} did not log the same steps; "
-                f"remove {run.folder} or {reference.folder}, and it is trained again"
-            )
-    proven, before = 0, 0
-    for number, line in enumerate(reference.training):
-        inputs = {name: run.training[number]["input"] for name, run in runs.items()}
-        known = {name: value for name, value in inputs.items() if value is not None}
-        for name, value in known.items():
-            if value != next(iter(known.values())):
-                raise HarmonizeError(
-                    f"seed {seed}: {name} was fed other input than {next(iter(known))} in the "
-                    f"steps {before + 1} to {line['step']}; nothing can be compared"
-                )
-        if len(known) == len(runs):
-            proven += line["step"] - before
-        before = line["step"]
-    return proven, before
 
 
 def _steps(run: RunRecord) -> list[int]:

@@ -29,7 +29,6 @@ class Measure:
 
 
 MEAN_IOU = Measure("mean IoU", ("mean_iou",))
-LCA_HEIGHT = Measure("height of the mistakes", ("mistakes", "lca_height"), percent=False)
 
 
 def class_measures(scores: dict[str, Any]) -> list[Measure]:
@@ -40,11 +39,11 @@ def class_measures(scores: dict[str, Any]) -> list[Measure]:
 def further_measures(scores: dict[str, Any]) -> list[Measure]:
     """Return what tells of the whole data set besides the mean IoU."""
     return [
-        Measure("pixel accuracy", ("pixel_accuracy",)),
         *depth_measures(scores),
-        LCA_HEIGHT,
-        Measure("hierarchical F", ("mistakes", "f")),
-        Measure("calibration error", ("calibration_error",)),
+        Measure("pixel accuracy, %", ("pixel_accuracy",)),
+        Measure("hierarchical F, %", ("mistakes", "f")),
+        Measure("height of mistakes, levels (less is better)", ("mistakes", "lca_height"), False),
+        Measure("calibration error, % (less is better)", ("calibration_error",)),
     ]
 
 
@@ -52,7 +51,7 @@ def depth_measures(scores: dict[str, Any]) -> list[Measure]:
     """Return the mean IoU of the groups at each depth."""
     return [
         Measure(
-            f"mean IoU at depth {depth['depth']} ({len(depth['iou'])} groups)",
+            f"mean IoU at depth {depth['depth']} ({len(depth['iou'])} groups), %",
             ("depths", number, "mean_iou"),
         )
         for number, depth in enumerate(scores["depths"])

@@ -1,0 +1,115 @@
+"""Curves of several runs: the mean over seeds and the range around it, in panels of one picture."""
+
+from collections.abc import Callable, Sequence
+
+from harmonize.report.charts import Series, line_chart
+from harmonize.report.svg import element
+from harmonize.studies.loss_results import Runs
+from harmonize.studies.losses import LOSSES
+from harmonize.studies.reading import Line, RunRecord
+
+PANEL = (480, 320)
+"""Width and height of a panel."""
+_COLUMNS = 3
+
+Read = Callable[[Line], float | None]
+
+
+def mean_iou_figure(runs: Runs, names: Sequence[str]) -> str:
+    """Draw the mean IoU of each data set against the step (figures 4 and 5, left)."""
+    charts = [
+        _chart(
+            runs,
+            lambda line, name=name: line["datasets"][name]["mean_iou"],
+            title=f"{name}: mean IoU in validation",
+            y_label="mean IoU, %",
+            percent=True,
+        )
+        for name in names
+    ]
+    return panels(charts, columns=min(len(charts), _COLUMNS))
+
+
+def loss_figure(runs: Runs, names: Sequence[str], trained: Sequence[str], depths: int) -> str:
+    """Draw each depth's loss against the step, in validation and in training (4 and 5, right)."""
+    charts: list[str] = []
+    for kind, sets in (("validation", names), ("training", trained)):
+        for name in sets:
+            charts += [
+                _chart(
+                    runs,
+                    lambda line, name=name, n=depth - 1: line["datasets"][name]["loss_by_depth"][n],
+                    training=kind == "training",
+                    title=f"{name}: loss at depth {depth} in {kind}",
+                    y_label="−log p",
+                )
+                for depth in range(1, depths + 1)
+            ]
+    return panels(charts, columns=depths)
+
+
+def curve(
+    records: Sequence[RunRecord], read: Read, *, name: str, color: int, training: bool = False
+) -> Series:
+    """Return the mean over seeds of what is read from each line, and its range."""
+    lines = [run.training if training else run.evaluations for run in records]
+    points = [[read(line) for line in at_step] for at_step in zip(*lines, strict=True)]
+    whole = [[v for v in values if v is not None] for values in points]
+    known = [values if len(values) == len(records) else [] for values in whole]
+    return Series(
+        name=name,
+        x=[line["step"] for line in lines[0]],
+        y=[sum(values) / len(values) if values else None for values in known],
+        low=[min(values, default=None) for values in known],
+        high=[max(values, default=None) for values in known],
+        color=color,
+    )
+
+
+def panels(charts: Sequence[str], *, columns: int) -> str:
+    """Put charts of one size into one picture, row by row."""
+    width, height = PANEL
+    placed = [
+        element("g", chart, transform=f"translate({n % columns * width} {n // columns * height})")
+        for n, chart in enumerate(charts)
+    ]
+    size = (width * columns, height * -(-len(charts) // columns))
+    return element(
+        "svg",
+        "".join(placed),
+        xmlns="http://www.w3.org/2000/svg",
+        viewBox=f"0 0 {size[0]} {size[1]}",
+        width=size[0],
+        height=size[1],
+    )
+
+
+def _chart(
+    runs: Runs,
+    read: Read,
+    *,
+    title: str,
+    y_label: str,
+    training: bool = False,
+    percent: bool = False,
+) -> str:
+    order = list(LOSSES)
+    series = [
+        curve(
+            records,
+            read,
+            name=loss,
+            color=order.index(loss.partition(" = ")[0]),
+            training=training,
+        )
+        for loss, records in runs.items()
+    ]
+    return line_chart(
+        series,
+        title=title,
+        x_label="step",
+        y_label=y_label,
+        width=PANEL[0],
+        height=PANEL[1],
+        percent=percent,
+    )
