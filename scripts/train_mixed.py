@@ -44,6 +44,7 @@ def main() -> None:
                 if demo and writes:
                     write_demo_data(DEMO_DATA)
         train(config, name=path.stem)
+        state.destroy_process_group()
 
 
 def resumed_config(overrides: list[str]) -> str | None:

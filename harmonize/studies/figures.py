@@ -4,13 +4,14 @@ from collections.abc import Callable, Sequence
 
 from harmonize.report.charts import Series, line_chart
 from harmonize.report.svg import element
-from harmonize.studies.loss_results import Runs
-from harmonize.studies.losses import LOSSES
+from harmonize.studies.loss_results import Runs, short
+from harmonize.studies.losses import BASELINE, LOSSES
 from harmonize.studies.reading import Line, RunRecord
 
 PANEL = (480, 320)
 """Width and height of a panel."""
 _COLUMNS = 3
+"""The most panels in a row."""
 
 Read = Callable[[Line], float | None]
 
@@ -22,20 +23,22 @@ def mean_iou_figure(runs: Runs, names: Sequence[str]) -> str:
             runs,
             lambda line, name=name: line["datasets"][name]["mean_iou"],
             title=f"{name}: mean IoU in validation",
-            y_label="mean IoU, %",
+            y_label="mean IoU",
             percent=True,
         )
         for name in names
     ]
-    return panels(charts, columns=min(len(charts), _COLUMNS))
+    return panels([charts])
 
 
 def loss_figure(runs: Runs, names: Sequence[str], trained: Sequence[str], depths: int) -> str:
-    """Draw each depth's loss against the step, in validation and in training (4 and 5, right)."""
-    charts: list[str] = []
-    for kind, sets in (("validation", names), ("training", trained)):
-        for name in sets:
-            charts += [
+    """Draw each depth's loss against the step, in validation and in training (4 and 5, right).
+
+    Training knows the loss of the labels that are learned from alone.
+    """
+    return panels(
+        [
+            [
                 _chart(
                     runs,
                     lambda line, name=name, n=depth - 1: line["datasets"][name]["loss_by_depth"][n],
@@ -45,7 +48,10 @@ def loss_figure(runs: Runs, names: Sequence[str], trained: Sequence[str], depths
                 )
                 for depth in range(1, depths + 1)
             ]
-    return panels(charts, columns=depths)
+            for kind, sets in (("validation", names), ("training", trained))
+            for name in sets
+        ]
+    )
 
 
 def curve(
@@ -66,14 +72,20 @@ def curve(
     )
 
 
-def panels(charts: Sequence[str], *, columns: int) -> str:
-    """Put charts of one size into one picture, row by row."""
+def panels(groups: Sequence[Sequence[str]]) -> str:
+    """Put charts of ``PANEL``'s size into one picture; each group begins a row."""
     width, height = PANEL
-    placed = [
-        element("g", chart, transform=f"translate({n % columns * width} {n // columns * height})")
-        for n, chart in enumerate(charts)
+    rows = [
+        group[start : start + _COLUMNS]
+        for group in groups
+        for start in range(0, len(group), _COLUMNS)
     ]
-    size = (width * columns, height * -(-len(charts) // columns))
+    placed = [
+        element("g", chart, transform=f"translate({column * width} {row * height})")
+        for row, charts in enumerate(rows)
+        for column, chart in enumerate(charts)
+    ]
+    size = (width * max(map(len, rows)), height * len(rows))
     return element(
         "svg",
         "".join(placed),
@@ -98,8 +110,8 @@ def _chart(
         curve(
             records,
             read,
-            name=loss,
-            color=order.index(loss.partition(" = ")[0]),
+            name=f"{loss}, of leaf labels" if training and loss == BASELINE else loss,
+            color=order.index(short(loss)),
             training=training,
         )
         for loss, records in runs.items()

@@ -1,52 +1,25 @@
 """How far coarse labels carry: fine labels on few pictures, with and without coarse on the rest."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from harmonize.agreement import together
 from harmonize.commands import processes
 from harmonize.config import RunConfig
-from harmonize.studies.label_plan import (
-    Subject,
-    check_depth,
-    choose_subject,
-    count_fine,
-    with_coarse,
-    with_fine,
+from harmonize.studies.identical import check_same_weights
+from harmonize.studies.label_plan import ALL, LabelStudy, plan_study
+from harmonize.studies.label_results import (
+    measures_of,
+    row_dict,
+    share_figure,
+    share_rows,
+    share_table,
+    study_tables,
 )
-from harmonize.studies.running import PlannedRun, plan_run, train_all
-from harmonize.training.output import RUNS
-from harmonize.training.trainer import check_run
-
-PREFIX = "label_efficiency_"
-"""What the names of configs for this study start with."""
-FINE, MIXED, ALL = "fine", "fine+coarse", "all"
-
-
-@dataclass(frozen=True)
-class LabelStudy:
-    """A label-efficiency study.
-
-    Attributes:
-        name: of the study's config.
-        folder: that it lies in.
-        subject: the data set that it is made on.
-        depth: of the coarse labels.
-        shares: of the pictures that have fine labels, greatest first.
-        pictures: how many each share is.
-        seeds: that each run is made with.
-        runs: by kind of labels, share and seed; the share of ``all`` is 1.
-    """
-
-    name: str
-    folder: Path
-    subject: Subject
-    depth: int
-    shares: tuple[float, ...]
-    pictures: dict[float, int]
-    seeds: tuple[int, ...]
-    runs: dict[tuple[str, float, int], PlannedRun]
+from harmonize.studies.reading import read_run
+from harmonize.studies.running import train_all
+from harmonize.studies.spread import spread_name
+from harmonize.studies.writing import as_json, write_files
 
 
 def label_efficiency(
@@ -75,50 +48,57 @@ def label_efficiency(
     Raises:
         HarmonizeError: what the user can mend.
     """
-    study = plan_study(
-        config,
-        name=name,
-        seeds=seeds,
-        shares=shares,
-        depth=depth,
-        dataset=dataset,
-        folder=folder,
-    )
+    here = processes()
+    with together():
+        study = plan_study(
+            config,
+            name=name,
+            seeds=seeds,
+            shares=shares,
+            depth=depth,
+            dataset=dataset,
+            folder=folder,
+        )
     train_all(list(study.runs.values()))
+    with together():
+        if here.is_main_process:
+            print(f"\n{write_study(study)}\nThe study lies in {study.folder}")
     return study.folder
 
 
-def plan_study(
-    config: RunConfig,
-    *,
-    name: str,
-    seeds: Sequence[int],
-    shares: Sequence[float],
-    depth: int,
-    dataset: str | None,
-    folder: Path | None,
-) -> LabelStudy:
-    """Plan the runs of a study.
+def write_study(study: LabelStudy) -> str:
+    """Write what the finished runs of a study say, and return its tables.
 
     Raises:
-        HarmonizeError: a data set, a share or a depth that the study cannot be made with.
+        HarmonizeError: runs that began with other weights, or a file cannot be read or written.
     """
-    name = name.removeprefix(PREFIX)
-    folder = RUNS / f"label-efficiency-{name}" if folder is None else folder
-    processes()
-    with together():
-        sources = check_run(config)
-        subject = choose_subject(config, sources, dataset)
-        check_depth(config, sources, subject, depth)
-        pictures = {share: count_fine(config, sources, subject, share) for share in shares}
-    kinds = {(ALL, 1.0): ("all", config)}
-    for share in shares:
-        fine, mixed = f"fine-{share:g}", f"fine-{share:g}-coarse"
-        kinds[FINE, share] = (fine, with_fine(config, subject, share))
-        kinds[MIXED, share] = (mixed, with_coarse(config, subject, share, depth=depth))
-    runs = {
-        (*kind, seed): plan_run(folder, f"{run_name}-seed{seed}", shared, seed=seed)
-        for seed in seeds
-        for kind, (run_name, shared) in kinds.items()
+    kinds = dict.fromkeys((kind, share) for kind, share, _ in study.runs)
+    records = {
+        kind: [read_run(study.runs[(*kind, seed)].folder) for seed in study.seeds] for kind in kinds
     }
-    return LabelStudy(name, folder, subject, depth, tuple(shares), pictures, tuple(seeds), runs)
+    for number, seed in enumerate(study.seeds):
+        runs = {study.runs[(*kind, seed)].name: records[kind][number] for kind in kinds}
+        check_same_weights(runs, seed=seed)
+    rows = {measure: share_rows(study, records, measure) for measure in measures_of(study, records)}
+    drawn = [share_table(study, measure, its_rows) for measure, its_rows in rows.items()]
+    tables = study_tables(study, drawn, records[ALL, 1.0][0].datasets[study.subject.name])
+    facts = {
+        "config": study.config.to_dict(),
+        "dataset": study.subject.name,
+        "depth": study.depth,
+        "seeds": list(study.seeds),
+        "spread": spread_name(len(study.seeds)),
+        "measures": {
+            measure.name: [row_dict(study, row) for row in its_rows]
+            for measure, its_rows in rows.items()
+        },
+    }
+    write_files(
+        study.folder,
+        {
+            "label_efficiency.json": as_json(facts),
+            "table.md": tables,
+            "figure_label_efficiency.svg": share_figure(study, rows),
+        },
+    )
+    return tables

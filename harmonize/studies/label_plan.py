@@ -3,19 +3,27 @@
 import dataclasses
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 
 from harmonize.config import DatasetEntry, RunConfig
 from harmonize.errors import HarmonizeError, near_matches
 from harmonize.sources import Sources, open_datasets
+from harmonize.studies.running import PlannedRun, plan_run
+from harmonize.training.check import check_run
+from harmonize.training.output import RUNS
 
+PREFIX = "label_efficiency_"
+"""What the names of configs for this study start with."""
 COARSE = "_coarse"
 """Added to the name of a data set for its pictures with coarse labels."""
+FINE, MIXED, ALL = "fine", "fine+coarse", "all"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Subject:
     """The data set that a study is made on.
 
@@ -28,6 +36,69 @@ class Subject:
     number: int
     name: str
     folder: str
+
+
+@dataclass(frozen=True)
+class LabelStudy:
+    """A label-efficiency study.
+
+    Attributes:
+        name: of the study's config.
+        folder: that it lies in.
+        config: what all runs share.
+        subject: the data set that it is made on.
+        depth: of the coarse labels.
+        shares: of the pictures that have fine labels, greatest first.
+        pictures: how many each share is, and the whole.
+        seeds: that each run is made with.
+        runs: by kind of labels, share and seed; the share of ``all`` is 1.
+    """
+
+    name: str
+    folder: Path
+    config: RunConfig
+    subject: Subject
+    depth: int
+    shares: tuple[float, ...]
+    pictures: dict[float, int]
+    seeds: tuple[int, ...]
+    runs: dict[tuple[str, float, int], PlannedRun]
+
+
+def plan_study(
+    config: RunConfig,
+    *,
+    name: str,
+    seeds: Sequence[int],
+    shares: Sequence[float],
+    depth: int,
+    dataset: str | None,
+    folder: Path | None,
+) -> LabelStudy:
+    """Plan the runs of a study.
+
+    Raises:
+        HarmonizeError: a data set, a share or a depth that the study cannot be made with.
+    """
+    name = name.removeprefix(PREFIX)
+    folder = RUNS / f"label-efficiency-{name}" if folder is None else folder
+    sources = check_run(config)
+    subject = choose_subject(config, sources, dataset)
+    check_depth(config, sources, subject, depth)
+    pictures = count_pictures(config, sources, subject, shares)
+    kinds = {(ALL, 1.0): ("all", config)}
+    for share in shares:
+        fine, mixed = f"fine-{share:g}", f"fine-{share:g}-coarse"
+        kinds[FINE, share] = (fine, with_fine(config, subject, share))
+        kinds[MIXED, share] = (mixed, with_coarse(config, subject, share, depth=depth))
+    runs = {
+        (*kind, seed): plan_run(folder, f"{run_name}-seed{seed}", shared, seed=seed)
+        for seed in seeds
+        for kind, (run_name, shared) in kinds.items()
+    }
+    return LabelStudy(
+        name, folder, config, subject, depth, tuple(shares), pictures, tuple(seeds), runs
+    )
 
 
 def parse_shares(words: Sequence[str]) -> tuple[float, ...]:
@@ -94,8 +165,10 @@ def check_depth(config: RunConfig, sources: Sources, subject: Subject, depth: in
         )
 
 
-def count_fine(config: RunConfig, sources: Sources, subject: Subject, share: float) -> int:
-    """Return how many pictures a share of the data set is, as ``take`` counts them.
+def count_pictures(
+    config: RunConfig, sources: Sources, subject: Subject, shares: Sequence[float]
+) -> dict[float, int]:
+    """Return how many pictures each share of the data set is, as ``take`` counts them.
 
     Raises:
         HarmonizeError: none or all of them, or the data cannot be found.
@@ -103,10 +176,11 @@ def count_fine(config: RunConfig, sources: Sources, subject: Subject, share: flo
     entry, spec = sources.trained[subject.number]
     assert entry.train is not None
     number = len(open_datasets([(spec, entry.train)], config.data.roots)[0])
-    fine = round(share * number)
-    if fine in (0, number):
-        raise HarmonizeError(f"--shares {share:g}: is {fine} of {number} pictures; take another")
-    return fine
+    counts = {share: round(share * number) for share in shares}
+    for share, count in counts.items():
+        if count in (0, number):
+            raise HarmonizeError(f"--shares: {share:g} is {count} of {number} pictures; change it")
+    return {**counts, 1.0: number}
 
 
 def with_fine(config: RunConfig, subject: Subject, share: float) -> RunConfig:

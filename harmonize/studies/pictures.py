@@ -15,7 +15,7 @@ _SIZE = (240, 132)
 _GAP = 6
 _TEXT = 15
 _LINE = _TEXT + 5
-_INK, _PAPER = "#24292f", "#ffffff"
+_INK, _EDGE, _PAPER = "#24292f", "#c9ced6", "#ffffff"
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,8 @@ def picture_section(title: str, columns: Sequence[Column], classes: Sequence[str
         top = 3 * _LINE + _GAP
         for picture, row in zip(cell, rows, strict=True):
             section.paste(picture.convert("RGB"), (left, top))
+            edge = (left - 1, top - 1, left + picture.width, top + picture.height)
+            pen.rectangle(edge, outline=_EDGE)
             top += row + _GAP
         left += its_width + _GAP
     section.paste(legend, (0, height - legend.height))
