@@ -57,7 +57,7 @@ def relative_change(values: Values, baseline: Values) -> float | None:
 def spread_name(num_seeds: int) -> str:
     """Say what stands behind ± in a table of so many seeds."""
     if num_seeds == 1:
-        return "one seed, so no spread is known"
+        return "numbers of one seed, so no spread is known"
     if num_seeds == 2:
         return "mean of two seeds ± half their difference"
     return f"mean of {num_seeds} seeds ± their standard deviation"

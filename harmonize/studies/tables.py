@@ -21,7 +21,8 @@ def value(summary: Summary, *, percent: bool, signed: bool = False) -> str:
     if summary.mean is None:
         return NOTHING
     scale = 100 if percent else 1
-    mean = f"{scale * summary.mean:{'+' if signed else ''}.2f}"
+    rounded = round(scale * summary.mean, 2) + 0.0  # -0.0 becomes 0.0
+    mean = f"{rounded:{'+' if signed else ''}.2f}"
     return mean if summary.spread is None else f"{mean} ± {scale * summary.spread:.2f}"
 
 
