@@ -15,7 +15,6 @@ from harmonize import DatasetSpec
 from harmonize.cli import main
 from harmonize.data.labels import LabelReader
 from harmonize.evaluate_run import evaluate_run
-from harmonize.evaluation import evaluate as scoring
 from harmonize.evaluation import native
 from harmonize.evaluation.metrics import confusion_matrix
 from harmonize.inference import predict as predicting
@@ -58,11 +57,9 @@ def val_pictures(project: Path) -> list[Path]:
 def test_answers_as_a_data_set_are_those_that_evaluation_scores(
     project: Path, predict: Predict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counted: list[torch.Tensor] = []
     monkeypatch.setattr(native, "is_available", lambda: False)  # rounds differently
-    real = scoring.scores
-    monkeypatch.setattr(scoring, "scores", lambda m: counted.append(m) or real(m))
-    evaluate_run(project / "run", datasets=["fine"])
+    evaluate_run(project / "run", datasets=["fine"], json_file=tmp_path / "scores.json")
+    scores = json.loads((tmp_path / "scores.json").read_text())["datasets"]["fine"]
     assert predict(*val_pictures(project), "--as", "fine", "-o", tmp_path / "out") == 0
     spec = DatasetSpec.from_file(project / "fine.yaml")
     reader = LabelReader(spec)
@@ -73,7 +70,8 @@ def test_answers_as_a_data_set_are_those_that_evaluation_scores(
         right, answer = (torch.from_numpy(one.astype(np.int64)).flatten() for one in (truth, found))
         total += confusion_matrix(right, answer, 4)
     assert (total[:3, :3] > 0).sum() > 3  # wrong answers are among them
-    assert torch.equal(total[:3, :3], counted[0])
+    assert scores["confusion"]["classes"] == ["background", "left", "right"]
+    assert total[:3, :3].tolist() == scores["confusion"]["counts"]
 
 
 def test_colours_are_read_back_as_the_data_sets_own_labels(
