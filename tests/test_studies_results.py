@@ -80,7 +80,7 @@ def test_steps_of_a_line_that_was_cut_are_not_proven() -> None:
 def test_other_input_is_refused_with_seed_loss_and_steps() -> None:
     runs = {name: record({6: 0.5}) for name in ("flat", "finest", "hierarchical")}
     runs["finest"] = record({6: 0.5}, inputs=("i1", "i9", "i3"))
-    with pytest.raises(HarmonizeError, match="seed 7: finest was fed other .* flat .* 3 to 4, so"):
+    with pytest.raises(HarmonizeError, match=r"seed 7: finest was fed other .* flat .* 3 to 4, so"):
         prove_identical(runs, seed=7)
     # A line of the first run that was cut hides nothing of the others.
     runs["flat"] = record({6: 0.5}, inputs=("i1", None, "i3"))

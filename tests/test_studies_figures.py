@@ -1,0 +1,96 @@
+"""The curves and the pictures of a study."""
+
+import io
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from harmonize import HarmonizeError
+from harmonize.studies.figures import PANEL, curve, panels
+from harmonize.studies.pictures import (
+    Column,
+    choose_steps,
+    columns_of,
+    picture_section,
+    stacked,
+)
+from harmonize.studies.reading import RunRecord
+
+RED, BLUE = (255, 0, 0), (0, 0, 255)
+
+
+def record(values: dict[int, float | None]) -> RunRecord:
+    lines = tuple({"event": "evaluation", "step": step, "x": x} for step, x in values.items())
+    return RunRecord(Path("x"), {}, {"event": "start"}, (), lines)
+
+
+def test_a_curve_is_the_mean_over_seeds_and_their_range() -> None:
+    records = [record({2: 1.0, 4: 3.0, 6: None}), record({2: 2.0, 4: 7.0, 6: 5.0})]
+    series = curve(records, lambda line: line["x"], name="flat", color=2)
+    assert series.x == [2, 4, 6]
+    assert series.y == [1.5, 5.0, None]
+    assert (series.low, series.high) == ([1.0, 3.0, None], [2.0, 7.0, None])
+    assert (series.name, series.color) == ("flat", 2)
+
+
+def test_panels_lie_in_rows_of_three_and_each_group_begins_one() -> None:
+    chart = '<svg xmlns="http://www.w3.org/2000/svg"/>'
+    whole = panels([[chart] * 4, [chart]])
+    root = ElementTree.fromstring(whole)
+    assert (root.get("width"), root.get("height")) == (f"{3 * PANEL[0]}", f"{3 * PANEL[1]}")
+    places = [tuple(map(int, p.split())) for p in re.findall(r"translate\((\d+ \d+)\)", whole)]
+    width, height = PANEL
+    assert places == [(0, 0), (width, 0), (2 * width, 0), (0, height), (0, 2 * height)]
+
+
+def test_the_first_an_early_and_the_last_step_are_shown() -> None:
+    assert choose_steps(list(range(60, 601, 60))) == [60, 180, 600]
+    assert choose_steps([5, 10]) == [5, 10]
+    assert choose_steps([7]) == [7]
+
+
+def write_pictures(folder: Path, color: tuple[int, int, int]) -> None:
+    """Write an input, a truth of two classes and an answer of one class after step 4."""
+    folder.mkdir(parents=True)
+    Image.new("RGB", (40, 30), (9, 99, 9)).save(folder / "input.jpg")
+    truth = np.zeros((30, 40), dtype=np.uint8)
+    truth[:, 20:] = 2
+    for name, classes in (("truth", truth), ("step-00000004", np.full_like(truth, 2))):
+        image = Image.fromarray(classes)
+        image.putpalette([*color, 1, 1, 1, *BLUE])
+        image.save(folder / f"{name}.png")
+
+
+def test_pictures_stand_in_columns_under_their_heads(tmp_path: Path) -> None:
+    for loss in ("flat", "hierarchical"):
+        write_pictures(tmp_path / loss / "000003", RED)
+    folders = {loss: tmp_path / loss for loss in ("flat", "hierarchical")}
+    columns = columns_of(folders, ["000003"], [4])
+    assert [column.head for column in columns] == [
+        ("", "input"),
+        ("", "truth"),
+        ("flat", "step 4"),
+        ("hierarchical", "step 4"),
+    ]
+    assert columns[0].files == (tmp_path / "flat" / "000003" / "input.jpg",)
+    assert columns[3].files == (tmp_path / "hierarchical" / "000003" / "step-00000004.png",)
+    section = picture_section("set", columns, ["sky", "never", "road"])
+    pixels = np.asarray(section)
+    # A picture is enlarged to 176 x 132. Half of the truth is class 0, and a patch in the legend.
+    red, blue = ((pixels == color).all(2).sum() for color in (RED, BLUE))
+    assert 88 * 132 < red < 88 * 132 + 400
+    assert 5 * 88 * 132 < blue < 5 * 88 * 132 + 400
+    assert not (pixels == (1, 1, 1)).all(2).any()  # a class that is nowhere has no patch
+    with Image.open(io.BytesIO(stacked([section, section]))) as figure:
+        assert figure.size == (section.width, 2 * section.height)
+
+
+def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "input.jpg").write_bytes(b"no picture")
+    column = Column(("", "input"), (tmp_path / "input.jpg",))
+    with pytest.raises(HarmonizeError, match=r"input\.jpg: cannot be read: "):
+        picture_section("set", [column], [])
