@@ -33,14 +33,17 @@ class Sources:
     def taught(self) -> tuple[DatasetSpec, ...]:
         """The mappings that are trained on, as coarse as their entries say."""
         return tuple(
-            spec if entry.max_depth is None else spec.coarsened(self.ontology, entry.max_depth)
-            for entry, spec in self.trained
-            if entry.train
+            as_taught(entry, spec, self.ontology) for entry, spec in self.trained if entry.train
         )
 
     def target_space(self) -> TargetSpace:
         """Return the target space of the trained data sets."""
         return TargetSpace(self.ontology, self.taught)
+
+
+def as_taught(entry: DatasetEntry, spec: DatasetSpec, ontology: Ontology) -> DatasetSpec:
+    """Return a mapping as coarse as the entry of a config says."""
+    return spec if entry.max_depth is None else spec.coarsened(ontology, entry.max_depth)
 
 
 def load_sources(config: RunConfig) -> Sources:

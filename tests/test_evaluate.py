@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -117,13 +118,31 @@ def test_the_table_and_the_json_show_the_same_numbers(
     found = evaluate(ByColor(), open_set("fine"), tree, accelerator=Accelerator(cpu=True), size=20)
     table = found.table().splitlines()
     assert table[0] == "fine, val: 5 pictures"
-    assert "mean IoU (3 of 3 classes)  100.00" in table
-    assert found.to_dict() == {
+    assert [" ".join(line.split()) for line in table[2:]] == [
+        *("background 100.00", "left 100.00", "right 100.00", table[1]),
+        "mean IoU (3 of 3 classes) 100.00",
+        "mean IoU at depth 1 (2 groups) 100.00",
+        "mean IoU at depth 2 (3 groups) 100.00",
+        "pixel accuracy 100.00",
+        "hierarchical F 100.00",
+        "height of mistakes (levels) -",
+        f"calibration error {100 * found.calibration_error:.2f}",
+    ]
+    values: dict[str, Any] = dict(found.to_dict())
+    assert values.pop("calibration_error") == found.calibration_error < 0.01  # as sure as right
+    assert values.pop("loss_by_depth") == list(found.loss_by_depth)
+    assert max(found.loss_by_depth) < 0.01
+    assert values == {
         "split": "val",
         "pictures": 5,
         "mean_iou": 1.0,
         "pixel_accuracy": 1.0,
         "iou": {"background": 1.0, "left": 1.0, "right": 1.0},
+        "depths": [
+            {"depth": 1, "mean_iou": 1.0, "iou": {"background": 1.0, "thing": 1.0}},
+            {"depth": 2, "mean_iou": 1.0, "iou": {"background": 1.0, "left": 1.0, "right": 1.0}},
+        ],
+        "mistakes": {"lca_height": None, "precision": 1.0, "recall": 1.0, "f": 1.0},
         "left_out": {},
         "skipped": {},
     }
@@ -161,7 +180,7 @@ def test_left_out_classes_are_neither_predicted_nor_scored(tmp_path: Path) -> No
     assert found.to_dict()["left_out"] == {"left": "only as thing"}
     assert "left" not in str(found.to_dict()["iou"])
     lines = found.table().splitlines()
-    assert lines[-2].startswith("pixel accuracy")
+    assert lines[-2].startswith("calibration error")
     assert lines[-1] == "left out: left, only as thing"
     assert "mean IoU (2 of 2 classes)" in found.table()
 
@@ -180,3 +199,68 @@ def test_a_class_that_is_scored_alone_is_said_to_prove_nothing(
     assert found.scores.pixel_accuracy == 1
     last = found.table().splitlines()[-1]
     assert last == "background is scored alone, so that every answer is right"
+
+
+def wrong_halves(project: Path) -> None:
+    """Let the network take the left half of every box in the scored pictures for the right one."""
+    for number in range(10, 15):
+        ids = np.asarray(Image.open(project / "fine_data" / f"{number}_ids.png")).copy()
+        ids[ids == 255] = 0
+        ids[ids == 1] = 2
+        Image.fromarray(COLORS[ids]).save(project / "fine_data" / f"{number}.png")
+
+
+def test_mistakes_within_a_parent_cost_nothing_above_it(tmp_path: Path) -> None:
+    project = write_project(tmp_path)
+    wrong_halves(project)
+    dataset = SegmentationDataset(
+        DatasetSpec.from_file(project / "fine.yaml"), "val", root=project / "fine_data"
+    )
+    tree = Ontology.from_file(project / "tiny.txt")
+    found = evaluate(ByColor(), dataset, tree, accelerator=Accelerator(cpu=True), size=20)
+    box, whole = 12 * 7, 20 * 24 - 1  # pixels of each half, and labelled ones
+    assert found.scores.pixel_accuracy == pytest.approx(1 - box / whole)
+    assert [one.scores.mean_iou for one in found.depths] == [1.0, pytest.approx((1 + 0.5) / 3)]
+    assert found.mistakes.lca_height == 1
+    things, claimed = 2 * box, (whole - 2 * box) + 2 * 2 * box  # a thing's half is two nodes
+    assert found.mistakes.precision == pytest.approx((claimed - box) / claimed)
+    assert found.mistakes.recall == found.mistakes.precision
+    assert found.details()["confusion"] == {
+        "classes": ["background", "left", "right"],
+        "counts": [[5 * (whole - things), 0, 0], [0, 0, 5 * box], [0, 0, 5 * box]],
+    }
+
+
+def test_the_worst_and_the_best_pictures_are_named(tmp_path: Path) -> None:
+    project = write_project(tmp_path)
+    ids = np.asarray(Image.open(project / "fine_data" / "12_ids.png")).copy()
+    ids[ids == 255] = 0
+    Image.fromarray(COLORS[np.where(ids == 1, 2, ids)]).save(project / "fine_data" / "12.png")
+    Image.fromarray(COLORS[ids * 0]).save(project / "fine_data" / "14.png")
+    dataset = SegmentationDataset(
+        DatasetSpec.from_file(project / "fine.yaml"), "val", root=project / "fine_data"
+    )
+    tree = Ontology.from_file(project / "tiny.txt")
+    found = evaluate(ByColor(), dataset, tree, accelerator=Accelerator(cpu=True), size=20)
+    whole, box = 20 * 24 - 1, 12 * 7
+    worst = [
+        {"number": 4, "picture": "14.png", "mean_iou": pytest.approx((1 - 2 * box / whole) / 3)},
+        {"number": 2, "picture": "12.png", "mean_iou": pytest.approx(0.5)},
+    ]
+    details: dict[str, Any] = dict(found.details())
+    assert details["worst"][:2] == worst
+    assert details["best"][-2:] == worst[::-1]
+    assert [one["number"] for one in details["best"][:3]] == [3, 1, 0]
+
+
+def test_answers_are_kept_for_the_pictures_asked_for(
+    open_set: Callable[[str], SegmentationDataset], tree: Ontology
+) -> None:
+    dataset = open_set("fine")
+    found = evaluate(
+        ByColor(), dataset, tree, accelerator=Accelerator(cpu=True), size=20, keep=[1, 3]
+    )
+    assert set(found.kept) == {1, 3}
+    truth = dataset[3].classes.numpy()
+    assert (found.kept[3].truth == truth).all()
+    assert (found.kept[3].answer == np.where(truth == 3, 0, truth)).all()  # void is never answered

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from harmonize.evaluation.metrics import confusion_matrix, scores
+from harmonize.evaluation.metrics import calibration_error, confusion_matrix, scores
 
 
 def test_confusion_counts_truth_in_rows_and_prediction_in_columns() -> None:
@@ -52,3 +52,19 @@ def test_counts_beyond_float32_stay_exact() -> None:
     found = scores(torch.tensor([[2**40, 1], [0, 1]]))
     assert found.iou[1].item() == pytest.approx(0.5)
     assert found.pixel_accuracy == pytest.approx(1 - 1 / (2**40 + 2), rel=1e-15)
+
+
+def test_the_calibration_error_is_the_gap_of_each_bin_weighed_by_its_pixels() -> None:
+    confidence = torch.tensor([0.9, 0.92, 0.95, 0.55, 0.55])
+    right = torch.tensor([True, True, False, True, False])
+    high, low = abs(2 - (0.9 + 0.92 + 0.95)), abs(1 - 2 * 0.55)
+    assert calibration_error(confidence, right, bins=10) == pytest.approx((high + low) / 5)
+    everything = abs(3 - confidence.sum().item())
+    assert calibration_error(confidence, right, bins=1) == pytest.approx(everything / 5)
+
+
+def test_sure_and_right_has_no_calibration_error_and_sure_and_wrong_all_of_it() -> None:
+    sure = torch.ones(7)
+    assert calibration_error(sure, torch.ones(7, dtype=torch.bool)) == 0
+    assert calibration_error(sure, torch.zeros(7, dtype=torch.bool)) == 1
+    assert math.isnan(calibration_error(torch.zeros(0), torch.zeros(0, dtype=torch.bool)))

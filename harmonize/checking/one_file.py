@@ -13,6 +13,7 @@ from harmonize.checking.supervision import Source, Supervision
 from harmonize.config import SHIPPED, DatasetEntry, RunConfig, find_file
 from harmonize.errors import HarmonizeError, near_matches
 from harmonize.ontology import Ontology
+from harmonize.sources import as_taught
 from harmonize.spec import DatasetSpec
 from harmonize.strict_yaml import Document, Value, load_file
 from harmonize.training.check import check_run
@@ -142,11 +143,17 @@ class FileCheck:
         trained = [one for one in sets if one.entry.train]
         if tree and is_right:
             accepted = Accepted(config.accept, document)
-            specs = [one.spec for one in trained]
+            specs = [as_taught(one.entry, one.spec, tree) for one in trained]
             self._report.tell(*config_findings(tree, specs, accepted, document))
             self._report.tell(*accepted.unused(CONFIG_FINDINGS))
-            taught = [source for one in trained if (source := one.source()) is not None]
+            taught = [source for one in trained if (source := one.source(tree)) is not None]
             self._report.tables += [Supervision(tree, taught)] if taught else []
+            self._report.notes += [
+                f"{one.spec.name}: trained on a part of its pictures (take {one.entry.take}); all "
+                "of them are counted here"
+                for one in trained
+                if taught and one.entry.take is not None
+            ]
         names = ", ".join(one.spec.name for one in sets)
         read = _read(scan for one in sets for scan in one.scans.values())
         self._report.summary = f"a config of {names} on the tree {config.ontology}{read}"
@@ -234,12 +241,13 @@ class _Set:
     spec: DatasetSpec
     scans: dict[str, SplitScan]
 
-    def source(self) -> Source | None:
+    def source(self, tree: Ontology) -> Source | None:
         """Return what the trained split teaches, if its files were read."""
         scan = self.scans.get(self.entry.train or "")
         if scan is None:
             return None
-        return Source(self.spec, self.entry.train or "", scan.pixels, scan.files, scan.read)
+        spec = as_taught(self.entry, self.spec, tree)
+        return Source(spec, self.entry.train or "", scan.pixels, scan.files, scan.read)
 
 
 def _read(scans: Iterable[SplitScan]) -> str:

@@ -79,12 +79,16 @@ def mistakes(confusion: Int[Tensor, "C C"], relations: Kinship) -> Mistakes:
     counts = confusion.double().cpu()
     common = torch.from_numpy(relations.common).double()
     shared = (counts * common).sum()
-    precision = shared / (counts.sum(0) * common.diagonal()).sum()
-    recall = shared / (counts.sum(1) * common.diagonal()).sum()
+    claimed = (counts.sum(0) * common.diagonal()).sum()
+    true = (counts.sum(1) * common.diagonal()).sum()
     wrong: Float[Tensor, "C C"] = counts - counts.diagonal().diag()
     height = (wrong * torch.from_numpy(relations.height)).sum() / wrong.sum()
-    f = 2 * precision * recall / (precision + recall)
-    return Mistakes(height.item(), precision.item(), recall.item(), f.item())
+    return Mistakes(
+        lca_height=height.item(),
+        precision=(shared / claimed).item(),
+        recall=(shared / true).item(),
+        f=(2 * shared / (claimed + true)).item(),
+    )
 
 
 def _height(ontology: Ontology, mask: Bool[ndarray, " K"]) -> int:

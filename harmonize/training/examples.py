@@ -1,6 +1,7 @@
 """Pictures of what a network answers while it is trained, in the run folder and for trackers."""
 
 import io
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from torchvision.transforms.v2 import functional as F
 from harmonize.agreement import together
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.transforms import centre_square
-from harmonize.errors import HarmonizeError
+from harmonize.errors import HarmonizeError, printable
 from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.evaluation.tally import Kept
 from harmonize.inference.palette import NOT_SCORED, Color, class_colors
@@ -40,14 +41,21 @@ class Examples:
         ontology: gives classes their colours.
         datasets: that are scored.
         output: the run folder.
+        patient: warn of what cannot be written, instead of ending the run.
     """
 
     def __init__(
-        self, ontology: Ontology, datasets: Sequence[SegmentationDataset], output: Path
+        self,
+        ontology: Ontology,
+        datasets: Sequence[SegmentationDataset],
+        output: Path,
+        *,
+        patient: bool = False,
     ) -> None:
         self._ontology = ontology
         self._datasets = {dataset.spec.name: dataset for dataset in datasets}
         self._output = output
+        self._patient = patient
 
     def write(self, step: int, results: Sequence[DatasetScores]) -> None:
         """Write what this process kept; every process must call this.
@@ -56,14 +64,22 @@ class Examples:
             HarmonizeError: a file cannot be written.
         """
         with together():
-            for result in results:
-                dataset = self._datasets[result.name]
-                colors = class_colors(self._ontology, dataset.spec)
-                for number, kept in result.kept.items():
-                    folder = example_folder(self._output, result.name, number)
-                    if not (folder / "truth.png").exists():
-                        _write_question(folder, _shown(dataset, number, kept), kept, colors)
-                    _write(_answer_path(folder, step), _png(kept.answer, colors))
+            try:
+                for result in results:
+                    self._write_kept(step, result)
+            except HarmonizeError as error:
+                if not self._patient:
+                    raise
+                print(printable(f"warning: {error}"), file=sys.stderr)
+
+    def _write_kept(self, step: int, result: DatasetScores) -> None:
+        dataset = self._datasets[result.name]
+        colors = class_colors(self._ontology, dataset.spec)
+        for number, kept in result.kept.items():
+            folder = example_folder(self._output, result.name, number)
+            if not (folder / "truth.png").exists():
+                _write_question(folder, _shown(dataset, number, kept), kept, colors)
+            _write(_answer_path(folder, step), _png(kept.answer, colors))
 
     def shown(
         self, step: int, results: Sequence[DatasetScores]

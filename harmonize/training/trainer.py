@@ -117,7 +117,8 @@ class Trainer:
         self.names = [dataset.spec.name for dataset in trained]
         self.meter = LossMeter(self.names, sources.ontology.depth, accelerator.device)
         self.watch = Watch()
-        self.examples = Examples(sources.ontology, scored, output)
+        patient = config.train.on_failed_checkpoint == "continue"
+        self.examples = Examples(sources.ontology, scored, output, patient=patient)
         self.keeper = Keeper(
             config, sources, output, accelerator, self.model, self.optimizer, self.meter, self.watch
         )
