@@ -1,0 +1,96 @@
+"""A run's network, asked about pictures of its data sets in many words at once."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from jaxtyping import Integer, UInt8
+from numpy import ndarray
+from torch import Tensor
+from torchvision.transforms.v2 import functional as F
+
+from harmonize.commands import processes
+from harmonize.data.dataset import SegmentationDataset
+from harmonize.data.transforms import resize_nearest, shorter_side
+from harmonize.inference.network import DEFAULT_TILE, Network
+from harmonize.inference.tiling import bands, strips
+from harmonize.inference.words import Words
+from harmonize.models.build import build_model
+from harmonize.report.runs import Run
+from harmonize.training.checkpoint import restore_model
+
+# Letters of shapes: H x W pixels as the page shows them.
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A picture as the page shows it, the true class of each pixel, and the answers in words."""
+
+    picture: UInt8[ndarray, "H W 3"]
+    truth: Integer[ndarray, "H W"]
+    answers: tuple[Integer[ndarray, "H W"], ...]
+
+
+class Answerer:
+    """The network of a run's newest checkpoint."""
+
+    def __init__(self, run: Run) -> None:
+        """Build it.
+
+        Raises:
+            HarmonizeError: the checkpoint is of another network.
+        """
+        assert run.checkpoint is not None
+        assert run.sources is not None
+        path, state = run.checkpoint
+        config = state.run_config()
+        processes()
+        # A training that goes on in this process has chosen a precision, which stays.
+        started = bool(AcceleratorState._shared_state)
+        self._accelerator = Accelerator() if started else Accelerator(mixed_precision="no")
+        model = build_model(len(run.sources.ontology.leaves), **dataclasses.asdict(config.model))
+        restore_model(model, state, path)
+        self._network = Network(model, self._accelerator)
+        self._size = config.data.size
+
+    @torch.inference_mode()
+    def ask(
+        self, dataset: SegmentationDataset, number: int, many: Sequence[Words], longest: int
+    ) -> Answered:
+        """Answer a picture of a data set, whole and scaled as for scoring, in each of many words.
+
+        Args:
+            dataset: whose picture it is.
+            number: of the picture.
+            many: the words.
+            longest: the side that answers are scaled down to, in pixels.
+
+        Raises:
+            HarmonizeError: the picture or its label cannot be read.
+        """
+        sample = dataset.scaled_down(number, least=self._size)
+        height, width = sample.classes.shape
+        scale = min(longest / max(height, width), 1.0)
+        shown = max(round(height * scale), 1), max(round(width * scale), 1)
+        seen = shorter_side(height, width, self._size)
+        picture = F.resize(sample.picture, list(seen), antialias=True)
+        return Answered(
+            F.resize(sample.picture, list(shown), antialias=True).permute(1, 2, 0).numpy(),
+            resize_nearest(sample.classes, *shown).numpy(),
+            self._answers(picture, shown, many),
+        )
+
+    def _answers(
+        self, picture: UInt8[Tensor, "3 h w"], size: tuple[int, int], many: Sequence[Words]
+    ) -> tuple[Integer[ndarray, "H W"], ...]:
+        answers = [np.empty(size, dtype=np.int64) for _ in many]
+        found = bands(self._network.logits, picture.to(self._accelerator.device), DEFAULT_TILE)
+        for first, strip in strips(found, picture.shape[1], size):
+            rows = slice(first, first + strip.shape[1])
+            for answer, words in zip(answers, many, strict=True):
+                answer[rows] = words.decide(strip).cpu().numpy()
+        return tuple(answers)

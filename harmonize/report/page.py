@@ -1,0 +1,125 @@
+"""The page: what was found out about runs, written into the template."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from harmonize.errors import printable
+from harmonize.report.confidence import Confidence
+from harmonize.report.curves import Charts
+from harmonize.report.pictures import CONFIDENCE, Pictures
+from harmonize.report.tables import SetTables, written
+from harmonize.report.tree import Tree
+
+GENERATOR = '<meta name="generator" content="harmonize report">'
+_KEY = ("mean IoU", "pixel accuracy", "hierarchical F", "height of mistakes", "calibration error")
+"""The scores at the head of the page, the most telling first."""
+
+
+@dataclass(frozen=True)
+class RunView:
+    """What the page shows of one run.
+
+    Attributes:
+        name: of the run.
+        facts: about it, a few words each.
+        notes: what is missing, in words.
+        pictures: answered.
+        tree: if it is known.
+        heats: the confusion matrix of each data set as SVG.
+        confidence: the curves of each calibrated data set.
+        config: its text.
+    """
+
+    name: str
+    facts: tuple[str, ...]
+    notes: tuple[str, ...]
+    pictures: Pictures
+    tree: Tree | None
+    heats: tuple[tuple[str, str], ...]
+    confidence: tuple[Confidence, ...]
+    config: str
+
+
+def render(
+    runs: Sequence[RunView],
+    sets: Sequence[SetTables],
+    curves: Sequence[Charts],
+    *,
+    command: str,
+    versions: Mapping[str, str],
+) -> str:
+    """Write the page."""
+    template = _environment().get_template("page.html.jinja")
+    several = len(runs) > 1
+    positions = max((_positions(run.pictures) for run in runs), key=len)
+    known = {
+        "pictures": True,
+        "tree": any(run.tree for run in runs),
+        "curves": bool(curves),
+        "scores": bool(sets),
+        "confusion": any(run.heats for run in runs),
+        "confidence": any(run.confidence for run in runs),
+        "extremes": any(run.pictures.worst or run.pictures.best for run in runs),
+        "made": True,
+    }
+    return template.render(
+        title=f"{len(runs)} runs side by side" if several else runs[0].name,
+        runs=runs,
+        several=several,
+        sets=sets,
+        curves=curves,
+        key=_KEY,
+        positions=positions,
+        start=max(len(positions) - 2, 0),
+        confidence=CONFIDENCE,
+        trees=known["tree"],
+        heats=known["confusion"],
+        confidences=known["confidence"],
+        extreme=known["extremes"],
+        contents=[(id_, name) for id_, name in _SECTIONS.items() if known[id_]],
+        command=command,
+        versions=versions,
+        share=lambda value: f"{100 * value:.0f} %" if value >= 0.01 or not value else "< 1 %",
+        score=written,
+    )
+
+
+_SECTIONS = {
+    "pictures": "Pictures",
+    "tree": "Tree",
+    "curves": "Learning curves",
+    "scores": "Scores",
+    "confusion": "Confusion",
+    "confidence": "Confidence",
+    "extremes": "Worst and best",
+    "made": "How it was made",
+}
+
+
+def _positions(pictures: Pictures) -> tuple[str, ...]:
+    """Name the positions of the slider for all pictures of a run."""
+    return max((tuple(a.name for a in s.answers) for s in pictures.scenes), key=len, default=())
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_harmless,
+    )
+    environment.filters["svg"] = Markup  # drawings escape what they write themselves
+    return environment
+
+
+def _harmless(value: object) -> object:
+    """Escape what cannot be seen in a text, such as the control characters of a folder's name."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return "\n".join(printable(line.replace("\t", "    ")) for line in value.split("\n"))
+    return value

@@ -1,0 +1,188 @@
+"""The scores and the calibration of a run, as its files hold them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harmonize.report.fields import Fields, read_json
+
+Value = float | None
+
+
+@dataclass(frozen=True)
+class Depth:
+    """The scores of one depth: the IoU of each group, which is a node of the tree."""
+
+    depth: int
+    mean_iou: Value
+    iou: Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Counts of pixels by true class (row) and answer (column), in tree order."""
+
+    classes: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class ScoredPicture:
+    """A picture of a data set by its number and its path, and its own mean IoU."""
+
+    number: int
+    picture: str
+    mean_iou: Value
+
+
+@dataclass(frozen=True)
+class SetScores:
+    """The scores of one data set; None or empty for what an older file does not hold."""
+
+    split: str
+    pictures: int
+    mean_iou: Value
+    pixel_accuracy: Value
+    iou: Mapping[str, Value]
+    depths: tuple[Depth, ...]
+    loss_by_depth: tuple[Value, ...]
+    mistakes: Mapping[str, Value]
+    calibration_error: Value
+    left_out: Mapping[str, str]
+    skipped: Mapping[str, str]
+    confusion: Confusion | None
+    worst: tuple[ScoredPicture, ...]
+    best: tuple[ScoredPicture, ...]
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """What becomes of answers that must be as probable as ``confidence``.
+
+    Attributes:
+        coverage: share of pixels that are answered below the root.
+        accuracy: share of these answers that are true.
+        error_bar: of the accuracy.
+        mean_depth: of the answers.
+    """
+
+    confidence: float
+    coverage: Value
+    accuracy: Value
+    error_bar: Value
+    mean_depth: Value
+
+
+@dataclass(frozen=True)
+class SetCalibration:
+    """How far a data set's probabilities can be trusted, before and after calibration."""
+
+    split: str
+    checked_on: int
+    temperature: Value
+    before: Value
+    after: Value
+    curve: tuple[CurvePoint, ...]
+    uncalibrated: tuple[CurvePoint, ...]
+    broken: tuple[float, ...]
+    """The confidences at which the promise, accuracy >= confidence - error bar, is not kept."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What calibration.json holds."""
+
+    step: int
+    checkpoint: str
+    datasets: Mapping[str, SetCalibration] = field(default_factory=dict[str, SetCalibration])
+
+
+def read_evaluation(path: Path) -> dict[str, SetScores]:
+    """Read an evaluation.json.
+
+    Raises:
+        HarmonizeError: it is damaged.
+    """
+    whole = read_json(path, "score the run again with scripts/evaluate.py RUN --json FILE")
+    return read_scores(whole)
+
+
+def read_scores(whole: Fields) -> dict[str, SetScores]:
+    """Read the scores of all data sets from an object with the key ``datasets``."""
+    return {name: _set_scores(one) for name, one in whole.inside("datasets").objects().items()}
+
+
+def read_calibration(path: Path) -> Calibration:
+    """Read a calibration.json.
+
+    Raises:
+        HarmonizeError: it is damaged.
+    """
+    whole = read_json(path, "calibrate the run again")
+    sets = {name: _set_calibration(one) for name, one in whole.inside("datasets").objects().items()}
+    return Calibration(whole.whole("step"), whole.text("checkpoint"), sets)
+
+
+def _set_scores(one: Fields) -> SetScores:
+    return SetScores(
+        split=one.text("split"),
+        pictures=one.whole("pictures"),
+        mean_iou=one.number("mean_iou"),
+        pixel_accuracy=one.number("pixel_accuracy"),
+        iou=one.inside("iou").all_numbers(),
+        depths=tuple(
+            Depth(item.whole("depth"), item.number("mean_iou"), item.inside("iou").all_numbers())
+            for item in one.items("depths")
+        ),
+        loss_by_depth=one.numbers("loss_by_depth"),
+        mistakes=one.inside("mistakes").all_numbers(),
+        calibration_error=one.number("calibration_error"),
+        left_out=one.inside("left_out").all_texts(),
+        skipped=one.inside("skipped").all_texts(),
+        confusion=_confusion(one.inside("confusion")) if "confusion" in one else None,
+        worst=_pictures(one, "worst"),
+        best=_pictures(one, "best"),
+    )
+
+
+def _confusion(one: Fields) -> Confusion:
+    classes = one.names("classes")
+    return Confusion(classes, one.counts("counts", len(classes)))
+
+
+def _pictures(one: Fields, key: str) -> tuple[ScoredPicture, ...]:
+    return tuple(
+        ScoredPicture(item.whole("number"), item.text("picture"), item.number("mean_iou"))
+        for item in one.items(key)
+    )
+
+
+def _set_calibration(one: Fields) -> SetCalibration:
+    points = one.items("curve")
+    error = one.inside("calibration_error")
+    return SetCalibration(
+        split=one.text("split"),
+        checked_on=one.whole("checked_on"),
+        temperature=one.number("temperature"),
+        before=error.number("before"),
+        after=error.number("after"),
+        curve=tuple(_point(item, item.number("confidence")) for item in points),
+        uncalibrated=tuple(
+            _point(item.inside("uncalibrated"), item.number("confidence"))
+            for item in points
+            if "uncalibrated" in item
+        ),
+        broken=tuple(
+            item.number("confidence") or 0.0 for item in points if item.values.get("kept") is False
+        ),
+    )
+
+
+def _point(item: Fields, confidence: Value) -> CurvePoint:
+    return CurvePoint(
+        confidence=confidence or 0.0,
+        coverage=item.number("coverage"),
+        accuracy=item.number("accuracy"),
+        error_bar=item.number("error_bar"),
+        mean_depth=item.number("mean_depth"),
+    )
