@@ -131,7 +131,7 @@ def test_a_class_is_moved_towards_the_set_as_far_as_it_is_uncertain() -> None:
 
 
 def test_how_uncertain_a_class_is_agrees_with_drawing_its_pictures_anew() -> None:
-    sample = of_first_leaf(600)
+    sample = of_first_leaf(200)
     generator = torch.Generator().manual_seed(0)
     logs: list[float] = []
     for _ in range(150):

@@ -106,7 +106,7 @@ def test_a_set_with_too_few_pictures_is_left_out(
     (project / "short.yaml").write_text(short.replace("name: fine", "name: short"))
     assert calibrate("--dataset", "coarse", project / "short.yaml") == 0
     assert list(written(project)["datasets"]) == ["coarse"]
-    warning = "short: 1 pictures with labels to fit temperatures on and 2 to check them; at least 2"
+    warning = "short: pictures with labels: 1 to fit temperatures on, 2 to check them; at least 2 of"
     assert f"warning: {warning}" in capsys.readouterr().err
     before = written(project)
     assert calibrate("--dataset", project / "short.yaml") == 2

@@ -155,7 +155,7 @@ def test_too_few_pictures_are_told(tiny: Sources, pictures: int, enough: bool) -
     found, problems = calibrate([result(sample)], tiny.specs[:1], tiny)
     assert len(found) == enough
     expected = (
-        "fine: 1 pictures with labels to fit temperatures on and 2 to check them; at least 2 of "
+        "fine: pictures with labels: 1 to fit temperatures on, 2 to check them; at least 2 of "
         "each are needed"
     )
     assert problems == ([] if enough else [expected])

@@ -57,7 +57,7 @@ def calibrate(
             parts.append(part)
         else:
             problems.append(
-                f"{result.name}: {fitted_on} pictures with labels to fit temperatures on and "
+                f"{result.name}: pictures with labels: {fitted_on} to fit temperatures on, "
                 f"{checked_on} to check them; at least {LEAST} of each are needed"
             )
     fits = [fit(part.fitted, labels=part.labels, names=part.names) for part in parts]
