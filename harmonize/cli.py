@@ -35,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     transfer.set_defaults(run_command=lambda given: _transfer(given.config))
     _add_predict(commands)
     _add_calibrate(commands)
+    _add_report(commands)
     demo = commands.add_parser("demo-data", help="write two small synthetic face sets")
     demo.add_argument("folder", type=Path, metavar="DIR")
     demo.set_defaults(run_command=lambda given: _demo_data(given.folder))
@@ -142,6 +143,15 @@ def _add_calibrate(commands: Any) -> None:
     calibrate.set_defaults(run_command=_calibrate)
 
 
+def _add_report(commands: Any) -> None:
+    report = commands.add_parser("report", help="show what runs learned, on one page")
+    report.add_argument("files", nargs="+", metavar="RUN_DIR", help="or data.roots.NAME=FOLDER")
+    report.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="the page (default: RUN_DIR/report.html)"
+    )
+    report.set_defaults(run_command=_report)
+
+
 def _count(text: str) -> int:
     """Parse a whole number of at least 0."""
     if not text.isdecimal():
@@ -215,6 +225,19 @@ def _calibrate(given: argparse.Namespace) -> int:
         which=given.checkpoint,
         overrides=[*given.files, *(word for word in given.dataset if "=" in word)],
     )
+    return 0
+
+
+def _report(given: argparse.Namespace) -> int:
+    from harmonize.report.make import make_report  # slow to import
+
+    roots = [word for word in given.files if word.startswith("data.roots.") and "=" in word]
+    page = make_report(
+        [Path(word) for word in given.files if word not in roots],
+        given.output,
+        roots=dict(word.removeprefix("data.roots.").split("=", 1) for word in roots),
+    )
+    print(f"{page} is there; open it in a browser")
     return 0
 
 
