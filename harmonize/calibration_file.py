@@ -34,6 +34,21 @@ class Temperatures:
 
 
 @dataclass(frozen=True)
+class Check:
+    """Whether as many answers were right as a confidence promises.
+
+    Attributes:
+        confidence: in [0, 1].
+        kept: with the data set's temperatures.
+        kept_by_largest: with the largest of all sets.
+    """
+
+    confidence: float
+    kept: bool
+    kept_by_largest: bool
+
+
+@dataclass(frozen=True)
 class CalibrationFile:
     """What was read.
 
@@ -43,6 +58,7 @@ class CalibrationFile:
         checkpoint: its file's name.
         size: the shorter side of pictures as the network saw them.
         leaves: for each data set, the temperature of each leaf.
+        checks: for each data set, what its checked pictures said at some confidences.
     """
 
     path: Path
@@ -50,6 +66,7 @@ class CalibrationFile:
     checkpoint: str
     size: int
     leaves: Mapping[str, Mapping[str, float]]
+    checks: Mapping[str, tuple[Check, ...]]
 
     def temperatures(self, leaves: tuple[str, ...], like: str | None) -> Temperatures:
         """Return the temperatures of a data set or, of all, the largest of each leaf.
@@ -69,6 +86,28 @@ class CalibrationFile:
             )
         table = [[self.leaves[name][leaf] for leaf in leaves] for name in names]
         return Temperatures(np.max(np.array(table, dtype=np.float32), axis=0), names)
+
+    def doubts(self, confidence: float, like: str | None) -> list[str]:
+        """Say why a promise may not be kept: it was not, or was never looked at.
+
+        Args:
+            confidence: that is promised; between two that were checked, both count.
+            like: as in ``temperatures``.
+        """
+        names = [*self.leaves] if like is None else [like]
+        doubts: list[str] = []
+        for name in names:
+            checks = sorted(self.checks[name], key=lambda check: check.confidence)
+            low, high = checks[0].confidence, checks[-1].confidence
+            if not low <= confidence <= high:
+                doubts.append(f"{name} was checked at {low:g} to {high:g} only")
+                continue
+            below = max(check.confidence for check in checks if check.confidence <= confidence)
+            above = min(check.confidence for check in checks if check.confidence >= confidence)
+            near = [check for check in checks if below <= check.confidence <= above]
+            if not all(one.kept if like else one.kept_by_largest for one in near):
+                doubts.append(f"on pictures of {name} fewer answers were right")
+        return doubts
 
 
 def write_calibration(
@@ -115,6 +154,7 @@ def read_calibration(run: Path) -> CalibrationFile | None:
             str(facts["checkpoint"]),
             _whole(facts["size"]),
             {name: _leaves(one) for name, one in _filled(facts["datasets"]).items()},
+            {name: _checks(one) for name, one in facts["datasets"].items()},
         )
     except FileNotFoundError:
         return None
@@ -132,6 +172,27 @@ def _leaves(dataset: Any) -> dict[str, float]:
         if type(value) not in (int, float) or not 0 < value < math.inf:
             raise ValueError(f"the temperature of {leaf} is {value!r}")
     return {leaf: float(value) for leaf, value in found.items()}
+
+
+def _checks(dataset: Any) -> tuple[Check, ...]:
+    """Return what was checked; at least one confidence."""
+    checks = tuple(
+        Check(
+            float(point["confidence"]),
+            _truth(point["kept"]),
+            _truth(point["cautious"]["kept"]),
+        )
+        for point in dataset["curve"]
+    )
+    if not checks:
+        raise ValueError("the curve is empty")
+    return checks
+
+
+def _truth(value: Any) -> bool:
+    if type(value) is not bool:
+        raise TypeError(f"expected true or false, got {str(value)[:20]!r}")
+    return value
 
 
 def _filled(value: Any) -> dict[str, Any]:

@@ -106,7 +106,9 @@ def test_a_set_with_too_few_pictures_is_left_out(
     (project / "short.yaml").write_text(short.replace("name: fine", "name: short"))
     assert calibrate("--dataset", "coarse", project / "short.yaml") == 0
     assert list(written(project)["datasets"]) == ["coarse"]
-    warning = "short: pictures with labels: 1 to fit temperatures on, 2 to check them; at least 2 of"
+    warning = (
+        "short: pictures with labels: 1 to fit temperatures on, 2 to check them; at least 2 of"
+    )
     assert f"warning: {warning}" in capsys.readouterr().err
     before = written(project)
     assert calibrate("--dataset", project / "short.yaml") == 2
@@ -154,13 +156,19 @@ def test_a_file_that_cannot_be_written_is_told(
     assert "calibration.json: cannot be written: Is a directory" in capsys.readouterr().err
 
 
+CURVE = [
+    {"confidence": 0.5, "kept": True, "cautious": {"kept": True}},
+    {"confidence": 0.9, "kept": True, "cautious": {"kept": True}},
+    {"confidence": 0.99, "kept": False, "cautious": {"kept": True}},
+]
+HALF = {"leaf_temperatures": {"x": 1.0}}
 GOOD = {
     "step": 3,
     "checkpoint": "step-00000003.safetensors",
     "size": 16,
     "datasets": {
-        "a": {"leaf_temperatures": {"x": 1.0, "y": 2}},
-        "b": {"leaf_temperatures": {"y": 1.5, "x": 1.25}},
+        "a": {"leaf_temperatures": {"x": 1.0, "y": 2}, "curve": CURVE},
+        "b": {"leaf_temperatures": {"y": 1.5, "x": 1.25}, "curve": CURVE[:2]},
     },
 }
 
@@ -218,6 +226,11 @@ def test_a_run_without_the_file_has_no_calibration(tmp_path: Path) -> None:
                 {"datasets": {"a": {"leaf_temperatures": {"x": "1"}}}},
                 {"datasets": {"a": {"leaf_temperatures": {"x": float("nan")}}}},
                 {"datasets": {"a": {"leaf_temperatures": {"x": float("inf")}}}},
+                {"datasets": {"a": HALF}},
+                {"datasets": {"a": {**HALF, "curve": []}}},
+                {"datasets": {"a": {**HALF, "curve": [{"confidence": 0.5, "kept": True}]}}},
+                {"datasets": {"a": {**HALF, "curve": [{**CURVE[0], "kept": 1}]}}},
+                {"datasets": {"a": {**HALF, "curve": [{**CURVE[0], "confidence": "high"}]}}},
             )
         ),
     ],
@@ -253,3 +266,24 @@ def test_a_data_set_that_was_not_calibrated_is_refused(tmp_path: Path) -> None:
     assert file is not None
     with pytest.raises(HarmonizeError, match=r"--like c: .* has no such data set; choose from: a"):
         file.temperatures(("x", "y"), "c")
+
+
+@pytest.mark.parametrize(
+    ("confidence", "like", "doubts"),
+    [
+        (0.5, "a", []),
+        (0.9, "a", []),
+        (0.95, "a", ["on pictures of a fewer answers were right"]),
+        (0.99, "a", ["on pictures of a fewer answers were right"]),
+        (0.999, "a", ["a was checked at 0.5 to 0.99 only"]),
+        (0.3, "b", ["b was checked at 0.5 to 0.9 only"]),
+        (0.99, None, ["b was checked at 0.5 to 0.9 only"]),
+        (0.7, None, []),
+    ],
+)
+def test_a_promise_that_was_not_kept_or_not_looked_at_is_doubtful(
+    tmp_path: Path, confidence: float, like: str | None, doubts: list[str]
+) -> None:
+    file = read_calibration(write(tmp_path))
+    assert file is not None
+    assert file.doubts(confidence, like) == doubts

@@ -22,6 +22,10 @@ from harmonize.sources import load_sources
 from harmonize.training.trainer import train
 
 LEAVES = ("background", "left", "right")
+CURVE = [
+    {"confidence": 0.6, "kept": True, "cautious": {"kept": True}},
+    {"confidence": 0.9, "kept": True, "cautious": {"kept": False}},
+]
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +62,7 @@ def predict(trained: Path, run: Path) -> Predict:
 def write(run: Path, temperatures: dict[str, float], **changes: object) -> None:
     """Write a calibration with one temperature for each data set."""
     sets = {
-        name: {"leaf_temperatures": dict.fromkeys(LEAVES, value)}
+        name: {"leaf_temperatures": dict.fromkeys(LEAVES, value), "curve": CURVE}
         for name, value in temperatures.items()
     }
     facts = {"step": 25, "checkpoint": "step-00000025.safetensors", "size": 16, "datasets": sets}
@@ -161,8 +165,19 @@ def test_another_size_than_was_calibrated_at_is_warned_of(
 ) -> None:
     write(run, {"fine": 1.5})
     assert predict(tmp_path / "out", *CONFIDENT, "--size", size) == 0
-    expected = f"warning: probabilities were calibrated at --size 16; at {size} they may not hold\n"
+    expected = f"warning: confidence 0.6 may not hold: calibrated at --size 16, not {size} ("
     assert expected in capsys.readouterr().err
+
+
+def test_a_promise_that_was_not_kept_is_warned_of(
+    run: Path, predict: Predict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(run, {"fine": 1.5})
+    assert predict(tmp_path / "own", "--confidence", "0.9", "--like", "fine") == 0
+    assert "warning" not in capsys.readouterr().err
+    assert predict(tmp_path / "largest", "--confidence", "0.9") == 0
+    expected = "warning: confidence 0.9 may not hold: on pictures of fine fewer answers were right"
+    assert f"{expected} ({run / 'calibration.json'})\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -216,7 +231,8 @@ def test_a_damaged_calibration_stops_unless_it_is_not_wanted(
 def test_a_calibration_of_another_tree_stops(
     run: Path, predict: Predict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write(run, {}, datasets={"fine": {"leaf_temperatures": {"left": 1.0, "middle": 1.0}}})
+    other = {"leaf_temperatures": {"left": 1.0, "middle": 1.0}, "curve": CURVE}
+    write(run, {}, datasets={"fine": other})
     assert predict(tmp_path / "out", *CONFIDENT) == 2
     assert "calibration.json: is of another tree than the run's" in capsys.readouterr().err
 

@@ -37,46 +37,62 @@ class FoundCalibration:
 NOT_CALIBRATED = FoundCalibration()
 
 
-def find_calibration(
-    run: Path, leaves: tuple[str, ...], *, step: int, size: int | str, like: str | None, which: str
-) -> FoundCalibration:
+@dataclass(frozen=True)
+class Use:
+    """What a calibration is wanted for.
+
+    Attributes:
+        confidence: that answers must reach.
+        like: the data set whose temperatures are wanted; the largest of all unless given.
+        size: the shorter side of pictures as the network sees them, or ``full``.
+        step: of the checkpoint.
+        which: ``best`` or ``last``, as the checkpoint was chosen.
+    """
+
+    confidence: float
+    like: str | None
+    size: int | str
+    step: int
+    which: str
+
+
+def find_calibration(run: Path, leaves: tuple[str, ...], use: Use) -> FoundCalibration:
     """Read a run's calibration, if it is of the checkpoint in use.
 
     Args:
         run: the run folder.
         leaves: of the run's tree.
-        step: of the checkpoint.
-        size: the shorter side of pictures as the network sees them, or ``full``.
-        like: the data set whose temperatures are wanted; the largest of all unless given.
-        which: ``best`` or ``last``, as the checkpoint was chosen.
+        use: what it is wanted for.
 
     Raises:
         HarmonizeError: the calibration is damaged, of another tree, or lacks what is asked for.
     """
     file = read_calibration(run)
-    if file is None or file.step != step:
-        way_out = _way_out(run, file, step, which)
-        if like is not None:
-            raise HarmonizeError(f"--like {like}: {way_out}")
-        return FoundCalibration(None, None, f"probabilities are not calibrated: {way_out}")
-    temperatures = file.temperatures(leaves, like)
+    if file is None or file.step != use.step:
+        way_out = _way_out(run, file, use)
+        if use.like is not None:
+            raise HarmonizeError(f"--like {use.like}: {way_out}")
+        return FoundCalibration(warning=f"probabilities are not calibrated: {way_out}")
+    temperatures = file.temperatures(leaves, use.like)
     names = " and ".join(temperatures.like)
     largest = ", of each temperature the largest" if len(temperatures.like) > 1 else ""
+    doubts = file.doubts(use.confidence, use.like)
+    if use.size != file.size:
+        doubts.append(f"calibrated at --size {file.size}, not {use.size}")
+    warning = f"confidence {use.confidence:g} may not hold: {'; '.join(doubts)} ({file.path})"
     return FoundCalibration(
         temperatures,
         f"probabilities are calibrated as for {names}{largest} ({file.path})",
-        None
-        if size == file.size
-        else f"probabilities were calibrated at --size {file.size}; at {size} they may not hold",
+        warning if doubts else None,
     )
 
 
-def _way_out(run: Path, file: CalibrationFile | None, step: int, which: str) -> str:
+def _way_out(run: Path, file: CalibrationFile | None, use: Use) -> str:
     """Say why there is no calibration, and how to get one."""
-    option = "" if which == "last" else f" --checkpoint {which}"
+    option = "" if use.which == "last" else f" --checkpoint {use.which}"
     reason = (
         f"there is no {run / NAME}"
         if file is None
-        else f"{file.path} is of step {file.step}, the checkpoint of step {step}"
+        else f"{file.path} is of step {file.step}, the checkpoint of step {use.step}"
     )
     return f"{reason}; run `harmonize calibrate {run}{option}`"

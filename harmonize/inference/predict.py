@@ -20,6 +20,7 @@ from harmonize.errors import HarmonizeError, near_matches, raise_all
 from harmonize.inference.calibrated import (
     NOT_CALIBRATED,
     FoundCalibration,
+    Use,
     find_calibration,
 )
 from harmonize.inference.drawing import draw_answer, draw_overlay
@@ -140,14 +141,8 @@ def _calibration(
     """Find the calibration that answers go by, if they go by probabilities."""
     if asked.confidence is None or not asked.calibrated:
         return NOT_CALIBRATED
-    return find_calibration(
-        run,
-        sources.ontology.leaves,
-        step=state.step,
-        size=size,
-        like=asked.like,
-        which=asked.checkpoint,
-    )
+    use = Use(asked.confidence, asked.like, size, state.step, asked.checkpoint)
+    return find_calibration(run, sources.ontology.leaves, use)
 
 
 def _words(
