@@ -161,6 +161,8 @@ class TrainConfig:
     on without it. Its samples are kept in the run folder."""
     track: tuple[str, ...] = ()
     """Experiment trackers that Accelerate knows: ``[tensorboard]``."""
+    report: bool = True
+    """Write ``report.html`` into the run folder at the end."""
     digest: bool = False
     """Write checksums of the initial weights and of all input into metrics.jsonl, which prove that
     two runs saw the same."""

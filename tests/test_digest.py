@@ -23,8 +23,8 @@ def batch(value: int = 0) -> Batch:
 
 def digest_of(*batches: Batch) -> str | None:
     digest = Digest()
-    for one in batches:
-        digest.add(one)
+    for step, one in enumerate(batches):
+        digest.add(one, step)
     return digest.take(Accelerator(cpu=True))
 
 
@@ -37,12 +37,23 @@ def test_one_pixel_s_code_or_the_order_changes_the_checksum() -> None:
     assert digest_of(batch()) != digest_of(brighter)
 
 
+def test_the_number_of_parts_changes_nothing_but_the_step_does() -> None:
+    accelerator = Accelerator(cpu=True)
+    whole = batch(1)
+    digest = Digest()
+    for part in (slice(1, 2), slice(0, 1)):
+        digest.add(Batch(whole.pictures[part], whole.codes[part], whole.datasets[part]), 0)
+    assert digest.take(accelerator) == digest_of(whole)
+    digest.add(whole, 1)
+    assert digest.take(accelerator) != digest_of(whole)
+
+
 def test_each_checksum_begins_anew_and_a_half_known_one_is_none() -> None:
     accelerator = Accelerator(cpu=True)
     digest = Digest(whole=False)
-    digest.add(batch())
+    digest.add(batch(), 0)
     assert digest.take(accelerator) is None
-    digest.add(batch(1))
+    digest.add(batch(1), 0)
     assert digest.take(accelerator) == digest_of(batch(1))
 
 

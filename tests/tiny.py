@@ -69,7 +69,13 @@ def tiny_values(project: Path, output: Path | str) -> dict[str, Value]:
         "augment": {"flip": 0.5, "scale": [0.7, 1.0], "color": 0.2},
         "model": {"name": "unet", "width": 8, "norm": "group"},
         "optim": {"name": "sgd", "lr": 0.05, "schedule": "poly"},
-        "train": {"steps": 6, "precision": "float32", "checkpoint_every": 3, "log_every": 2},
+        "train": {
+            "steps": 6,
+            "precision": "float32",
+            "checkpoint_every": 3,
+            "log_every": 2,
+            "report": False,
+        },
         "output": str(output),
     }
 

@@ -8,38 +8,45 @@ from torch import Tensor, nn
 
 from harmonize.data.samples import Batch
 
+_HALF, _WHOLE = (1 << 32) - 1, (1 << 64) - 1
+
 
 class Digest:
-    """The checksum of all pictures and codes that a run was given between two lines of its log."""
+    """The checksum of all pictures and codes that a run was given between two lines of its log.
+
+    A sum over the samples, each hashed with its step, so that it is the same for any number of
+    processes and of accumulation parts.
+    """
 
     def __init__(self, *, whole: bool = True) -> None:
         """Begin; ``whole`` unless the run goes on between two lines, whose input is half known."""
         self._whole = whole
-        self._hash = hashlib.blake2b(digest_size=8)
+        self._sum = 0
 
-    def add(self, batch: Batch) -> None:
-        """Take in a batch, which lies in the CPU's memory."""
-        for tensor in (batch.pictures, batch.codes):
-            self._hash.update(tensor.contiguous().numpy().data)
+    def add(self, batch: Batch, step: int) -> None:
+        """Take in samples of a step, which lie in the CPU's memory."""
+        for picture, codes in zip(batch.pictures, batch.codes, strict=True):
+            parts = (step.to_bytes(8, "big"), picture.contiguous().numpy().data, codes.numpy().data)
+            self._sum += int.from_bytes(_hash(*parts), "big")
 
     def take(self, accelerator: Accelerator) -> str | None:
         """Return the checksum over all processes, None if a part is unknown, and begin anew."""
-        mine = torch.frombuffer(bytearray(self._hash.digest()), dtype=torch.uint8)
-        gathered = accelerator.gather(mine[None].to(accelerator.device))
+        halves = [self._sum & _HALF, self._sum >> 32 & _HALF]
+        gathered = accelerator.gather(torch.tensor([halves], device=accelerator.device))
         assert isinstance(gathered, Tensor)
-        whole, self._whole = self._whole, True
-        self._hash = hashlib.blake2b(digest_size=8)
-        return _hex(gathered.cpu()) if whole else None
+        low, high = gathered.sum(0).tolist()
+        whole, self._whole, self._sum = self._whole, True, 0
+        return f"{low + (high << 32) & _WHOLE:016x}" if whole else None
 
 
 def weights_digest(network: nn.Module) -> str:
     """Return the checksum of a network's parameters and buffers."""
     tensors = [tensor.detach().cpu().contiguous() for tensor in network.state_dict().values()]
-    return _hex(*(tensor.reshape(-1).view(torch.uint8) for tensor in tensors))
+    return _hash(*(tensor.reshape(-1).view(torch.uint8).numpy().data for tensor in tensors)).hex()
 
 
-def _hex(*parts: Tensor) -> str:
+def _hash(*parts: bytes | memoryview) -> bytes:
     total = hashlib.blake2b(digest_size=8)
     for part in parts:
-        total.update(part.numpy().data)
-    return total.hexdigest()
+        total.update(part)
+    return total.digest()

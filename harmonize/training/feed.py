@@ -47,6 +47,7 @@ class Feed:
         self._accelerator = accelerator
         self.bad: BadList | None = None
         self.digest: Digest | None = None
+        self._step = 0
         if config.data.on_bad_sample == "skip":
             self.bad = BadList([*trained, *scored], config.data.bad_share, output)
         weights = [entry.weight for entry, _ in sources.trained if entry.train]
@@ -65,6 +66,7 @@ class Feed:
         """Return the parts of this process's batches from a step on."""
         if self._config.train.digest:
             self.digest = Digest(whole=step % self._config.train.log_every == 0)
+        self._step = step
         sampler = self._sampler(step, self._config.train.steps)
         workers = self._config.data.workers
         return until_stopped(load(self.samples, sampler, collate, workers=workers))
@@ -87,7 +89,8 @@ class Feed:
             given = [next(batches) for _ in range(self._config.train.accumulate)]
             if self.digest is not None:
                 for batch in given:
-                    self.digest.add(batch)
+                    self.digest.add(batch, self._step)
+            self._step += 1
             parts = [batch.to(device) for batch in given]
             shared.count = torch.stack([loss.count_labelled(p.codes) for p in parts]).sum()
             met = [] if self.bad is None else [bad for part in parts for bad in part.skipped]

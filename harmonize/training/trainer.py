@@ -18,7 +18,6 @@ from harmonize.config import RunConfig
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.samples import Batch
 from harmonize.evaluation.dataset_scores import DatasetScores
-from harmonize.evaluation.results import report_results
 from harmonize.loss.hierarchical import HierarchicalLoss, LossTerms
 from harmonize.models.build import build_model
 from harmonize.sources import Sources, open_datasets, open_trained
@@ -30,9 +29,10 @@ from harmonize.training.determinism import deterministic
 from harmonize.training.digest import weights_digest
 from harmonize.training.examples import Examples
 from harmonize.training.feed import Feed
+from harmonize.training.finish import finish
 from harmonize.training.keeper import Keeper
 from harmonize.training.optimizer import build_optimizer, learning_rate
-from harmonize.training.output import EVALUATION, prepare_output, write_config
+from harmonize.training.output import prepare_output, write_config
 from harmonize.training.precision import choose_precision
 from harmonize.training.scoring import mean_over, score
 from harmonize.training.study import BadStep, keep_for_study, normalized
@@ -160,7 +160,7 @@ class Trainer:
                 self._stop(tracker, stop)
         with together():
             if accelerator.is_main_process:
-                report_results(results, self.output / EVALUATION)
+                finish(results, self.scored, self.sources, config, self.output)
         self.keeper.raise_unsaved()
         if accelerator.is_main_process:
             print(*bad_news(self.watch, self.feed.bad), sep="\n", end="")

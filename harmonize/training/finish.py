@@ -1,0 +1,70 @@
+"""What is made of a run at its end: its scores, its calibration, its report."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from harmonize.calibration_file import write_calibration
+from harmonize.config import RunConfig
+from harmonize.data.dataset import SegmentationDataset
+from harmonize.errors import HarmonizeError, printable
+from harmonize.evaluation.calibrate import calibrate
+from harmonize.evaluation.dataset_scores import DatasetScores
+from harmonize.evaluation.results import report_results
+from harmonize.report.make import make_report
+from harmonize.sources import Sources
+from harmonize.training import rotation
+from harmonize.training.output import EVALUATION
+
+
+def finish(
+    results: list[DatasetScores],
+    scored: Sequence[SegmentationDataset],
+    sources: Sources,
+    config: RunConfig,
+    output: Path,
+) -> None:
+    """Print and write the scores, then calibrate the network and write the report.
+
+    One process must call this. The run is whole once its scores are written; what fails after that
+    is only warned of.
+
+    Args:
+        results: the scores after the last step.
+        scored: the data sets that they are of.
+        sources, config: of the run.
+        output: the run folder.
+
+    Raises:
+        HarmonizeError: the scores cannot be written.
+    """
+    report_results(results, output / EVALUATION)
+    try:
+        _calibrate(results, scored, sources, config, output)
+        if config.train.report:
+            make_report([output])
+    except HarmonizeError as error:
+        for problem in error.problems:
+            print(printable(f"warning: {problem}"), file=sys.stderr)
+
+
+def _calibrate(
+    results: list[DatasetScores],
+    scored: Sequence[SegmentationDataset],
+    sources: Sources,
+    config: RunConfig,
+    output: Path,
+) -> None:
+    """Write the temperatures that fit the scored pictures, and say where they do not hold."""
+    specs = [dataset.spec for dataset in scored]
+    found, problems = calibrate(results, specs, sources)
+    for problem in problems:
+        print(printable(f"not calibrated: {problem}"))
+    if found:
+        write_calibration(
+            output,
+            found,
+            checkpoint=rotation.step_path(output, config.train.steps).name,
+            step=config.train.steps,
+            size=config.data.size,
+        )
