@@ -83,9 +83,9 @@ def loss_by_depth(sample: PixelSample, ontology: Ontology, spec: DatasetSpec) ->
     NaN for a depth that no label resolves. The loss's own terms, unweighted, whatever was trained.
     """
     space = TargetSpace(ontology, [spec])
-    codes = torch.from_numpy(space.class_codes(spec.name)).clamp(max=space.num_codes - 1)
-    agreement = torch.from_numpy(space.agreement)[codes]  # (C, K)
-    resolved = torch.from_numpy(space.num_resolved)[codes]  # (C,)
+    codes = torch.as_tensor(space.class_codes(spec.name)).clamp(max=space.num_codes - 1)
+    agreement = torch.as_tensor(space.agreement)[codes]  # (C, K)
+    resolved = torch.as_tensor(space.num_resolved)[codes]  # (C,)
     whole = sample.logits.logsumexp(1)
     losses: list[float] = []
     for depth in range(1, ontology.depth + 1):

@@ -77,12 +77,12 @@ def kinship(ontology: Ontology, masks: Bool[ndarray, "C K"]) -> Kinship:
 def mistakes(confusion: Int[Tensor, "C C"], relations: Kinship) -> Mistakes:
     """Measure the mistakes in a confusion matrix by true class (row) and answer (column)."""
     counts = confusion.double().cpu()
-    common = torch.from_numpy(relations.common).double()
+    common = torch.as_tensor(relations.common).double()
     shared = (counts * common).sum()
     claimed = (counts.sum(0) * common.diagonal()).sum()
     true = (counts.sum(1) * common.diagonal()).sum()
     wrong: Float[Tensor, "C C"] = counts - counts.diagonal().diag()
-    height = (wrong * torch.from_numpy(relations.height)).sum() / wrong.sum()
+    height = (wrong * torch.as_tensor(relations.height)).sum() / wrong.sum()
     return Mistakes(
         lca_height=height.item(),
         precision=(shared / claimed).item(),
