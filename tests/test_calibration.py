@@ -10,6 +10,7 @@ from harmonize.evaluation import calibration
 from harmonize.evaluation.calibration import (
     BOUND,
     LEAST_PICTURES,
+    LEAST_PIXELS,
     SPREAD,
     fit,
     minimize,
@@ -91,14 +92,24 @@ def test_leaves_of_no_class_take_the_temperature_of_the_set() -> None:
     assert partly.by_leaf[3] == pytest.approx(partly.temperature)
 
 
-def test_a_class_in_few_pictures_takes_the_temperature_of_the_set() -> None:
-    drawn = torch.tensor([0.5, 2.0, 2.0, 2.0])
-    for pictures, differs in ((LEAST_PICTURES - 1, False), (LEAST_PICTURES, True)):
-        sample = draw(drawn)
-        first = sample.logits.argmax(1) == 0
-        few = first & (sample.pictures < pictures)
-        found = fit(sample.where(few | ~first), labels=LEAVES, names=NAMES)
-        assert (found.by_class["a"] != pytest.approx(found.temperature)) == differs
+@pytest.mark.parametrize(
+    ("pictures", "pixels", "differs"),
+    [
+        (LEAST_PICTURES - 1, 10000, False),
+        (LEAST_PICTURES, 10000, True),
+        (50, LEAST_PIXELS - 1, False),
+        (50, LEAST_PIXELS, True),
+    ],
+)
+def test_a_class_in_few_pictures_or_pixels_takes_the_temperature_of_the_set(
+    pictures: int, pixels: int, differs: bool
+) -> None:
+    sample = draw(torch.tensor([0.5, 2.0, 2.0, 2.0]))
+    first = sample.logits.argmax(1) == 0
+    few = first & (sample.pictures < pictures)
+    few &= few.cumsum(0) <= pixels
+    found = fit(sample.where(few | ~first), labels=LEAVES, names=NAMES)
+    assert (found.by_class["a"] != found.temperature) == differs
 
 
 def take(sample: PixelSample, numbers: Tensor) -> PixelSample:
@@ -125,7 +136,7 @@ def weight(sample: PixelSample, whole: float = 0.7) -> float:
 
 
 def test_a_class_is_moved_towards_the_set_as_far_as_it_is_uncertain() -> None:
-    weights = [weight(of_first_leaf(pixels)) for pixels in (50, 500, 5000)]
+    weights = [weight(of_first_leaf(pixels)) for pixels in (100, 500, 5000)]
     assert 0.1 < weights[0] < weights[1] < weights[2] < 1
     assert weights[2] > 0.9
 

@@ -20,10 +20,11 @@ from harmonize.evaluation.sampling import PixelSample
 BOUND = 8.0
 """Temperatures lie between its inverse and this."""
 LEAST_PICTURES = 5
-"""With fewer pictures, the uncertainty of a class's temperature cannot be told."""
-SPREAD = 0.5
-"""How far the log of a class's temperature is expected to be from that of the whole set, as it was
-for networks trained on CamVid."""
+LEAST_PIXELS = 100
+"""With fewer of either, how uncertain a class's temperature is cannot be told."""
+SPREAD = 0.3
+"""How far the log of a class's temperature is expected to be from that of the whole set; about as
+far as those of well-known classes were for networks trained on CamVid."""
 _GRID = 13
 """Temperatures that are tried before the best is refined."""
 _TOLERANCE = 1e-3
@@ -62,7 +63,8 @@ def fit(sample: PixelSample, *, labels: Bool[Tensor, "C K"], names: Sequence[str
     is its own, and is then moved towards the set's as far as it is uncertain: in logs, by
     variance / (variance + ``SPREAD``**2). The variance is that of an estimate from clusters, which
     the pictures are, so neither many pixels of few pictures nor few pixels of many weigh much. With
-    fewer than ``LEAST_PICTURES`` pictures, or at a bound, a class takes the set's.
+    fewer pictures or pixels than ``LEAST_PICTURES`` and ``LEAST_PIXELS``, or at a bound, a class
+    takes the set's.
 
     Args:
         sample: pixels of classes with leaves.
@@ -143,7 +145,7 @@ def _loss(gaps: _Gaps, log_t: float) -> Float[Tensor, " P"]:
 def _of_class(gaps: _Gaps, pictures: Int[Tensor, " P"], whole: float) -> float:
     """Return the log of a class's temperature, moved towards the set's."""
     found, numbers = pictures.unique(return_inverse=True)
-    if len(found) < LEAST_PICTURES:
+    if len(found) < LEAST_PICTURES or len(pictures) < LEAST_PIXELS:
         return whole
     own = minimize(lambda log_t: _loss(gaps, log_t).mean().item())
     before, here, after = (_loss(gaps, own + step) for step in (-_STEP, 0.0, _STEP))
