@@ -94,7 +94,8 @@ def test_another_split_is_checked_if_asked(tiny: Sources) -> None:
 
 def test_overconfident_probabilities_are_mended_and_the_curve_says_so(tiny: Sources) -> None:
     found = one(tiny, result(draw(2.5, pictures=range(40))))
-    assert found.error_after < 0.02 < 0.08 < found.error_before
+    assert found.error.after < 0.02 < 0.08 < found.error.before
+    assert found.loss.after < found.loss.before - 0.2
     assert all(line.calibrated.kept for line in found.curve)
     assert not any(
         line.uncalibrated.kept for line in found.curve if line.calibrated.confidence > 0.7
@@ -113,12 +114,14 @@ def test_the_calibration_error_is_that_of_scoring_with_scaled_logits(tiny: Sourc
     checked = sample.where(sample.pictures >= 20)
     temperatures = torch.tensor(list(found.leaf_temperatures.values()))
     for logits, error in (
-        (checked.logits, found.error_before),
-        (scaled(checked.logits.T, temperatures).T, found.error_after),
+        (checked.logits, found.error.before),
+        (scaled(checked.logits.T, temperatures).T, found.error.after),
     ):
         confidence, answer = logits.softmax(1).max(1)
         expected = calibration_error(confidence, answer == checked.classes)
         assert error == pytest.approx(expected, abs=1e-6)
+    cross_entropy = torch.nn.functional.cross_entropy(checked.logits, checked.classes).item()
+    assert found.loss.before == pytest.approx(cross_entropy, rel=1e-5)
 
 
 def test_a_promise_that_does_not_hold_is_told(tiny: Sources) -> None:

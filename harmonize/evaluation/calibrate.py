@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from harmonize.evaluation.back_off import Nodes, curve
-from harmonize.evaluation.calibration import Calibration, fit, scaled
-from harmonize.evaluation.calibration_results import DatasetCalibration, Line
+from harmonize.evaluation.calibration import Calibration, fit, mean_loss, scaled
+from harmonize.evaluation.calibration_results import Change, DatasetCalibration, Line
 from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.evaluation.metrics import calibration_error
 from harmonize.evaluation.sampling import PixelSample
@@ -136,8 +136,10 @@ def _check(
         checked_on=_pictures(part.checked),
         calibration=calibration,
         leaf_temperatures=dict(zip(leaves, temperatures.tolist(), strict=True)),
-        error_before=_error(part, None),
-        error_after=_error(part, temperatures),
+        loss=Change(
+            mean_loss(part.checked, part.labels), mean_loss(part.checked, part.labels, temperatures)
+        ),
+        error=Change(_error(part, None), _error(part, temperatures)),
         curve=tuple(Line(*points) for points in zip(*curves, strict=True)),
     )
 

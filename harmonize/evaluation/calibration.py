@@ -88,6 +88,22 @@ def fit(sample: PixelSample, *, labels: Bool[Tensor, "C K"], names: Sequence[str
     )
 
 
+def mean_loss(
+    sample: PixelSample,
+    labels: Bool[Tensor, "C K"],
+    temperatures: Float[Tensor, " K"] | None = None,
+) -> float:
+    """Return the mean of -log p(S); see ``fit``.
+
+    Args:
+        sample: pixels of classes with leaves.
+        labels: the leaves of each class.
+        temperatures: see ``scaled``; none unless given.
+    """
+    logits = sample.logits if temperatures is None else scaled(sample.logits.T, temperatures).T
+    return _loss(_gaps(logits, labels[sample.classes]), 0.0).mean().item()
+
+
 def owners(labels: Bool[Tensor, "C K"]) -> Int[Tensor, " K"]:
     """Return the class of each leaf: of several the one with fewest leaves; -1 without any."""
     sizes = torch.where(labels, labels.sum(1)[:, None], labels.shape[1] + 1)

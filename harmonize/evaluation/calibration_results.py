@@ -10,6 +10,18 @@ from harmonize.strict_yaml import Value
 
 
 @dataclass(frozen=True)
+class Change:
+    """A number before temperatures are taken, and after."""
+
+    before: float
+    after: float
+
+    def to_dict(self) -> dict[str, Value]:
+        """Return plain values for JSON; null for what cannot be measured."""
+        return {"before": _number(self.before), "after": _number(self.after)}
+
+
+@dataclass(frozen=True)
 class Line:
     """Answers at one confidence.
 
@@ -43,8 +55,10 @@ class DatasetCalibration:
         fitted_on, checked_on: the numbers of pictures.
         calibration: the temperatures.
         leaf_temperatures: the same for each leaf of the tree, as predictions take them.
-        error_before, error_after: calibration errors of the answers in the set's own classes, over
-            the checked pictures.
+        loss: the mean of -log p of the labels of the checked pictures, before and after; what
+            temperatures are fitted to.
+        error: the calibration error of the answers in the set's own classes, before and after. What
+            some classes are too sure of and others not enough cancels in it.
         curve: over the checked pictures.
     """
 
@@ -55,8 +69,8 @@ class DatasetCalibration:
     checked_on: int
     calibration: Calibration
     leaf_temperatures: Mapping[str, float]
-    error_before: float
-    error_after: float
+    loss: Change
+    error: Change
     curve: tuple[Line, ...]
 
     def to_dict(self) -> dict[str, Value]:
@@ -71,10 +85,8 @@ class DatasetCalibration:
             "temperature": self.calibration.temperature,
             "temperatures": by_class,
             "leaf_temperatures": by_leaf,
-            "calibration_error": {
-                "before": _number(self.error_before),
-                "after": _number(self.error_after),
-            },
+            "loss": self.loss.to_dict(),
+            "calibration_error": self.error.to_dict(),
             "curve": [line.to_dict() for line in self.curve],
         }
 
@@ -92,7 +104,10 @@ class DatasetCalibration:
             calibrated, own = _columns(line.calibrated), _columns(line.uncalibrated)
             broken = "" if line.calibrated.kept else "  BROKEN"
             rows.append(f"{line.calibrated.confidence:10.2f}  {calibrated}    {own}{broken}")
-        before, after = _percent(self.error_before), _percent(self.error_after)
+        rows.append(
+            f"mean -log p of the labels: {self.loss.before:.4f} before, {self.loss.after:.4f} after"
+        )
+        before, after = _percent(self.error.before), _percent(self.error.after)
         rows.append(f"calibration error: {before} before, {after} after")
         named = [f"{name} {value:.2f}" for name, value in self.calibration.by_class.items()]
         rows.append(f"temperature: {self.calibration.temperature:.2f}; {', '.join(named)}")
