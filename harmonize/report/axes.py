@@ -57,7 +57,7 @@ def choose_axes(
     low, high = min(xs), max(xs)
     if low == high:
         low, high = (low / 2, high * 2) if log_x else (low - 1, high + 1)
-    count = max(int(right_edge // 90), 2)
+    count = max(int(right_edge // 75), 2)
     x_ticks = log_ticks(low, high) if log_x else round_ticks(low, high, count)
     bottom, top = y_range or (min(ys), max(ys))
     if y_range is None and 0 <= bottom < top / 2:

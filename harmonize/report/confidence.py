@@ -31,7 +31,7 @@ def confidence_curves(run: Run) -> list[Confidence]:
 def _of_set(name: str, one: SetCalibration) -> Confidence:
     xs = [point.confidence for point in one.curve]
     says = (
-        f"{one.split}, checked on {one.checked_on} pictures; calibration error "
+        f"checked on {one.checked_on} pictures of {one.check_split}: calibration error "
         f"{written(one.before)} before and {written(one.after)} after."
     )
     if one.broken:

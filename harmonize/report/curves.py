@@ -208,7 +208,7 @@ def _mean_iou(scores: SetScores) -> Value:
 
 
 def _iou_at(depth: int) -> Callable[[SetScores], Value]:
-    return lambda scores: next((d.mean_iou for d in scores.depths if d.depth == depth), None)
+    return lambda scores: next((d.telling for d in scores.depths if d.depth == depth), None)
 
 
 def _val_loss(depth: int) -> Callable[[SetScores], Value]:

@@ -7,7 +7,7 @@ from harmonize.report.scores import Confusion
 from harmonize.report.svg import FONT, element, escaped, label, shortened, text_width
 from harmonize.spec import DatasetSpec
 
-_LONGEST_NAME = 24
+_LONGEST_NAME = 26
 _WIDEST = 640
 _CELL = (11, 46)
 _WRITTEN = 30
@@ -63,22 +63,24 @@ def branch_borders(
 ) -> list[tuple[int, int]]:
     """Say between which of the classes, in tree order, branches of the tree end, and how deep.
 
-    A class lies in the branches of its first leaf. Depths 1 and 2 are told.
+    A class lies in the branches of its first leaf. Depths 1 and 2 are told; of depth 2 only the
+    borders of branches that hold several classes.
     """
     masks = dict(zip(spec.classes, spec.leaf_masks(ontology), strict=True))
-    groups: list[tuple[int, ...]] = []
+    branches: list[tuple[int, ...]] = []
     for name in classes:
         mask = masks.get(name)
-        leaf = int(mask.argmax()) if mask is not None and mask.any() else -1
-        groups.append(tuple(ontology.group_index[1:3, leaf].tolist()) if leaf >= 0 else ())
+        if mask is None or not mask.any():
+            branches.append(())
+        else:
+            branches.append(tuple(ontology.group_index[1:3, mask.argmax()].tolist()))
     found: list[tuple[int, int]] = []
-    for number in range(1, len(groups)):
-        before, after = groups[number - 1], groups[number]
-        depth = next(
-            (d for d, (a, b) in enumerate(zip(before, after, strict=False), 1) if a != b), None
-        )
-        if depth is not None:
-            found.append((number, depth))
+    for number in range(1, len(branches)):
+        before, after = branches[number - 1], branches[number]
+        if before[:1] != after[:1]:
+            found.append((number, 1))
+        elif before != after and max(branches.count(before), branches.count(after)) > 1:
+            found.append((number, 2))
     return found
 
 
@@ -134,7 +136,7 @@ def _cell(place: tuple[float, float], cell: int, share: float, told: str) -> str
 def _told(confusion: Confusion, row: int, column: int, share: float) -> str:
     truth, answer = confusion.classes[row], confusion.classes[column]
     count = f"{confusion.counts[row][column]:,}".replace(",", " ")
-    return f"{truth} answered as {answer}: {count} pixels, {100 * share:.2g} %"
+    return f"{truth} answered as {answer}: {count} pixels, {100 * share:.3g} %"
 
 
 def _lines(

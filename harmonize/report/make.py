@@ -100,7 +100,7 @@ def _view(run: Run, roots: Mapping[str, str], limits: Limits) -> RunView:
     notes = list(run.notes)
     if run.calibration is not None and not run.is_calibrated:
         notes.append(
-            f"The calibration is that of step {run.calibration.step}, not of the newest "
+            f"The calibration is that of step {run.calibration.file.step}, not of the newest "
             "checkpoint; backed-off answers go without it."
         )
     return RunView(

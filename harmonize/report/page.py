@@ -66,7 +66,7 @@ def render(
         "extremes": any(run.pictures.worst or run.pictures.best for run in runs),
         "made": True,
     }
-    return template.render(
+    page = template.render(
         title=f"{len(runs)} runs side by side" if several else runs[0].name,
         runs=runs,
         several=several,
@@ -86,6 +86,7 @@ def render(
         share=lambda value: f"{100 * value:.0f} %" if value >= 0.01 or not value else "< 1 %",
         score=written,
     )
+    return page.lstrip()  # the macros leave empty lines
 
 
 _SECTIONS = {

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 import torch
 
-from harmonize.calibration_file import read_calibration
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.errors import HarmonizeError
 from harmonize.inference.palette import Color, color_of_leaves, node_colors
@@ -130,9 +129,8 @@ class _Album:
             return None
         try:
             found = self.answerer.ask(one.dataset, number, many, LONGEST_SIDE)
-        except (HarmonizeError, torch.OutOfMemoryError) as error:
-            problem = error.problems[0] if isinstance(error, HarmonizeError) else "no memory for it"
-            self.notes.append(f"A picture is missing: {problem}.")
+        except (HarmonizeError, RuntimeError, MemoryError) as error:
+            self.notes.append(f"A picture is missing: {_why_not(error)}")
             return None
         picture, truth = (
             photograph(found.picture),
@@ -144,6 +142,16 @@ class _Album:
             answers.append(label_map(answer, [word.name for word in words.words], colors))
         self.room -= sum(len(shown.address) for shown in (picture, truth, *answers))
         return picture, truth, answers
+
+
+def _why_not(error: Exception) -> str:
+    """Say why a picture was not answered; what is not for a user to mend is raised again."""
+    if isinstance(error, HarmonizeError):
+        return error.problems[0]
+    is_memory = isinstance(error, torch.OutOfMemoryError | MemoryError)
+    if is_memory or "can't allocate memory" in str(error):
+        return "there is not enough memory"
+    raise error
 
 
 def make_pictures(run: Run, roots: Mapping[str, str], limits: Limits) -> Pictures:
@@ -165,8 +173,8 @@ def make_pictures(run: Run, roots: Mapping[str, str], limits: Limits) -> Picture
         return Pictures(notes=tuple(notes))
     try:
         album = _Album(Answerer(run), limits.bytes, notes)
-    except HarmonizeError as error:
-        return Pictures(notes=(*notes, error.problems[0]))
+    except (HarmonizeError, RuntimeError, MemoryError) as error:
+        return Pictures(notes=(*notes, f"No pictures are answered: {_why_not(error)}"))
     scenes = [
         album.scene(one, number)
         for one in sets
@@ -240,11 +248,11 @@ def _steps(sources: Sources) -> list[tuple[str, Words]]:
 
 def _backed_off(run: Run, sources: Sources, name: str) -> Words:
     """Return the words of backing off, calibrated if the run's newest checkpoint is."""
-    found = read_calibration(run.folder)
-    if found is None or not run.is_calibrated:
+    if run.calibration is None or not run.is_calibrated:
         return confident_nodes(sources, CONFIDENCE)
-    like = name if name in found.leaves else None
-    temperatures = found.temperatures(sources.ontology.leaves, like)
+    file = run.calibration.file
+    like = name if name in file.leaves else None
+    temperatures = file.temperatures(sources.ontology.leaves, like)
     return confident_nodes(sources, CONFIDENCE, temperatures)
 
 

@@ -12,7 +12,7 @@ from harmonize.report.scores import (
     Calibration,
     SetScores,
     Value,
-    read_calibration,
+    read_curves,
     read_evaluation,
     read_scores,
 )
@@ -23,7 +23,6 @@ from harmonize.training.output import CONFIG, EVALUATION
 from harmonize.training.rotation import FOLDER, choose
 
 METRICS = "metrics.jsonl"
-CALIBRATION = "calibration.json"
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ class Run:
         """Whether there is a calibration, and it was made for the newest checkpoint."""
         if self.calibration is None or self.checkpoint is None:
             return False
-        return self.calibration.step == self.checkpoint[1].step
+        return self.calibration.file.step == self.checkpoint[1].step
 
 
 def read_runs(folders: Sequence[Path]) -> list[Run]:
@@ -114,7 +113,6 @@ def read_run(folder: Path, name: str) -> Run:
     checkpoint = _checkpoint(folder, notes)
     training, evaluations = _metrics(folder / METRICS, notes)
     scores, step = _scores(folder / EVALUATION, evaluations, notes)
-    calibration = folder / CALIBRATION
     return Run(
         folder=folder,
         name=name,
@@ -126,7 +124,7 @@ def read_run(folder: Path, name: str) -> Run:
         evaluations=evaluations,
         scores=scores,
         scored_step=step,
-        calibration=read_calibration(calibration) if calibration.exists() else None,
+        calibration=_calibration(folder, notes),
         notes=tuple(notes),
     )
 
@@ -173,6 +171,14 @@ def _sources(
         return load_sources(config) if config else None
     except HarmonizeError as error:
         notes.append(f"The tree is not known: {error.problems[0]}")
+        return None
+
+
+def _calibration(folder: Path, notes: list[str]) -> Calibration | None:
+    try:
+        return read_curves(folder)
+    except HarmonizeError as error:
+        notes.append(f"The calibration is left out: {error.problems[0]}")
         return None
 
 

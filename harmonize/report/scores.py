@@ -1,9 +1,10 @@
 """The scores and the calibration of a run, as its files hold them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
+from harmonize.calibration_file import CalibrationFile, read_calibration
 from harmonize.report.fields import Fields, read_json
 
 Value = float | None
@@ -16,6 +17,16 @@ class Depth:
     depth: int
     mean_iou: Value
     iou: Mapping[str, Value]
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether there is one group only, so that every answer is right and says nothing."""
+        return len(self.iou) == 1
+
+    @property
+    def telling(self) -> Value:
+        """The mean IoU where it says something."""
+        return None if self.is_alone else self.mean_iou
 
 
 @dataclass(frozen=True)
@@ -77,9 +88,8 @@ class CurvePoint:
 class SetCalibration:
     """How far a data set's probabilities can be trusted, before and after calibration."""
 
-    split: str
+    check_split: str
     checked_on: int
-    temperature: Value
     before: Value
     after: Value
     curve: tuple[CurvePoint, ...]
@@ -90,11 +100,10 @@ class SetCalibration:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What calibration.json holds."""
+    """What calibration.json holds: the temperatures, and the curves of each data set."""
 
-    step: int
-    checkpoint: str
-    datasets: Mapping[str, SetCalibration] = field(default_factory=dict[str, SetCalibration])
+    file: CalibrationFile
+    datasets: Mapping[str, SetCalibration]
 
 
 def read_evaluation(path: Path) -> dict[str, SetScores]:
@@ -112,15 +121,17 @@ def read_scores(whole: Fields) -> dict[str, SetScores]:
     return {name: _set_scores(one) for name, one in whole.inside("datasets").objects().items()}
 
 
-def read_calibration(path: Path) -> Calibration:
-    """Read a calibration.json.
+def read_curves(run: Path) -> Calibration | None:
+    """Read a run's calibration.json, if there is one.
 
     Raises:
         HarmonizeError: it is damaged.
     """
-    whole = read_json(path, "calibrate the run again")
-    sets = {name: _set_calibration(one) for name, one in whole.inside("datasets").objects().items()}
-    return Calibration(whole.whole("step"), whole.text("checkpoint"), sets)
+    file = read_calibration(run)
+    if file is None:
+        return None
+    sets = read_json(file.path, "calibrate the run again").inside("datasets").objects()
+    return Calibration(file, {name: _set_calibration(one) for name, one in sets.items()})
 
 
 def _set_scores(one: Fields) -> SetScores:
@@ -161,9 +172,8 @@ def _set_calibration(one: Fields) -> SetCalibration:
     points = one.items("curve")
     error = one.inside("calibration_error")
     return SetCalibration(
-        split=one.text("split"),
+        check_split=one.text("check_split") or one.text("split"),
         checked_on=one.whole("checked_on"),
-        temperature=one.number("temperature"),
         before=error.number("before"),
         after=error.number("after"),
         curve=tuple(_point(item, item.number("confidence")) for item in points),

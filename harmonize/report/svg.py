@@ -41,8 +41,11 @@ def text_width(text: str, size: float) -> float:
 
 
 def shortened(text: str, longest: int) -> str:
-    """Cut a text that has more letters than ``longest``, ending it in an ellipsis."""
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+    """Cut a text that has more letters than ``longest`` before its end, which tells most."""
+    if len(text) <= longest:
+        return text
+    start = (longest - 1) // 3
+    return f"{text[:start]}…{text[len(text) - (longest - 1 - start) :]}"
 
 
 def _value(value: str | float) -> str:

@@ -184,7 +184,7 @@ def written(value: Value, *, percent: bool = True) -> str:
 
 def _at(scores: SetScores | None, depth: int) -> Value:
     depths = scores.depths if scores else ()
-    return next((one.mean_iou for one in depths if one.depth == depth), None)
+    return next((one.telling for one in depths if one.depth == depth), None)
 
 
 def _left_out(runs: Sequence[Run], found: Sequence[Mapping[str, str]]) -> tuple[LeftOut, ...]:

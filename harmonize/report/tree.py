@@ -15,11 +15,14 @@ MORE = "+"
 
 @dataclass(frozen=True)
 class Place:
-    """What a data set has to say about a node: its classes that mean it, and the node's IoU."""
+    """What a data set has to say about a node: its classes that mean it, and the node's IoU.
+
+    Where there is none, ``why_not`` says why, unless the node is not scored.
+    """
 
     classes: tuple[str, ...]
-    is_scored: bool
     iou: Value
+    why_not: str
 
 
 @dataclass(frozen=True)
@@ -74,9 +77,11 @@ def _classes(ontology: Ontology, spec: DatasetSpec) -> dict[str, Sequence[str]]:
     return {node: tuple(names) for node, names in found.items()}
 
 
-def _iou(scores: SetScores | None, node: str, depth: int) -> tuple[bool, Value]:
-    """Say whether a node is scored as a group at its own depth, and its IoU."""
+def _iou(scores: SetScores | None, node: str, depth: int) -> tuple[Value, str]:
+    """Return a node's IoU as a group at its own depth, or why it has none."""
     for one in scores.depths if scores else ():
         if one.depth == depth and node in one.iou:
-            return True, one.iou[node]
-    return False, None
+            if one.is_alone:
+                return None, "scored alone, so that every answer is right"
+            return one.iou[node], "in neither truth nor answers"
+    return None, ""
