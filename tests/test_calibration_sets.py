@@ -105,7 +105,20 @@ def test_overconfident_probabilities_are_mended_and_the_curve_says_so(tiny: Sour
         assert line.calibrated.mean_depth * line.calibrated.coverage < (
             line.uncalibrated.mean_depth * line.uncalibrated.coverage
         )
-    assert "not kept" not in found.table()
+    assert "the promise is not kept" not in found.table()
+    assert "* fewer answers are right than promised" in found.table()  # before
+
+
+def test_the_table_says_what_labels_cannot_tell(tiny: Sources) -> None:
+    fine = draw(1.0, pictures=range(20))
+    coarse = PixelSample(fine.logits, fine.classes.clamp(max=1), fine.pictures)
+    (found,), _ = calibrate([result(coarse, "coarse")], tiny.specs[1:], tiny)
+    shares = [line.calibrated.finer for line in found.curve]
+    assert 0 < min(shares) < max(shares) < 1
+    expected = f"{100 * min(shares):.0f} to {100 * max(shares):.0f} % of the answers say more than"
+    assert expected in found.table()
+    assert "only overlap" not in found.table()
+    assert "say more" not in one(tiny, result(fine)).table()
 
 
 def test_the_calibration_error_is_that_of_scoring_with_scaled_logits(tiny: Sources) -> None:
@@ -130,9 +143,18 @@ def test_a_promise_that_does_not_hold_is_told(tiny: Sources) -> None:
     broken = [line for line in found.curve if not line.calibrated.kept]
     assert broken
     lines = found.table().split("\n")
-    assert sum(line.endswith("BROKEN") for line in lines) == len(broken)
+    unkept = [
+        point
+        for line in found.curve
+        for point in (line.calibrated, line.uncalibrated)
+        if not point.kept
+    ]
+    assert sum(line.count("*") for line in lines) == len(unkept) + 1
     listed = ", ".join(f"{line.calibrated.confidence:g}" for line in broken)
-    assert any(line.startswith(f"not kept: at confidence {listed} fewer") for line in lines)
+    assert f"the promise is not kept at confidence {listed}" in lines
+    assert f"the promise is not kept with the temperatures of all sets at confidence {listed}" in (
+        lines
+    )
     facts = found.to_dict()["curve"]
     assert isinstance(facts, list)
     assert [one["kept"] for one in facts] == [line.calibrated.kept for line in found.curve]  # type: ignore[index,call-overload]

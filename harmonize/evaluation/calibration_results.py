@@ -1,7 +1,7 @@
 """What was found of a data set's calibration, as a table and as plain values."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harmonize.evaluation.back_off import Point
@@ -102,8 +102,8 @@ class DatasetCalibration:
         ]
         for line in self.curve:
             calibrated, own = _columns(line.calibrated), _columns(line.uncalibrated)
-            broken = "" if line.calibrated.kept else "  BROKEN"
-            rows.append(f"{line.calibrated.confidence:10.2f}  {calibrated}    {own}{broken}")
+            rows.append(f"{line.calibrated.confidence:10.2f}  {calibrated}    {own}".rstrip())
+        rows += self._notes()
         rows.append(
             f"mean -log p of the labels: {self.loss.before:.4f} before, {self.loss.after:.4f} after"
         )
@@ -111,30 +111,39 @@ class DatasetCalibration:
         rows.append(f"calibration error: {before} before, {after} after")
         named = [f"{name} {value:.2f}" for name, value in self.calibration.by_class.items()]
         rows.append(f"temperature: {self.calibration.temperature:.2f}; {', '.join(named)}")
-        rows += self._warnings()
         return "\n".join(rows)
 
-    def _warnings(self) -> list[str]:
-        """Say where a promise is broken."""
+    def _notes(self) -> list[str]:
+        """Say where a promise is not kept, and what labels cannot tell."""
         kinds = {
             "": [line.calibrated for line in self.curve],
             " with the temperatures of all sets": [line.cautious for line in self.curve],
         }
-        found: list[str] = []
+        notes: list[str] = []
+        if not all(line.calibrated.kept and line.uncalibrated.kept for line in self.curve):
+            notes.append("* fewer answers are right than promised")
         for kind, points in kinds.items():
             broken = [f"{point.confidence:g}" for point in points if not point.kept]
             if broken:
-                found.append(
-                    f"not kept{kind}: at confidence {', '.join(broken)} fewer answers are right "
-                    "than promised"
-                )
-        return found
+                notes.append(f"the promise is not kept{kind} at confidence {', '.join(broken)}")
+        finer = [line.calibrated.finer for line in self.curve if line.calibrated.coverage]
+        overlap = [line.calibrated.not_judged for line in self.curve if line.calibrated.coverage]
+        if any(finer):
+            notes.append(f"{_range(finer)} of the answers say more than the labels can confirm")
+        if any(overlap):
+            notes.append(f"{_range(overlap)} only overlap with the labels and are not judged")
+        return notes
+
+
+def _range(shares: Sequence[float]) -> str:
+    return f"{100 * min(shares):.0f} to {100 * max(shares):.0f} %"
 
 
 def _columns(point: Point) -> str:
     accuracy = f"{_percent(point.accuracy)} +- {_percent(point.error_bar).strip()}"
     depth = "-" if math.isnan(point.mean_depth) else f"{point.mean_depth:.2f}"
-    return f"{_percent(point.coverage):>8}  {accuracy:>15}  {depth:>5}"
+    mark = " " if point.kept else "*"
+    return f"{_percent(point.coverage):>8}  {accuracy:>15}{mark} {depth:>5}"
 
 
 def _plain(point: Point) -> dict[str, Value]:
