@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import torch
 from accelerate import Accelerator
-from jaxtyping import Bool, Float, Integer, UInt8
+from jaxtyping import Float, Integer, UInt8
 from numpy import ndarray
 from torch import Tensor, nn
 
@@ -17,7 +17,9 @@ from harmonize.benchmark.made_up import blobs, tree_of
 from harmonize.benchmark.report import Cell, Report, Table
 from harmonize.benchmark.timing import settle, start_peak, take_turns, timed
 from harmonize.evaluation import native
+from harmonize.evaluation.by_depth import DepthGroups
 from harmonize.evaluation.counting import PixelCounter
+from harmonize.evaluation.tally import Tally
 from harmonize.models.build import build_model, normalize
 from harmonize.ontology import Ontology
 
@@ -25,7 +27,7 @@ from harmonize.ontology import Ontology
 
 QUICK = {"leaves": (11, 20), "size": 32, "batch": 2, "width": 8, "repeats": 2}
 FORWARD = "forward"
-LEAVES, GROUPS = "leaves", "groups"
+LEAVES, GROUPS, ALL = "leaves", "groups", "all"
 _GRAIN = 40
 """Of the pictures' noise, in steps of a colour."""
 
@@ -51,7 +53,9 @@ class EvaluateOptions:
 def benchmark_evaluate(options: EvaluateOptions, device: torch.device) -> Report:
     """Measure scoring and forward passes of an untrained network on patches of colour with noise.
 
-    The classes of a data set are the leaves, or the groups of them one level above; and void.
+    The classes of a data set are the leaves, or the groups of them one level above; and void. With
+    ``all`` the classes are the leaves, and everything is scored that an evaluation scores: every
+    depth, each picture, and a sample for calibration. The others are the classes alone.
 
     Raises:
         HarmonizeError: a network that cannot be built.
@@ -82,8 +86,8 @@ def _compare(
         forward = partial(_forward, network, pictures, accelerator)
         logits = forward()
         actions = {
-            (classes, side): _scoring(logits, masks, side, rng)
-            for classes, masks in _masks(tree, device).items()
+            (what, side): _scoring(logits, scorer, side, rng)
+            for what, scorer in _scorers(tree, device, options.batch).items()
             for side in sides
         }
         measures = {_name(*key): timed(score, device) for key, score in actions.items()}
@@ -92,7 +96,7 @@ def _compare(
     return [
         {
             "leaves": leaves,
-            "classes": key[0],
+            "scored": key[0],
             "label": key[1],
             "forward ms": 1000 * times.median(FORWARD) / options.batch,
             "scoring ms": 1000 * times.median(_name(*key)) / options.batch,
@@ -114,24 +118,59 @@ def _pictures(rng: np.random.Generator, options: EvaluateOptions) -> UInt8[ndarr
     return blobs(rng, np.arange(256 - _GRAIN, dtype=np.uint8), shape) + noise
 
 
-def _masks(tree: Ontology, device: torch.device) -> dict[str, Bool[Tensor, "C K"]]:
-    """Return the leaves of each class, for two data sets; the last class is void."""
-    groups = [tree.leaf_mask(group) for group in tree.groups(max(tree.depth - 1, 1))]
-    leaves = [tree.leaf_mask(leaf) for leaf in tree.leaves]
+@dataclass(frozen=True)
+class _Scorer:
+    """What adds a picture to some scores, and the number of classes, void included."""
+
+    add: Callable[[Tensor, Tensor, int], None]
+    classes: int
+
+
+def _scorers(tree: Ontology, device: torch.device, pictures: int) -> dict[str, _Scorer]:
+    """Return the ways to score, each with its classes."""
     void = np.zeros((1, len(tree.leaves)), dtype=bool)
-    every = {LEAVES: np.vstack([leaves, void]), GROUPS: np.vstack([groups, void])}
-    return {name: torch.from_numpy(masks).to(device) for name, masks in every.items()}
+    groups = [tree.leaf_mask(group) for group in tree.groups(max(tree.depth - 1, 1))]
+    every = {LEAVES: np.vstack([np.eye(len(tree.leaves), dtype=bool), void])}
+    every[GROUPS] = np.vstack([groups, void])
+    masks = {what: torch.from_numpy(rows).to(device) for what, rows in every.items()}
+    scorers = {
+        what: _Scorer(partial(_count, PixelCounter(rows)), len(rows))
+        for what, rows in masks.items()
+    }
+    leaves = masks[LEAVES]
+    tally = Tally(leaves, leaves, _every_depth(tree), pictures=pictures)
+    return {**scorers, ALL: _Scorer(tally.add, len(leaves))}
+
+
+def _every_depth(tree: Ontology) -> list[DepthGroups]:
+    """Return the groups at each depth; the classes are the leaves and void."""
+    found: list[DepthGroups] = []
+    for depth in range(1, tree.depth + 1):
+        nodes = tree.nodes_at(depth)
+        rows = [tree.leaf_mask(node) for node in nodes]
+        group_of = np.append(tree.group_index[depth], len(nodes))
+        masks = np.vstack([*rows, np.zeros_like(rows[0])])
+        found.append(DepthGroups(depth, nodes, masks, group_of))
+    return found
+
+
+def _count(
+    counter: PixelCounter,
+    logits: Float[Tensor, "K h w"],
+    classes: Integer[Tensor, "H W"],
+    number: int,
+) -> None:
+    """Count a picture's pixels, whatever its number."""
+    del number
+    counter.add(logits, classes)
 
 
 def _scoring(
-    logits: Float[Tensor, "B K h w"],
-    masks: Bool[Tensor, "C K"],
-    side: int,
-    rng: np.random.Generator,
+    logits: Float[Tensor, "B K h w"], scorer: _Scorer, side: int, rng: np.random.Generator
 ) -> Callable[[], None]:
     """Return the scoring of a batch against labels of so many pixels a side."""
-    drawn = blobs(rng, np.arange(len(masks), dtype=np.int16), (len(logits), side, side))
-    return partial(_score, logits, torch.from_numpy(drawn).to(masks.device), PixelCounter(masks))
+    drawn = blobs(rng, np.arange(scorer.classes, dtype=np.int16), (len(logits), side, side))
+    return partial(_score, logits, torch.from_numpy(drawn).to(logits.device), scorer)
 
 
 def _extra_memory(action: Callable[[], None], device: torch.device) -> float | None:
@@ -155,8 +194,8 @@ def _forward(
 
 
 def _score(
-    logits: Float[Tensor, "B K h w"], classes: Integer[Tensor, "B H W"], counter: PixelCounter
+    logits: Float[Tensor, "B K h w"], classes: Integer[Tensor, "B H W"], scorer: _Scorer
 ) -> None:
-    """Count the pixels of every picture."""
+    """Score every picture."""
     for number in range(len(logits)):
-        counter.add(logits[number], classes[number])
+        scorer.add(logits[number], classes[number], number)

@@ -129,7 +129,8 @@ class _DepthCounter:
         return self._counter.counts
 
     def add(self, logits: Float[Tensor, "K h w"], classes: Integer[Tensor, "H W"]) -> None:
-        self._counter.add(logits, self._group_of[classes.long()])
+        groups = self._group_of.index_select(0, classes.flatten().int())  # quicker than indexing
+        self._counter.add(logits, groups.view(classes.shape))
 
 
 def _class_of_group(masks: Bool[ndarray, "C K"], groups: DepthGroups) -> list[int] | None:
