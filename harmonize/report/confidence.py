@@ -32,8 +32,11 @@ def _of_set(name: str, one: SetCalibration) -> Confidence:
     xs = [point.confidence for point in one.curve]
     says = (
         f"checked on {one.checked_on} pictures of {one.check_split}: calibration error "
-        f"{written(one.before)} before and {written(one.after)} after."
+        f"{written(one.before)} before and {written(one.after)} after"
     )
+    if one.loss_before is not None and one.loss_after is not None:
+        says += f", mean -log p of the labels {one.loss_before:.3f} and {one.loss_after:.3f}"
+    says += "."
     if one.broken:
         places = ", ".join(f"{100 * place:.3g} %" for place in one.broken)
         says += f" The promise is not kept at {places}."

@@ -13,8 +13,9 @@ from harmonize.report.confidence import confidence_curves
 from harmonize.report.curves import learning_curves
 from harmonize.report.heat import branch_borders, draw_confusion
 from harmonize.report.page import GENERATOR, RunView, render
-from harmonize.report.pictures import Limits, make_pictures, scored_sets
+from harmonize.report.pictures import Limits, make_pictures
 from harmonize.report.runs import Run, read_runs
+from harmonize.report.sets import scored_sets
 from harmonize.report.tables import score_tables
 from harmonize.report.tree import tree_rows
 from harmonize.whole_files import write_whole

@@ -10,7 +10,8 @@ from markupsafe import Markup
 from harmonize.errors import printable
 from harmonize.report.confidence import Confidence
 from harmonize.report.curves import Charts
-from harmonize.report.pictures import CONFIDENCE, Pictures
+from harmonize.report.pictures import Pictures
+from harmonize.report.sets import CONFIDENCE
 from harmonize.report.tables import SetTables, written
 from harmonize.report.tree import Tree
 

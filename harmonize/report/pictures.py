@@ -5,20 +5,14 @@ from dataclasses import dataclass, field
 
 import torch
 
-from harmonize.data.dataset import SegmentationDataset
 from harmonize.errors import HarmonizeError
-from harmonize.inference.palette import Color, color_of_leaves, node_colors
-from harmonize.inference.words import Words, classes_of, confident_nodes, groups, leaves
-from harmonize.ontology import Ontology
+from harmonize.inference.words import Words
 from harmonize.report.answering import Answerer
 from harmonize.report.images import Name, Shown, label_map, photograph
 from harmonize.report.runs import Run
 from harmonize.report.scores import ScoredPicture, Value
-from harmonize.sources import Sources
-from harmonize.spec import DatasetSpec
+from harmonize.report.sets import ShownSet, open_sets
 
-CONFIDENCE = 0.9
-"""What a backed-off answer is as probable as."""
 LONGEST_SIDE = 420
 
 
@@ -78,17 +72,6 @@ class Pictures:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Set:
-    """A data set that is shown, how it is answered, and its classes' names and colours."""
-
-    dataset: SegmentationDataset
-    names: tuple[str, ...]
-    colors: tuple[Color | None, ...]
-    steps: tuple[tuple[str, Words], ...]
-    own: Words
-
-
 @dataclass
 class _Album:
     """Pictures as they are made, as long as there is room."""
@@ -97,7 +80,7 @@ class _Album:
     room: int
     notes: list[str] = field(default_factory=list[str])
 
-    def scene(self, one: _Set, number: int) -> Scene | None:
+    def scene(self, one: ShownSet, number: int) -> Scene | None:
         """Make a picture with a slider; None, and a note, if that cannot be."""
         many = [words for _, words in one.steps]
         made = self._ask(one, number, many)
@@ -110,7 +93,7 @@ class _Album:
             one.dataset.spec.name, one.dataset.files.picture(number), picture, truth, steps
         )
 
-    def extreme(self, one: _Set, scored: ScoredPicture) -> Extreme | None:
+    def extreme(self, one: ShownSet, scored: ScoredPicture) -> Extreme | None:
         """Make one of the worst or best; None, and a note, if that cannot be."""
         name, files = one.dataset.spec.name, one.dataset.files
         if scored.number >= len(files) or files.picture(scored.number) != scored.picture:
@@ -123,7 +106,7 @@ class _Album:
         return Extreme(name, scored.picture, scored.mean_iou, picture, truth, answer)
 
     def _ask(
-        self, one: _Set, number: int, many: Sequence[Words]
+        self, one: ShownSet, number: int, many: Sequence[Words]
     ) -> tuple[Shown, Shown, list[Shown]] | None:
         if self.room <= 0:
             return None
@@ -166,9 +149,8 @@ def make_pictures(run: Run, roots: Mapping[str, str], limits: Limits) -> Picture
     """
     if run.checkpoint is None or run.sources is None:
         return Pictures()
-    everywhere = {**run.roots, **roots}
     notes: list[str] = []
-    sets = [one for one in _open(run, run.sources, everywhere, notes) if one is not None]
+    sets = open_sets(run, roots, notes)
     if not sets:
         return Pictures(notes=tuple(notes))
     try:
@@ -199,75 +181,7 @@ def make_pictures(run: Run, roots: Mapping[str, str], limits: Limits) -> Picture
     )
 
 
-def scored_sets(run: Run) -> list[tuple[DatasetSpec, str]]:
-    """Return the mappings of the data sets that a run scores, each with its split."""
-    if run.sources is None:
-        return []
-    found: list[tuple[DatasetSpec, str]] = []
-    for entry, spec in (*run.sources.trained, *run.sources.also):
-        scores = run.scores.get(spec.name)
-        split = scores.split if scores and scores.split else entry.evaluate
-        if split:
-            found.append((spec, split))
-    return found
-
-
 def _spread(length: int, number: int) -> list[int]:
     """Return some numbers below ``length``, spread evenly."""
     number = min(number, length)
     return [(2 * n + 1) * length // (2 * number) for n in range(number)]
-
-
-def _open(run: Run, sources: Sources, roots: dict[str, str], notes: list[str]) -> list[_Set | None]:
-    return [_open_set(run, sources, spec, split, roots, notes) for spec, split in scored_sets(run)]
-
-
-def _open_set(
-    run: Run,
-    sources: Sources,
-    spec: DatasetSpec,
-    split: str,
-    roots: dict[str, str],
-    notes: list[str],
-) -> _Set | None:
-    try:
-        dataset = SegmentationDataset(spec, split, root=spec.folder(roots))
-        own = classes_of(sources, spec, roots)
-        steps = (*_steps(sources), ("backed off", _backed_off(run, sources, spec.name)))
-    except HarmonizeError as error:
-        notes.append(f"{spec.name} is not shown: {error.problems[0]}")
-        return None
-    return _Set(dataset, tuple(spec.classes), _class_colors(sources.ontology, spec), steps, own)
-
-
-def _steps(sources: Sources) -> list[tuple[str, Words]]:
-    depth = sources.ontology.depth
-    found = [(f"depth {d}", groups(sources, d)) for d in range(1, depth)]
-    return [*found, ("leaves", leaves(sources))]
-
-
-def _backed_off(run: Run, sources: Sources, name: str) -> Words:
-    """Return the words of backing off, calibrated if the run's newest checkpoint is."""
-    if run.calibration is None or not run.is_calibrated:
-        return confident_nodes(sources, CONFIDENCE)
-    file = run.calibration.file
-    like = name if name in file.leaves else None
-    temperatures = file.temperatures(sources.ontology.leaves, like)
-    return confident_nodes(sources, CONFIDENCE, temperatures)
-
-
-def _class_colors(ontology: Ontology, spec: DatasetSpec) -> tuple[Color | None, ...]:
-    """Return colours for a data set's classes: of the node of the same name, if they mean it.
-
-    So truth and answers, which are drawn in the tree's colours, look alike.
-    """
-    nodes, found = node_colors(ontology), list[Color | None]()
-    for name, mask in zip(spec.classes, spec.leaf_masks(ontology), strict=True):
-        taken = [color for color in found if color is not None]
-        if name in ontology.describe(mask) and nodes[name] not in taken:
-            found.append(nodes[name])
-        elif mask.any():
-            found.append(color_of_leaves(ontology, mask, nodes, taken))
-        else:
-            found.append(None)
-    return tuple(found)

@@ -86,16 +86,26 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class SetCalibration:
-    """How far a data set's probabilities can be trusted, before and after calibration."""
+    """How far a data set's probabilities can be trusted, before and after calibration.
+
+    Attributes:
+        check_split, checked_on: the split, and how many of its pictures were checked.
+        before, after: the calibration error.
+        loss_before, loss_after: the mean of -log p of the labels.
+        curve, uncalibrated: what becomes of answers at some confidences, with and without.
+        broken: the confidences at which the promise, accuracy at least the confidence less its
+            error bar, is not kept.
+    """
 
     check_split: str
     checked_on: int
     before: Value
     after: Value
+    loss_before: Value
+    loss_after: Value
     curve: tuple[CurvePoint, ...]
     uncalibrated: tuple[CurvePoint, ...]
     broken: tuple[float, ...]
-    """The confidences at which the promise, accuracy >= confidence - error bar, is not kept."""
 
 
 @dataclass(frozen=True)
@@ -170,12 +180,14 @@ def _pictures(one: Fields, key: str) -> tuple[ScoredPicture, ...]:
 
 def _set_calibration(one: Fields) -> SetCalibration:
     points = one.items("curve")
-    error = one.inside("calibration_error")
+    error, loss = one.inside("calibration_error"), one.inside("loss")
     return SetCalibration(
         check_split=one.text("check_split") or one.text("split"),
         checked_on=one.whole("checked_on"),
         before=error.number("before"),
         after=error.number("after"),
+        loss_before=loss.number("before"),
+        loss_after=loss.number("after"),
         curve=tuple(_point(item, item.number("confidence")) for item in points),
         uncalibrated=tuple(
             _point(item.inside("uncalibrated"), item.number("confidence"))
