@@ -53,6 +53,8 @@ addEventListener("load", () => {
   found.images = document.images.length;
   found.wide = document.documentElement.scrollWidth;
   found.window = innerWidth;
+  found.tallest = Math.max(
+    ...[...document.querySelectorAll(".scores th")].map((name) => name.offsetHeight));
   found.headings = [...document.querySelectorAll("h1, h2")].map((one) => one.textContent);
   found.problems = window.problems;
   document.body.dataset.found = JSON.stringify(found);
@@ -145,6 +147,7 @@ def test_the_page_does_not_scroll_sideways_on_a_phone(report: Path, tmp_path: Pa
     found = visit(report, tmp_path, width=390).found
     assert found["window"] <= 500  # some browsers have no narrower windows
     assert found["wide"] <= found["window"]
+    assert found["tallest"] < 50  # names are not broken letter by letter
 
 
 def test_errors_would_be_seen(report: Path, tmp_path: Path) -> None:

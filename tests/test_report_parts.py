@@ -145,6 +145,18 @@ def test_curves_have_a_line_for_each_depth_and_break_where_a_loss_is_missing(
     assert [line.count("M") for line in by_depth] == [1, 1, 2]  # all, depth 1, depth 2
 
 
+def test_data_sets_have_lines_of_their_own_where_there_are_several(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "x", 2, 0.4)
+    assert len(learning_curves(read(folder))[0].charts) == 1
+    path = folder / "metrics.jsonl"
+    path.write_text(
+        path.read_text().replace('"one": {"loss"', '"two": {"loss": 9}, "one": {"loss"')
+    )
+    (by_depth, by_set) = learning_curves(read(folder))[0].charts
+    assert len(lines_of(by_depth)) == 3
+    assert len(lines_of(by_set)) == 2
+
+
 def test_long_curves_are_averaged(tmp_path: Path) -> None:
     groups = learning_curves(read(write_run(tmp_path / "x", 1000, 0.4)))
     whole = lines_of(groups[0].charts[0])[0]
@@ -156,7 +168,7 @@ def test_curves_of_several_runs_have_a_line_for_each(tmp_path: Path) -> None:
     groups = learning_curves(runs)
     titles = {group.title: (len(group.charts), group.folded) for group in groups}
     assert titles == {
-        "Training loss": (2, False),
+        "Training loss": (1, False),
         "Training loss by depth": (2, True),
         "Validation: mean IoU": (1, False),
     }

@@ -48,6 +48,8 @@ def _of_one(run: Run) -> Iterable[Charts]:
     losses = [_Line("all", _train(run, lambda line: line.loss), 0)]
     losses += [_Line(f"depth {d}", _train(run, _loss_at(d)), d) for d in _train_depths([run])]
     by_set = [_Line(name, _train(run, _set_loss(name)), names.index(name)) for name in trained]
+    if len(trained) == 1:  # all of the loss is the set's
+        by_set = []
     yield Charts(
         "Training loss",
         "Averaged over the steps between two lines of metrics.jsonl.",
@@ -92,12 +94,13 @@ def _of_several(runs: Sequence[Run]) -> Iterable[Charts]:
         lines = [_Line(run.name, _scored(run, name, value), n) for n, run in enumerate(runs)]
         return _chart(f"{name}: {title}", lines, percent=percent)
 
+    trained = _trained(runs, names)
     yield Charts(
         "Training loss",
         "Averaged over the steps between two lines of metrics.jsonl. The losses of runs that "
         "weigh depths in other ways cannot be compared.",
-        train("all data sets", lambda line: line.loss)
-        + tuple(chart for n in _trained(runs, names) for chart in train(n, _set_loss(n))),
+        train("loss", lambda line: line.loss)
+        + tuple(c for n in trained if len(trained) > 1 for c in train(n, _set_loss(n))),
     )
     yield Charts(
         "Training loss by depth",
