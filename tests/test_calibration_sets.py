@@ -109,6 +109,16 @@ def test_overconfident_probabilities_are_mended_and_the_curve_says_so(tiny: Sour
     assert "* fewer answers are right than promised" in found.table()  # before
 
 
+def test_the_table_lists_the_temperatures_of_classes_that_have_their_own(tiny: Sources) -> None:
+    few = one(tiny, result(draw(2.0, pictures=range(10))))
+    whole = f"temperature: {few.calibration.temperature:.2f}; "
+    assert f"{whole}too few pictures or pixels of any class" in few.table().split("\n")
+    many = one(tiny, result(draw(2.0, pictures=range(40), pixels=100)))
+    named = [f"{name} {value:.2f}" for name, value in many.calibration.by_class.items()]
+    whole = f"temperature: {many.calibration.temperature:.2f}; "
+    assert f"{whole}{', '.join(named)}" in many.table().split("\n")
+
+
 def test_the_table_says_what_labels_cannot_tell(tiny: Sources) -> None:
     fine = draw(1.0, pictures=range(20))
     coarse = PixelSample(fine.logits, fine.classes.clamp(max=1), fine.pictures)

@@ -109,9 +109,14 @@ class DatasetCalibration:
         )
         before, after = _percent(self.error.before), _percent(self.error.after)
         rows.append(f"calibration error: {before} before, {after} after")
-        named = [f"{name} {value:.2f}" for name, value in self.calibration.by_class.items()]
-        rows.append(f"temperature: {self.calibration.temperature:.2f}; {', '.join(named)}")
+        rows.append(f"temperature: {self._temperatures()}")
         return "\n".join(rows)
+
+    def _temperatures(self) -> str:
+        """Write the set's temperature, and those of the classes that have one of their own."""
+        whole, by_class = self.calibration.temperature, self.calibration.by_class
+        own = [f"{name} {value:.2f}" for name, value in by_class.items() if value != whole]
+        return f"{whole:.2f}; {', '.join(own) or 'too few pictures or pixels of any class'}"
 
     def _notes(self) -> list[str]:
         """Say where a promise is not kept, and what labels cannot tell."""
