@@ -46,7 +46,7 @@ def calibrate_run(
             if one.split == check
         )
         if opened.is_main:
-            _warn_of_trained(opened.sources, fitted)
+            _warn_of_trained(opened.sources, [*fitted, *checked])
         results = opened.score([*fitted, *checked])
         if opened.is_main:
             print(f"{opened.path}, after {opened.state.step} steps")
@@ -67,15 +67,15 @@ def calibrate_run(
                 found,
                 checkpoint=opened.path.name,
                 step=opened.state.step,
-                size=opened.config.data.size,
+                config=opened.config,
             )
             print(f"\n{path} is written")
 
 
-def _warn_of_trained(sources: Sources, fitted: Sequence[SegmentationDataset]) -> None:
+def _warn_of_trained(sources: Sources, used: Sequence[SegmentationDataset]) -> None:
     """Say of which data sets the network knows the pictures, so that it is too sure of them."""
     trained = {(spec.name, entry.train) for entry, spec in sources.trained}
-    for dataset in fitted:
+    for dataset in used:
         if (dataset.spec.name, dataset.split) in trained:
             print(
                 printable(

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from harmonize.config import RunConfig
 from harmonize.errors import HarmonizeError, near_matches
 from harmonize.evaluation.calibration_results import DatasetCalibration
 from harmonize.whole_files import write_whole
@@ -57,6 +58,7 @@ class CalibrationFile:
         step: of the checkpoint that was calibrated.
         checkpoint: its file's name.
         size: the shorter side of pictures as the network saw them.
+        crop: whether it saw no more than their centre squares.
         leaves: for each data set, the temperature of each leaf.
         checks: for each data set, what its checked pictures said at some confidences.
     """
@@ -65,6 +67,7 @@ class CalibrationFile:
     step: int
     checkpoint: str
     size: int
+    crop: bool
     leaves: Mapping[str, Mapping[str, float]]
     checks: Mapping[str, tuple[Check, ...]]
 
@@ -95,7 +98,7 @@ class CalibrationFile:
             like: as in ``temperatures``.
         """
         names = [*self.leaves] if like is None else [like]
-        doubts: list[str] = []
+        doubts = ["calibrated on the centre squares of pictures"] if self.crop else []
         for name in names:
             checks = sorted(self.checks[name], key=lambda check: check.confidence)
             low, high = checks[0].confidence, checks[-1].confidence
@@ -111,7 +114,12 @@ class CalibrationFile:
 
 
 def write_calibration(
-    run: Path, found: Sequence[DatasetCalibration], *, checkpoint: str, step: int, size: int
+    run: Path,
+    found: Sequence[DatasetCalibration],
+    *,
+    checkpoint: str,
+    step: int,
+    config: RunConfig,
 ) -> Path:
     """Write what was found of a run's data sets, and return the file.
 
@@ -120,7 +128,7 @@ def write_calibration(
         found: at least one.
         checkpoint: the name of the file that was calibrated.
         step: its step.
-        size: the shorter side of pictures as the network saw them.
+        config: that pictures were scored by.
 
     Raises:
         HarmonizeError: the file cannot be written.
@@ -129,7 +137,8 @@ def write_calibration(
     facts = {
         "step": step,
         "checkpoint": checkpoint,
-        "size": size,
+        "size": config.data.size,
+        "crop": config.evaluate.crop,
         "datasets": {one.name: one.to_dict() for one in found},
     }
     try:
@@ -153,6 +162,7 @@ def read_calibration(run: Path) -> CalibrationFile | None:
             _whole(facts["step"]),
             str(facts["checkpoint"]),
             _whole(facts["size"]),
+            bool(facts["crop"]),
             {name: _leaves(one) for name, one in _filled(facts["datasets"]).items()},
             {name: _checks(one) for name, one in facts["datasets"].items()},
         )

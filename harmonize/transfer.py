@@ -58,7 +58,8 @@ def describe_transfer(
 
     First a table of counts, then for each pair the classes that are left out and why.
     """
-    sources = {spec.name: [spec] for spec in specs}
+    taught = {spec.name: spec for spec in mix}  # which may be coarser
+    sources = {spec.name: [taught.get(spec.name, spec)] for spec in specs}
     if len(mix) > 1:
         sources[MIX] = list(mix)
     pairs = [

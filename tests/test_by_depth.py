@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from harmonize import DatasetSpec, HierarchicalLoss, Ontology, TargetSpace
-from harmonize.evaluation.by_depth import depth_groups, loss_by_depth
+from harmonize.evaluation.by_depth import depth_groups, loss_by_depth, score_depth
 from harmonize.evaluation.sampling import PixelSample
 from harmonize.strict_yaml import load_text
 
@@ -110,3 +110,15 @@ def test_a_depth_that_no_label_resolves_has_no_loss(tree: Ontology) -> None:
     assert found[0] == pytest.approx(-math.log(3 / 4))
     assert math.isnan(found[1])
     assert math.isnan(found[2])
+
+
+def test_a_group_that_no_class_lies_in_may_be_answered_but_has_no_score(tree: Ontology) -> None:
+    spec = mapping("one", rest="[sky, car]", human="person", dog="dog")
+    at_two = depth_groups(tree, spec)[1]
+    assert at_two.groups == ("sky", "car", "living")
+    counts = torch.tensor([[0, 0, 0], [0, 0, 0], [2, 1, 7]])  # rows are true
+    found = score_depth(at_two, counts)
+    assert found.scores.iou[:2].isnan().all()
+    assert found.scores.iou[2].item() == pytest.approx(0.7)
+    assert found.scores.mean_iou == pytest.approx(0.7)
+    assert found.num_scored == 1

@@ -87,7 +87,9 @@ def test_sets_splits_and_the_checkpoint_can_be_chosen(
     fine = facts["datasets"]["fine"]
     assert (fine["split"], fine["check_split"]) == ("val", "train")
     assert (fine["fitted_on"], fine["checked_on"]) == (5, 10)
-    assert "checked on 10 of train" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert "checked on 10 of train" in printed.out
+    assert "the network was trained on the split train" in printed.err
 
 
 def test_fitting_to_pictures_that_were_trained_on_is_warned_of(
@@ -166,6 +168,7 @@ GOOD = {
     "step": 3,
     "checkpoint": "step-00000003.safetensors",
     "size": 16,
+    "crop": False,
     "datasets": {
         "a": {"leaf_temperatures": {"x": 1.0, "y": 2}, "curve": CURVE},
         "b": {"leaf_temperatures": {"y": 1.5, "x": 1.25}, "curve": CURVE[:2]},

@@ -121,6 +121,19 @@ def test_every_key_is_written_out() -> None:
         ("datasets.0.wieght=3", "datasets.0.wieght: unknown key; did you mean weight?"),
         ("train.steps=many", "train.steps: expected a whole number, got 'many'"),
         ("train.steps=1.5", "train.steps: expected a whole number, got 1.5"),
+        (
+            "datasets.0.take=0",
+            "datasets.0.take: expected a number above 0 and at most 1 or a list of",
+        ),
+        (
+            "datasets.0.take=1.5",
+            "datasets.0.take: expected a number above 0 and at most 1 or a list",
+        ),
+        (
+            "datasets.0.take=[0.5, 0.5]",
+            "datasets.0.take: the lower bound comes first, got (0.5, 0.5)",
+        ),
+        ("datasets.0.max_depth=0", "datasets.0.max_depth: expected a number at least 1, got 0"),
         ("train.steps=0", "train.steps: expected a number at least 1, got 0"),
         ("seed=-1", "seed: expected a number at least 0 and at most 9.22337e+18, got -1"),
         ("optim.lr=0", "optim.lr: expected a number above 0 and at most 1e+06, got 0"),

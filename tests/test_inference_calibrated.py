@@ -65,7 +65,7 @@ def write(run: Path, temperatures: dict[str, float], **changes: object) -> None:
         name: {"leaf_temperatures": dict.fromkeys(LEAVES, value), "curve": CURVE}
         for name, value in temperatures.items()
     }
-    facts = {"step": 25, "checkpoint": "step-00000025.safetensors", "size": 16, "datasets": sets}
+    facts = {"step": 25, "checkpoint": "x", "size": 16, "crop": False, "datasets": sets}
     (run / "calibration.json").write_text(json.dumps({**facts, **changes}))
 
 
@@ -105,6 +105,15 @@ def test_predict_says_that_it_is_calibrated_and_so_does_the_legend(
     legend = json.loads((tmp_path / "out" / "legend.json").read_text())
     assert legend["calibrated_for"] == ["fine"]
     assert legend["answers"] == "nodes of calibrated probability 0.6 and more, as for fine"
+
+
+def test_a_calibration_on_centre_squares_is_doubted(
+    run: Path, predict: Predict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(run, {"fine": 1.5}, crop=True)
+    assert predict(tmp_path / "out", *CONFIDENT) == 0
+    doubt = "confidence 0.6 may not hold: calibrated on the centre squares of pictures"
+    assert doubt in capsys.readouterr().err
 
 
 def test_of_several_sets_the_most_cautious_is_taken_unless_one_is_named(

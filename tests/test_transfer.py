@@ -134,3 +134,19 @@ lfw_parts -> face_synthetics: 0 of 19 classes
 """
         in printed
     )
+
+
+def test_a_set_that_is_trained_on_with_coarser_labels_teaches_no_more_than_these(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = tiny_values(project, "run")
+    assert isinstance(values["datasets"], list)
+    values["datasets"][0]["max_depth"] = 1  # type: ignore[index,call-overload]
+    (project / "coarser.yaml").write_text(dump(values))
+    print_transfer(RunConfig.from_file(project / "coarser.yaml"))
+    table = capsys.readouterr().out.split("\n\n")[1]
+    assert [line.split() for line in table.splitlines()[1:]] == [
+        ["fine", "1", "of", "3", "2", "of", "2"],
+        ["coarse", "1", "of", "3", "2", "of", "2"],
+        ["the", "mix", "1", "of", "3", "2", "of", "2"],
+    ]

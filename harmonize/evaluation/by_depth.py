@@ -10,14 +10,14 @@ from numpy import ndarray
 from torch import Tensor
 
 from harmonize.answers import class_leaves, find_answers
-from harmonize.evaluation.metrics import Scores
+from harmonize.evaluation.metrics import Scores, scores
 from harmonize.evaluation.sampling import PixelSample
 from harmonize.ontology import Ontology
 from harmonize.spec import DatasetSpec
 from harmonize.targets import TargetSpace
 
-# Letters of shapes: C classes, K leaves, G groups and one more row for pixels in none of them,
-# P sampled pixels.
+# Letters of shapes: C classes, K leaves, G1 groups that are scored, G these and one more row for
+# pixels in none of them, P sampled pixels.
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,20 @@ class DepthGroups:
 
 @dataclass(frozen=True)
 class DepthScores:
-    """The scores of one depth, over the pixels whose label lies in one of its groups."""
+    """The scores of one depth, over the pixels whose label lies in one of its groups.
+
+    A group that no class of the data set lies in has no score (NaN): it may be answered, which is
+    wrong then, but can never be right.
+    """
 
     depth: int
     groups: tuple[str, ...]
     scores: Scores
+
+    @property
+    def num_scored(self) -> int:
+        """The number of groups that have a score."""
+        return int((~self.scores.iou.isnan()).sum())
 
 
 def depth_groups(
@@ -75,6 +84,15 @@ def depth_groups(
         group_of = np.concatenate([inside, nowhere], axis=1).argmax(1)
         found.append(DepthGroups(depth, tuple(groups), rows, group_of))
     return tuple(found)
+
+
+def score_depth(groups: DepthGroups, confusion: Int[Tensor, "G1 G1"]) -> DepthScores:
+    """Score the groups of a depth by a confusion matrix of them."""
+    found = scores(confusion)
+    labelled = torch.as_tensor([number in groups.group_of for number in range(len(groups.groups))])
+    iou = torch.where(labelled.to(found.iou.device), found.iou, torch.nan)
+    own = Scores(iou, iou.nanmean().item(), found.pixel_accuracy)
+    return DepthScores(groups.depth, groups.groups, own)
 
 
 def loss_by_depth(sample: PixelSample, ontology: Ontology, spec: DatasetSpec) -> tuple[float, ...]:

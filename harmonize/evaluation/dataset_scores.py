@@ -109,11 +109,12 @@ class DatasetScores:
         """Return further plain values: the confusion matrix, the worst and the best pictures."""
         order = list(self.tree_order)
         ranked = sorted(self.picture_scores, key=lambda picture: picture.mean_iou)
+        number = min(_EXTREMES, len(ranked) // 2)
         names: list[Value] = [self.classes[number] for number in order]
         return {
             "confusion": {"classes": names, "counts": self.confusion[order][:, order].tolist()},
-            "worst": [picture.to_dict() for picture in ranked[:_EXTREMES]],
-            "best": [picture.to_dict() for picture in ranked[: -_EXTREMES - 1 : -1]],
+            "worst": [picture.to_dict() for picture in ranked[:number]],
+            "best": [picture.to_dict() for picture in ranked[: -number - 1 : -1]],
         }
 
     def table(self) -> str:
@@ -141,7 +142,7 @@ class DatasetScores:
     def _further(self) -> dict[str, str]:
         """Return the scores below the mean IoU, each with its text."""
         further = {
-            f"mean IoU at depth {one.depth} ({len(one.groups)} groups)": _percent(
+            f"mean IoU at depth {one.depth} ({one.num_scored} groups)": _percent(
                 one.scores.mean_iou
             )
             for one in self.depths

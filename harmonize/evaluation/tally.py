@@ -11,9 +11,8 @@ from jaxtyping import Bool, Float, Int, Integer
 from numpy import ndarray
 from torch import Tensor
 
-from harmonize.evaluation.by_depth import DepthGroups, DepthScores
+from harmonize.evaluation.by_depth import DepthGroups, DepthScores, score_depth
 from harmonize.evaluation.counting import PixelCounter, answer
-from harmonize.evaluation.metrics import scores
 from harmonize.evaluation.sampling import PixelSample, Sampler, join
 
 # Letters of shapes: C classes, K leaves, H x W pixels of a label, h x w of the network.
@@ -108,7 +107,7 @@ class Tally:
                 counts = _total(counter.counts, accelerator)[:-1, :-1]
             else:  # the groups are the classes
                 counts = confusion[equal][:, equal]
-            depths.append(DepthScores(one.depth, one.groups, scores(counts)))
+            depths.append(score_depth(one, counts))
         means = {number: _mean_iou(hits) for number, hits in self._hits.items()}
         shares = gather_object([(self._sampler.sample(), means)])
         sample = join((part for part, _ in shares), leaves=self._masks.shape[1])

@@ -1,13 +1,13 @@
 """A run's network, asked about pictures of its data sets in many words at once."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 from jaxtyping import Integer, UInt8
 from numpy import ndarray
 from torch import Tensor
@@ -15,7 +15,7 @@ from torchvision.transforms.v2 import functional as F
 
 from harmonize.commands import processes
 from harmonize.data.dataset import SegmentationDataset
-from harmonize.data.transforms import resize_nearest, shorter_side
+from harmonize.data.transforms import centre_square, resize_nearest, shorter_side
 from harmonize.inference.network import DEFAULT_TILE, Network
 from harmonize.inference.tiling import bands, strips
 from harmonize.inference.words import Words
@@ -38,8 +38,8 @@ class Answered:
 class Answerer:
     """The network of a run's newest checkpoint."""
 
-    def __init__(self, run: Run) -> None:
-        """Build it.
+    def __init__(self, run: Run, accelerator: Accelerator | None = None) -> None:
+        """Build it, for an accelerator's device and precision if one is given.
 
         Raises:
             HarmonizeError: the checkpoint is of another network.
@@ -48,20 +48,21 @@ class Answerer:
         assert run.sources is not None
         path, state = run.checkpoint
         config = state.run_config()
-        processes()
-        # A training that goes on in this process has chosen a precision, which stays.
-        started = bool(AcceleratorState._shared_state)
-        self._accelerator = Accelerator() if started else Accelerator(mixed_precision="no")
+        if accelerator is None:
+            processes()
+            accelerator = Accelerator(mixed_precision="no")
         model = build_model(len(run.sources.ontology.leaves), **dataclasses.asdict(config.model))
         restore_model(model, state, path)
-        self._network = Network(model, self._accelerator)
+        self._network = Network(model, accelerator)
+        self._accelerator = accelerator
         self._size = config.data.size
+        self._crop = config.evaluate.crop
 
     @torch.inference_mode()
     def ask(
         self, dataset: SegmentationDataset, number: int, many: Sequence[Words], longest: int
     ) -> Answered:
-        """Answer a picture of a data set, whole and scaled as for scoring, in each of many words.
+        """Answer a picture of a data set, cut and scaled as for scoring, in each of many words.
 
         Args:
             dataset: whose picture it is.
@@ -72,15 +73,18 @@ class Answerer:
         Raises:
             HarmonizeError: the picture or its label cannot be read.
         """
-        sample = dataset.scaled_down(number, least=self._size)
-        height, width = sample.classes.shape
+        sample = dataset.scaled_down(number, least=math.inf if self._crop else self._size)
+        whole, classes = sample.picture, sample.classes
+        if self._crop:
+            whole, classes = centre_square(whole), centre_square(classes)
+        height, width = classes.shape
         scale = min(longest / max(height, width), 1.0)
         shown = max(round(height * scale), 1), max(round(width * scale), 1)
         seen = shorter_side(height, width, self._size)
-        picture = F.resize(sample.picture, list(seen), antialias=True)
+        picture = F.resize(whole, list(seen), antialias=True)
         return Answered(
-            F.resize(sample.picture, list(shown), antialias=True).permute(1, 2, 0).numpy(),
-            resize_nearest(sample.classes, *shown).numpy(),
+            F.resize(whole, list(shown), antialias=True).permute(1, 2, 0).numpy(),
+            resize_nearest(classes, *shown).numpy(),
             self._answers(picture, shown, many),
         )
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from accelerate import Accelerator
+
 from harmonize.errors import HarmonizeError, near_matches, raise_all
 from harmonize.report.confidence import confidence_curves
 from harmonize.report.curves import learning_curves
@@ -31,7 +33,11 @@ _SCENES_EACH, _EXTREMES_EACH = 4, 3
 
 
 def make_report(
-    runs: Sequence[Path], output: Path | None = None, *, roots: Mapping[str, str] | None = None
+    runs: Sequence[Path],
+    output: Path | None = None,
+    *,
+    roots: Mapping[str, str] | None = None,
+    accelerator: Accelerator | None = None,
 ) -> Path:
     """Write the report of some runs and return its file.
 
@@ -40,6 +46,7 @@ def make_report(
         output: the file; by default ``report.html`` in the run's folder or, for several runs, in
             the working directory.
         roots: folders of data sets, which go before those of the runs' configs.
+        accelerator: that pictures are answered with; the machine's, in float32, unless given.
 
     Raises:
         HarmonizeError: no run folder, a damaged file in it, or no place for the report.
@@ -56,7 +63,7 @@ def make_report(
         bytes=_BYTES // len(found),
     )
     page = render(
-        [_view(run, roots or {}, limits) for run in found],
+        [_view(run, roots or {}, limits, accelerator) for run in found],
         score_tables(found),
         learning_curves(found),
         command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
@@ -97,7 +104,9 @@ def _check_roots(runs: Sequence[Run], roots: Mapping[str, str]) -> None:
     )
 
 
-def _view(run: Run, roots: Mapping[str, str], limits: Limits) -> RunView:
+def _view(
+    run: Run, roots: Mapping[str, str], limits: Limits, accelerator: Accelerator | None
+) -> RunView:
     notes = list(run.notes)
     if run.calibration is not None and not run.is_calibrated:
         notes.append(
@@ -108,7 +117,7 @@ def _view(run: Run, roots: Mapping[str, str], limits: Limits) -> RunView:
         name=run.name,
         facts=_facts(run),
         notes=tuple(notes),
-        pictures=make_pictures(run, roots, limits),
+        pictures=make_pictures(run, roots, limits, accelerator),
         tree=tree_rows(run.sources, dict(run.scores)) if run.sources else None,
         heats=tuple(_heats(run)),
         confidence=tuple(confidence_curves(run)),
@@ -150,7 +159,11 @@ def _heats(run: Run) -> list[tuple[str, str]]:
 
 def _versions() -> dict[str, str]:
     """Return the versions of what made the page, and when it did."""
-    names = ("harmonize", "torch", "torchvision", "accelerate")
-    found = {name: importlib.metadata.version(name) for name in names}
+    found: dict[str, str] = {}
+    for name in ("harmonize", "torch", "torchvision", "accelerate"):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:  # used from a folder that is not installed
+            found[name] = "not installed"
     now = datetime.now().astimezone()
     return {**found, "python": platform.python_version(), "made": f"{now:%Y-%m-%d %H:%M %Z}"}

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
+from accelerate import Accelerator
 
 from harmonize.errors import HarmonizeError
 from harmonize.inference.words import Words
@@ -137,7 +138,9 @@ def _why_not(error: Exception) -> str:
     raise error
 
 
-def make_pictures(run: Run, roots: Mapping[str, str], limits: Limits) -> Pictures:
+def make_pictures(
+    run: Run, roots: Mapping[str, str], limits: Limits, accelerator: Accelerator | None = None
+) -> Pictures:
     """Answer some pictures of the data sets that a run scores.
 
     What cannot be shown is told in notes.
@@ -146,6 +149,7 @@ def make_pictures(run: Run, roots: Mapping[str, str], limits: Limits) -> Picture
         run: whose network answers.
         roots: folders of data sets, which go before those of the config.
         limits: how much.
+        accelerator: whose device and precision are used; the machine's, in float32, unless given.
     """
     if run.checkpoint is None or run.sources is None:
         return Pictures()
@@ -154,7 +158,7 @@ def make_pictures(run: Run, roots: Mapping[str, str], limits: Limits) -> Picture
     if not sets:
         return Pictures(notes=tuple(notes))
     try:
-        album = _Album(Answerer(run), limits.bytes, notes)
+        album = _Album(Answerer(run, accelerator), limits.bytes, notes)
     except (HarmonizeError, RuntimeError, MemoryError) as error:
         return Pictures(notes=(*notes, f"No pictures are answered: {_why_not(error)}"))
     scenes = [

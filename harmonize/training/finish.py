@@ -1,8 +1,11 @@
 """What is made of a run at its end: its scores, its calibration, its report."""
 
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from accelerate import Accelerator
 
 from harmonize.calibration_file import write_calibration
 from harmonize.config import RunConfig
@@ -23,6 +26,7 @@ def finish(
     sources: Sources,
     config: RunConfig,
     output: Path,
+    accelerator: Accelerator,
 ) -> None:
     """Print and write the scores, then calibrate the network and write the report.
 
@@ -34,18 +38,28 @@ def finish(
         scored: the data sets that they are of.
         sources, config: of the run.
         output: the run folder.
+        accelerator: that the report's pictures are answered with.
 
     Raises:
         HarmonizeError: the scores cannot be written.
     """
     report_results(results, output / EVALUATION)
-    try:
+    with _warned("the run is not calibrated"):
         _calibrate(results, scored, sources, config, output)
-        if config.train.report:
-            make_report([output])
-    except HarmonizeError as error:
-        for problem in error.problems:
-            print(printable(f"warning: {problem}"), file=sys.stderr)
+    if config.train.report:
+        with _warned("the run has no report"):
+            make_report([output], accelerator=accelerator)
+
+
+@contextlib.contextmanager
+def _warned(loss: str) -> Iterator[None]:
+    """Warn of what the user or the machine is to blame for, and say what is missing then."""
+    try:
+        yield
+    except (HarmonizeError, OSError, MemoryError, RuntimeError) as error:
+        problems = error.problems if isinstance(error, HarmonizeError) else (str(error),)
+        for problem in problems:
+            print(printable(f"warning: {loss}: {problem}"), file=sys.stderr)
 
 
 def _calibrate(
@@ -66,5 +80,5 @@ def _calibrate(
             found,
             checkpoint=rotation.step_path(output, config.train.steps).name,
             step=config.train.steps,
-            size=config.data.size,
+            config=config,
         )

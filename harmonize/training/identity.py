@@ -20,6 +20,7 @@ _IDENTITY = (
     ("loss",),
     ("optim",),
     ("train", "steps"),
+    ("evaluate", "crop"),
     ("seed",),
 )
 """The keys of a config that make a run what it is."""
@@ -40,13 +41,18 @@ def check_same_run(config: RunConfig, sources: Sources, checkpoint: Checkpoint, 
     Raises:
         HarmonizeError: naming the keys that differ.
     """
+    changed = changed_texts(config, sources, checkpoint)
+    check_same_config(config, checkpoint.run_config(), path, changed)
+
+
+def changed_texts(config: RunConfig, sources: Sources, checkpoint: Checkpoint) -> list[str]:
+    """Say which files that a config names are not those that a checkpoint was made with."""
     now = describe_run(config, sources)
-    changed = [
+    return [
         f"{name} (its text has changed)"
         for key, name in {"ontology": "tree", "mappings": "mapping"}.items()
         if now[key] != getattr(checkpoint, key)
     ]
-    check_same_config(config, checkpoint.run_config(), path, changed)
 
 
 def check_same_config(

@@ -25,12 +25,13 @@ def score(
     accelerator: Accelerator,
     bad: BadList | None = None,
     *,
+    keep: int = 0,
     progress: bool = False,
 ) -> list[DatasetScores]:
     """Score a network on data sets; every process must call this, with the same weights.
 
-    Pictures that cannot be used are taken down in ``bad``, or end it if there is no such list. The
-    answers for some of the others are kept, as many as the config says.
+    Pictures that cannot be used are taken down in ``bad``, or end it if there is no such list. Of
+    each data set the answers for ``keep`` of the others are kept.
     """
     for buffer in model.buffers():  # batch norm's statistics are each process's own
         _broadcast(buffer)
@@ -47,7 +48,7 @@ def score(
             workers=config.data.workers,
             progress=progress,
             bad=bad,
-            keep=examples(len(dataset), config.evaluate.pictures),
+            keep=examples(len(dataset), keep),
         )
         for dataset in datasets
     ]

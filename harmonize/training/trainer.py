@@ -21,7 +21,7 @@ from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.loss.hierarchical import HierarchicalLoss, LossTerms
 from harmonize.models.build import build_model
 from harmonize.sources import Sources, open_datasets, open_trained
-from harmonize.stopping import Stopped, signals_put_off
+from harmonize.stopping import Stopped, signals_put_off, stop_if_asked
 from harmonize.training.bad_numbers import Guard
 from harmonize.training.check import check_batch, check_run
 from harmonize.training.compilation import compile_network
@@ -133,7 +133,7 @@ class Trainer:
         """Train from where the run stands to its end, then score it and print the tables.
 
         Raises:
-            SystemExit: a signal asked for an end; the run is saved first.
+            SystemExit: a signal asked for an end; the run is saved first, or is at its end.
         """
         config, accelerator = self.config, self.accelerator
         tracker = Tracker(
@@ -160,11 +160,16 @@ class Trainer:
                 self._stop(tracker, stop)
         with together():
             if accelerator.is_main_process:
-                finish(results, self.scored, self.sources, config, self.output)
+                finish(results, self.scored, self.sources, config, self.output, accelerator)
         self.keeper.raise_unsaved()
         if accelerator.is_main_process:
             print(*bad_news(self.watch, self.feed.bad), sep="\n", end="")
             print(f"\nThe run lies in {self.output}")
+        try:
+            with together():
+                stop_if_asked()  # while it was scored or its report made: no run may follow
+        except Stopped as stop:
+            raise SystemExit(stop.status) from None
 
     def _stop(self, tracker: Tracker, stop: Stopped) -> NoReturn:
         """Save the run as it stands, and end with the status of the signal."""
@@ -277,6 +282,7 @@ class Trainer:
                 self.config,
                 self.accelerator,
                 self.feed.bad,
+                keep=self.config.evaluate.pictures,
             )
             mean = mean_over(self.names, results)
             better = mean is not None and (self.best is None or mean > self.best)
