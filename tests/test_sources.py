@@ -8,7 +8,7 @@ from PIL import Image
 
 from harmonize import HarmonizeError
 from harmonize.config import RunConfig
-from harmonize.sources import Sources, load_sources, open_datasets
+from harmonize.sources import Sources, load_sources, open_datasets, open_trained
 from harmonize.strict_yaml import load_text
 
 TREE = "sky\nground\n\troad\n\tgrass\n"
@@ -164,3 +164,84 @@ def test_all_data_that_is_missing_is_told_at_once(folder: Path) -> None:
 
 def test_no_data_sets_are_opened_as_none() -> None:
     assert open_datasets([], {}) == []
+
+
+PARTS = """\
+ontology: street.txt
+datasets:
+  - {spec: parts.yaml, train: train, take: 0.25}
+  - {spec: parts.yaml, train: train, take: [0.25, 1.0], max_depth: 1, override: {name: rest}}
+"""
+FINE = """\
+name: parts
+picture: "{id}.png"
+label: "{id}_label.png"
+encoding: ids
+splits: {train: {range: [0, 19]}}
+classes: {up: 0, way: 1, green: 2, any: 3}
+meaning: {street: {up: sky, way: road, green: grass, any: [sky, road]}}
+"""
+
+
+def parts(*overrides: str) -> RunConfig:
+    Path("parts.yaml").write_text(FINE)
+    return RunConfig.from_document(load_text(PARTS, "run.yaml"), overrides)
+
+
+def taken(root: Path, *overrides: str) -> list[set[str]]:
+    roots = f"data.roots={{parts: {root}, rest: {root}}}"
+    config = parts(*overrides, roots)
+    opened = open_trained(load_sources(config), config)
+    return [{data.files.picture(number) for number in range(len(data))} for data in opened]
+
+
+def test_parts_of_one_split_share_no_picture_and_depend_on_the_seed(folder: Path) -> None:
+    draw(folder / "all", list(range(20)))
+    first, rest = taken(folder / "all")
+    assert len(first) == 5
+    assert not first & rest
+    assert first | rest == {f"{number}.png" for number in range(20)}
+    assert taken(folder / "all") == [first, rest]
+    assert taken(folder / "all", "seed=1")[0] != first
+    half, _ = taken(folder / "all", "datasets.0.take=0.5", "datasets.1.take=[0.5, 1.0]")
+    assert first < half
+
+
+def test_a_part_without_a_picture_is_refused(folder: Path) -> None:
+    draw(folder / "all", list(range(20)))
+    with pytest.raises(HarmonizeError) as caught:
+        taken(folder / "all", "datasets.0.take=0.01")
+    assert caught.value.problems == ("parts: take 0.01 of 20 pictures is none; take more",)
+
+
+def test_labels_are_coarsened_to_a_depth_and_those_that_teach_nothing_then_ignored() -> None:
+    sources = load_sources(parts())
+    space = sources.target_space()
+    assert [space.name(code) for code in space.class_codes("parts").tolist()] == [
+        *("sky", "road", "grass", "sky + road"),
+    ]
+    assert [space.name(code) for code in space.class_codes("rest").tolist()] == [
+        *("sky", "ground", "ground", "ignore"),  # any: sky and ground, which is everything
+    ]
+    scored = {spec.name: spec for spec in sources.specs}["rest"]
+    assert scored.meaning["street"]["way"] == ("road",)  # only training takes coarser ones
+
+
+def test_a_depth_that_the_tree_lacks_or_that_leaves_nothing_is_refused() -> None:
+    with pytest.raises(HarmonizeError) as caught:
+        load_sources(parts("datasets.1.max_depth=3"))
+    assert caught.value.problems == (
+        "rest: max_depth 3: street has the depths 1 to 2; give another, or remove it",
+    )
+    Path("street.txt").write_text("ground\n\tsky\n\troad\n\tgrass\n")
+    with pytest.raises(HarmonizeError) as caught:
+        load_sources(parts())
+    assert caught.value.problems[0].startswith("rest: max_depth 1: every class means the whole")
+
+
+@pytest.mark.parametrize("key", ["take: 0.5", "max_depth: 1"])
+def test_keys_about_training_belong_to_sets_that_are_trained_on(key: str) -> None:
+    name = key.split(":")[0]
+    assert problems(f"datasets.1={{spec: two.yaml, evaluate: val, {key}}}") == (
+        f"command line: datasets.1.{name}: the set is not trained on; remove the key",
+    )

@@ -400,12 +400,29 @@ def run_two_processes(arguments: list[str], folder: Path) -> subprocess.Complete
     )
 
 
+def same_files(one: Path, two: Path) -> None:
+    """Make sure that two runs left the same files, and scores that are nearly the same."""
+    kept = [
+        {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
+        for run in (one, two)
+    ]
+    assert kept[0] == kept[1]
+    assert {"report.html", "calibration.json", "pictures/fine/000003/truth.png"} <= kept[0]
+    scored = [json.loads((run / "evaluation.json").read_text())["datasets"] for run in (one, two)]
+    for name in scored[0]:
+        alone, together = scored[0][name], scored[1][name]
+        assert alone["loss_by_depth"] == pytest.approx(together["loss_by_depth"], rel=1e-3)
+        for mine, other in zip(alone["depths"], together["depths"], strict=True):
+            assert mine["mean_iou"] == pytest.approx(other["mean_iou"], abs=0.01)
+
+
 @pytest.mark.slow
 def test_two_processes_reach_the_weights_and_scores_of_one(project: Path) -> None:
     values = tiny_values(project, project / "two")
     (project / "run.yaml").write_text(dump(values))
     script = str(REPO / "scripts" / "train_mixed.py")
     overrides = ["train.steps=20", "data.batch_size=6", "train.checkpoint_every=20"]
+    overrides += ["train.digest=true", "train.report=true", "evaluate.pictures=2"]
     done = run_two_processes([script, "--config", "run.yaml", *overrides], project)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "2 x cpu" in done.stdout
@@ -416,6 +433,8 @@ def test_two_processes_reach_the_weights_and_scores_of_one(project: Path) -> Non
         if line["event"] == "train":
             assert isinstance(line["loss"], float)
             assert line["loss"] == pytest.approx(other["loss"], rel=1e-5)
+            assert line["input"] == other["input"]
+    same_files(one, project / "two")
     scored = run_two_processes(
         [str(REPO / "scripts" / "evaluate.py"), "two", "--json", "two.json"], project
     )
