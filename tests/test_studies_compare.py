@@ -5,8 +5,10 @@ import os
 import re
 import runpy
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -21,7 +23,7 @@ from harmonize.config import RunConfig
 from harmonize.strict_yaml import dump
 from harmonize.studies.compare_losses import compare_losses
 from harmonize.studies.reading import read_run
-from harmonize.training import rotation
+from harmonize.training import finish, rotation, trainer
 
 REPO = Path(__file__).parents[1]
 NAMES = [f"{loss}-seed{seed}" for seed in (0, 1) for loss in ("flat", "finest", "hierarchical")]
@@ -194,17 +196,143 @@ def test_runs_of_another_config_are_refused_and_stay(project: Path, copied: Path
     assert modified(copied) == before
 
 
+def test_what_changes_no_result_may_change_from_one_run_to_the_next(
+    project: Path, copied: Path
+) -> None:
+    before = modified(copied)
+    shutil.rmtree(copied / "hierarchical-seed0")
+    del before["hierarchical-seed0"]
+    study(project, copied, "train.report=true", "evaluate.pictures=2", "train.checkpoint_every=2")
+    assert before.items() <= modified(copied).items()
+    assert (copied / "hierarchical-seed0" / "report.html").is_file()
+    # The new run has two pictures of each set that are not the one that the others have.
+    kept = [
+        {path.name for path in (copied / run / "pictures" / "fine").iterdir()}
+        for run in ("flat-seed0", "hierarchical-seed0")
+    ]
+    assert [len(names) for names in kept] == [1, 2]
+    assert not kept[0] & kept[1]
+
+
+@pytest.fixture(params=["tree", "mapping"])
+def edited(project: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The kind of a file that is another one during a test."""
+    file, old, new = {
+        "tree": ("tiny.txt", "left\n\tright", "right\n\tleft"),
+        "mapping": ("coarse.yaml", 'thing: "#ffffff"', 'thing: "#fefefe"'),
+    }[request.param]
+    text = (project / file).read_text()
+    assert old in text
+    (project / file).write_text(text.replace(old, new, 1))
+    yield request.param
+    (project / file).write_text(text)
+
+
+def test_runs_of_another_tree_or_mapping_are_refused(
+    project: Path, copied: Path, edited: str
+) -> None:
+    before = modified(copied)
+    message = (
+        rf"flat-seed0/config\.yaml: was made with another {edited} \(its text has changed\); r"
+    )
+    with pytest.raises(HarmonizeError, match=message):
+        study(project, copied)
+    assert modified(copied) == before
+
+
+def test_a_run_that_goes_on_is_compared_before_another_is_trained(
+    project: Path, copied: Path, edited: str
+) -> None:
+    for name in NAMES[:-1]:
+        shutil.rmtree(copied / name)
+    (copied / NAMES[-1] / "evaluation.json").unlink()
+    with pytest.raises(HarmonizeError, match=f"{NAMES[-1]}.*: was made with another {edited} "):
+        study(project, copied)
+    assert not (copied / NAMES[0]).exists()
+
+
 def test_what_is_no_run_or_a_damaged_one_is_named(project: Path, copied: Path) -> None:
     run = copied / "flat-seed0"
     edit_metrics(run, r'^.*"event": "start".*\n', "")
-    with pytest.raises(HarmonizeError, match=r"says nothing of the initial weights; remove that"):
+    with pytest.raises(HarmonizeError, match=r"says nothing of the initial weights; remove .*0, "):
         study(project, copied)
     (run / "evaluation.json").write_text("{}")
-    with pytest.raises(HarmonizeError, match=r"evaluation\.json: cannot be read: 'datasets'; rem"):
+    with pytest.raises(HarmonizeError, match=r"evaluation\.json: cannot be read: datasets is mis"):
         study(project, copied)
     (run / "config.yaml").unlink()
     with pytest.raises(HarmonizeError, match="flat-seed0: exists and is no run folder; remove it"):
         study(project, copied)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda all_: all_.pop("fine"), "has no scores of fine; remove "),
+        (lambda all_: all_["fine"].pop("split"), "cannot be read: fine: split is missing; remove "),
+        (lambda all_: all_["fine"]["iou"].pop("left"), "says nothing of left of fine; remove "),
+        (lambda all_: all_["fine"].pop("mistakes"), "says nothing of hierarchical F, % of fine; "),
+        (lambda all_: all_["fine"].update(mean_iou="x"), "says nothing of mean IoU of fine; remo"),
+        (lambda all_: all_["fine"]["depths"].pop(), r"says nothing of mean IoU at depth 1 \(2 gr"),
+    ],
+)
+def test_scores_that_lack_something_are_named(
+    project: Path, copied: Path, damage: Callable[[Any], object], message: str
+) -> None:
+    path = copied / "hierarchical-seed1" / "evaluation.json"
+    whole = json.loads(path.read_text())
+    whole["datasets"]["fine"]["depths"] = whole["datasets"]["fine"]["depths"][:1]
+    damage(whole["datasets"])
+    path.write_text(json.dumps(whole))
+    with pytest.raises(HarmonizeError, match=rf"hierarchical-seed1/evaluation\.json: {message}"):
+        study(project, copied)
+
+
+def test_a_log_that_lacks_something_is_named(project: Path, copied: Path) -> None:
+    run = copied / "flat-seed1"
+    edit_metrics(run, r'(?s)("event": "evaluation".*?)"mean_iou"', r'\1"meen"')
+    with pytest.raises(HarmonizeError, match=r"jsonl: step 1: says nothing of mean IoU of fine; "):
+        study(project, copied)
+    edit_metrics(run, r'(?m)^.*"event": "evaluation".*\n', "")
+    message = (
+        r"flat-seed1/metrics\.jsonl: has scores of other steps than .*; remove .*/flat-seed1, "
+    )
+    with pytest.raises(HarmonizeError, match=message):
+        study(project, copied)
+    edit_metrics(run, r'(?m)^.*"event": "train".*\n', "")
+    with pytest.raises(HarmonizeError, match=r"flat-seed1/metrics\.jsonl: has losses of other ste"):
+        study(project, copied)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("during", ["report_results", "calibrate"])
+def test_a_signal_while_a_run_is_finished_ends_the_study(
+    project: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    during: str,
+    number: signal.Signals,
+) -> None:
+    original = getattr(finish, during)
+
+    def interrupted(*arguments: Any) -> Any:
+        signal.raise_signal(number)
+        return original(*arguments)
+
+    monkeypatch.setattr(finish, during, interrupted)
+    with pytest.raises(SystemExit) as exit_:
+        study(project, tmp_path / "study", seeds=(0,))
+    assert exit_.value.code == 128 + number
+    assert [path.name for path in (tmp_path / "study").iterdir()] == ["flat-seed0"]
+    assert (tmp_path / "study" / "flat-seed0" / "evaluation.json").is_file()
+    assert "run 2 of 3" not in capsys.readouterr().out
+    monkeypatch.undo()
+    monkeypatch.setattr(trainer, "Trainer", None)  # would fail: the next run is not begun here
+    with pytest.raises(TypeError):
+        study(project, tmp_path / "study", seeds=(0,))
+    printed = capsys.readouterr().out
+    assert re.search(r"flat-seed0 +finished\n", printed)
+    assert "=== finest-seed0: run 1 of 2" in printed
 
 
 def test_all_runs_are_checked_before_the_first_is_trained(project: Path, tmp_path: Path) -> None:
@@ -258,13 +386,21 @@ def test_the_script_trains_a_loss_once_that_has_two_names(
     for wrong, message in {
         "seed=1": "seed: is set by the study itself; leave it out",
         "loss.terms=all": "loss.terms: is set by the study itself; leave it out",
+        "loss={terms: finest}": "loss: holds loss.terms, which is set by the study itself; change",
+        "train={resume: true}": "train: holds train.resume, which is set by the study itself; cha",
+        " loss.coarse.use = 1": "loss.coarse.use: is set by the study itself; leave it out",
         "train.stps=1": "unknown",
     }.items():
         call(monkeypatch, *config, "--losses", "flat", "hierarchical", wrong, status=2)
         assert message in capsys.readouterr().err
-    for seeds in (["0", "0"], ["-1"], ["x"]):
-        call(monkeypatch, *config, f"--seeds={seeds[0]}", *seeds[1:], status=2)
-        assert "error: " in capsys.readouterr().err
+    for seeds, message in {
+        ("0", "0"): "give each seed once, got 0 0",
+        ("-1",): "a seed is a whole number from 0 on, got '-1'",
+        ("x",): "a seed is a whole number from 0 on, got 'x'",
+    }.items():
+        words = ["--seeds=" + seeds[0]] if len(seeds) == 1 else ["--seeds", *seeds]
+        call(monkeypatch, *config, *words, status=2)
+        assert capsys.readouterr().err == f"error: --seeds: {message}\n"
 
 
 @pytest.mark.slow

@@ -11,30 +11,44 @@ from PIL import Image
 
 from harmonize import HarmonizeError
 from harmonize.studies.figures import PANEL, curve, panels
+from harmonize.studies.measures import MEAN_IOU
 from harmonize.studies.pictures import (
     Column,
     choose_steps,
     columns_of,
+    kept_by_all,
     picture_section,
     stacked,
 )
-from harmonize.studies.reading import RunRecord
+from harmonize.studies.reading import RunRecord, check_same_steps
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
 
-def record(values: dict[int, float | None]) -> RunRecord:
-    lines = tuple({"event": "evaluation", "step": step, "x": x} for step, x in values.items())
-    return RunRecord(Path("x"), {}, {"event": "start"}, (), lines)
+def record(values: dict[int, float | None], name: str = "x") -> RunRecord:
+    lines = tuple(
+        {"event": "evaluation", "step": step, "datasets": {"fine": {"mean_iou": mean}}}
+        for step, mean in values.items()
+    )
+    return RunRecord(Path(name), {}, {"event": "start"}, (), lines)
 
 
 def test_a_curve_is_the_mean_over_seeds_and_their_range() -> None:
     records = [record({2: 1.0, 4: 3.0, 6: None}), record({2: 2.0, 4: 7.0, 6: 5.0})]
-    series = curve(records, lambda line: line["x"], name="flat", color=2)
+    series = curve(records, MEAN_IOU, "fine", name="flat", color=2)
     assert series.x == [2, 4, 6]
     assert series.y == [1.5, 5.0, None]
     assert (series.low, series.high) == ([1.0, 3.0, None], [2.0, 7.0, None])
     assert (series.name, series.color) == ("flat", 2)
+
+
+@pytest.mark.parametrize("lacking", [{2: 0.5}, {4: 0.5}, {}])
+def test_the_run_that_lacks_a_line_is_named(lacking: dict[int, float | None]) -> None:
+    runs = [record(lacking, "one"), record({2: 0.5, 4: 0.5}, "two"), record({2: 0, 4: 0}, "three")]
+    for some in (runs, runs[::-1]):
+        with pytest.raises(HarmonizeError, match=r"^one/metrics\.jsonl: has scores of other steps"):
+            check_same_steps(some)
+    check_same_steps(runs[1:])
 
 
 def test_panels_lie_in_rows_of_three_and_each_group_begins_one() -> None:
@@ -87,6 +101,17 @@ def test_pictures_stand_in_columns_under_their_heads(tmp_path: Path) -> None:
     assert not (pixels == (1, 1, 1)).all(2).any()  # a class that is nowhere has no patch
     with Image.open(io.BytesIO(stacked([section, section]))) as figure:
         assert figure.size == (section.width, 2 * section.height)
+
+
+def test_pictures_are_shown_that_all_runs_kept_at_all_steps(tmp_path: Path) -> None:
+    for run, numbers in (("a", ("000001", "000003", "000005")), ("b", ("000003", "000005"))):
+        for number in numbers:
+            write_pictures(tmp_path / run / number, RED)
+    (tmp_path / "a" / "000005" / "step-00000008.png").write_bytes(b"")
+    folders = [tmp_path / "a", tmp_path / "b"]
+    assert kept_by_all(folders, [4]) == ["000003", "000005"]
+    assert kept_by_all(folders[:1], [4, 8]) == ["000005"]
+    assert kept_by_all([*folders, tmp_path / "c"], [4]) == []
 
 
 def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from harmonize import HarmonizeError
 from harmonize.config import RunConfig
 from harmonize.sources import load_sources, open_trained
 from harmonize.strict_yaml import dump
+from harmonize.studies import label_plan
 from harmonize.studies.label_plan import (
     ALL,
     FINE,
@@ -159,6 +160,48 @@ def test_a_share_of_no_picture_is_refused(project: Path) -> None:
             dataset=None,
             folder=None,
         )
+
+
+@pytest.mark.parametrize(
+    ("shares", "message"),
+    [
+        (
+            [1 / 3, 0.333333],
+            r"--shares: 0\.33333+ is 3 and 0\.333333 is 3 of 10 pictures, which ",
+        ),
+        ([0.18, 0.5, 0.2], r"--shares: 0\.2 is 2 and 0\.18 is 2 of 10 pictures, .*; leave one out"),
+    ],
+)
+def test_shares_of_the_same_pictures_are_refused(
+    project: Path, shares: list[float], message: str
+) -> None:
+    with pytest.raises(HarmonizeError, match=message):
+        plan_study(
+            leaves_only(project),
+            name="x",
+            seeds=[0],
+            shares=shares,
+            depth=1,
+            dataset=None,
+            folder=None,
+        )
+
+
+def test_shares_whose_folders_have_the_same_name_are_refused(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = [range(10_000_000)]
+    monkeypatch.setattr(label_plan, "open_datasets", lambda *_: many)
+    config = leaves_only(project)
+    subject = Subject(0, "fine", "x")
+    sources = load_sources(config)
+    with pytest.raises(HarmonizeError, match=r"is 3333333 and 0\.333333 is 3333330 of 10000000 p"):
+        label_plan.count_pictures(config, sources, subject, [1 / 3, 0.333333])
+    assert label_plan.count_pictures(config, sources, subject, [0.33334, 0.33333]) == {
+        0.33334: 3333400,
+        0.33333: 3333300,
+        1.0: 10_000_000,
+    }
 
 
 def record(mean: float | None) -> RunRecord:

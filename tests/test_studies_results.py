@@ -1,6 +1,5 @@
 """Proofs, numbers and tables of studies, on runs that are made by hand."""
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from harmonize import HarmonizeError
 from harmonize.studies.identical import Proof, prove_identical
 from harmonize.studies.loss_results import dataset_results, short, to_dict
 from harmonize.studies.loss_table import comparison_tables
+from harmonize.studies.measures import depth_measures
 from harmonize.studies.reading import RunRecord
 from harmonize.studies.spread import differences, relative_change, spread_name, summarize
 from harmonize.studies.tables import change, listed, markdown, value
@@ -88,13 +88,10 @@ def test_other_input_is_refused_with_seed_loss_and_steps() -> None:
         prove_identical(runs, seed=7)
 
 
-def test_other_weights_or_other_steps_are_refused() -> None:
+def test_other_weights_are_refused() -> None:
     one = record({6: 0.5})
     with pytest.raises(HarmonizeError, match=r"seed 0: b started from other weights than a \(at s"):
         prove_identical({"a": one, "b": record({6: 0.5}, weights="bb")}, seed=0)
-    fewer = dataclasses.replace(one, training=one.training[:2])
-    with pytest.raises(HarmonizeError, match="seed 0: b and a did not log the same steps; remove"):
-        prove_identical({"a": one, "b": fewer}, seed=0)
 
 
 def test_the_spread_is_half_the_range_of_two_and_else_the_standard_deviation() -> None:
@@ -162,6 +159,41 @@ def test_every_number_of_every_seed_is_kept() -> None:
     assert facts["mean_iou"]["gains"]["hierarchical − flat"]["mean"] == pytest.approx(0)
     assert facts["further"]["calibration error, % (less is better)"]["relative"] == 0
     assert facts["steps_to_reach"]["0.5"]["flat = finest"] == [4, 2]
+
+
+def depth(number: int, mean: float | None, **iou: float | None) -> dict[str, Any]:
+    return {"depth": number, "mean_iou": mean, "iou": iou}
+
+
+def test_depths_that_say_nothing_new_have_no_row() -> None:
+    one = {
+        **scores(0.5),
+        "iou": {"brow": 0.75, "sky": 0.25, "never": None},
+        "depths": [
+            depth(1, 0.625, sky=0.25, face=1.0, other=None),
+            depth(2, 0.5, sky=0.25, eyebrow=0.75, other=None),
+            depth(3, None, left=None, right=None),
+        ],
+    }
+    measures = depth_measures([one, one])
+    assert [measure.name for measure in measures] == ["mean IoU at depth 1 (2 groups), %"]
+    assert measures[0].read(one) == 0.625
+    # A depth is kept as soon as one run tells it from the classes, or has a mean there.
+    deeper = [one["depths"][0], depth(2, 0.4, sky=0.25, eyebrow=0.55), depth(3, 0.1, left=0.1)]
+    kept = depth_measures([one, {**one, "depths": deeper}])
+    assert [measure.path[1] for measure in kept] == [0, 1, 2]
+    assert kept[2].name == "mean IoU at depth 3 (1 groups), %"
+
+
+@pytest.mark.parametrize(("flat", "shown"), [(0.0099, "–"), (0.0101, "-50.5 %"), (None, "–")])
+def test_a_change_of_almost_nothing_is_not_shown(flat: float | None, shown: str) -> None:
+    runs = {"flat": [record({6: 0.5})], "hierarchical": [record({6: 0.5})]}
+    runs["flat"][0].datasets["fine"]["iou"]["left"] = flat
+    runs["hierarchical"][0].datasets["fine"]["iou"]["left"] = 0.005
+    lines = comparison_tables("x", [dataset_results(runs, "fine")], {0: Proof("aa", 6, 6)})
+    (left,) = [line for line in lines.splitlines() if line.startswith("| left")]
+    assert left.split("|")[-2].strip() == shown
+    assert "A change relative to less than 1 % says nothing, and is left out." in lines
 
 
 def test_the_tables_say_what_was_proven_what_was_gained_and_how_soon() -> None:

@@ -59,7 +59,17 @@ def read_shared(path: str, overrides: Iterable[str], *, own: Sequence[str]) -> R
     """
     changes = list(overrides)
     for change in changes:
-        key = change.partition("=")[0].strip()
-        if key in (*SET_BY_A_STUDY, *own):
-            raise HarmonizeError(f"command line: {key}: is set by the study itself; leave it out")
+        _refuse_own(change.partition("=")[0].strip(), (*SET_BY_A_STUDY, *own))
     return RunConfig.from_file(find_file(path), changes)
+
+
+def _refuse_own(key: str, own: Sequence[str]) -> None:
+    """Refuse a change of what a study sets, by its key or by one above or below it."""
+    for its in own:
+        if f"{key}.".startswith(f"{its}."):
+            raise HarmonizeError(f"command line: {key}: is set by the study itself; leave it out")
+        if its.startswith(f"{key}."):
+            raise HarmonizeError(
+                f"command line: {key}: holds {its}, which is set by the study itself; change the "
+                f"others one by one: {key}.NAME=VALUE"
+            )

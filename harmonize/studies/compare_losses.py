@@ -15,8 +15,14 @@ from harmonize.studies.loss_plan import Comparison, plan_comparison
 from harmonize.studies.loss_results import DatasetResults, Runs, dataset_results, short, to_dict
 from harmonize.studies.loss_table import comparison_tables
 from harmonize.studies.losses import LOSSES
-from harmonize.studies.pictures import choose_steps, columns_of, picture_section, stacked
-from harmonize.studies.reading import read_run
+from harmonize.studies.pictures import (
+    choose_steps,
+    columns_of,
+    kept_by_all,
+    picture_section,
+    stacked,
+)
+from harmonize.studies.reading import check_same_steps, read_run
 from harmonize.studies.running import train_all
 from harmonize.studies.spread import spread_name
 from harmonize.studies.writing import as_json, write_files
@@ -66,12 +72,14 @@ def write_comparison(study: Comparison) -> str:
     """Write what the finished runs of a study say, and return its tables.
 
     Raises:
-        HarmonizeError: a run was fed other input, or a file cannot be read or written.
+        HarmonizeError: a run was fed other input, its files lack something, or one cannot be
+            written.
     """
     runs = {
         loss: [read_run(study.runs[loss, seed].folder) for seed in study.seeds]
         for loss in study.losses
     }
+    check_same_steps([run for seeds in runs.values() for run in seeds])
     proof = {
         seed: prove_identical({loss: records[n] for loss, records in runs.items()}, seed=seed)
         for n, seed in enumerate(study.seeds)
@@ -114,14 +122,14 @@ def _facts(
 def _picture_figure(runs: Runs, classes: Mapping[str, Sequence[str]]) -> bytes | None:
     """Draw some pictures of each data set, with the answers of the first seed's networks.
 
-    None if the runs kept no pictures.
+    None if there are none that all runs kept.
     """
     records = {loss: seeds[0] for loss, seeds in runs.items()}
     steps = choose_steps([line["step"] for line in next(iter(records.values())).evaluations])
     sections: list[Image.Image] = []
     for name, names in classes.items():
         folders = {short(loss): run.folder / PICTURES / name for loss, run in records.items()}
-        kept = sorted(path.name for path in next(iter(folders.values())).glob("*"))
+        kept = kept_by_all(folders.values(), steps)
         if kept:
             columns = columns_of(folders, kept[:_ROWS], steps)
             sections.append(picture_section(name, columns, names))

@@ -1,19 +1,18 @@
 """Curves of several runs: the mean over seeds and the range around it, in panels of one picture."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from harmonize.report.charts import Series, line_chart
 from harmonize.report.svg import element
 from harmonize.studies.loss_results import Runs, short
 from harmonize.studies.losses import BASELINE, LOSSES
-from harmonize.studies.reading import Line, RunRecord
+from harmonize.studies.measures import MEAN_IOU, Measure, loss_measure
+from harmonize.studies.reading import RunRecord
 
 PANEL = (480, 320)
 """Width and height of a panel."""
 _COLUMNS = 3
 """The most panels in a row."""
-
-Read = Callable[[Line], float | None]
 
 
 def mean_iou_figure(runs: Runs, names: Sequence[str]) -> str:
@@ -21,7 +20,8 @@ def mean_iou_figure(runs: Runs, names: Sequence[str]) -> str:
     charts = [
         _chart(
             runs,
-            lambda line, name=name: line["datasets"][name]["mean_iou"],
+            MEAN_IOU,
+            name,
             title=f"{name}: mean IoU in validation",
             y_label="mean IoU",
             percent=True,
@@ -41,7 +41,8 @@ def loss_figure(runs: Runs, names: Sequence[str], trained: Sequence[str], depths
             [
                 _chart(
                     runs,
-                    lambda line, name=name, n=depth - 1: line["datasets"][name]["loss_by_depth"][n],
+                    loss_measure(depth),
+                    name,
                     training=kind == "training",
                     title=f"{name}: loss at depth {depth} in {kind}",
                     y_label="−log p",
@@ -55,11 +56,27 @@ def loss_figure(runs: Runs, names: Sequence[str], trained: Sequence[str], depths
 
 
 def curve(
-    records: Sequence[RunRecord], read: Read, *, name: str, color: int, training: bool = False
+    records: Sequence[RunRecord],
+    measure: Measure,
+    dataset: str,
+    *,
+    name: str,
+    color: int,
+    training: bool = False,
 ) -> Series:
-    """Return the mean over seeds of what is read from each line, and its range."""
-    lines = [run.training if training else run.evaluations for run in records]
-    points = [[read(line) for line in at_step] for at_step in zip(*lines, strict=True)]
+    """Return the mean over seeds of a number of a data set against the step, and its range.
+
+    The runs have lines of the same steps; see ``check_same_steps``.
+
+    Raises:
+        HarmonizeError: naming the run whose line lacks the number.
+    """
+    lines = [run.lines(training=training) for run in records]
+    numbers = [
+        [run.at(line, dataset, measure) for line in its]
+        for run, its in zip(records, lines, strict=True)
+    ]
+    points = list(zip(*numbers, strict=True))
     whole = [[v for v in values if v is not None] for values in points]
     known = [values if len(values) == len(records) else [] for values in whole]
     return Series(
@@ -98,7 +115,8 @@ def panels(groups: Sequence[Sequence[str]]) -> str:
 
 def _chart(
     runs: Runs,
-    read: Read,
+    measure: Measure,
+    dataset: str,
     *,
     title: str,
     y_label: str,
@@ -109,7 +127,8 @@ def _chart(
     series = [
         curve(
             records,
-            read,
+            measure,
+            dataset,
             name=f"{loss}, of leaf labels" if training and loss == BASELINE else loss,
             color=order.index(short(loss)),
             training=training,

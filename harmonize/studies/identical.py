@@ -25,20 +25,16 @@ class Proof:
 def prove_identical(runs: Mapping[str, RunRecord], *, seed: int) -> Proof:
     """Compare the checksums of a seed's runs, which are named by their loss.
 
+    They have lines of the same steps; see ``check_same_steps``.
+
     Raises:
         HarmonizeError: naming the run that differs, and the step.
     """
     weights = check_same_weights(runs, seed=seed)
-    first, reference = next(iter(runs.items()))
-    for name, run in runs.items():
-        if _steps(run) != _steps(reference):
-            raise HarmonizeError(
-                f"seed {seed}: {name} and {first} did not log the same steps; remove "
-                f"{run.folder} or {reference.folder}, and it is trained again"
-            )
     proven, before = 0, 0
-    for number, step in enumerate(_steps(reference)):
-        inputs = {name: run.training[number]["input"] for name, run in runs.items()}
+    for lines in zip(*(run.training for run in runs.values()), strict=True):
+        step = lines[0]["step"]
+        inputs = {name: line["input"] for name, line in zip(runs, lines, strict=True)}
         known = {name: value for name, value in inputs.items() if value is not None}
         other = next((n for n, value in known.items() if value != next(iter(known.values()))), None)
         if other is not None:
@@ -67,7 +63,3 @@ def check_same_weights(runs: Mapping[str, RunRecord], *, seed: int) -> str:
                 "nothing can be compared; has the version of PyTorch changed?"
             )
     return weights
-
-
-def _steps(run: RunRecord) -> list[int]:
-    return [line["step"] for line in run.training]

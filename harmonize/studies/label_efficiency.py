@@ -81,7 +81,7 @@ def write_study(study: LabelStudy) -> str:
         check_same_weights(runs, seed=seed)
     rows = {measure: share_rows(study, records, measure) for measure in measures_of(study, records)}
     drawn = [share_table(study, measure, its_rows) for measure, its_rows in rows.items()]
-    tables = study_tables(study, drawn, records[ALL, 1.0][0].datasets[study.subject.name])
+    tables = study_tables(study, drawn, records[ALL, 1.0][0].scores(study.subject.name))
     facts = {
         "config": study.config.to_dict(),
         "dataset": study.subject.name,

@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +89,8 @@ def plan_study(
     pictures = count_pictures(config, sources, subject, shares)
     kinds = {(ALL, 1.0): ("all", config)}
     for share in shares:
-        fine, mixed = f"fine-{share:g}", f"fine-{share:g}-coarse"
+        fine = _folder_of(share)
+        mixed = f"{fine}-coarse"
         kinds[FINE, share] = (fine, with_fine(config, subject, share))
         kinds[MIXED, share] = (mixed, with_coarse(config, subject, share, depth=depth))
     runs = {
@@ -171,7 +173,8 @@ def count_pictures(
     """Return how many pictures each share of the data set is, as ``take`` counts them.
 
     Raises:
-        HarmonizeError: none or all of them, or the data cannot be found.
+        HarmonizeError: none or all of them, two shares that are the same, or the data cannot be
+            found.
     """
     entry, spec = sources.trained[subject.number]
     assert entry.train is not None
@@ -180,6 +183,12 @@ def count_pictures(
     for share, count in counts.items():
         if count in (0, number):
             raise HarmonizeError(f"--shares: {share:g} is {count} of {number} pictures; change it")
+    for more, fewer in pairwise(sorted(counts, reverse=True)):
+        if counts[more] == counts[fewer] or _folder_of(more) == _folder_of(fewer):
+            raise HarmonizeError(
+                f"--shares: {more} is {counts[more]} and {fewer} is {counts[fewer]} of {number} "
+                "pictures, which is too near; leave one out"
+            )
     return {**counts, 1.0: number}
 
 
@@ -205,6 +214,11 @@ def with_coarse(config: RunConfig, subject: Subject, share: float, *, depth: int
         override={**whole.override, "name": subject.name + COARSE},
     )
     return _with_entries(config, subject, [fine, coarse])
+
+
+def _folder_of(share: float) -> str:
+    """Return what the folders of the runs with fine labels on a share begin with."""
+    return f"fine-{share:g}"
 
 
 def _with_entries(

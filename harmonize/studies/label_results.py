@@ -42,8 +42,9 @@ class ShareRow:
 
 def measures_of(study: LabelStudy, records: Records) -> list[Measure]:
     """Return what is compared: the mean IoU, and that of the groups at the coarse labels' depth."""
-    scores = records[ALL, 1.0][0].datasets[study.subject.name]
-    return [MEAN_IOU, depth_measures(scores)[study.depth - 1]]
+    everything = [run.scores(study.subject.name) for runs in records.values() for run in runs]
+    coarse = ("depths", study.depth - 1, "mean_iou")
+    return [MEAN_IOU, *(one for one in depth_measures(everything) if one.path == coarse)]
 
 
 def share_rows(study: LabelStudy, records: Records, measure: Measure) -> list[ShareRow]:
@@ -51,7 +52,7 @@ def share_rows(study: LabelStudy, records: Records, measure: Measure) -> list[Sh
 
     def values(kind: str, share: float) -> Values:
         runs = records[kind, share]
-        return [measure.read(run.datasets[study.subject.name]) for run in runs]
+        return [run.final(study.subject.name, measure) for run in runs]
 
     return [
         _row(share, values(FINE, share), values(MIXED, share), values(ALL, 1.0))

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harmonize.studies.measures import MEAN_IOU, Measure, class_measures, further_measures
-from harmonize.studies.reading import Line, RunRecord
+from harmonize.studies.reading import RunRecord
 from harmonize.studies.spread import Summary, differences, relative_change, summarize
 
 PARTS = (0.5, 0.75, 0.9)
@@ -56,14 +56,15 @@ Runs = Mapping[str, Sequence[RunRecord]]
 
 def dataset_results(runs: Runs, name: str) -> DatasetResults:
     """Collect what the runs say of a data set."""
-    scores = next(iter(runs.values()))[0].datasets[name]
+    everything = [run.scores(name) for seeds in runs.values() for run in seeds]
+    scores = everything[0]
     return DatasetResults(
         name=name,
         split=scores["split"],
         pictures=scores["pictures"],
         classes=tuple(_row(runs, name, measure) for measure in class_measures(scores)),
         mean=_row(runs, name, MEAN_IOU),
-        further=tuple(_row(runs, name, measure) for measure in further_measures(scores)),
+        further=tuple(_row(runs, name, measure) for measure in further_measures(everything)),
         reached={part: _reached(runs, name, part) for part in PARTS},
     )
 
@@ -94,9 +95,7 @@ def _plain(row: Row) -> dict[str, object]:
 
 
 def _row(runs: Runs, name: str, measure: Measure) -> Row:
-    values = {
-        loss: [measure.read(run.datasets[name]) for run in seeds] for loss, seeds in runs.items()
-    }
+    values = {loss: [run.final(name, measure) for run in seeds] for loss, seeds in runs.items()}
     *others, ours = values
     return Row(
         measure,
@@ -111,19 +110,19 @@ def _row(runs: Runs, name: str, measure: Measure) -> Row:
 
 def _reached(runs: Runs, name: str, part: float) -> dict[str, list[int | None]]:
     baseline = next(iter(runs.values()))
-    goals = [MEAN_IOU.read(run.datasets[name]) for run in baseline]
+    goals = [run.final(name, MEAN_IOU) for run in baseline]
     return {
         loss: [
-            None if goal is None else _first_step(run.evaluations, name, part * goal)
+            None if goal is None else _first_step(run, name, part * goal)
             for run, goal in zip(seeds, goals, strict=True)
         ]
         for loss, seeds in runs.items()
     }
 
 
-def _first_step(evaluations: Sequence[Line], name: str, goal: float) -> int | None:
-    for line in evaluations:
-        mean = MEAN_IOU.read(line["datasets"][name])
+def _first_step(run: RunRecord, name: str, goal: float) -> int | None:
+    for line in run.evaluations:
+        mean = run.at(line, name, MEAN_IOU)
         if mean is not None and mean >= goal:
             return line["step"]
     return None

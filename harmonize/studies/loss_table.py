@@ -5,7 +5,10 @@ from collections.abc import Mapping, Sequence
 from harmonize.studies.identical import Proof
 from harmonize.studies.loss_results import DatasetResults, Row, short
 from harmonize.studies.spread import spread_name
-from harmonize.studies.tables import change, listed, markdown, value
+from harmonize.studies.tables import NOTHING, change, listed, markdown, value
+
+_LEAST = 0.01
+"""The least mean that a change is stated relative to; of less, any change is a great part."""
 
 
 def comparison_tables(
@@ -18,7 +21,8 @@ def comparison_tables(
         f"# {name}: {losses}\n\n"
         "All runs of a seed began with the same weights and had the same input, by checksums of "
         f"every picture and label. Steps proven equal: {steps}.\n\n"
-        f"Numbers are the {spread_name(len(proof))}; differences are taken seed by seed."
+        f"Numbers are the {spread_name(len(proof))}; differences are taken seed by seed. A change "
+        f"relative to less than {100 * _LEAST:g} % says nothing, and is left out."
     )
     return "\n\n".join([head, *map(dataset_tables, results)]) + "\n"
 
@@ -26,8 +30,8 @@ def comparison_tables(
 def dataset_tables(results: DatasetResults) -> str:
     """Draw all tables about one data set."""
     losses, gains = list(results.mean.values), list(results.mean.gains)
-    per_class = [[*_cells(row), change(row.relative)] for row in results.classes]
-    mean = [f"**{cell}**" for cell in (*_cells(results.mean), change(results.mean.relative))]
+    per_class = [[*_cells(row), _relative(row)] for row in results.classes]
+    mean = [f"**{cell}**" for cell in (*_cells(results.mean), _relative(results.mean))]
     reached = [
         [f"{100 * part:g} %", *(listed(steps) for steps in by_loss.values())]
         for part, by_loss in results.reached.items()
@@ -49,3 +53,8 @@ def _cells(row: Row) -> list[str]:
     values = [value(summary, percent=percent) for summary in row.values.values()]
     gains = [value(summary, percent=percent, signed=True) for summary in row.gains.values()]
     return [row.measure.name, *values, *gains]
+
+
+def _relative(row: Row) -> str:
+    first = next(iter(row.values.values())).mean
+    return NOTHING if first is None or first < _LEAST else change(row.relative)

@@ -1,9 +1,12 @@
 """The numbers that a study compares, and where a run's scores hold them."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 Path = tuple[str | int, ...]
+Scores = dict[str, Any]
+"""A data set's scores, as evaluation.json holds them."""
 
 
 @dataclass(frozen=True)
@@ -20,26 +23,37 @@ class Measure:
     path: Path
     percent: bool = True
 
-    def read(self, scores: dict[str, Any]) -> float | None:
-        """Return the number, None where the scores have none."""
+    def read(self, scores: object) -> float | None:
+        """Return the number, None where the scores say that there is none.
+
+        Raises:
+            KeyError, IndexError, TypeError: the scores say nothing of it.
+        """
         value: Any = scores
         for key in self.path:
             value = value[key]
+        if not isinstance(value, int | float | None):
+            raise TypeError(f"{value!r} is no number")
         return value
 
 
 MEAN_IOU = Measure("mean IoU", ("mean_iou",))
 
 
-def class_measures(scores: dict[str, Any]) -> list[Measure]:
+def loss_measure(depth: int) -> Measure:
+    """Return the loss at a depth."""
+    return Measure(f"loss at depth {depth}", ("loss_by_depth", depth - 1), percent=False)
+
+
+def class_measures(scores: Scores) -> list[Measure]:
     """Return the IoU of each class."""
     return [Measure(name, ("iou", name)) for name in scores["iou"]]
 
 
-def further_measures(scores: dict[str, Any]) -> list[Measure]:
-    """Return what tells of the whole data set besides the mean IoU."""
+def further_measures(runs: Sequence[Scores]) -> list[Measure]:
+    """Return what tells of the whole data set besides the mean IoU, given what all runs say."""
     return [
-        *depth_measures(scores),
+        *depth_measures(runs),
         Measure("pixel accuracy, %", ("pixel_accuracy",)),
         Measure("hierarchical F, %", ("mistakes", "f")),
         Measure("height of mistakes, levels (less is better)", ("mistakes", "lca_height"), False),
@@ -47,12 +61,23 @@ def further_measures(scores: dict[str, Any]) -> list[Measure]:
     ]
 
 
-def depth_measures(scores: dict[str, Any]) -> list[Measure]:
-    """Return the mean IoU of the groups at each depth."""
-    return [
-        Measure(
-            f"mean IoU at depth {depth['depth']} ({len(depth['iou'])} groups), %",
-            ("depths", number, "mean_iou"),
-        )
-        for number, depth in enumerate(scores["depths"])
-    ]
+def depth_measures(runs: Sequence[Scores]) -> list[Measure]:
+    """Return the mean IoU of the groups at each depth, given what all runs say of a data set.
+
+    A depth that no run has a mean of is left out; so is one whose groups are the set's classes,
+    since its mean is theirs.
+    """
+    measures: list[Measure] = []
+    for number, depth in enumerate(runs[0]["depths"]):
+        at_depth = [(run, at) for run in runs for at in run["depths"][number : number + 1]]
+        groups = [_known(at["iou"]) for _, at in at_depth]
+        same = groups == [_known(run["iou"]) for run, _ in at_depth]
+        if not same and any(at["mean_iou"] is not None for _, at in at_depth):
+            name = f"mean IoU at depth {depth['depth']} ({max(map(len, groups))} groups), %"
+            measures.append(Measure(name, ("depths", number, "mean_iou")))
+    return measures
+
+
+def _known(values: Mapping[str, float | None]) -> list[float]:
+    """Return the values that are there, whatever they are called and in which order."""
+    return sorted(value for value in values.values() if value is not None)

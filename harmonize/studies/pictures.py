@@ -1,7 +1,7 @@
 """The paper's figures 6 and 7: pictures, their truth, and what each loss's network says of them."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +47,19 @@ def columns_of(
         Column(head, tuple(folder / number / file for number in numbers))
         for head, folder, file in heads
     ]
+
+
+def kept_by_all(folders: Iterable[Path], steps: Sequence[int]) -> list[str]:
+    """Return the numbers of the pictures that all runs kept, with the answers after these steps."""
+    first, *others = (
+        {
+            picture.name
+            for picture in folder.glob("*")
+            if all((picture / f"step-{step:08d}.png").is_file() for step in steps)
+        }
+        for folder in folders
+    )
+    return sorted(first.intersection(*others))
 
 
 def choose_steps(evaluated: Sequence[int]) -> list[int]:

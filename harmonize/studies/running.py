@@ -14,10 +14,14 @@ from harmonize.agreement import together
 from harmonize.commands import processes
 from harmonize.config import RunConfig
 from harmonize.errors import HarmonizeError, raise_all
+from harmonize.sources import Sources
 from harmonize.strict_yaml import KeyPath, Value, dotted
 from harmonize.studies.reading import is_finished
+from harmonize.training import rotation
+from harmonize.training.check import check_run
+from harmonize.training.identity import changed_texts
 from harmonize.training.output import CONFIG
-from harmonize.training.trainer import check_run, train
+from harmonize.training.trainer import train
 
 State = Literal["finished", "goes on", "new"]
 
@@ -32,8 +36,11 @@ _FREE: tuple[KeyPath, ...] = (
     ("train", "checkpoint_every"),
     ("train", "on_failed_checkpoint"),
     ("train", "track"),
+    ("train", "report"),
+    ("evaluate", "pictures"),
 )
-"""Keys of a config that change nothing about what a run's results mean."""
+"""Keys of a config that change nothing about what a run's results mean. A study asks for more than
+resuming a run does: its runs are to have the same precision, and the same steps in their logs."""
 
 
 @dataclass(frozen=True)
@@ -73,14 +80,15 @@ def train_all(runs: Sequence[PlannedRun]) -> None:
 
     Raises:
         HarmonizeError: a run folder holds another run, or a run cannot be trained.
-        SystemExit: a signal ended a run; it is saved first.
+        SystemExit: a signal ended a run, which is saved first, or came while its scores and its
+            report were made; no run is begun after that.
     """
     here = processes()
     states: list[State] = ["new"] * len(runs)
     with together():
         if here.is_main_process:
-            raise_all(_problems(runs))
-            states = [_state(run) for run in runs]
+            sources = _checked(runs)
+            states = [_state(run, its) for run, its in zip(runs, sources, strict=True)]
             print(_plan(runs, states), flush=True)
     broadcast_object_list(states)
     left = [(run, state) for run, state in zip(runs, states, strict=True) if state != "finished"]
@@ -94,22 +102,30 @@ def train_all(runs: Sequence[PlannedRun]) -> None:
             print(f"=== {run.name}: {(time.monotonic() - start) / 60:.1f} minutes", flush=True)
 
 
-def _problems(runs: Sequence[PlannedRun]) -> list[str]:
-    """Return all that keeps any run from being trained, each once."""
+def _checked(runs: Sequence[PlannedRun]) -> list[Sources]:
+    """Return what each run is made from.
+
+    Raises:
+        HarmonizeError: all that keeps any run from being trained, each once.
+    """
+    sources: list[Sources] = []
     problems: dict[str, None] = {}
     for run in runs:
         try:
-            check_run(run.config)
+            sources.append(check_run(run.config))
         except HarmonizeError as error:
             problems |= dict.fromkeys(error.problems)
-    return list(problems)
+    raise_all(list(problems))
+    return sources
 
 
-def _state(run: PlannedRun) -> State:
+def _state(run: PlannedRun, sources: Sources) -> State:
     """Say how far a run is.
 
+    Whether it had the same tree and mappings is known by its newest checkpoint, if one is left.
+
     Raises:
-        HarmonizeError: its folder holds another run, or something else.
+        HarmonizeError: its folder holds another run, or something else, or damaged checkpoints.
     """
     if not run.folder.exists():
         return "new"
@@ -118,21 +134,25 @@ def _state(run: PlannedRun) -> State:
         raise HarmonizeError(
             f"{run.folder}: exists and is no run folder; remove it, or choose another with -o DIR"
         )
-    refuse_another(run.config, RunConfig.from_file(path), path)
+    found = rotation.newest_whole(run.folder)
+    changed = [] if found is None else changed_texts(run.config, sources, found[1])
+    refuse_another(run.config, RunConfig.from_file(path), path, changed)
     return "finished" if is_finished(run.folder, run.config.train.steps) else "goes on"
 
 
-def refuse_another(config: RunConfig, there: RunConfig, path: Path) -> None:
+def refuse_another(
+    config: RunConfig, there: RunConfig, path: Path, changed: Sequence[str] = ()
+) -> None:
     """Refuse a run that is there, and was made with another config than the study's.
 
     Raises:
-        HarmonizeError: naming the keys that differ.
+        HarmonizeError: naming the keys that differ, and what else has ``changed``.
     """
     new, old = (dict(_leaves(each.to_dict())) for each in (config, there))
-    differing = [key for key in new if key not in _FREE and new[key] != old.get(key)]
-    if differing:
+    differing = [dotted(key) for key in new if key not in _FREE and new[key] != old.get(key)]
+    if differing or changed:
         raise HarmonizeError(
-            f"{path}: was made with another {', '.join(map(dotted, differing))}; remove that "
+            f"{path}: was made with another {', '.join([*differing, *changed])}; remove that "
             "folder, or choose another for the study with -o DIR"
         )
 
