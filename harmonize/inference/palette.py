@@ -66,20 +66,27 @@ def color_of_leaves(
     return free[0] if free else distinct(colors[by_size[0]] if by_size else UNKNOWN, used)
 
 
-def class_colors(ontology: Ontology, spec: DatasetSpec) -> tuple[Color, ...]:
-    """Return a colour for each class of a data set: its own, where its labels are colours.
+def class_colors(
+    ontology: Ontology, spec: DatasetSpec, *, own: bool = True
+) -> tuple[Color | None, ...]:
+    """Return a colour for each class of a data set; None for one that is ignored.
 
-    Classes that are ignored are black, unless they have a colour of their own.
+    Its own where the labels are colours, unless not ``own``. Otherwise that of the node of the same
+    name if it means it, else that of its largest node that is not taken.
     """
-    nodes, found = node_colors(ontology), list[Color]()
-    for entry, mask in zip(spec.classes.values(), spec.leaf_masks(ontology), strict=True):
-        if spec.encoding == "rgb":
+    nodes, found = node_colors(ontology), list[Color | None]()
+    masks = spec.leaf_masks(ontology)
+    for (name, entry), mask in zip(spec.classes.items(), masks, strict=True):
+        taken = [color for color in found if color is not None]
+        if own and spec.encoding == "rgb":
             value = entry.values[0]
             found.append((value >> 16 & 255, value >> 8 & 255, value & 255))
-        elif mask.any():
-            found.append(color_of_leaves(ontology, mask, nodes, found))
+        elif not mask.any():
+            found.append(None)
+        elif name in ontology.describe(mask) and nodes[name] not in taken:
+            found.append(nodes[name])
         else:
-            found.append(NOT_SCORED)
+            found.append(color_of_leaves(ontology, mask, nodes, taken))
     return tuple(found)
 
 

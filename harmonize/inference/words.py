@@ -14,7 +14,8 @@ from harmonize.calibration_file import Temperatures
 from harmonize.errors import HarmonizeError
 from harmonize.evaluation.back_off import Nodes, deepest
 from harmonize.evaluation.counting import classify
-from harmonize.inference.palette import Color, color_of_leaves, node_colors
+from harmonize.inference.palette import UNKNOWN as UNKNOWN_COLOR
+from harmonize.inference.palette import Color, class_colors, color_of_leaves, node_colors
 from harmonize.ontology import ROOT, Ontology
 from harmonize.sources import Sources
 from harmonize.spec import DatasetSpec
@@ -102,13 +103,7 @@ def groups(sources: Sources, depth: int) -> Words:
         raise HarmonizeError(
             f"--depth {depth}: {ontology.name} has the depths 1 to {ontology.depth}"
         )
-    nodes = [
-        node
-        for node in ontology.nodes
-        if ontology.depth_of(node) == depth
-        or (ontology.depth_of(node) < depth and not ontology.children(node))
-    ]
-    return _of_groups(sources, f"groups at depth {depth}", nodes)
+    return _of_groups(sources, f"groups at depth {depth}", ontology.nodes_at(depth))
 
 
 def confident_nodes(
@@ -181,15 +176,10 @@ def classes_of(sources: Sources, spec: DatasetSpec, roots: dict[str, str]) -> Wo
         spec = spec.with_ids(spec.folder(roots))
     values, rgb = _values(spec, np.any(masks, axis=1)), spec.encoding == "rgb"
     words: list[Word] = []
-    colors = node_colors(ontology)
-    for name, value, mask in zip(spec.classes, values, masks, strict=True):
+    colors = class_colors(ontology, spec)
+    for name, value, mask, color in zip(spec.classes, values, masks, colors, strict=True):
         nodes = ontology.describe(mask)
-        color = (
-            (value >> 16 & 255, value >> 8 & 255, value & 255)
-            if rgb
-            else color_of_leaves(ontology, mask, colors, [word.color for word in words])
-        )
-        words.append(Word(name, value, nodes, _depth(ontology, nodes), color))
+        words.append(Word(name, value, nodes, _depth(ontology, nodes), color or UNKNOWN_COLOR))
     return Words(
         f"classes of {spec.name}",
         tuple(words),

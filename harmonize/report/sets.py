@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.errors import HarmonizeError
-from harmonize.inference.palette import Color, color_of_leaves, node_colors
+from harmonize.inference.palette import Color, class_colors
 from harmonize.inference.words import Words, classes_of, confident_nodes, groups, leaves
-from harmonize.ontology import Ontology
 from harmonize.report.runs import Run
 from harmonize.sources import Sources
 from harmonize.spec import DatasetSpec
@@ -66,7 +65,9 @@ def _open(
     except HarmonizeError as error:
         notes.append(f"{spec.name} is not shown: {error.problems[0]}")
         return None
-    return ShownSet(dataset, tuple(spec.classes), _class_colors(sources.ontology, spec), steps, own)
+    return ShownSet(
+        dataset, tuple(spec.classes), class_colors(sources.ontology, spec, own=False), steps, own
+    )
 
 
 def _steps(sources: Sources) -> list[tuple[str, Words]]:
@@ -83,20 +84,3 @@ def _backed_off(run: Run, sources: Sources, name: str) -> Words:
     like = name if name in file.leaves else None
     temperatures = file.temperatures(sources.ontology.leaves, like)
     return confident_nodes(sources, CONFIDENCE, temperatures)
-
-
-def _class_colors(ontology: Ontology, spec: DatasetSpec) -> tuple[Color | None, ...]:
-    """Return colours for a data set's classes: of the node of the same name, if they mean it.
-
-    So truth and answers, which are drawn in the tree's colours, look alike.
-    """
-    nodes, found = node_colors(ontology), list[Color | None]()
-    for name, mask in zip(spec.classes, spec.leaf_masks(ontology), strict=True):
-        taken = [color for color in found if color is not None]
-        if name in ontology.describe(mask) and nodes[name] not in taken:
-            found.append(nodes[name])
-        elif mask.any():
-            found.append(color_of_leaves(ontology, mask, nodes, taken))
-        else:
-            found.append(None)
-    return tuple(found)

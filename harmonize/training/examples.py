@@ -74,7 +74,8 @@ class Examples:
 
     def _write_kept(self, step: int, result: DatasetScores) -> None:
         dataset = self._datasets[result.name]
-        colors = class_colors(self._ontology, dataset.spec)
+        own = class_colors(self._ontology, dataset.spec)
+        colors = [NOT_SCORED if color is None else color for color in own]
         for number, kept in result.kept.items():
             folder = example_folder(self._output, result.name, number)
             if not (folder / "truth.png").exists():
