@@ -69,6 +69,9 @@ def test_nothing_can_be_scored_where_nothing_is_told_apart(tree: Ontology) -> No
     found = depth_groups(tree, one, [one])
     assert [each.groups for each in found] == [(), ("living",), ()]
     assert found[0].group_of.tolist() == [0, 0]
+    scored = score_depth(found[0], torch.zeros(0, 0, dtype=torch.int64))
+    assert math.isnan(scored.scores.mean_iou)
+    assert scored.num_scored == 0
 
 
 def test_the_loss_at_each_depth_is_the_mean_over_the_labels_that_resolve_it(tree: Ontology) -> None:

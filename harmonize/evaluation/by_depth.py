@@ -89,8 +89,10 @@ def depth_groups(
 def score_depth(groups: DepthGroups, confusion: Int[Tensor, "G1 G1"]) -> DepthScores:
     """Score the groups of a depth by a confusion matrix of them."""
     found = scores(confusion)
-    labelled = torch.as_tensor([number in groups.group_of for number in range(len(groups.groups))])
-    iou = torch.where(labelled.to(found.iou.device), found.iou, torch.nan)
+    labelled = torch.zeros(len(groups.masks), dtype=torch.bool)
+    labelled[torch.as_tensor(groups.group_of)] = True
+    labelled = labelled[:-1].to(found.iou.device)
+    iou = torch.where(labelled, found.iou, torch.nan)
     own = Scores(iou, iou.nanmean().item(), found.pixel_accuracy)
     return DepthScores(groups.depth, groups.groups, own)
 
