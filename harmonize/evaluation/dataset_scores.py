@@ -146,6 +146,7 @@ class DatasetScores:
                 one.scores.mean_iou
             )
             for one in self.depths
+            if one.num_scored and len(one.groups) > 1  # else nothing could be right, or wrong
         }
         further["pixel accuracy"] = _percent(self.scores.pixel_accuracy)
         further["hierarchical F"] = _percent(self.mistakes.f)
