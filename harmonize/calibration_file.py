@@ -1,7 +1,6 @@
 """calibration.json: what a run's network was calibrated to, written and read."""
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,8 @@ from harmonize.whole_files import write_whole
 # Letters of shapes: K leaves.
 
 NAME = "calibration.json"
+_LEAST = 1e-3
+"""Temperatures that are no higher, or as high as its inverse, were never fitted."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ def read_calibration(run: Path) -> CalibrationFile | None:
             _whole(facts["step"]),
             str(facts["checkpoint"]),
             _whole(facts["size"]),
-            bool(facts["crop"]),
+            _truth(facts["crop"]),
             {name: _leaves(one) for name, one in _filled(facts["datasets"]).items()},
             {name: _checks(one) for name, one in facts["datasets"].items()},
         )
@@ -170,7 +171,7 @@ def read_calibration(run: Path) -> CalibrationFile | None:
         return None
     except OSError as error:
         raise HarmonizeError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
         reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else error
         raise HarmonizeError(f"{path}: is damaged: {reason}; {_again(path)}") from None
 
@@ -179,7 +180,7 @@ def _leaves(dataset: Any) -> dict[str, float]:
     """Return the temperature of each leaf."""
     found = _filled(dataset["leaf_temperatures"])
     for leaf, value in found.items():
-        if type(value) not in (int, float) or not 0 < value < math.inf:
+        if type(value) not in (int, float) or not _LEAST < value < 1 / _LEAST:
             raise ValueError(f"the temperature of {leaf} is {value!r}")
     return {leaf: float(value) for leaf, value in found.items()}
 
@@ -188,7 +189,7 @@ def _checks(dataset: Any) -> tuple[Check, ...]:
     """Return what was checked; at least one confidence."""
     checks = tuple(
         Check(
-            float(point["confidence"]),
+            _probability(point["confidence"]),
             _truth(point["kept"]),
             _truth(point["cautious"]["kept"]),
         )
@@ -197,6 +198,12 @@ def _checks(dataset: Any) -> tuple[Check, ...]:
     if not checks:
         raise ValueError("the curve is empty")
     return checks
+
+
+def _probability(value: Any) -> float:
+    if type(value) not in (int, float) or not 0 <= value <= 1:
+        raise TypeError(f"expected a probability, got {str(value)[:20]!r}")
+    return float(value)
 
 
 def _truth(value: Any) -> bool:

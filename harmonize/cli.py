@@ -10,12 +10,15 @@ from harmonize.checking.check import check
 from harmonize.checking.one_file import Options, is_config, is_yaml
 from harmonize.commands import mistakes_shown
 from harmonize.config import RunConfig, find_file
-from harmonize.errors import HarmonizeError
+from harmonize.errors import HarmonizeError, printable, raise_all
 from harmonize.ontology import Ontology
 from harmonize.sources import load_sources
 from harmonize.spec import DatasetSpec
 from harmonize.strict_yaml import load_file
 from harmonize.transfer import print_transfer
+
+_DIGITS = 9
+"""Of a whole number."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -154,8 +157,8 @@ def _add_report(commands: Any) -> None:
 
 def _count(text: str) -> int:
     """Parse a whole number of at least 0."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}")
+    if not text.isdecimal() or len(text) > _DIGITS:
+        raise argparse.ArgumentTypeError(f"expected a whole number, got {text[:20]!r}")
     return int(text)
 
 
@@ -191,11 +194,31 @@ def _size(text: str) -> int | str:
     return text if text == "full" else int(text)
 
 
+def _files_and_roots(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Part ``data.roots.NAME=FOLDER`` from files.
+
+    Raises:
+        HarmonizeError: a root without a folder, or a change of another key.
+    """
+    files = [word for word in words if "=" not in word or Path(word).exists()]
+    roots: dict[str, str] = {}
+    problems: list[str] = []
+    for word in words:
+        if word in files:
+            continue
+        key, _, folder = word.partition("=")
+        if not key.startswith("data.roots.") or not folder:
+            problems.append(f"{word}: only data.roots.NAME=FOLDER can be said here")
+        roots[key.removeprefix("data.roots.")] = folder
+    raise_all(problems)
+    return files, roots
+
+
 def _predict(given: argparse.Namespace) -> int:
     from harmonize.inference.predict import Asked, predict_run  # slow to import
     from harmonize.inference.writing import Output
 
-    roots = [word for word in given.files if word.startswith("data.roots.") and "=" in word]
+    pictures, roots = _files_and_roots(given.files)
     asked = Asked(
         depth=given.depth,
         dataset=given.dataset,
@@ -208,9 +231,8 @@ def _predict(given: argparse.Namespace) -> int:
         precision=given.precision,
         cpu=given.cpu,
         turn=not given.as_stored,
-        roots=dict(word.removeprefix("data.roots.").split("=", 1) for word in roots),
+        roots=roots,
     )
-    pictures = [word for word in given.files if word not in roots]
     return predict_run(given.run, pictures, Output(given.output, not given.no_overlay), asked)
 
 
@@ -231,13 +253,11 @@ def _calibrate(given: argparse.Namespace) -> int:
 def _report(given: argparse.Namespace) -> int:
     from harmonize.report.make import make_report  # slow to import
 
-    roots = [word for word in given.files if word.startswith("data.roots.") and "=" in word]
-    page = make_report(
-        [Path(word) for word in given.files if word not in roots],
-        given.output,
-        roots=dict(word.removeprefix("data.roots.").split("=", 1) for word in roots),
-    )
-    print(f"{page} is there; open it in a browser")
+    runs, roots = _files_and_roots(given.files)
+    if not runs:
+        raise HarmonizeError("no run is named; name a run folder")
+    page = make_report([Path(run) for run in runs], given.output, roots=roots)
+    print(printable(f"{page} is there; open it in a browser"))
     return 0
 
 

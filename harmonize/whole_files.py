@@ -24,7 +24,9 @@ def write_whole(path: Path, data: bytes) -> None:
     if path.is_relative_to("/dev") or (path.exists() and not path.is_file()):
         path.write_bytes(data)
         return
-    path = path.resolve()
+    path = Path(os.path.realpath(path))
+    if path.is_symlink():  # a loop of links leads nowhere
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
     aside = part_of(path)
     try:
         with aside.open("wb") as file:

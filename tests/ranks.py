@@ -25,7 +25,6 @@ from harmonize.data import loading
 from harmonize.data.mixing import StepSampler
 from harmonize.data.samples import Batch, MixedSamples
 from harmonize.errors import HarmonizeError
-from harmonize.evaluation import evaluate as evaluation
 from harmonize.sources import load_sources, open_datasets
 from harmonize.training import checkpoint
 from harmonize.training import trainer as training
@@ -60,16 +59,15 @@ def step(project: Path, rank: int, parts: str) -> Told:
     trainer.optimizer.zero_grad = lambda: None
     trainer.train_step(iter(batches))
     gradient = torch.cat([p.grad.flatten() for p in trainer.model.parameters()])
-    counts: list[Any] = []
-    original = evaluation.scores
-    evaluation.scores = lambda matrix: counts.append(matrix.tolist()) or original(matrix)
-    training.score(trainer.keeper.network(), trained, sources, config, accelerator)
+    scored = training.score(trainer.keeper.network(), trained, sources, config, accelerator)
     report = trainer.meter.take(accelerator)
     return {
         "rank": rank,
         "gradient": gradient.tolist(),
         "loss": report["loss"],
-        "counts": counts,
+        "counts": [one.confusion.tolist() for one in scored],
+        "samples": [one.sample.pictures.tolist() for one in scored],
+        "depths": [one.scores.iou.nan_to_num().tolist() for s in scored for one in s.depths],
         "labelled": mine,
     }
 

@@ -156,6 +156,9 @@ def test_one_bad_picture_does_not_stop_the_others_and_is_told(
         (["--tile", "100"], "--tile 100: at least 288 pixels"),
         (["--precision", "fp16", "--cpu"], "fp16 needs a GPU"),
         (["--checkpoint", "best", "none.png"], "none.png: no such picture or folder"),
+        (["data.roots.nope=x"], "data.roots.nope: the run has no data set 'nope'; choose from: fi"),
+        (["data.roots.fine="], "data.roots.fine=: only data.roots.NAME=FOLDER can be said here"),
+        (["seed=3"], "seed=3: only data.roots.NAME=FOLDER can be said here"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_anything_is_written(
@@ -171,7 +174,16 @@ def test_what_cannot_be_done_is_refused_before_anything_is_written(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("options", [["--size", "0"], ["--size", "big"], ["--depth", "-1"]])
+def test_no_picture_is_refused_too(
+    predict: Predict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert predict("data.roots.fine=x", "-o", tmp_path / "out") == 2
+    assert "no picture is named; name files, folders or patterns" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "options", [["--size", "0"], ["--size", "big"], ["--depth", "-1"], ["--depth", "9" * 5000]]
+)
 def test_options_that_are_no_numbers_are_usage_errors(
     project: Path, predict: Predict, tmp_path: Path, options: list[str]
 ) -> None:

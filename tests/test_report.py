@@ -155,7 +155,7 @@ def test_pictures_go_from_coarse_to_fine_to_backed_off(page: Page) -> None:
     assert answers == ["depth 1", "leaves", "backed off"] * 8
     everything = next(a for a in page.all("input") if a["id"] == "all")
     assert json.loads(everything["data-names"]) == ["depth 1", "leaves", "backed off"]
-    assert len(page.classed("extreme")) == 2 * 2 * 3
+    assert len(page.classed("extreme")) == 2 * 2 * 2  # of four or five pictures each
 
 
 def test_the_tree_says_what_means_a_node_and_how_well_it_is_told(run: Path, tmp_path: Path) -> None:
@@ -197,6 +197,10 @@ def test_backed_off_answers_are_calibrated_if_the_calibration_is_of_the_checkpoi
     stale = Page(make_report([run], tmp_path / "x.html"))
     assert not any("calibrated probability" in image["alt"] for image in stale.all("img"))
     assert "The calibration is that of step 3" in stale.text
+    one["curve"][0]["coverage"] = 1.5
+    path.write_text(json.dumps(facts))
+    damaged = Page(make_report([run], tmp_path / "x.html"))
+    assert "coverage: expected a number from 0 to 1, got 1.5" in damaged.text
     path.write_text("{}")
     damaged = Page(make_report([run], tmp_path / "x.html"))
     assert "The calibration is left out:" in damaged.text
@@ -261,7 +265,7 @@ def test_a_data_set_that_has_changed_shows_no_wrong_picture(run: Path, tmp_path:
     (run / "evaluation.json").write_text(json.dumps(evaluation))
     made = Page(make_report([run], tmp_path / "x.html"))
     assert "coarse: another.png is not there any more." in made.text
-    assert len(made.classed("extreme")) == 2 * 2 * 3 - 2
+    assert len(made.classed("extreme")) == 2 * 2 * 2 - 2
 
 
 def test_a_run_that_goes_on_gets_a_report_of_what_is_there(run: Path, tmp_path: Path) -> None:
@@ -316,6 +320,10 @@ def test_an_older_evaluation_is_shown_as_far_as_it_goes(run: Path, tmp_path: Pat
         ('{"datasets": {"a": 3}}', "datasets.a: expected an object, got 3"),
         ('{"datasets": {"a": {"pictures": -1}}}', "a.pictures: expected a whole number, got -1"),
         ('{"datasets": {"a": {"pictures": 1, "mean_iou": "x"}}}', "a.mean_iou: expected a number"),
+        (
+            '{"datasets": {"a": {"pictures": 1' + "0" * 400 + "}}}",
+            "a.pictures: expected a whole number, got 1000",
+        ),
         ('{"datasets": {"a": {"pictures": 1, "worst": {}}}}', "a.worst: expected a list, got {}"),
         ('{"datasets": {"a": {"pictures": 1, "left_out": {"b": 1}}}}', "b: expected a text, got 1"),
         (
@@ -400,7 +408,7 @@ def test_it_is_quick_quiet_and_small(
     monkeypatch.setattr(Network, "logits", lambda net, x: passes.append(1) or real(net, x))
     assert make_report([run], tmp_path / "x.html").stat().st_size < 1_000_000
     assert capfd.readouterr() == ("", "")
-    assert len(passes) == 2 * (4 + 3 + 3)
+    assert len(passes) == 2 * (4 + 2 + 2)
     passes.clear()
     monkeypatch.setattr(make, "_BYTES", 5_000)
     made = Page(make_report([run], tmp_path / "x.html"))

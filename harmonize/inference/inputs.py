@@ -39,6 +39,8 @@ def find_pictures(words: Sequence[str], output: Path) -> list[Wanted]:
         HarmonizeError: a word that names no picture, or two pictures whose answers would have one
             name.
     """
+    if not words:
+        raise HarmonizeError("no picture is named; name files, folders or patterns")
     problems: list[str] = []
     found: dict[Path, Wanted] = {}
     for word in words:

@@ -102,6 +102,12 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, asked: Asked
     wanted = find_pictures(pictures, output.folder)
     path, state = choose(run, asked.checkpoint)
     config, sources = state.run_config(), state.sources()
+    names = [spec.name for spec in sources.specs]
+    raise_all(
+        f"data.roots.{name}: the run has no data set {name!r}; {near_matches(name, names)}"
+        for name in asked.roots
+        if name not in names and asked.dataset in (None, *names)
+    )
     size = config.data.size if asked.size is None else asked.size
     source = {"run": str(run), "checkpoint": path.name, "step": state.step, "size": size}
     calibration = _calibration(run, state, sources, asked, size)

@@ -1,12 +1,14 @@
 """JSON read with care: objects whose values must be of a type, and what may be missing."""
 
 import json
-import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
 from harmonize.errors import HarmonizeError
+
+_DRAWN = 1e12
+"""Numbers beyond this are nothing that could be drawn."""
 
 
 class Fields:
@@ -29,8 +31,15 @@ class Fields:
     def whole(self, key: str) -> int:
         """Return a whole number of at least 0."""
         value = self.values.get(key)
-        if type(value) is not int or value < 0:
+        if type(value) is not int or not 0 <= value < _DRAWN:
             raise self._wrong(key, "a whole number", value)
+        return value
+
+    def share(self, key: str) -> float | None:
+        """Return a number from 0 to 1; None if it is missing."""
+        value = self.number(key)
+        if value is not None and not 0 <= value <= 1:
+            raise self._wrong(key, "a number from 0 to 1", value)
         return value
 
     def text(self, key: str) -> str:
@@ -89,10 +98,7 @@ class Fields:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self._wrong(key, "a number", value)
-        try:
-            return float(value) if math.isfinite(value) else None
-        except OverflowError:
-            return None
+        return float(value) if -_DRAWN < value < _DRAWN else None
 
     def _text(self, value: object, key: str) -> str:
         if not isinstance(value, str):

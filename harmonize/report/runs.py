@@ -1,6 +1,7 @@
 """Run folders, read for a report: what is there is taken, what is missing is noted."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,17 +96,18 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     Raises:
         HarmonizeError: one is missing, none or named twice, or has a damaged evaluation.json.
     """
-    absolute = [folder.resolve() for folder in folders]
+    absolute = [os.path.realpath(folder) for folder in folders]
     for number, folder in enumerate(folders):
         if absolute[number] in absolute[:number]:
-            raise HarmonizeError(f"{folder}: named twice")
+            raise HarmonizeError(f"{folder}: named twice; name each run once")
     return [read_run(folder, name) for folder, name in zip(folders, _names(folders), strict=True)]
 
 
 def read_run(folder: Path, name: str) -> Run:
     """Read a run folder; see ``read_runs``."""
     if not folder.is_dir():
-        raise HarmonizeError(f"{folder}: no such run folder")
+        what = "is a file, no run folder" if folder.is_file() else "no such run folder"
+        raise HarmonizeError(f"{folder}: {what}")
     if not any((folder / part).exists() for part in (CONFIG, METRICS, EVALUATION, FOLDER)):
         raise HarmonizeError(f"{folder}: not a run folder; it has neither {CONFIG} nor {METRICS}")
     notes: list[str] = []
@@ -131,7 +133,7 @@ def read_run(folder: Path, name: str) -> Run:
 
 def _names(folders: Sequence[Path]) -> list[str]:
     """Call runs by their folders' names, with as many folders above as tell them apart."""
-    parts = [folder.resolve().parts for folder in folders]
+    parts = [Path(os.path.realpath(folder)).parts for folder in folders]
     for length in range(1, max(map(len, parts), default=1) + 1):
         names = ["/".join(one[-length:]) for one in parts]
         if len(set(names)) == len(names):

@@ -188,14 +188,14 @@ def _set_calibration(one: Fields) -> SetCalibration:
         after=error.number("after"),
         loss_before=loss.number("before"),
         loss_after=loss.number("after"),
-        curve=tuple(_point(item, item.number("confidence")) for item in points),
+        curve=tuple(_point(item, item.share("confidence")) for item in points),
         uncalibrated=tuple(
-            _point(item.inside("uncalibrated"), item.number("confidence"))
+            _point(item.inside("uncalibrated"), item.share("confidence"))
             for item in points
             if "uncalibrated" in item
         ),
         broken=tuple(
-            item.number("confidence") or 0.0 for item in points if item.values.get("kept") is False
+            item.share("confidence") or 0.0 for item in points if item.values.get("kept") is False
         ),
     )
 
@@ -203,8 +203,8 @@ def _set_calibration(one: Fields) -> SetCalibration:
 def _point(item: Fields, confidence: Value) -> CurvePoint:
     return CurvePoint(
         confidence=confidence or 0.0,
-        coverage=item.number("coverage"),
-        accuracy=item.number("accuracy"),
-        error_bar=item.number("error_bar"),
+        coverage=item.share("coverage"),
+        accuracy=item.share("accuracy"),
+        error_bar=item.share("error_bar"),
         mean_depth=item.number("mean_depth"),
     )

@@ -16,6 +16,7 @@ Line = dict[str, Any]
 
 _NEEDED = {"start": {"weights"}, "train": {"input", "datasets"}, "evaluation": {"datasets"}}
 """What a line of each event holds, besides its step."""
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def read_run(folder: Path) -> RunRecord:
         datasets = json.loads(path.read_bytes())["datasets"]
         for name, scores in datasets.items():
             _check_scores(name, scores)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except _UNREADABLE as error:
         raise _damaged(path, error) from None
     lines = _lines(folder)
     of = {event: tuple(line for line in lines if line["event"] == event) for event in _NEEDED}
@@ -134,8 +135,10 @@ def _lines(folder: Path) -> list[Line]:
         lines = [json.loads(line) for line in path.read_bytes().splitlines()]
         lines = [line for line in lines if {"event", "step"} <= line.keys()]
         for line in lines:
+            if type(line["step"]) is not int or line["step"] < 0:
+                raise ValueError(f"step {line['step']!r} is no whole number")
             _check_keys(f"step {line['step']}", line, _NEEDED.get(line["event"], set()))
-    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
+    except _UNREADABLE as error:
         raise _damaged(path, error) from None
     return lines
 
@@ -147,8 +150,19 @@ def _check_scores(name: str, scores: Scores) -> None:
         KeyError, TypeError, AttributeError: they do not.
     """
     _check_keys(name, scores, {"split", "pictures", "iou", "depths"})
+    if type(scores["pictures"]) is not int:
+        raise TypeError(f"{name}: pictures {scores['pictures']!r} is no whole number")
+    _check_shares(name, scores)
     for depth in scores["depths"]:
         _check_keys(name, depth, {"depth", "mean_iou", "iou"})
+        _check_shares(f"{name}, depth {depth['depth']}", depth)
+
+
+def _check_shares(place: str, scores: Mapping[str, Any]) -> None:
+    """Make sure that IoU are numbers from 0 to 1, or null."""
+    for value in (scores.get("mean_iou"), *scores["iou"].values()):
+        if value is not None and (type(value) not in (int, float) or not 0 <= value <= 1):
+            raise TypeError(f"{place}: an IoU is {str(value)[:20]!r}")
 
 
 def _check_keys(place: str, values: Mapping[str, Any], needed: set[str]) -> None:

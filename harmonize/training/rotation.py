@@ -70,14 +70,16 @@ def choose(output: Path, which: str) -> tuple[Path, Checkpoint]:
         HarmonizeError: there is none.
     """
     if not output.is_dir():
-        raise HarmonizeError(f"{output}: no such run folder")
+        what = "is a file, no run folder" if output.is_file() else "no such run folder"
+        raise HarmonizeError(f"{output}: {what}")
     if which == "last":
         found = newest_whole(output)
     else:
         best = best_path(output)
         found = (best, load(best)) if best.is_file() else None
     if found is None:
-        raise HarmonizeError(f"{output}: holds no {which} checkpoint; is it a run folder?")
+        advice = "is it a run folder?" if newest(output) is None else "there is only the last one"
+        raise HarmonizeError(f"{output}: holds no {which} checkpoint; {advice}")
     return found
 
 
