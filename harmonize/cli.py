@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harmonize.checking.check import check
-from harmonize.checking.one_file import Options, is_config, is_yaml
-from harmonize.commands import mistakes_shown
-from harmonize.config import RunConfig, find_file
+from harmonize.config.run_config import RunConfig, find_file
+from harmonize.config.strict_yaml import load_file
 from harmonize.errors import HarmonizeError, printable, raise_all
-from harmonize.ontology import Ontology
-from harmonize.sources import load_sources
-from harmonize.spec import DatasetSpec
-from harmonize.strict_yaml import load_file
-from harmonize.transfer import print_transfer
+from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.ontology import Ontology
+from harmonize.labels.sources import load_sources
+from harmonize.system.processes import mistakes_shown
+from harmonize.tools.check.check_command import check
+from harmonize.tools.check.one_file import Options, is_config, is_yaml
+from harmonize.tools.transfer import print_transfer
 
 _DIGITS = 9
 """Of a whole number."""
@@ -174,7 +174,7 @@ def _check(given: argparse.Namespace) -> int:
 
 
 def _new(given: argparse.Namespace) -> int:
-    from harmonize.drafting.draft import new_mapping  # needed by this command alone
+    from harmonize.tools.draft.new_mapping import new_mapping  # needed by this command alone
 
     new_mapping(
         given.folder,
@@ -216,7 +216,7 @@ def _files_and_roots(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
 
 def _predict(given: argparse.Namespace) -> int:
     from harmonize.inference.predict import Asked, predict_run  # slow to import
-    from harmonize.inference.writing import Output
+    from harmonize.inference.write_answers import Output
 
     pictures, roots = _files_and_roots(given.files)
     asked = Asked(
@@ -237,7 +237,7 @@ def _predict(given: argparse.Namespace) -> int:
 
 
 def _calibrate(given: argparse.Namespace) -> int:
-    from harmonize.calibrate_run import calibrate_run  # slow to import
+    from harmonize.pipeline.calibrate_run import calibrate_run  # slow to import
 
     calibrate_run(
         given.run,
@@ -251,7 +251,7 @@ def _calibrate(given: argparse.Namespace) -> int:
 
 
 def _report(given: argparse.Namespace) -> int:
-    from harmonize.report.make import make_report  # slow to import
+    from harmonize.report.make_report import make_report  # slow to import
 
     runs, roots = _files_and_roots(given.files)
     if not runs:
@@ -307,7 +307,7 @@ def _config(path: Path) -> RunConfig:
 
 
 def _demo_data(folder: Path) -> int:
-    from harmonize.data.demo import write_demo_data  # the drawing library is slow to import
+    from harmonize.demo.demo_data import write_demo_data  # the drawing library is slow to import
 
     write_demo_data(folder)
     print(f"{folder / 'helen'} and {folder / 'lfw_parts'} are there")

@@ -6,7 +6,7 @@
 `python scripts/benchmark.py loss --help` lists the sizes that can be chosen.
 """
 
-from harmonize.benchmark.command import main
+from harmonize.tools.benchmark.benchmark_command import main
 
 if __name__ == "__main__":
     main()

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harmonize.training.chaos import Chaos
+from harmonize.tools.chaos import Chaos
 
 
 def main() -> int:

@@ -9,12 +9,17 @@ command; one that is finished only has its tables and figures made again.
 
 from pathlib import Path
 
-from harmonize.agreement import together
-from harmonize.commands import mistakes_shown, processes
-from harmonize.studies.command import parse_seeds, read_shared, study_parser, take_overrides
-from harmonize.studies.compare_losses import compare_losses
-from harmonize.studies.loss_plan import SET_BY_IT
-from harmonize.studies.losses import LOSSES
+from harmonize.system.agreement import together
+from harmonize.system.processes import mistakes_shown, processes
+from harmonize.tools.studies.compare_losses import compare_losses
+from harmonize.tools.studies.loss_plan import SET_BY_IT
+from harmonize.tools.studies.losses import LOSSES
+from harmonize.tools.studies.study_command import (
+    parse_seeds,
+    read_shared,
+    study_parser,
+    take_overrides,
+)
 
 
 def main() -> None:

@@ -10,8 +10,8 @@ trained on, the classes are scored that its trained sets teach; the others are l
 import argparse
 from pathlib import Path
 
-from harmonize.commands import mistakes_shown
-from harmonize.evaluate_run import evaluate_run
+from harmonize.pipeline.evaluate_run import evaluate_run
+from harmonize.system.processes import mistakes_shown
 
 
 def main() -> None:

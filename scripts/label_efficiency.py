@@ -11,11 +11,16 @@ and plot made again.
 
 from pathlib import Path
 
-from harmonize.agreement import together
-from harmonize.commands import mistakes_shown, processes
-from harmonize.studies.command import parse_seeds, read_shared, study_parser, take_overrides
-from harmonize.studies.label_efficiency import label_efficiency
-from harmonize.studies.label_plan import parse_shares
+from harmonize.system.agreement import together
+from harmonize.system.processes import mistakes_shown, processes
+from harmonize.tools.studies.label_efficiency import label_efficiency
+from harmonize.tools.studies.label_plan import parse_shares
+from harmonize.tools.studies.study_command import (
+    parse_seeds,
+    read_shared,
+    study_parser,
+    take_overrides,
+)
 
 
 def main() -> None:

@@ -9,14 +9,15 @@ An interrupted run is continued by `train.resume=true output=RUN_DIR`.
 import argparse
 from pathlib import Path
 
-from harmonize.agreement import together
-from harmonize.commands import mistakes_shown, processes
-from harmonize.config import RunConfig, find_file
-from harmonize.data.demo import write_demo_data
+from harmonize.config.run_config import RunConfig, find_file
+from harmonize.config.strict_yaml import Document
+from harmonize.demo.demo_data import write_demo_data
 from harmonize.errors import HarmonizeError
-from harmonize.strict_yaml import Document
-from harmonize.training.output import CONFIG, run_folder
-from harmonize.training.trainer import check_run, train
+from harmonize.pipeline.preflight import check_run
+from harmonize.pipeline.train import train
+from harmonize.runs.run_folder import CONFIG, run_folder
+from harmonize.system.agreement import together
+from harmonize.system.processes import mistakes_shown, processes
 
 DEMO_CONFIG = "configs/demo.yaml"
 DEMO_DATA = Path("data/demo")

@@ -20,14 +20,16 @@ import torch
 from accelerate import Accelerator
 from tiny import tiny_config
 
-from harmonize.commands import mistakes_shown, processes
 from harmonize.data import loading
 from harmonize.data.mixing import StepSampler
+from harmonize.data.open_datasets import open_datasets
 from harmonize.data.samples import Batch, MixedSamples
 from harmonize.errors import HarmonizeError
-from harmonize.sources import load_sources, open_datasets
-from harmonize.training import checkpoint
-from harmonize.training import trainer as training
+from harmonize.labels.sources import load_sources
+from harmonize.pipeline import train as training
+from harmonize.runs import checkpoint
+from harmonize.system.processes import mistakes_shown, processes
+from harmonize.training.scoring import score
 from harmonize.training.trainer import Trainer
 
 Told = dict[str, Any]
@@ -47,7 +49,7 @@ def step(project: Path, rank: int, parts: str) -> Told:
     pairs = [(spec, "train") for spec in sources.specs]
     trained = open_datasets(pairs, {})
     trainer = Trainer(config, sources, trained, [], project / "step", accelerator)
-    ignore = sources.target_space().ignore
+    ignore = sources.space.ignore
     batches, mine = [], 0
     for batch, places in zip(trainer.feed.batches(0), places_of(trainer), strict=False):
         codes = batch.codes.clone()
@@ -59,7 +61,7 @@ def step(project: Path, rank: int, parts: str) -> Told:
     trainer.optimizer.zero_grad = lambda: None
     trainer.train_step(iter(batches))
     gradient = torch.cat([p.grad.flatten() for p in trainer.model.parameters()])
-    scored = training.score(trainer.keeper.network(), trained, sources, config, accelerator)
+    scored = score(trainer.keeper.network(), trained, sources, config, accelerator)
     report = trainer.meter.take(accelerator)
     return {
         "rank": rank,

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from spoiled import CONFIG, passes, problems, spoil, write_set
 
-from harmonize.accept import MAPPING_FINDINGS, Accepted, check_accept
-from harmonize.strict_yaml import Document, load_text
+from harmonize.config.accept import MAPPING_FINDINGS, Accepted, check_accept
+from harmonize.config.strict_yaml import Document, load_text
 
 SHARED = "{tiny: {background: background, left: thing, right: right}}"
 

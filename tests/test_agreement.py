@@ -13,8 +13,8 @@ import torch
 from tiny import write_project
 
 from harmonize import HarmonizeError
-from harmonize.agreement import together
-from harmonize.commands import mistakes_shown
+from harmonize.system.agreement import together
+from harmonize.system.processes import mistakes_shown
 
 TESTS = Path(__file__).parent
 

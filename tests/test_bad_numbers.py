@@ -18,11 +18,12 @@ from torch import Tensor, nn
 from harmonize import HarmonizeError
 from harmonize.data.samples import Batch
 from harmonize.loss.hierarchical import LossTerms
-from harmonize.training import rotation
+from harmonize.pipeline.train import train
+from harmonize.runs import checkpoints
+from harmonize.runs.health import Watch
 from harmonize.training.bad_numbers import Guard, check_weights
 from harmonize.training.tracking import LossMeter
-from harmonize.training.trainer import Trainer, train
-from harmonize.training.watch import Watch
+from harmonize.training.trainer import Trainer
 
 NAN, INF = float("nan"), float("inf")
 
@@ -69,7 +70,7 @@ def run(project: Path, output: Path, *overrides: str) -> Path:
 
 
 def numbers(run: Path, step: int) -> dict[str, Tensor]:
-    found = load_file(rotation.step_path(run, step))
+    found = load_file(checkpoints.step_path(run, step))
     return {name: tensor for name, tensor in found.items() if not name.startswith("meter")}
 
 
@@ -184,7 +185,7 @@ def test_a_run_that_skipped_is_resumed_to_the_same_weights_and_count(
     expected = numbers(one, 6)
     lines = (one / "metrics.jsonl").read_text()
     capsys.readouterr()
-    rotation.step_path(one, 6).unlink()
+    checkpoints.step_path(one, 6).unlink()
     run(project, tmp_path / "run", SKIP, "train.resume=true")
     assert equal(numbers(one, 6), expected)
     assert [strip(line) for line in (one / "metrics.jsonl").read_text().splitlines()] == [
@@ -208,7 +209,7 @@ def test_too_many_bad_steps_in_a_row_stop_a_run_that_skips(
         run(project, tmp_path / "run", *told)
     assert equal(numbers(tmp_path / "run", 12), numbers(tmp_path / "run", 8))
     assert all(tensor.isfinite().all() for tensor in numbers(tmp_path / "run", 12).values())
-    state = rotation.newest_whole(tmp_path / "run")
+    state = checkpoints.newest_whole(tmp_path / "run")
     assert state is not None
     assert (state[1].watch["in_a_row"], state[1].watch["skipped"]) == (10, 10)
     with pytest.raises(HarmonizeError, match=expected):
@@ -280,7 +281,7 @@ def test_weights_that_are_not_finite_are_not_saved(
     monkeypatch.setattr(Trainer, "train_step", overflow)
     with pytest.raises(HarmonizeError, match="step 4: the weights or the optimizer's state are no"):
         run(project, tmp_path / "run")
-    assert rotation.newest(tmp_path / "run") == rotation.step_path(tmp_path / "run", 3)
+    assert checkpoints.newest(tmp_path / "run") == checkpoints.step_path(tmp_path / "run", 3)
 
 
 def test_divergence_is_a_mean_above_its_first_and_ten_times_its_best() -> None:

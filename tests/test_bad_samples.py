@@ -18,13 +18,14 @@ from test_agreement import start
 from tiny import tiny_config, write_project
 
 from harmonize import HarmonizeError
-from harmonize.config import RunConfig
+from harmonize.config.run_config import RunConfig
 from harmonize.data.mixing import MixedOrder
 from harmonize.data.pictures import picture_size, read_picture, read_reduced
 from harmonize.data.samples import Batch
-from harmonize.evaluate_run import evaluate_run
-from harmonize.training import rotation
-from harmonize.training.trainer import Trainer, train
+from harmonize.pipeline.evaluate_run import evaluate_run
+from harmonize.pipeline.train import train
+from harmonize.runs import checkpoints
+from harmonize.training.trainer import Trainer
 
 PICTURE, LABEL = Path("data/images/a.png"), Path("data/labels/a.png")
 RGB = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
@@ -239,7 +240,7 @@ def spoil_some(project: Path) -> None:
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
-    return load_file(rotation.newest(run) or Path())
+    return load_file(checkpoints.newest(run) or Path())
 
 
 def listed(run: Path) -> list[dict[str, str]]:
@@ -272,7 +273,7 @@ def test_a_run_that_skips_lists_each_bad_sample_once_and_depends_on_no_process(
     assert "07_ids.png: ids that no class of fine stands for: 77" in reasons["07.png"]
     other = train(tiny_config(project, project / "other", *long, "data.workers=2"), name="x")
     assert equal(run, other)
-    rotation.step_path(run, 12).unlink()
+    checkpoints.step_path(run, 12).unlink()
     train(tiny_config(project, project / "run", *long, "train.resume=true"), name="x")
     assert equal(run, other)
     assert len(listed(run)) == 2

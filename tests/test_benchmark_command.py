@@ -7,8 +7,8 @@ import torch
 from benchmarks import start
 
 from harmonize import HarmonizeError
-from harmonize.benchmark.report import Report, Table
-from harmonize.benchmark.timing import Times, take_turns
+from harmonize.tools.benchmark.measurements import Report, Table
+from harmonize.tools.benchmark.timing import Times, take_turns
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from harmonize import HarmonizeError
-from harmonize.benchmark.made_up import blobs, leaf_labels, mixed_labels, tree_of
-from harmonize.benchmark.made_up_data import made_up_config, write_datasets
-from harmonize.sources import load_sources, open_datasets
+from harmonize.data.open_datasets import open_datasets
+from harmonize.labels.sources import load_sources
+from harmonize.tools.benchmark.made_up import blobs, leaf_labels, mixed_labels, tree_of
+from harmonize.tools.benchmark.made_up_data import made_up_config, write_datasets
 
 
 @pytest.mark.parametrize(

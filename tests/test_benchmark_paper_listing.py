@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from harmonize import HierarchicalLoss, TargetSpace
-from harmonize.benchmark.made_up import tree_of
-from harmonize.benchmark.paper_listing import listing_loss, precomputed_hierarchy
+from harmonize.tools.benchmark.made_up import tree_of
+from harmonize.tools.benchmark.paper_listing import listing_loss, precomputed_hierarchy
 
 
 @pytest.mark.parametrize("leaves", [11, 30, 66])

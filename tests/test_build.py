@@ -6,7 +6,7 @@ from torch import nn
 from torchvision.models import _api
 
 from harmonize.errors import HarmonizeError
-from harmonize.models.build import build_model, normalize
+from harmonize.models.build import build_model
 from harmonize.models.unet import UNet
 
 LIGHT = "lraspp_mobilenet_v3_large"  # the lightest of torchvision's networks
@@ -28,14 +28,14 @@ def modules(network: nn.Module, kind: type[nn.Module]) -> list[nn.Module]:
 
 def test_pictures_are_normalised_by_the_statistics_of_imagenet() -> None:
     picture = torch.tensor([0, 128, 255], dtype=torch.uint8)[None, :, None, None]
-    result = normalize(picture)
+    result = build_model(3, width=8).normalize(picture)
     expected = [(0 - 0.485) / 0.229, (128 / 255 - 0.456) / 0.224, (1 - 0.406) / 0.225]
     assert result.dtype == torch.float32
     torch.testing.assert_close(result.flatten(), torch.tensor(expected))
 
 
 def test_the_unet_has_the_width_and_norm_asked_for() -> None:
-    network = build_model(4, width=8, norm="group")
+    network = build_model(4, width=8, norm="group").network
     assert isinstance(network, UNet)
     assert network.head.weight.shape == (4, 8, 1, 1)
     groups = modules(network, nn.GroupNorm)
@@ -47,7 +47,7 @@ def test_the_unet_has_the_width_and_norm_asked_for() -> None:
 
 def test_the_unet_is_64_wide_unless_told_otherwise() -> None:
     with torch.device("meta"):
-        network = build_model(4)
+        network = build_model(4).network
     assert isinstance(network, UNet)
     assert network.head.weight.shape == (4, 64, 1, 1)
 
@@ -120,4 +120,4 @@ def test_group_norm_needs_a_width_that_its_groups_divide(width: int) -> None:
     with pytest.raises(HarmonizeError) as caught:
         build_model(3, width=width, norm="group")
     assert str(caught.value) == f"model.width: group norm needs a multiple of 8, got {width}"
-    assert isinstance(build_model(3, width=width), UNet)
+    assert isinstance(build_model(3, width=width).network, UNet)

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from harmonize import DatasetSpec, HierarchicalLoss, Ontology, TargetSpace
+from harmonize.config.strict_yaml import load_text
 from harmonize.evaluation.by_depth import depth_groups, loss_by_depth, score_depth
 from harmonize.evaluation.sampling import PixelSample
-from harmonize.strict_yaml import load_text
 
 TREE = "sky\nthing\n\tcar\n\tliving\n\t\tperson\n\t\tdog\n"
 MAPPING = """

@@ -19,17 +19,17 @@ from test_trainer import run_two_processes
 from tiny import tiny_config, tiny_values, write_project
 
 from harmonize import HarmonizeError
-from harmonize.config import AugmentConfig
+from harmonize.config.run_config import AugmentConfig
+from harmonize.config.strict_yaml import dump
 from harmonize.data.cache import DiskCache, build_cache, open_cache
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.loading import load
 from harmonize.data.mixing import MixedOrder
 from harmonize.data.samples import MixedSamples, collate, least_side
-from harmonize.ontology import Ontology
-from harmonize.spec import DatasetSpec
-from harmonize.strict_yaml import dump
-from harmonize.targets import TargetSpace
-from harmonize.training.trainer import train
+from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.ontology import Ontology
+from harmonize.labels.target_space import TargetSpace
+from harmonize.pipeline.train import train
 
 FORKS = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 REPO = Path(__file__).parents[1]

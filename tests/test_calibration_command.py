@@ -10,9 +10,9 @@ import pytest
 from tiny import tiny_config, write_project
 
 from harmonize import HarmonizeError
-from harmonize.calibration_file import read_calibration
+from harmonize.calibration.calibration_file import read_calibration
 from harmonize.cli import main
-from harmonize.training.trainer import train
+from harmonize.pipeline.train import train
 
 
 @pytest.fixture(scope="module")

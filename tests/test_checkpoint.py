@@ -13,11 +13,11 @@ from safetensors.torch import save_file
 from tiny import tiny_config, write_project
 
 from harmonize import HarmonizeError, UNet
-from harmonize.config import OptimConfig
-from harmonize.sources import load_sources
-from harmonize.training import checkpoint as checkpoints
-from harmonize.training.checkpoint import Checkpoint
-from harmonize.training.identity import describe_run
+from harmonize.config.run_config import OptimConfig
+from harmonize.labels.sources import load_sources
+from harmonize.runs import checkpoint
+from harmonize.runs.checkpoint import Checkpoint
+from harmonize.runs.identity import describe_run
 from harmonize.training.optimizer import build_optimizer
 
 
@@ -43,8 +43,8 @@ def make(tmp_path: Path, optimizer_name: str = "adamw") -> tuple[Checkpoint, UNe
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
 def test_a_checkpoint_comes_back_as_it_was(tmp_path: Path, name: str) -> None:
     state, network = make(tmp_path, name)
-    checkpoints.save(state, tmp_path / "a.safetensors")
-    back = checkpoints.load(tmp_path / "a.safetensors")
+    checkpoint.save(state, tmp_path / "a.safetensors")
+    back = checkpoint.load(tmp_path / "a.safetensors")
     assert (back.step, back.best) == (7, 0.25)
     assert torch.equal(back.meter, state.meter)
     assert back.config == state.config
@@ -64,10 +64,10 @@ def test_a_checkpoint_comes_back_as_it_was(tmp_path: Path, name: str) -> None:
 
 def test_the_run_can_be_rebuilt_without_its_files(tmp_path: Path) -> None:
     state, _ = make(tmp_path)
-    checkpoints.save(state, tmp_path / "a.safetensors")
+    checkpoint.save(state, tmp_path / "a.safetensors")
     (tmp_path / "tiny.txt").unlink()
     (tmp_path / "fine.yaml").unlink()
-    back = checkpoints.load(tmp_path / "a.safetensors")
+    back = checkpoint.load(tmp_path / "a.safetensors")
     sources = back.sources()
     assert sources.ontology.leaves == ("background", "left", "right")
     assert [spec.name for spec in sources.specs] == ["fine", "coarse"]
@@ -77,24 +77,24 @@ def test_the_run_can_be_rebuilt_without_its_files(tmp_path: Path) -> None:
 def test_a_truncated_file_is_named(tmp_path: Path) -> None:
     state, _ = make(tmp_path)
     path = tmp_path / "a.safetensors"
-    checkpoints.save(state, path)
+    checkpoint.save(state, path)
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(HarmonizeError, match=r"a\.safetensors: not a whole checkpoint"):
-        checkpoints.load(path)
+        checkpoint.load(path)
 
 
 def test_a_file_of_another_program_is_named(tmp_path: Path) -> None:
     save_file({"weight": torch.zeros(2)}, tmp_path / "b.safetensors")
     with pytest.raises(HarmonizeError, match=r"b\.safetensors: .* but another's file"):
-        checkpoints.load(tmp_path / "b.safetensors")
+        checkpoint.load(tmp_path / "b.safetensors")
     tensors = {"a": torch.zeros(2)}
     for facts in ("{}", "[]", "x", '{"optimizer_numbers": {}}', '{"optimizer_numbers": []}'):
-        metadata = {"harmonize": f"{checkpoints._checksum(facts, tensors)} {facts}"}
+        metadata = {"harmonize": f"{checkpoint._checksum(facts, tensors)} {facts}"}
         save_file(tensors, tmp_path / "b.safetensors", metadata=metadata)
         with pytest.raises(HarmonizeError, match=r"b\.safetensors: .* this version of harmonize"):
-            checkpoints.load(tmp_path / "b.safetensors")
+            checkpoint.load(tmp_path / "b.safetensors")
     with pytest.raises(HarmonizeError, match="no such checkpoint"):
-        checkpoints.load(tmp_path / "c.safetensors")
+        checkpoint.load(tmp_path / "c.safetensors")
 
 
 @pytest.mark.parametrize(
@@ -113,15 +113,15 @@ def test_a_file_of_another_program_is_named(tmp_path: Path) -> None:
 def test_facts_of_another_type_are_refused(tmp_path: Path, key: str, forged: object) -> None:
     state, _ = make(tmp_path)
     path = tmp_path / "a.safetensors"
-    checkpoints.save(state, path)
+    checkpoint.save(state, path)
     with safe_open(path, framework="pt") as file:
         facts = json.loads(file.metadata()["harmonize"].partition(" ")[2])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     text = json.dumps(facts | {key: forged})
-    metadata = {"harmonize": f"{checkpoints._checksum(text, tensors)} {text}"}
+    metadata = {"harmonize": f"{checkpoint._checksum(text, tensors)} {text}"}
     save_file(tensors, path, metadata=metadata)
     with pytest.raises(HarmonizeError, match=r"a\.safetensors: .* this version of harmonize: "):
-        checkpoints.load(path)
+        checkpoint.load(path)
 
 
 def test_mappings_that_are_missing_are_noticed(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_mappings_that_are_missing_are_noticed(tmp_path: Path) -> None:
 def test_any_damage_is_noticed(tmp_path: Path) -> None:
     state, _ = make(tmp_path)
     path = tmp_path / "a.safetensors"
-    checkpoints.save(state, path)
+    checkpoint.save(state, path)
     whole = path.read_bytes()
     header = 8 + int.from_bytes(whole[:8], "little")
     rng = np.random.default_rng(0)
@@ -144,17 +144,17 @@ def test_any_damage_is_noticed(tmp_path: Path) -> None:
         damaged[place] ^= 1 << int(rng.integers(8))
         path.write_bytes(damaged)
         with pytest.raises(HarmonizeError, match=r"a\.safetensors: not a whole checkpoint"):
-            checkpoints.load(path)
+            checkpoint.load(path)
     for damaged in (b"", whole[:5], whole[: header + 9], bytes(len(whole)), whole + b"x"):
         path.write_bytes(damaged)
         with pytest.raises(HarmonizeError, match=r"a\.safetensors: not a whole checkpoint"):
-            checkpoints.load(path)
+            checkpoint.load(path)
 
 
 def test_a_failed_write_leaves_the_old_checkpoint(tmp_path: Path) -> None:
     state, _ = make(tmp_path)
     path = tmp_path / "a.safetensors"
-    checkpoints.save(state, path)
+    checkpoint.save(state, path)
     before = path.read_bytes()
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limit[1]))
@@ -162,7 +162,7 @@ def test_a_failed_write_leaves_the_old_checkpoint(tmp_path: Path) -> None:
         with pytest.raises(
             HarmonizeError, match=r"a\.safetensors.*cannot be written: File too large"
         ):
-            checkpoints.save(state, path)
+            checkpoint.save(state, path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     assert path.read_bytes() == before
@@ -173,10 +173,10 @@ def test_a_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
     state, _ = make(tmp_path)
     (tmp_path / "file").touch()
     with pytest.raises(HarmonizeError, match=r"file/a\.safetensors: .*cannot be written: "):
-        checkpoints.save(state, tmp_path / "file" / "a.safetensors")
+        checkpoint.save(state, tmp_path / "file" / "a.safetensors")
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     state, _ = make(tmp_path)
     with pytest.raises(HarmonizeError, match=r"x\.safetensors: belongs to another network"):
-        checkpoints.restore_model(UNet(3, 16), state, tmp_path / "x.safetensors")
+        checkpoint.restore_model(UNet(3, 16), state, tmp_path / "x.safetensors")

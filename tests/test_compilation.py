@@ -10,10 +10,10 @@ from tiny import tiny_config, write_project
 from torch import nn
 
 from harmonize import HarmonizeError
+from harmonize.pipeline.preflight import check_run
+from harmonize.pipeline.train import train
+from harmonize.runs.checkpoints import step_path
 from harmonize.training import compilation
-from harmonize.training.check import check_run
-from harmonize.training.rotation import step_path
-from harmonize.training.trainer import train
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # read by the type checker

@@ -11,13 +11,15 @@ from random_trees import random_label, random_tree_text
 from torch import Tensor
 
 from harmonize import Ontology
-from harmonize.evaluation import counting, native
+from harmonize.evaluation import counting, native_counting
 from harmonize.evaluation.counting import PixelCounter, classify, count_pixels
-from harmonize.evaluation.native import count_natively, lay_out
+from harmonize.evaluation.native_counting import count_natively, lay_out
 
 COMPILED = [
     False,
-    pytest.param(True, marks=pytest.mark.skipif(not native.is_available(), reason="no C compiler")),
+    pytest.param(
+        True, marks=pytest.mark.skipif(not native_counting.is_available(), reason="no C compiler")
+    ),
 ]
 every_way = pytest.mark.parametrize("compiled", COMPILED)
 
@@ -145,13 +147,13 @@ def test_a_diverged_network_is_counted_without_failing(compiled: bool) -> None:
         assert counts.sum() == 36
 
 
-@pytest.mark.skipif(not native.is_available(), reason="no C compiler")
+@pytest.mark.skipif(not native_counting.is_available(), reason="no C compiler")
 def test_counts_do_not_depend_on_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     logits = torch.randn(20, 64, 64, generator=torch.Generator().manual_seed(1))
     classes = torch.arange(200 * 130).view(200, 130) % 10
     layout = lay_out(torch.eye(10, dtype=torch.bool).repeat(1, 2))
     alone = count_natively(logits, classes, layout)
-    monkeypatch.setattr(native, "_WORTHWHILE", 1000)
+    monkeypatch.setattr(native_counting, "_WORTHWHILE", 1000)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     assert torch.equal(count_natively(logits, classes, layout), alone)
 
@@ -168,12 +170,12 @@ def test_strips_change_nothing(label: tuple[int, int], monkeypatch: pytest.Monke
 
 def test_without_a_compiler_pytorch_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", "no-such-compiler")
-    native.is_available.cache_clear()
-    native.compiled.cache_clear()
+    native_counting.is_available.cache_clear()
+    native_counting.compiled.cache_clear()
     with contextlib.ExitStack() as stack:
-        stack.callback(native.compiled.cache_clear)
-        stack.callback(native.is_available.cache_clear)
-        assert not native.is_available()
+        stack.callback(native_counting.compiled.cache_clear)
+        stack.callback(native_counting.is_available.cache_clear)
+        assert not native_counting.is_available()
         counter = PixelCounter(torch.eye(2, dtype=torch.bool))
         counter.add(torch.tensor([[[0.0]], [[1.0]]]), torch.tensor([[0]]))
     assert counter.counts.tolist() == [[0, 1], [0, 0]]

@@ -8,16 +8,16 @@ import pytest
 import torch
 from PIL import Image
 
-from harmonize.config import AugmentConfig
+from harmonize.config.run_config import AugmentConfig
+from harmonize.config.strict_yaml import Value, load_text
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.loading import load
 from harmonize.data.mixing import MixedOrder
 from harmonize.data.samples import Batch, MixedSamples, collate
 from harmonize.errors import HarmonizeError
-from harmonize.ontology import Ontology
-from harmonize.spec import DatasetSpec
-from harmonize.strict_yaml import Value, load_text
-from harmonize.targets import TargetSpace
+from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.ontology import Ontology
+from harmonize.labels.target_space import TargetSpace
 
 IGNORE = 255
 LFW_COLOURS = np.array([(0, 0, 255), (0, 255, 0), (255, 0, 0)], dtype=np.uint8)

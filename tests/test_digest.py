@@ -10,8 +10,8 @@ from accelerate import Accelerator
 from tiny import tiny_config, write_project
 
 from harmonize.data.samples import Batch
+from harmonize.pipeline.train import train
 from harmonize.training.digest import Digest, weights_digest
-from harmonize.training.trainer import train
 
 
 def batch(value: int = 0) -> Batch:

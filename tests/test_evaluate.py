@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from harmonize import DatasetSpec, Ontology
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.evaluation.evaluate import evaluate
-from harmonize.models.build import normalize
+from harmonize.models.segmenter import Segmenter
 
 
 class ByColor(nn.Module):
@@ -24,13 +24,16 @@ class ByColor(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         colors = torch.from_numpy(COLORS.astype(np.uint8))[:, :, None, None]
-        self.register_buffer("colors", normalize(colors)[:, :, 0, 0])
+        self.normalize = Segmenter(nn.Identity()).normalize
+        self.register_buffer("colors", self.normalize(colors)[:, :, 0, 0])
         self.sizes: list[tuple[int, int]] = []
 
     def forward(self, pictures: Tensor) -> Tensor:
         self.sizes.append((pictures.shape[2], pictures.shape[3]))
         colors = self.get_buffer("colors")
-        return -10 * (pictures[:, None] - colors[None, :, :, None, None]).square().sum(2)
+        return -10 * (
+            self.normalize(pictures)[:, None] - colors[None, :, :, None, None]
+        ).square().sum(2)
 
 
 @pytest.fixture(scope="module")

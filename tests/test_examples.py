@@ -8,10 +8,10 @@ from PIL import Image
 from tiny import COLORS, tiny_config, write_project
 
 from harmonize import HarmonizeError
+from harmonize.pipeline.train import train
 from harmonize.training import examples as writing
 from harmonize.training.examples import example_folder
 from harmonize.training.scoring import examples
-from harmonize.training.trainer import train
 
 
 @pytest.fixture(scope="module")

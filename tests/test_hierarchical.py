@@ -10,7 +10,7 @@ from random_trees import random_label, random_tree_text
 from torch import Tensor
 
 from harmonize import HarmonizeError, HierarchicalLoss, Ontology, TargetSpace
-from harmonize.loss import eager, native
+from harmonize.loss import eager, native_loss
 
 TREE = """
 background
@@ -30,7 +30,7 @@ LEAVES = ("background", "left", "right", "skin", "scalp", "beard")
 def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Compute every loss of this file in the compiled form and in PyTorch's operations."""
     if request.param == "PyTorch":
-        monkeypatch.setattr(native, "DTYPES", ())
+        monkeypatch.setattr(native_loss, "DTYPES", ())
     return request.param
 
 

@@ -6,6 +6,7 @@ from textwrap import dedent
 import numpy as np
 import pytest
 
+from harmonize.config.strict_yaml import load_text
 from harmonize.data.index import (
     FileIndex,
     index_files,
@@ -14,8 +15,7 @@ from harmonize.data.index import (
     unlabelled_pictures,
 )
 from harmonize.errors import HarmonizeError
-from harmonize.spec import DatasetSpec
-from harmonize.strict_yaml import load_text
+from harmonize.labels.dataset_spec import DatasetSpec
 
 
 def make_spec(

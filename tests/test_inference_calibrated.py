@@ -13,13 +13,14 @@ from accelerate import Accelerator
 from PIL import Image
 from tiny import tiny_config, write_project
 
-from harmonize.calibration_file import Temperatures
+from harmonize.calibration.calibration_file import Temperatures
 from harmonize.cli import main
-from harmonize.inference.network import Network
-from harmonize.inference.words import Words, confident_nodes
+from harmonize.inference.answer_space import Words, confident_nodes
+from harmonize.inference.tiled_network import TiledNetwork
+from harmonize.labels.sources import load_sources
+from harmonize.models.segmenter import Segmenter
 from harmonize.models.unet import UNet
-from harmonize.sources import load_sources
-from harmonize.training.trainer import train
+from harmonize.pipeline.train import train
 
 LEAVES = ("background", "left", "right")
 CURVE = [
@@ -266,7 +267,7 @@ def test_calibrate_and_predict_work_together(
 
 def test_calibrated_answers_of_tiles_are_those_of_the_whole_picture(trained: Path) -> None:
     torch.manual_seed(3)
-    network = Network(UNet(3, 8), Accelerator(cpu=True))
+    network = TiledNetwork(Segmenter(UNet(3, 8)), Accelerator(cpu=True))
     sources = load_sources(tiny_config(trained, "none"))
     temperatures = Temperatures(np.array([0.3, 0.5, 0.2], dtype=np.float32), ("fine",))
     words: Words = confident_nodes(sources, 0.5, temperatures)

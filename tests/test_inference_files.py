@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from harmonize import HarmonizeError
+from harmonize.inference.answer_space import Word, Words
 from harmonize.inference.drawing import draw_answer, draw_overlay
 from harmonize.inference.inputs import Wanted, find_pictures
-from harmonize.inference.reading import read_to_see
-from harmonize.inference.words import Word, Words
-from harmonize.inference.writing import LEGEND, Output, describe
+from harmonize.inference.read_pictures import read_to_see
+from harmonize.inference.write_answers import LEGEND, Output, describe
 
 ORIENTATION = 0x0112
 

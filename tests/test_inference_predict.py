@@ -14,14 +14,15 @@ from tiny import tiny_config, write_project
 from harmonize import DatasetSpec
 from harmonize.cli import main
 from harmonize.data.labels import LabelReader
-from harmonize.evaluate_run import evaluate_run
-from harmonize.evaluation import native
+from harmonize.evaluation import native_counting
 from harmonize.evaluation.metrics import confusion_matrix
 from harmonize.inference import predict as predicting
-from harmonize.inference.network import Network
-from harmonize.inference.words import Word, Words
+from harmonize.inference.answer_space import Word, Words
+from harmonize.inference.tiled_network import TiledNetwork
+from harmonize.models.segmenter import Segmenter
 from harmonize.models.unet import UNet
-from harmonize.training.trainer import train
+from harmonize.pipeline.evaluate_run import evaluate_run
+from harmonize.pipeline.train import train
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def val_pictures(project: Path) -> list[Path]:
 def test_answers_as_a_data_set_are_those_that_evaluation_scores(
     project: Path, predict: Predict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(native, "is_available", lambda: False)  # rounds differently
+    monkeypatch.setattr(native_counting, "is_available", lambda: False)  # rounds differently
     evaluate_run(project / "run", datasets=["fine"], json_file=tmp_path / "scores.json")
     scores = json.loads((tmp_path / "scores.json").read_text())["datasets"]["fine"]
     assert predict(*val_pictures(project), "--as", "fine", "-o", tmp_path / "out") == 0
@@ -109,7 +110,7 @@ def test_the_legend_says_what_the_ids_mean(
 
 def test_full_size_in_tiles_is_near_what_the_whole_picture_gives() -> None:
     torch.manual_seed(3)
-    network = Network(UNet(4, 8), Accelerator(cpu=True))
+    network = TiledNetwork(Segmenter(UNet(4, 8)), Accelerator(cpu=True))
     words = Words(
         "leaves",
         tuple(Word(str(n), n, (str(n),), 1, (n, n, n)) for n in range(4)),
@@ -200,7 +201,7 @@ def test_a_picture_too_large_for_the_memory_is_told_with_the_way_out(
     def fail(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("no memory")
 
-    monkeypatch.setattr(predicting.Network, "answer", fail)
+    monkeypatch.setattr(predicting.TiledNetwork, "answer", fail)
     assert predict(project / "fine_data" / "11.png", "-o", tmp_path / "out") == 2
     assert "11.png: out of memory; lower --tile, now 768" in capsys.readouterr().err
 
@@ -215,9 +216,9 @@ def test_the_network_sees_the_runs_size_unless_told(
     seen: tuple[int, int],
 ) -> None:
     shapes: list[tuple[int, ...]] = []
-    real = Network.logits
+    real = TiledNetwork.logits
     monkeypatch.setattr(
-        Network, "logits", lambda net, x: shapes.append(x.shape[1:]) or real(net, x)
+        TiledNetwork, "logits", lambda net, x: shapes.append(x.shape[1:]) or real(net, x)
     )
     assert predict(project / "fine_data" / "11.png", "-o", tmp_path / "out", *size) == 0
     assert shapes == [seen]
@@ -227,9 +228,9 @@ def test_size_full_shows_the_network_every_pixel(
     project: Path, predict: Predict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shapes: list[tuple[int, ...]] = []
-    real = Network.logits
+    real = TiledNetwork.logits
     monkeypatch.setattr(
-        Network, "logits", lambda net, x: shapes.append(x.shape[1:]) or real(net, x)
+        TiledNetwork, "logits", lambda net, x: shapes.append(x.shape[1:]) or real(net, x)
     )
     assert predict(project / "fine_data" / "10.png", "-o", tmp_path / "out", "--size", "full") == 0
     assert shapes == [(56, 66)]

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from harmonize.config.strict_yaml import load_text
 from harmonize.data.labels import LabelReader, open_image
 from harmonize.errors import HarmonizeError
-from harmonize.spec import DatasetSpec
-from harmonize.strict_yaml import load_text
+from harmonize.labels.dataset_spec import DatasetSpec
 
 GREY, COLOUR, PALETTE, GREY_ALPHA, COLOUR_ALPHA = 0, 2, 3, 4, 6  # PNG's colour types
 CHANNELS = {GREY: 1, COLOUR: 3, PALETTE: 1, GREY_ALPHA: 2, COLOUR_ALPHA: 4}

@@ -10,10 +10,10 @@ from tiny import COARSE, FINE, TREE, tiny_config, write_project
 
 from harmonize.cli import main
 from harmonize.errors import HarmonizeError
-from harmonize.inference.network import Network
-from harmonize.report import make
-from harmonize.report.make import make_report
-from harmonize.training.trainer import train
+from harmonize.inference.tiled_network import TiledNetwork
+from harmonize.pipeline.train import train
+from harmonize.report import make_report as make
+from harmonize.report.make_report import make_report
 
 HOSTILE = "<script>alert(1)</script>"
 QUOTES = "\"&'><b>"
@@ -404,8 +404,8 @@ def test_it_is_quick_quiet_and_small(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     passes: list[int] = []
-    real = Network.logits
-    monkeypatch.setattr(Network, "logits", lambda net, x: passes.append(1) or real(net, x))
+    real = TiledNetwork.logits
+    monkeypatch.setattr(TiledNetwork, "logits", lambda net, x: passes.append(1) or real(net, x))
     assert make_report([run], tmp_path / "x.html").stat().st_size < 1_000_000
     assert capfd.readouterr() == ("", "")
     assert len(passes) == 2 * (4 + 2 + 2)

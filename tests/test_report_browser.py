@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from tiny import FINE, tiny_config, write_project
 
-from harmonize.report.make import make_report
-from harmonize.training.trainer import train
+from harmonize.pipeline.train import train
+from harmonize.report.make_report import make_report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 HOSTILE = "<script>document.body.dataset.stolen = 1</script>"

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from harmonize.report.curves import learning_curves
-from harmonize.report.images import label_map, photograph
-from harmonize.report.pictures import _spread
-from harmonize.report.runs import Run, read_runs
-from harmonize.report.tables import score_tables, written
+from harmonize.report.inline_images import label_map, photograph
+from harmonize.report.read_runs import Run, read_runs
+from harmonize.report.sample_pictures import _spread
+from harmonize.report.score_tables import score_tables, written
 
 SVG = "{http://www.w3.org/2000/svg}"
 

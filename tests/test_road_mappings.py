@@ -12,8 +12,8 @@ from PIL import Image
 from test_dataset import codes_of, make_space, photograph, save, shipped
 
 from harmonize import DatasetSpec, HarmonizeError, Ontology
+from harmonize.config.strict_yaml import Value, load_text
 from harmonize.data.dataset import SegmentationDataset
-from harmonize.strict_yaml import Value, load_text
 
 REPO = Path(__file__).parents[1]
 

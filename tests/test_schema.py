@@ -6,8 +6,16 @@ from typing import Annotated, Any, Literal
 import pytest
 
 from harmonize import HarmonizeError
-from harmonize.schema import Count, Fraction, NonNegative, Positive, PositiveInt, Range, build
-from harmonize.strict_yaml import Document, load_text
+from harmonize.config.schema import (
+    Count,
+    Fraction,
+    NonNegative,
+    Positive,
+    PositiveInt,
+    Range,
+    build,
+)
+from harmonize.config.strict_yaml import Document, load_text
 
 
 @dataclass(frozen=True)

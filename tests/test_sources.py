@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 
 from harmonize import HarmonizeError
-from harmonize.config import RunConfig
-from harmonize.sources import Sources, load_sources, open_datasets, open_trained
-from harmonize.strict_yaml import load_text
+from harmonize.config.run_config import RunConfig
+from harmonize.config.strict_yaml import load_text
+from harmonize.data.open_datasets import open_datasets, open_trained
+from harmonize.labels.sources import Sources, load_sources
 
 TREE = "sky\nground\n\troad\n\tgrass\n"
 MAPPING = """\
@@ -74,7 +75,7 @@ def test_sources_are_the_tree_and_the_mappings_in_the_configs_order() -> None:
 
 
 def test_the_target_space_holds_what_is_trained_on_alone() -> None:
-    space = load().target_space()
+    space = load().space
     assert [spec.name for spec in space.specs] == ["one"]
     assert space.class_codes("one").tolist() == [0, 3]
     assert space.num_codes == 4
@@ -88,7 +89,7 @@ def test_overrides_of_an_entry_change_its_mapping() -> None:
 
 def test_shipped_trees_and_mappings_are_found_from_anywhere() -> None:
     text = "ontology: trees/faces.txt\ndatasets: [{spec: datasets/helen.yaml, train: train}]\n"
-    assert load(text).target_space().num_codes == 11
+    assert load(text).space.num_codes == 11
 
 
 def test_everything_that_is_wrong_is_told_at_once() -> None:
@@ -216,7 +217,7 @@ def test_a_part_without_a_picture_is_refused(folder: Path) -> None:
 
 def test_labels_are_coarsened_to_a_depth_and_those_that_teach_nothing_then_ignored() -> None:
     sources = load_sources(parts())
-    space = sources.target_space()
+    space = sources.space
     assert [space.name(code) for code in space.class_codes("parts").tolist()] == [
         *("sky", "road", "grass", "sky + road"),
     ]

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harmonize import HarmonizeError
-from harmonize.strict_yaml import (
+from harmonize.config.strict_yaml import (
     Document,
     KeyPath,
     Value,

@@ -19,11 +19,13 @@ from PIL import Image
 from tiny import tiny_config, tiny_values, write_project
 
 from harmonize import HarmonizeError
-from harmonize.config import RunConfig
-from harmonize.strict_yaml import dump
-from harmonize.studies.compare_losses import compare_losses
-from harmonize.studies.reading import read_run
-from harmonize.training import finish, rotation, trainer
+from harmonize.config.run_config import RunConfig
+from harmonize.config.strict_yaml import dump
+from harmonize.pipeline import finish
+from harmonize.pipeline import train as training
+from harmonize.runs import checkpoints
+from harmonize.tools.studies.compare_losses import compare_losses
+from harmonize.tools.studies.finished_runs import read_run
 
 REPO = Path(__file__).parents[1]
 NAMES = [f"{loss}-seed{seed}" for seed in (0, 1) for loss in ("flat", "finest", "hierarchical")]
@@ -162,7 +164,7 @@ def test_an_interrupted_study_goes_on_where_it_was(
 ) -> None:
     expected, before = (copied / "table.md").read_text(), modified(copied)
     stopped, missing = copied / "finest-seed0", copied / "hierarchical-seed1"
-    rotation.step_path(stopped, 2).unlink()
+    checkpoints.step_path(stopped, 2).unlink()
     (stopped / "evaluation.json").unlink()
     with (stopped / "metrics.jsonl").open("a") as file:
         file.write('{"event": "tra')
@@ -333,7 +335,7 @@ def test_a_signal_while_a_run_is_finished_ends_the_study(
     assert (tmp_path / "study" / "flat-seed0" / "evaluation.json").is_file()
     assert "run 2 of 3" not in capsys.readouterr().out
     monkeypatch.undo()
-    monkeypatch.setattr(trainer, "Trainer", None)  # would fail: the next run is not begun here
+    monkeypatch.setattr(training, "Trainer", None)  # would fail: the next run is not begun here
     with pytest.raises(TypeError):
         study(project, tmp_path / "study", seeds=(0,))
     printed = capsys.readouterr().out

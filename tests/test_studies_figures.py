@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 from harmonize import HarmonizeError
-from harmonize.studies.figures import PANEL, curve, panels
-from harmonize.studies.measures import MEAN_IOU
-from harmonize.studies.pictures import (
+from harmonize.tools.studies.figures import PANEL, curve, panels
+from harmonize.tools.studies.finished_runs import RunRecord, check_same_steps
+from harmonize.tools.studies.measures import MEAN_IOU
+from harmonize.tools.studies.study_pictures import (
     Column,
     choose_steps,
     columns_of,
@@ -20,7 +21,6 @@ from harmonize.studies.pictures import (
     picture_section,
     stacked,
 )
-from harmonize.studies.reading import RunRecord, check_same_steps
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 

@@ -13,11 +13,13 @@ import pytest
 from tiny import tiny_config, tiny_values, write_project
 
 from harmonize import HarmonizeError
-from harmonize.config import RunConfig
-from harmonize.sources import load_sources, open_trained
-from harmonize.strict_yaml import dump
-from harmonize.studies import label_plan
-from harmonize.studies.label_plan import (
+from harmonize.config.run_config import RunConfig
+from harmonize.config.strict_yaml import dump
+from harmonize.data.open_datasets import open_trained
+from harmonize.labels.sources import load_sources
+from harmonize.tools.studies import label_plan
+from harmonize.tools.studies.finished_runs import RunRecord
+from harmonize.tools.studies.label_plan import (
     ALL,
     FINE,
     MIXED,
@@ -26,9 +28,8 @@ from harmonize.studies.label_plan import (
     parse_shares,
     plan_study,
 )
-from harmonize.studies.label_results import share_rows, share_table
-from harmonize.studies.measures import MEAN_IOU
-from harmonize.studies.reading import RunRecord
+from harmonize.tools.studies.label_results import share_rows, share_table
+from harmonize.tools.studies.measures import MEAN_IOU
 
 REPO = Path(__file__).parents[1]
 

@@ -7,9 +7,9 @@ import torch
 from tiny import tiny_config, write_project
 
 from harmonize import HarmonizeError, HierarchicalLoss
-from harmonize.sources import load_sources
-from harmonize.studies.losses import LOSSES, choose_losses, same_losses, with_loss
-from harmonize.targets import TargetSpace
+from harmonize.labels.sources import load_sources
+from harmonize.labels.target_space import TargetSpace
+from harmonize.tools.studies.losses import LOSSES, choose_losses, same_losses, with_loss
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from harmonize import HarmonizeError
-from harmonize.studies.identical import Proof, prove_identical
-from harmonize.studies.loss_results import dataset_results, short, to_dict
-from harmonize.studies.loss_table import comparison_tables
-from harmonize.studies.measures import depth_measures
-from harmonize.studies.reading import RunRecord
-from harmonize.studies.spread import differences, relative_change, spread_name, summarize
-from harmonize.studies.tables import change, listed, markdown, value
+from harmonize.tools.studies.finished_runs import RunRecord
+from harmonize.tools.studies.identical import Proof, prove_identical
+from harmonize.tools.studies.loss_results import dataset_results, short, to_dict
+from harmonize.tools.studies.loss_table import comparison_tables
+from harmonize.tools.studies.markdown import change, listed, markdown, value
+from harmonize.tools.studies.measures import depth_measures
+from harmonize.tools.studies.spread import differences, relative_change, spread_name, summarize
 
 
 def scores(mean: float | None, *, left: float | None = None) -> dict[str, Any]:

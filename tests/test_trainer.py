@@ -18,13 +18,14 @@ from safetensors.torch import load_file
 from tiny import tiny_config, tiny_values, write_project
 
 from harmonize import HarmonizeError
-from harmonize.config import OptimConfig, RunConfig
+from harmonize.config.run_config import OptimConfig, RunConfig
+from harmonize.config.strict_yaml import dump
 from harmonize.data.samples import Batch
-from harmonize.strict_yaml import dump
-from harmonize.training import checkpoint, rotation
+from harmonize.pipeline.train import train
+from harmonize.runs import checkpoint, checkpoints
+from harmonize.system.atomic_files import write_whole
 from harmonize.training.optimizer import learning_rate
-from harmonize.training.trainer import Trainer, train
-from harmonize.whole_files import write_whole
+from harmonize.training.trainer import Trainer
 
 REPO = Path(__file__).parents[1]
 
@@ -35,7 +36,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def weights(run: Path, step: int) -> dict[str, torch.Tensor]:
-    tensors = load_file(rotation.step_path(run, step))
+    tensors = load_file(checkpoints.step_path(run, step))
     return {name: tensor.clone() for name, tensor in tensors.items() if name.startswith("model/")}
 
 
@@ -121,7 +122,7 @@ def test_a_resumed_run_equals_an_undisturbed_one(project: Path, optimizer: str) 
     overrides = [f"optim.name={optimizer}", "optim.lr=0.01"]
     undisturbed = train(tiny_config(project, project / "run", *overrides), name="tiny")
     expected, expected_metrics = weights(undisturbed, 6), metrics(undisturbed)
-    rotation.step_path(undisturbed, 6).unlink()
+    checkpoints.step_path(undisturbed, 6).unlink()
     (undisturbed / "evaluation.json").unlink()
     with (undisturbed / "metrics.jsonl").open("a") as file:
         file.write('{"event": "tra')  # as if interrupted while writing
@@ -136,7 +137,7 @@ def test_a_run_interrupted_between_saving_and_scoring_is_scored(project: Path) -
     run = train(tiny_config(project, project / "run", *overrides), name="tiny")
     expected = metrics(run)
     best = (run / "checkpoints" / "best.safetensors").read_bytes()
-    rotation.step_path(run, 6).unlink()
+    checkpoints.step_path(run, 6).unlink()
     lines = (run / "metrics.jsonl").read_text().splitlines(keepends=True)
     kept = [line for line in lines if json.loads(line)["step"] < 3]
     (run / "metrics.jsonl").write_text("".join(kept))
@@ -178,7 +179,7 @@ def fill_the_disk(monkeypatch: pytest.MonkeyPatch, *, failing: set[int]) -> None
     """Have the checkpoints after some steps fail as on a full disk."""
 
     def write(path: Path, data: bytes) -> None:
-        if any(path.name == rotation.step_path(path, step).name for step in failing):
+        if any(path.name == checkpoints.step_path(path, step).name for step in failing):
             raise OSError(28, "No space left on device", str(path))
         write_whole(path, data)
 
@@ -237,7 +238,7 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_warning(
 ) -> None:
     run = train(tiny_config(project, project / "run"), name="tiny")
     expected = weights(run, 6)
-    newest = rotation.step_path(run, 6)
+    newest = checkpoints.step_path(run, 6)
     newest.write_bytes(newest.read_bytes()[:1000])
     train(tiny_config(project, project / "run", "train.resume=true"), name="tiny")
     assert "step-00000006.safetensors: not a whole checkpoint" in capsys.readouterr().err
@@ -449,7 +450,7 @@ def test_a_run_of_one_process_goes_on_with_two(project: Path) -> None:
     overrides = ["train.steps=8", "data.batch_size=6", "train.checkpoint_every=3"]
     one = train(tiny_config(project, project / "one", *overrides), name="tiny")
     shutil.copytree(one, project / "two")
-    rotation.step_path(project / "two", 8).unlink()
+    checkpoints.step_path(project / "two", 8).unlink()
     (project / "run.yaml").write_text(dump(tiny_values(project, project / "two")))
     command = [str(REPO / "scripts" / "train_mixed.py"), "--config", "run.yaml", *overrides]
     done = run_two_processes([*command, "train.resume=true"], project)

@@ -6,9 +6,9 @@ import pytest
 from tiny import tiny_config, tiny_values, write_project
 
 from harmonize import DatasetSpec, Ontology
-from harmonize.config import RunConfig
-from harmonize.strict_yaml import Value, dump
-from harmonize.transfer import describe_transfer, print_transfer
+from harmonize.config.run_config import RunConfig
+from harmonize.config.strict_yaml import Value, dump
+from harmonize.tools.transfer import describe_transfer, print_transfer
 
 TITLE = "Classes that can be answered when trained on (rows), asked in the words of (columns)"
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.transforms.v2 import functional as F
 
-from harmonize.config import AugmentConfig
+from harmonize.config.run_config import AugmentConfig
 from harmonize.data.transforms import (
     Augmentation,
     augment,
@@ -19,9 +19,9 @@ from harmonize.data.transforms import (
     resize_nearest,
     shorter_side,
 )
-from harmonize.ontology import Ontology
-from harmonize.spec import DatasetSpec
-from harmonize.targets import TargetSpace
+from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.ontology import Ontology
+from harmonize.labels.target_space import TargetSpace
 
 SIDES = st.integers(1, 400)
 SMALL = st.integers(1, 120)

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from harmonize.config import RunConfig
-from harmonize.strict_yaml import Document, Value
+from harmonize.config.run_config import RunConfig
+from harmonize.config.strict_yaml import Document, Value
 
 TREE = "background\nthing\n\tleft\n\tright\n@mirror left right\n"
 COLORS = np.array([(40, 90, 40), (200, 60, 60), (60, 60, 200)], dtype=np.uint8)

@@ -10,11 +10,11 @@ from pathlib import Path
 from accelerate import PartialState
 from accelerate.utils import gather_object
 
-from harmonize.agreement import together
 from harmonize.data.bad_samples import BadSample, BadSampleError
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.errors import HarmonizeError, printable
-from harmonize.whole_files import write_whole
+from harmonize.system.agreement import together
+from harmonize.system.atomic_files import write_whole
 
 LIST = "bad_samples.jsonl"
 

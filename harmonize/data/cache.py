@@ -12,8 +12,7 @@ from accelerate.utils import broadcast_object_list, gather_object
 from jaxtyping import Bool
 from numpy import ndarray
 
-from harmonize.agreement import together
-from harmonize.config import RunConfig
+from harmonize.config.run_config import RunConfig
 from harmonize.data.bad_list import BadList
 from harmonize.data.cache_entry import entry_path, read_entry
 from harmonize.data.cache_folder import Room, make_room
@@ -21,6 +20,7 @@ from harmonize.data.cache_making import Found, Made, Survey, make_all, work
 from harmonize.data.dataset import Pixels, SegmentationDataset
 from harmonize.data.samples import least_side
 from harmonize.errors import HarmonizeError
+from harmonize.system.agreement import together
 
 # Letters of shapes: P pictures of all data sets, one data set after the other.
 

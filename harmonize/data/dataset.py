@@ -20,7 +20,7 @@ from harmonize.data.labels import LabelReader
 from harmonize.data.pictures import choose_factor, header_size, read_reduced, sides_swap
 from harmonize.data.transforms import block_centres
 from harmonize.errors import HarmonizeError
-from harmonize.spec import DatasetSpec
+from harmonize.labels.dataset_spec import DatasetSpec
 
 # Letters of shapes: H x W pixels of a file, h x w of a picture that was reduced.
 

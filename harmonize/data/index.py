@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy import ndarray
 
+from harmonize.config.strict_yaml import read_text
 from harmonize.errors import HarmonizeError, raise_all
-from harmonize.mapping import MASKS, Split
-from harmonize.spec import DatasetSpec
-from harmonize.strict_yaml import read_text
-from harmonize.template import Fields, Template, inside_root
+from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.mapping import MASKS, Split
+from harmonize.labels.path_template import Fields, Template, inside_root
 
 ANY_EXTENSION = ".*"
 _SHOWN = 20

@@ -7,12 +7,12 @@ from jaxtyping import Int, Integer
 from numpy import ndarray
 from PIL import Image
 
-from harmonize.class_values import write_value
 from harmonize.data.index import mask_files
 from harmonize.data.pictures import open_image, refuse_turned
 from harmonize.errors import HarmonizeError
-from harmonize.mapping import MASKS
-from harmonize.spec import DatasetSpec
+from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.encodings import write_value
+from harmonize.labels.mapping import MASKS
 
 # Letters of shapes: H x W pixels.
 

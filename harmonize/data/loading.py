@@ -7,7 +7,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from harmonize.errors import HarmonizeError
-from harmonize.stopping import prepare_loader
+from harmonize.system.signals import prepare_loader
 
 Sample = TypeVar("Sample")
 Joined = TypeVar("Joined")

@@ -9,12 +9,12 @@ from jaxtyping import Integer, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from harmonize.config import AugmentConfig
+from harmonize.config.run_config import AugmentConfig
 from harmonize.data.bad_samples import BadSample, BadSampleError
 from harmonize.data.dataset import Pixels, SegmentationDataset
 from harmonize.data.mixing import Draw, MixedOrder
 from harmonize.data.transforms import Augmentation, augment, draw_augmentation
-from harmonize.targets import TargetSpace
+from harmonize.labels.target_space import TargetSpace
 
 # Letters of shapes: S the side of a training crop, B samples of a batch.
 

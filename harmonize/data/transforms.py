@@ -9,7 +9,7 @@ from numpy import ndarray
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
-from harmonize.config import AugmentConfig
+from harmonize.config.run_config import AugmentConfig
 
 # Letters of shapes: H x W pixels, S the side of a training crop.
 

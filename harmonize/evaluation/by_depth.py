@@ -9,12 +9,12 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from torch import Tensor
 
-from harmonize.answers import class_leaves, find_answers
 from harmonize.evaluation.metrics import Scores, scores
 from harmonize.evaluation.sampling import PixelSample
-from harmonize.ontology import Ontology
-from harmonize.spec import DatasetSpec
-from harmonize.targets import TargetSpace
+from harmonize.labels.answerable import class_leaves, find_answers
+from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.ontology import Ontology
+from harmonize.labels.target_space import TargetSpace
 
 # Letters of shapes: C classes, K leaves, G1 groups that are scored, G these and one more row for
 # pixels in none of them, P sampled pixels.

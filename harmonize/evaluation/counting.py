@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Integer
 from torch import Tensor, nn
 
-from harmonize.evaluation import native
+from harmonize.evaluation import native_counting
 from harmonize.evaluation.metrics import confusion_matrix
 
 # Letters of shapes: K leaves, C classes, H x W pixels of a label, h x w of the network, R rows.
@@ -34,11 +34,11 @@ class PixelCounter:
 
     def __init__(self, masks: Bool[Tensor, "C K"], *, compiled: bool | None = None) -> None:
         if compiled is None:
-            compiled = masks.device.type == "cpu" and native.is_available()
+            compiled = masks.device.type == "cpu" and native_counting.is_available()
         size = len(masks)
         self._masks = masks
         self._scores_any = bool(masks.any())
-        self._layout = native.lay_out(masks) if compiled and self._scores_any else None
+        self._layout = native_counting.lay_out(masks) if compiled and self._scores_any else None
         self.counts = torch.zeros(size, size, dtype=torch.int64, device=masks.device)
 
     def add(self, logits: Float[Tensor, "K h w"], classes: Integer[Tensor, "H W"]) -> None:
@@ -53,9 +53,9 @@ class PixelCounter:
         if self._layout is None:
             self.counts += count_pixels(logits, classes, self._masks)
             return
-        if logits.dtype not in native.DTYPES:
+        if logits.dtype not in native_counting.DTYPES:
             logits = logits.float()
-        self.counts += native.count_natively(logits, classes, self._layout)
+        self.counts += native_counting.count_natively(logits, classes, self._layout)
 
 
 def answer(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from harmonize.config.strict_yaml import Value
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.errors import printable
 from harmonize.evaluation.by_depth import DepthScores, loss_by_depth
@@ -14,8 +15,7 @@ from harmonize.evaluation.metrics import Scores, calibration_error, scores
 from harmonize.evaluation.mistakes import Mistakes, kinship, mistakes
 from harmonize.evaluation.sampling import PixelSample
 from harmonize.evaluation.tally import Counted, Kept
-from harmonize.ontology import Ontology
-from harmonize.strict_yaml import Value
+from harmonize.labels.ontology import Ontology
 
 # Letters of shapes: C scored classes, K leaves.
 

@@ -13,7 +13,6 @@ from torch.utils.data import Dataset
 from torchvision.transforms.v2 import functional as F
 from tqdm import tqdm
 
-from harmonize.agreement import together
 from harmonize.data.bad_list import BadList
 from harmonize.data.bad_samples import BadSample, BadSampleError
 from harmonize.data.dataset import SegmentationDataset
@@ -22,9 +21,9 @@ from harmonize.data.transforms import centre_square, resize_nearest, shorter_sid
 from harmonize.evaluation.by_depth import DepthGroups, depth_groups
 from harmonize.evaluation.dataset_scores import DatasetScores, summarize
 from harmonize.evaluation.tally import Tally
-from harmonize.models.build import normalize
-from harmonize.ontology import Ontology
-from harmonize.stopping import until_stopped
+from harmonize.labels.ontology import Ontology
+from harmonize.system.agreement import together
+from harmonize.system.signals import until_stopped
 
 # Letters of shapes: B pictures, K leaves, H x W pixels of a label, h x w of the network.
 
@@ -91,7 +90,7 @@ def evaluate(
         for batch in _equal_sizes(until_stopped(pictures), met):
             stacked = torch.stack([item.picture for item in batch]).to(accelerator.device)
             with accelerator.autocast():
-                logits = model(_channels_last(normalize(stacked)))
+                logits = model(stacked)
             for number, item in enumerate(batch):
                 tally.add(logits[number], item.classes.to(accelerator.device), item.number)
             bar.update(len(batch))
@@ -189,7 +188,3 @@ def _equal_sizes(
         batch.append(item)
     if batch:
         yield batch
-
-
-def _channels_last(pictures: Tensor) -> Tensor:
-    return pictures.contiguous(memory_format=torch.channels_last)

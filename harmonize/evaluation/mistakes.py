@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from torch import Tensor
 
-from harmonize.ontology import Ontology
+from harmonize.labels.ontology import Ontology
 
 # Letters of shapes: C classes, K leaves, M nodes of the tree without the root.
 

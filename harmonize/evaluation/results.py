@@ -5,7 +5,7 @@ from pathlib import Path
 
 from harmonize.errors import HarmonizeError, printable
 from harmonize.evaluation.dataset_scores import DatasetScores
-from harmonize.whole_files import write_whole
+from harmonize.system.atomic_files import write_whole
 
 
 def report_results(results: list[DatasetScores], path: Path | None) -> None:

@@ -4,7 +4,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from harmonize.calibration_file import NAME, CalibrationFile, Temperatures, read_calibration
+from harmonize.calibration.calibration_file import (
+    NAME,
+    CalibrationFile,
+    Temperatures,
+    read_calibration,
+)
 from harmonize.errors import HarmonizeError, printable
 
 

@@ -7,8 +7,8 @@ from jaxtyping import Bool, Integer, UInt8
 from numpy import ndarray
 from PIL import Image, ImageDraw, ImageFont
 
-from harmonize.inference.palette import BACKGROUND
-from harmonize.inference.words import Word, Words
+from harmonize.inference.answer_space import Word, Words
+from harmonize.labels.palette import BACKGROUND
 
 # Letters of shapes: H x W pixels.
 

@@ -13,10 +13,10 @@ from jaxtyping import Integer
 from numpy import ndarray
 from tqdm import tqdm
 
-from harmonize.calibration_file import Temperatures
-from harmonize.commands import on_cuda, processes
-from harmonize.config import find_file
+from harmonize.calibration.calibration_file import Temperatures
+from harmonize.config.run_config import find_file
 from harmonize.errors import HarmonizeError, near_matches, raise_all
+from harmonize.inference.answer_space import Words, classes_of, confident_nodes, groups, leaves
 from harmonize.inference.calibrated import (
     NOT_CALIBRATED,
     FoundCalibration,
@@ -25,18 +25,17 @@ from harmonize.inference.calibrated import (
 )
 from harmonize.inference.drawing import draw_answer, draw_overlay
 from harmonize.inference.inputs import Wanted, find_pictures
-from harmonize.inference.network import DEFAULT_TILE, Network
-from harmonize.inference.reading import Seen, read_to_see
+from harmonize.inference.read_pictures import Seen, read_to_see
+from harmonize.inference.tiled_network import DEFAULT_TILE, TiledNetwork
 from harmonize.inference.tiling import LEAST_TILE
-from harmonize.inference.words import Words, classes_of, confident_nodes, groups, leaves
-from harmonize.inference.writing import Output, describe
-from harmonize.models.build import build_model
-from harmonize.sources import Sources
-from harmonize.spec import DatasetSpec
-from harmonize.stopping import Stopped, signals_put_off, until_stopped
-from harmonize.training.checkpoint import Checkpoint, restore_model
-from harmonize.training.precision import choose_precision
-from harmonize.training.rotation import choose
+from harmonize.inference.write_answers import Output, describe
+from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.sources import Sources
+from harmonize.runs.checkpoint import Checkpoint
+from harmonize.runs.opened import open_run
+from harmonize.runs.precision import choose_precision
+from harmonize.system.processes import on_cuda, processes
+from harmonize.system.signals import Stopped, signals_put_off, until_stopped
 
 # Letters of shapes: H x W pixels of a picture.
 
@@ -100,8 +99,8 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, asked: Asked
         option = "--uncalibrated" if asked.like is None else f"--like {asked.like}"
         raise HarmonizeError(f"{option}: is about probabilities; add --confidence, or leave it out")
     wanted = find_pictures(pictures, output.folder)
-    path, state = choose(run, asked.checkpoint)
-    config, sources = state.run_config(), state.sources()
+    opened = open_run(run, which=asked.checkpoint)
+    path, state, config, sources = opened.path, opened.state, opened.config, opened.sources
     names = [spec.name for spec in sources.specs]
     raise_all(
         f"data.roots.{name}: the run has no data set {name!r}; {near_matches(name, names)}"
@@ -117,9 +116,7 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, asked: Asked
     states = processes(cpu=asked.cpu)
     precision = choose_precision(asked.precision or config.train.precision, cuda=on_cuda(states))
     accelerator = Accelerator(cpu=asked.cpu, mixed_precision=precision)
-    model = build_model(len(sources.ontology.leaves), **dataclasses.asdict(config.model))
-    restore_model(model, state, path)
-    network = Network(model, accelerator)
+    network = TiledNetwork(opened.network(accelerator.device), accelerator)
     if accelerator.is_main_process:
         output.write_legend(legend)
         calibration.tell()
@@ -176,7 +173,7 @@ def _words(
 class _Job:
     """The answering of many pictures."""
 
-    network: Network
+    network: TiledNetwork
     words: Words
     output: Output
     size: int | None

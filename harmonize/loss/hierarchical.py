@@ -16,11 +16,11 @@ from jaxtyping import Float, Int, Int32, Integer
 from torch import Tensor, nn
 
 from harmonize.errors import HarmonizeError
-from harmonize.loss import fused, native
+from harmonize.labels.target_space import TargetSpace
+from harmonize.loss import fused, native_loss
 from harmonize.loss.eager import LossSums, eager_sums
-from harmonize.loss.native import native_sums
+from harmonize.loss.native_loss import native_sums
 from harmonize.loss.tables import LossTables, loss_tables
-from harmonize.targets import TargetSpace
 
 # Letters of shapes: B pictures, K leaves, H x W pixels, D depths, N codes and one for ignore.
 
@@ -76,7 +76,7 @@ class HierarchicalLoss(nn.Module):
     ) -> None:
         super().__init__()
         if compile and not torch.cuda.is_available():
-            native.load(space.ontology.depth, bfloat16=False)
+            native_loss.load(space.ontology.depth, bfloat16=False)
         self._compile = compile
         self.num_leaves = len(space.ontology.leaves)
         self.num_codes = -1
@@ -157,8 +157,8 @@ class HierarchicalLoss(nn.Module):
         if self._compile is not False:
             if fused.fits(logits):
                 return "Triton"
-            if native.fits(logits) and (
-                self._compile or native.is_available(self._space.ontology.depth)
+            if native_loss.fits(logits) and (
+                self._compile or native_loss.is_available(self._space.ontology.depth)
             ):
                 return "C"
         return "PyTorch"

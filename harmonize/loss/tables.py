@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int, Int32, UInt8
 from torch import Tensor
 
 from harmonize.errors import HarmonizeError
-from harmonize.targets import TargetSpace
+from harmonize.labels.target_space import TargetSpace
 
 # Letters of shapes: K leaves, D depths, N codes and one more row for ignore, S sets of several
 # leaves that labels have at some depth and, last, the set of all leaves.

@@ -1,27 +1,18 @@
-"""Networks by name, and the normalisation of their input."""
+"""Build a network by its name."""
 
 from typing import Any, Literal
 
-import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor, nn
 from torchvision.models import get_model, list_models, segmentation
 
 from harmonize.errors import HarmonizeError, near_matches
+from harmonize.models.segmenter import Segmenter
 from harmonize.models.unet import NORM_GROUPS, UNet
 
 # Letters of shapes: B pictures, K leaves, H x W pixels.
 
 DEFAULT_WIDTH = 64
-_MEAN = (0.485, 0.456, 0.406)
-_STD = (0.229, 0.224, 0.225)
-
-
-def normalize(pictures: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
-    """Scale 0..255 to zero mean and unit variance, by the statistics of ImageNet."""
-    mean = torch.tensor(_MEAN, device=pictures.device)[:, None, None]
-    std = torch.tensor(_STD, device=pictures.device)[:, None, None]
-    return (pictures / 255 - mean) / std
 
 
 def build_model(
@@ -30,8 +21,8 @@ def build_model(
     name: str = "unet",
     width: int | None = None,
     norm: Literal["batch", "group"] = "batch",
-) -> nn.Module:
-    """Build an untrained network: normalised pictures (B, 3, H, W) to logits (B, K, H, W).
+) -> Segmenter:
+    """Build an untrained network: pictures (B, 3, H, W) of 0..255 to logits (B, K, H, W).
 
     Args:
         num_leaves: K.
@@ -48,7 +39,7 @@ def build_model(
             raise HarmonizeError(
                 f"model.width: group norm needs a multiple of {NORM_GROUPS}, got {width}"
             )
-        return UNet(num_leaves, width, norm=norm)
+        return Segmenter(UNet(num_leaves, width, norm=norm))
     names = list_models(module=segmentation)
     if name not in names:
         advice = near_matches(name, ["unet", *names])
@@ -58,10 +49,10 @@ def build_model(
     network = get_model(name, weights=None, weights_backbone=None, num_classes=num_leaves)
     if norm == "group":
         _replace_batch_norm(network)
-    return TorchvisionSegmenter(network)
+    return Segmenter(TorchvisionLogits(network))
 
 
-class TorchvisionSegmenter(nn.Module):
+class TorchvisionLogits(nn.Module):
     """A segmentation network of torchvision that returns its logits alone."""
 
     def __init__(self, network: nn.Module) -> None:

@@ -1,6 +1,5 @@
 """A run's network, asked about pictures of its data sets in many words at once."""
 
-import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,15 +12,14 @@ from numpy import ndarray
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
-from harmonize.commands import processes
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.transforms import centre_square, resize_nearest, shorter_side
-from harmonize.inference.network import DEFAULT_TILE, Network
+from harmonize.inference.answer_space import Words
+from harmonize.inference.tiled_network import DEFAULT_TILE, TiledNetwork
 from harmonize.inference.tiling import bands, strips
-from harmonize.inference.words import Words
-from harmonize.models.build import build_model
-from harmonize.report.runs import Run
-from harmonize.training.checkpoint import restore_model
+from harmonize.report.read_runs import Run
+from harmonize.runs.opened import open_run
+from harmonize.system.processes import processes
 
 # Letters of shapes: H x W pixels as the page shows them.
 
@@ -44,19 +42,14 @@ class Answerer:
         Raises:
             HarmonizeError: the checkpoint is of another network.
         """
-        assert run.checkpoint is not None
-        assert run.sources is not None
-        path, state = run.checkpoint
-        config = state.run_config()
+        opened = open_run(run.folder)
         if accelerator is None:
             processes()
             accelerator = Accelerator(mixed_precision="no")
-        model = build_model(len(run.sources.ontology.leaves), **dataclasses.asdict(config.model))
-        restore_model(model, state, path)
-        self._network = Network(model, accelerator)
+        self._network = TiledNetwork(opened.network(accelerator.device), accelerator)
         self._accelerator = accelerator
-        self._size = config.data.size
-        self._crop = config.evaluate.crop
+        self._size = opened.config.data.size
+        self._crop = opened.config.evaluate.crop
 
     @torch.inference_mode()
     def ask(

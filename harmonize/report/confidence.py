@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harmonize.report.charts import Series, line_chart
-from harmonize.report.runs import Run
-from harmonize.report.scores import CurvePoint, SetCalibration
-from harmonize.report.tables import written
+from harmonize.report.read_runs import Run
+from harmonize.report.run_scores import CurvePoint, SetCalibration
+from harmonize.report.score_tables import written
 
 _WIDTH, _HEIGHT = 400, 320
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harmonize.report.charts import Series, line_chart
-from harmonize.report.runs import EvaluationLine, Run, TrainLine
-from harmonize.report.scores import SetScores, Value
+from harmonize.report.read_runs import EvaluationLine, Run, TrainLine
+from harmonize.report.run_scores import SetScores, Value
 
 _MOST = 240
 """Points of a line; more are averaged, neighbours together."""

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from harmonize.ontology import Ontology
-from harmonize.report.scores import Confusion
+from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.ontology import Ontology
+from harmonize.report.run_scores import Confusion
 from harmonize.report.svg import FONT, element, escaped, label, shortened, text_width
-from harmonize.spec import DatasetSpec
 
 _LONGEST_NAME = 26
 _WIDEST = 640

@@ -10,10 +10,10 @@ from markupsafe import Markup
 from harmonize.errors import printable
 from harmonize.report.confidence import Confidence
 from harmonize.report.curves import Charts
-from harmonize.report.pictures import Pictures
-from harmonize.report.sets import CONFIDENCE
-from harmonize.report.tables import SetTables, written
-from harmonize.report.tree import Tree
+from harmonize.report.sample_pictures import Pictures
+from harmonize.report.score_tables import SetTables, written
+from harmonize.report.shown_sets import CONFIDENCE
+from harmonize.report.tree_view import Tree
 
 GENERATOR = '<meta name="generator" content="harmonize report">'
 _KEY = ("mean IoU", "pixel accuracy", "hierarchical F", "height of mistakes", "calibration error")

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from harmonize.agreement import num_processes
 from harmonize.errors import HarmonizeError
 from harmonize.loss.hierarchical import LossTerms
+from harmonize.system.agreement import num_processes
 
 
 class Guard:

@@ -12,15 +12,15 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
-from harmonize.agreement import together
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.transforms import centre_square
 from harmonize.errors import HarmonizeError, printable
 from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.evaluation.tally import Kept
-from harmonize.inference.palette import NOT_SCORED, Color, class_colors
-from harmonize.ontology import Ontology
-from harmonize.whole_files import write_whole
+from harmonize.labels.ontology import Ontology
+from harmonize.labels.palette import NOT_SCORED, Color, class_colors
+from harmonize.system.agreement import together
+from harmonize.system.atomic_files import write_whole
 
 # Letters of shapes: H x W pixels of a label.
 

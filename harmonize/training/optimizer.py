@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-from harmonize.config import OptimConfig
+from harmonize.config.run_config import OptimConfig
 
 POLY_POWER = 0.9
 

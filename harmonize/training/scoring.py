@@ -7,14 +7,14 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from harmonize.config import RunConfig
+from harmonize.config.run_config import RunConfig
 from harmonize.data.bad_list import BadList
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.evaluation.by_depth import depth_groups
 from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.evaluation.evaluate import evaluate
-from harmonize.evaluation.left_out import find_left_out
-from harmonize.sources import Sources
+from harmonize.labels.sources import Sources
+from harmonize.labels.unanswerable import find_left_out
 
 
 def score(

@@ -3,11 +3,11 @@
 from accelerate import Accelerator
 from torch import nn
 
-from harmonize.config import RunConfig
+from harmonize.config.run_config import RunConfig
 from harmonize.data.bad_list import BadList
 from harmonize.data.dataset import SegmentationDataset
-from harmonize.ontology import Ontology
-from harmonize.training.watch import Watch
+from harmonize.labels.ontology import Ontology
+from harmonize.runs.health import Watch
 
 
 def summarize(

@@ -16,11 +16,11 @@ from numpy import ndarray
 from torch import Tensor
 from tqdm import tqdm
 
-from harmonize.agreement import together
+from harmonize.config.strict_yaml import Value
 from harmonize.errors import HarmonizeError, near_matches
 from harmonize.loss.hierarchical import LossTerms
-from harmonize.strict_yaml import Value
-from harmonize.training.log import Log
+from harmonize.runs.metrics_log import Log
+from harmonize.system.agreement import together
 
 # Letters of shapes: B pictures, N data sets, D depths, R processes.
 

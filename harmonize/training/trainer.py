@@ -12,72 +12,26 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from harmonize.agreement import together
-from harmonize.commands import on_cuda, processes
-from harmonize.config import RunConfig
+from harmonize.config.run_config import RunConfig
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.samples import Batch
 from harmonize.evaluation.dataset_scores import DatasetScores
+from harmonize.labels.sources import Sources
 from harmonize.loss.hierarchical import HierarchicalLoss, LossTerms
 from harmonize.models.build import build_model
-from harmonize.sources import Sources, open_datasets, open_trained
-from harmonize.stopping import Stopped, signals_put_off, stop_if_asked
+from harmonize.runs.health import Watch
+from harmonize.system.signals import Stopped
 from harmonize.training.bad_numbers import Guard
-from harmonize.training.check import check_batch, check_run
+from harmonize.training.bad_step import BadStep, keep_for_study
+from harmonize.training.batches import Feed
+from harmonize.training.checkpointing import Keeper
 from harmonize.training.compilation import compile_network
-from harmonize.training.determinism import deterministic
 from harmonize.training.digest import weights_digest
 from harmonize.training.examples import Examples
-from harmonize.training.feed import Feed
-from harmonize.training.finish import finish
-from harmonize.training.keeper import Keeper
 from harmonize.training.optimizer import build_optimizer, learning_rate
-from harmonize.training.output import prepare_output, write_config
-from harmonize.training.precision import choose_precision
 from harmonize.training.scoring import mean_over, score
-from harmonize.training.study import BadStep, keep_for_study, normalized
 from harmonize.training.summary import bad_news, summarize
 from harmonize.training.tracking import LossMeter, Tracker
-from harmonize.training.watch import Watch
-
-
-def train(config: RunConfig, *, name: str) -> Path:
-    """Run a config from start to end and return the run folder.
-
-    Args:
-        config: of the run.
-        name: what the run folder is called if the config names none.
-
-    Raises:
-        HarmonizeError: anything in the config, its files or its data that the user can mend.
-        SystemExit: SIGTERM or Ctrl-C came while training; the run is saved first.
-    """
-    state = processes()
-    with together():
-        sources = check_run(config)
-        trained = open_trained(sources, config)
-        scored = open_datasets(
-            [(s, e.evaluate) for e, s in (*sources.trained, *sources.also) if e.evaluate],
-            config.data.roots,
-        )
-        check_batch(config, state.num_processes)
-        precision = choose_precision(config.train.precision, cuda=on_cuda(state))
-    output = prepare_output(config, name, state)
-    accelerator = Accelerator(
-        mixed_precision=precision, log_with=list(config.train.track) or None, project_dir=output
-    )
-    if config.train.track:
-        accelerator.init_trackers("tracking")
-    with deterministic(config.train.deterministic):
-        trainer = Trainer(config, sources, trained, scored, output, accelerator)
-        with together():
-            if accelerator.is_main_process:
-                write_config(config, output)
-        with signals_put_off():
-            trainer.run()
-    for tracker in accelerator.trackers:
-        tracker.finish()  # end_training would part the processes, which may have a next run
-    return output
 
 
 class Trainer:
@@ -101,7 +55,7 @@ class Trainer:
         self.accelerator = accelerator
         self.step = 0
         self.best: float | None = None
-        space = sources.target_space()
+        space = sources.space
         self.feed = Feed(config, sources, space, trained, scored, output, accelerator)
         options = dataclasses.asdict(config.loss)
         self.loss = HierarchicalLoss(space, **options).to(accelerator.device)
@@ -129,11 +83,11 @@ class Trainer:
         self.saved = self.step
         """The step of the newest checkpoint."""
 
-    def run(self) -> None:
-        """Train from where the run stands to its end, then score it and print the tables.
+    def run(self) -> list[DatasetScores]:
+        """Train from where the run stands to its end; return the last scores.
 
         Raises:
-            SystemExit: a signal asked for an end; the run is saved first, or is at its end.
+            SystemExit: a signal asked for an end; the run is saved first.
         """
         config, accelerator = self.config, self.accelerator
         tracker = Tracker(
@@ -155,21 +109,13 @@ class Trainer:
         )
         with contextlib.closing(tracker):
             try:
-                results = self._steps(tracker)
+                return self._steps(tracker)
             except Stopped as stop:
                 self._stop(tracker, stop)
-        with together():
-            if accelerator.is_main_process:
-                finish(results, self.scored, self.sources, config, self.output, accelerator)
-        self.keeper.raise_unsaved()
-        if accelerator.is_main_process:
-            print(*bad_news(self.watch, self.feed.bad), sep="\n", end="")
-            print(f"\nThe run lies in {self.output}")
-        try:
-            with together():
-                stop_if_asked()  # while it was scored or its report made: no run may follow
-        except Stopped as stop:
-            raise SystemExit(stop.status) from None
+
+    def bad_news(self) -> list[str]:
+        """Return a line for each kind of thing that the run has skipped."""
+        return bad_news(self.watch, self.feed.bad)
 
     def _stop(self, tracker: Tracker, stop: Stopped) -> NoReturn:
         """Save the run as it stands, and end with the status of the signal."""
@@ -231,7 +177,7 @@ class Trainer:
         for number, part in enumerate(parts):
             last = number == len(parts) - 1
             with contextlib.nullcontext() if last else accelerator.no_sync(self.model):
-                logits = self.model(normalized(part))
+                logits = self.model(part.pictures)
                 terms.append(self.loss.terms(logits, part.codes, scale=scale))
                 accelerator.backward(terms[-1].loss)
         what = self.guard.problem(terms)

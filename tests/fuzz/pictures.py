@@ -13,11 +13,11 @@ from random import Random
 import numpy as np
 from PIL import Image
 
+from harmonize.config.strict_yaml import load_text
 from harmonize.data.labels import LabelReader
 from harmonize.data.pictures import header_size, picture_size, read_picture
 from harmonize.errors import HarmonizeError
-from harmonize.spec import DatasetSpec
-from harmonize.strict_yaml import load_text
+from harmonize.labels.dataset_spec import DatasetSpec
 
 _SAVED: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("L", "png", {}),

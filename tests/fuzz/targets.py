@@ -14,14 +14,14 @@ from PIL import Image
 from fuzz.mutations import mutate_text, mutate_value, odd_value
 from fuzz.oddities import WORDS
 from harmonize import cli
-from harmonize.config import RunConfig
+from harmonize.config.run_config import RunConfig
+from harmonize.config.strict_yaml import Value, dump, load_text
 from harmonize.errors import HarmonizeError
-from harmonize.ontology import Ontology
-from harmonize.sources import load_sources
-from harmonize.spec import DatasetSpec
-from harmonize.strict_yaml import Value, dump, load_text
-from harmonize.targets import TargetSpace
-from harmonize.training.check import check_run
+from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.ontology import Ontology
+from harmonize.labels.sources import load_sources
+from harmonize.labels.target_space import TargetSpace
+from harmonize.pipeline.preflight import check_run
 
 REPO = Path(__file__).parents[2]
 LARGEST = 4000

@@ -11,13 +11,13 @@ from spoiled import mapping as _mapping
 from fuzz.limits import memory_limited, time_limited
 from fuzz.running import project
 from fuzz.targets import command
-from harmonize.commands import mistakes_shown
+from harmonize.config.strict_yaml import load_text, read_text
 from harmonize.data.pictures import picture_size, read_picture
 from harmonize.errors import HarmonizeError, printable
-from harmonize.ontology import Ontology
-from harmonize.spec import DatasetSpec
-from harmonize.strict_yaml import load_text, read_text
-from harmonize.targets import TargetSpace
+from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.ontology import Ontology
+from harmonize.labels.target_space import TargetSpace
+from harmonize.system.processes import mistakes_shown
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,1 @@
+"""Probabilities that hold: temperatures, and backing off to the node that is sure enough."""

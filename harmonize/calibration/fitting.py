@@ -1,0 +1,171 @@
+"""Calibrate data sets: fit temperatures on some pictures, check what they promise on others."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from harmonize.calibration.back_off import Nodes, curve
+from harmonize.calibration.calibration_results import Change, DatasetCalibration, Line
+from harmonize.calibration.temperatures import Calibration, fit, mean_loss, scaled
+from harmonize.evaluation.dataset_scores import DatasetScores
+from harmonize.evaluation.metrics import calibration_error
+from harmonize.evaluation.sampling import PixelSample
+from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.separable import AnswerNode, Told, answer_nodes, told_apart, with_twins
+from harmonize.labels.sources import Sources
+
+# Letters of shapes: K leaves, C classes.
+
+LEAST = 2
+"""Pictures that temperatures are fitted on, and that they are checked on, at least."""
+
+
+def calibrate(
+    results: Sequence[DatasetScores],
+    specs: Sequence[DatasetSpec],
+    sources: Sources,
+    checks: Sequence[DatasetScores] | None = None,
+) -> tuple[list[DatasetCalibration], list[str]]:
+    """Fit temperatures to each data set and check them.
+
+    Labels are taken for what they say to this network: the leaves of a class with all that no
+    trained label tells from them. Classes of untrained leaves alone are not looked at.
+
+    Args:
+        results: the scores of each set, whose samples are used.
+        specs: the mapping of each.
+        sources: of the run.
+        checks: the scores of each on another split. Unless given, temperatures are fitted on the
+            first half of the pictures, in the set's order, and checked on the others; neighbours,
+            which may be frames of one video, then are in one half.
+
+    Returns:
+        What was found of each set, and why nothing of the others.
+    """
+    told = told_apart(sources)
+    parts: list[_Part] = []
+    problems: list[str] = []
+    for number, (result, spec) in enumerate(zip(results, specs, strict=True)):
+        check = None if checks is None else checks[number]
+        part = _split(result, check, spec, sources, told)
+        fitted_on, checked_on = _pictures(part.fitted), _pictures(part.checked)
+        if min(fitted_on, checked_on) >= LEAST:
+            parts.append(part)
+        else:
+            problems.append(
+                f"{result.name}: pictures with labels: {fitted_on} to fit temperatures on, "
+                f"{checked_on} to check them; at least {LEAST} of each are needed"
+            )
+    fits = [fit(part.fitted, labels=part.labels, names=part.names) for part in parts]
+    nodes = _as_tensors(answer_nodes(sources.ontology, told))
+    largest = torch.stack([one.by_leaf for one in fits]).amax(0) if fits else torch.empty(0)
+    found = [
+        _check(part, one, largest, nodes, sources.ontology.leaves)
+        for part, one in zip(parts, fits, strict=True)
+    ]
+    return found, problems
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A data set's sample, in two.
+
+    Attributes:
+        result: its scores.
+        check_split: the split that is checked.
+        names: of its classes.
+        labels: the leaves of each class, as far as they are told apart.
+        scored: the leaves of each class that is scored.
+        fitted, checked: the pixels.
+    """
+
+    result: DatasetScores
+    check_split: str
+    names: tuple[str, ...]
+    labels: Bool[Tensor, "C K"]
+    scored: Bool[Tensor, "C K"]
+    fitted: PixelSample
+    checked: PixelSample
+
+
+def _split(
+    result: DatasetScores,
+    check: DatasetScores | None,
+    spec: DatasetSpec,
+    sources: Sources,
+    told: Told,
+) -> _Part:
+    """Say which pixels are fitted to, and which are checked."""
+    masks = spec.leaf_masks(sources.ontology)
+    labels = torch.from_numpy(with_twins(sources.ontology, told, masks))
+    scored = torch.from_numpy(masks)
+    scored[[name not in result.classes for name in spec.classes]] = False
+    fitted = _labelled(result.sample, labels)
+    if check is not None:
+        checked = _labelled(check.sample, labels)
+    else:
+        pictures = fitted.pictures.unique()
+        second = torch.isin(fitted.pictures, pictures[len(pictures) // 2 :])
+        fitted, checked = fitted.where(~second), fitted.where(second)
+    split = result.split if check is None else check.split
+    return _Part(result, split, tuple(spec.classes), labels, scored, fitted, checked)
+
+
+def _check(
+    part: _Part,
+    calibration: Calibration,
+    largest: Float[Tensor, " K"],
+    nodes: Nodes,
+    leaves: Sequence[str],
+) -> DatasetCalibration:
+    """Measure what temperatures are worth on other pictures than they are fitted on."""
+    temperatures = calibration.by_leaf
+    curves = [
+        curve(part.checked, nodes, labels=part.labels, temperatures=one)
+        for one in (temperatures, None, largest)
+    ]
+    return DatasetCalibration(
+        name=part.result.name,
+        split=part.result.split,
+        check_split=part.check_split,
+        fitted_on=_pictures(part.fitted),
+        checked_on=_pictures(part.checked),
+        calibration=calibration,
+        leaf_temperatures=dict(zip(leaves, temperatures.tolist(), strict=True)),
+        loss=Change(
+            mean_loss(part.checked, part.labels), mean_loss(part.checked, part.labels, temperatures)
+        ),
+        error=Change(_error(part, None), _error(part, temperatures)),
+        curve=tuple(Line(*points) for points in zip(*curves, strict=True)),
+    )
+
+
+def _error(part: _Part, temperatures: Float[Tensor, " K"] | None) -> float:
+    """Return the calibration error of the answers in a set's own classes, as scoring has it."""
+    sample = part.checked.where(part.scored.any(1)[part.checked.classes])
+    logits = sample.logits
+    if temperatures is not None:
+        logits = scaled(logits.T, temperatures).T
+    probabilities = logits.softmax(1) @ part.scored.float().T
+    confidence, found = probabilities.max(1)
+    return calibration_error(confidence, found == sample.classes)
+
+
+def _as_tensors(answers: Sequence[AnswerNode]) -> Nodes:
+    return Nodes(
+        torch.from_numpy(np.stack([answer.leaves for answer in answers])),
+        torch.tensor([answer.depth for answer in answers]),
+    )
+
+
+def _labelled(sample: PixelSample, labels: Bool[Tensor, "C K"]) -> PixelSample:
+    """Return the pixels whose class has leaves."""
+    return sample.where(labels.any(1)[sample.classes])
+
+
+def _pictures(sample: PixelSample) -> int:
+    return len(sample.pictures.unique())

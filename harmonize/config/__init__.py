@@ -1,0 +1,1 @@
+"""Configs and other YAML: parsed with places, checked against dataclasses."""

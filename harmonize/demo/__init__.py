@@ -1,0 +1,1 @@
+"""Two small data sets of drawn faces."""

@@ -1,0 +1,221 @@
+"""In which words a picture is answered: leaves, groups, nodes, or a data set's own classes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from numpy import ndarray
+from torch import Tensor
+
+from harmonize.calibration.back_off import Nodes, deepest
+from harmonize.calibration.calibration_file import Temperatures
+from harmonize.errors import HarmonizeError
+from harmonize.evaluation.counting import classify
+from harmonize.labels.answerable import answers_for, left_out
+from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.ontology import ROOT, Ontology
+from harmonize.labels.palette import UNKNOWN as UNKNOWN_COLOR
+from harmonize.labels.palette import Color, class_colors, color_of_leaves, node_colors
+from harmonize.labels.separable import Told, answer_nodes, split_by_groups, told_apart
+from harmonize.labels.sources import Sources
+
+# Letters of shapes: K leaves, C words, R x W pixels.
+
+UNKNOWN = "unknown"
+"""What the root is called where it is an answer."""
+MAX_WRITTEN_ID = (1 << 16) - 1
+_SHOWN = 3
+"""Reasons that an error lists."""
+
+
+@dataclass(frozen=True)
+class Word:
+    """One possible answer.
+
+    Attributes:
+        name: of the leaf, group, node or class.
+        value: what stands for it in the pictures: an id, or a colour as mappings number it.
+        nodes: what it means.
+        depth: of the node that it means; None where it means several.
+        color: how it is drawn.
+    """
+
+    name: str
+    value: int
+    nodes: tuple[str, ...]
+    depth: int | None
+    color: Color
+
+
+@dataclass(frozen=True)
+class Words:
+    """All possible answers, and how a pixel's is found.
+
+    Attributes:
+        title: what they are, for people.
+        words: the answers.
+        masks: the leaves of each; a word without leaves is never answered.
+        is_classes: whether they are a data set's own classes, and not nodes.
+        rgb: whether their values are colours.
+        confidence: the probability that an answer must reach, if one must; the deepest that does
+            is given, and the first word, which has all leaves, if none does.
+        temperatures: what logits are divided by before, by their most probable leaf.
+        left_out: classes that are not answered, each with the reason.
+    """
+
+    title: str
+    words: tuple[Word, ...]
+    masks: Bool[ndarray, "C K"]
+    is_classes: bool = False
+    rgb: bool = False
+    confidence: float | None = None
+    temperatures: Float[ndarray, " K"] | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def decide(self, logits: Float[Tensor, "K R W"]) -> Int[Tensor, "R W"]:
+        """Return the number of each pixel's word."""
+        masks = torch.from_numpy(self.masks).to(logits.device)
+        if self.confidence is None:
+            return classify(logits, masks)
+        depths = torch.tensor([word.depth or 0 for word in self.words], device=logits.device)
+        known = self.temperatures
+        temperatures = None if known is None else torch.from_numpy(known).to(logits)
+        return deepest(logits, Nodes(masks, depths), self.confidence, temperatures)
+
+
+def leaves(sources: Sources) -> Words:
+    """Return the leaves of a run's tree as answers; those that no label tells apart are one."""
+    return _of_groups(sources, "leaves", sources.ontology.leaves)
+
+
+def groups(sources: Sources, depth: int) -> Words:
+    """Return the groups at a depth as answers, each named by its node.
+
+    Leaves of several groups that no label tells apart are an answer of their own.
+
+    Raises:
+        HarmonizeError: the tree has no such depth.
+    """
+    ontology = sources.ontology
+    if not 1 <= depth <= ontology.depth:
+        raise HarmonizeError(
+            f"--depth {depth}: {ontology.name} has the depths 1 to {ontology.depth}"
+        )
+    return _of_groups(sources, f"groups at depth {depth}", ontology.nodes_at(depth))
+
+
+def confident_nodes(
+    sources: Sources, confidence: float, temperatures: Temperatures | None = None
+) -> Words:
+    """Return all nodes as answers, of which the deepest that is probable enough is given.
+
+    Args:
+        sources: of the run.
+        confidence: the probability that is enough.
+        temperatures: make probabilities as high as labels bear out; the network's own unless given.
+
+    Raises:
+        HarmonizeError: the confidence is no probability above 0.
+    """
+    ontology = sources.ontology
+    if not 0 < confidence <= 1:
+        raise HarmonizeError(f"--confidence {confidence:g}: a probability above 0, up to 1")
+    told = told_apart(sources)
+    answers = answer_nodes(ontology, told)
+    colors = node_colors(ontology)
+    words = [Word(UNKNOWN, 0, (ROOT,), 0, colors[ROOT])]
+    for answer in answers[1:]:
+        color = (
+            colors[answer.nodes[0]]
+            if len(answer.nodes) == 1
+            else color_of_leaves(ontology, answer.leaves, colors, [word.color for word in words])
+        )
+        name = "+".join(answer.nodes)
+        words.append(Word(name, len(words), answer.nodes, answer.depth, color))
+    kind = "probability" if temperatures is None else "calibrated probability"
+    like = "" if temperatures is None else f", as for {' and '.join(temperatures.like)}"
+    return Words(
+        f"nodes of {kind} {confidence:g} and more{like}",
+        tuple(words),
+        np.stack([answer.leaves for answer in answers]),
+        confidence=confidence,
+        temperatures=None if temperatures is None else temperatures.by_leaf,
+        left_out=_untaught(told),
+    )
+
+
+def classes_of(sources: Sources, spec: DatasetSpec, roots: dict[str, str]) -> Words:
+    """Return a data set's classes as answers, written as its own labels are if that is one picture.
+
+    That is: by their colours, or by their ids (the first of several) up to 65535. Otherwise by
+    their position among the mapping's classes. Ignored classes, and those that the run's labels do
+    not teach, are never answered.
+
+    Args:
+        sources: of the run.
+        spec: the data set's mapping.
+        roots: folders of data sets, for a mapping that has its ids from a file there.
+
+    Raises:
+        HarmonizeError: none of its classes can be answered, or its ids are not found.
+    """
+    ontology = sources.ontology
+    masks = spec.leaf_masks(ontology)
+    missing = left_out(answers_for(ontology, sources.space.specs, spec))
+    masks[[name in missing for name in spec.classes]] = False
+    if not masks.any():
+        reasons = [f"{name}: {reason}" for name, reason in missing.items()]
+        more = "; ..." if len(reasons) > _SHOWN else ""
+        raise HarmonizeError(
+            f"--as {spec.name}: what the run was trained on teaches none of its classes "
+            f"({'; '.join(reasons[:_SHOWN]) + more or 'it ignores all'}); choose another"
+        )
+    if spec.class_file is not None:
+        spec = spec.with_ids(spec.folder(roots))
+    values, rgb = _values(spec, np.any(masks, axis=1)), spec.encoding == "rgb"
+    words: list[Word] = []
+    colors = class_colors(ontology, spec)
+    for name, value, mask, color in zip(spec.classes, values, masks, colors, strict=True):
+        nodes = ontology.describe(mask)
+        words.append(Word(name, value, nodes, _depth(ontology, nodes), color or UNKNOWN_COLOR))
+    return Words(
+        f"classes of {spec.name}",
+        tuple(words),
+        masks,
+        is_classes=True,
+        rgb=rgb,
+        left_out=missing,
+    )
+
+
+def _values(spec: DatasetSpec, answered: Bool[ndarray, " C"]) -> list[int]:
+    """Return what stands for each class of a data set in one picture."""
+    values = [entry.values[0] for entry in spec.classes.values() if entry.values]
+    if len(values) == len(spec.classes) and (
+        spec.encoding == "rgb" or np.array(values)[answered].max() <= MAX_WRITTEN_ID
+    ):
+        return values
+    return list(range(len(spec.classes)))
+
+
+def _of_groups(sources: Sources, title: str, nodes: Sequence[str]) -> Words:
+    """Return groups as answers, numbered in file order of their first leaves."""
+    ontology, told = sources.ontology, told_apart(sources)
+    colors = node_colors(ontology)
+    words: list[Word] = []
+    masks: list[Bool[ndarray, " K"]] = []
+    for named, mask in split_by_groups(ontology, told, nodes):
+        color = color_of_leaves(ontology, ontology.leaf_mask(named), colors, ())
+        words.append(Word("+".join(named), len(words), named, _depth(ontology, named), color))
+        masks.append(mask)
+    return Words(title, tuple(words), np.stack(masks), left_out=_untaught(told))
+
+
+def _depth(ontology: Ontology, nodes: Sequence[str]) -> int | None:
+    return ontology.depth_of(nodes[0]) if len(nodes) == 1 else None
+
+
+def _untaught(told: Told) -> dict[str, str]:
+    return dict.fromkeys(told.untaught, "no trained set labels it")

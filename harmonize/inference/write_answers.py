@@ -1,0 +1,142 @@
+"""The files of answers: their names, whether one may be replaced, how they are written."""
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from harmonize.errors import HarmonizeError, raise_all
+from harmonize.inference.answer_space import Words
+from harmonize.inference.inputs import Wanted
+from harmonize.labels.encodings import write_value
+from harmonize.system.atomic_files import write_whole
+
+MADE_BY = "harmonize predict"
+"""Stands in every file, so that no other file is ever replaced."""
+LEGEND = "legend.json"
+_QUALITY = 90
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where answers are written.
+
+    Attributes:
+        folder: holds the legend; answers are written below it.
+        overlays: whether pictures of them are written too.
+    """
+
+    folder: Path
+    overlays: bool = True
+
+    def answer(self, wanted: Wanted) -> Path:
+        """Return the file of a picture's ids or colours."""
+        return self._beside(wanted, ".png")
+
+    def overlay(self, wanted: Wanted) -> Path:
+        """Return the file of the drawing."""
+        return self._beside(wanted, ".overlay.jpg")
+
+    def check(self, pictures: Sequence[Wanted], legend: dict[str, Any]) -> None:
+        """Make sure that nothing is replaced but answers to the same question.
+
+        Raises:
+            HarmonizeError: every file that is in the way.
+        """
+        problems: list[str] = []
+        if self.folder.exists() and not self.folder.is_dir():
+            raise HarmonizeError(f"--output {self.folder}: is a file; name a folder")
+        for wanted in pictures:
+            for path in (self.answer(wanted), self.overlay(wanted)):
+                drawn = path != self.overlay(wanted) or self.overlays
+                if drawn and path.exists() and not _is_ours(path):
+                    problems.append(
+                        f"{path}: exists already and is no answer of {MADE_BY}; "
+                        "choose another --output"
+                    )
+        raise_all(problems)
+        path = self.folder / LEGEND
+        if path.exists() and _essence(path) != {key: legend[key] for key in _ESSENTIAL}:
+            raise HarmonizeError(
+                f"{path}: the folder holds answers in other words; choose another --output, or "
+                "remove the folder"
+            )
+
+    def write_legend(self, legend: dict[str, Any]) -> None:
+        """Write what the answers mean."""
+        _write(self.folder / LEGEND, (json.dumps(legend, indent=2) + "\n").encode())
+
+    def write_answer(self, wanted: Wanted, picture: Image.Image) -> None:
+        """Write a picture of ids or colours."""
+        mark = PngInfo()
+        mark.add_text("Software", MADE_BY)
+        data = io.BytesIO()
+        picture.save(data, format="PNG", pnginfo=mark)
+        _write(self.answer(wanted), data.getvalue())
+
+    def write_overlay(self, wanted: Wanted, picture: Image.Image) -> None:
+        """Write a drawing."""
+        data = io.BytesIO()
+        picture.save(data, format="JPEG", quality=_QUALITY, comment=MADE_BY)
+        _write(self.overlay(wanted), data.getvalue())
+
+    def _beside(self, wanted: Wanted, ending: str) -> Path:
+        return self.folder / wanted.name.parent / f"{wanted.name.name}{ending}"
+
+
+_ESSENTIAL = ("made_by", "answers", "encoding", "classes")
+"""What of a legend all answers of a folder share."""
+
+
+def describe(words: Words, source: dict[str, Any]) -> dict[str, Any]:
+    """Return the legend: what the ids or colours mean, and where the answers are from."""
+    classes = {
+        write_value("rgb" if words.rgb else "ids", word.value): {
+            "name": word.name,
+            "color": "#{:02x}{:02x}{:02x}".format(*word.color),
+            "depth": word.depth,
+            "nodes": list(word.nodes),
+        }
+        for word, mask in zip(words.words, words.masks, strict=True)
+        if mask.any()
+    }
+    return {
+        "made_by": MADE_BY,
+        "answers": words.title,
+        "encoding": "rgb" if words.rgb else "ids",
+        "classes": classes,
+        "left_out": dict(words.left_out),
+        **source,
+    }
+
+
+def _essence(path: Path) -> dict[str, Any] | None:
+    """Return what of a legend must stay, or None if the file is another's."""
+    try:
+        legend = json.loads(path.read_text())
+        return {key: legend[key] for key in _ESSENTIAL}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _is_ours(path: Path) -> bool:
+    """Say whether a file carries the mark."""
+    try:
+        with Image.open(path) as picture:
+            marks = (picture.info.get("Software"), picture.info.get("comment"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False
+    return MADE_BY in marks or MADE_BY.encode() in marks
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, data)
+    except OSError as error:
+        raise HarmonizeError(f"{path}: cannot be written: {error.strerror or error}") from None

@@ -1,0 +1,214 @@
+"""A data set as its mapping describes it: files, splits, label encoding, what each class means."""
+
+import dataclasses
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool
+from numpy import ndarray
+
+from harmonize.config.accept import MAPPING_FINDINGS, Accept, check_accept
+from harmonize.config.schema import build
+from harmonize.config.strict_yaml import Document, Value, dump, load_file
+from harmonize.errors import HarmonizeError, near_matches, raise_all
+from harmonize.labels.encodings import ClassFile, Encoding, ValueFormula
+from harmonize.labels.mapping import (
+    DataClass,
+    Mapping,
+    Split,
+    check_files,
+    read_classes,
+    read_formula,
+    read_meaning,
+    read_template,
+)
+from harmonize.labels.ontology import Ontology
+from harmonize.labels.path_template import Template
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """Everything that is known about a data set but its pictures.
+
+    Attributes:
+        name: the name that configs, tables and checkpoints use.
+        picture, label: path templates, relative to the data set's folder. With one label file per
+            class, the label's field ``{class}`` is the class's id or name there.
+        encoding: ``ids`` (numbers of a grey, palette or, by a formula, colour picture), ``rgb``
+            (colours), ``soft_masks`` (one grey picture per class; the largest value wins, ties go
+            to the lower id) or ``masks`` (one picture per class that is there; where it is not 0 it
+            covers the classes before it).
+        splits: how each split lists its pictures.
+        classes: the data set's classes by name, in file order.
+        meaning: by ontology and class, the nodes that the class means; empty for ``ignore``.
+        root: the folder to look in when the user names none.
+        formula: arithmetic that gives the ids of ``ids``.
+        tolerance: how far each part of an ``rgb`` colour may be from its class's.
+        class_file: the data set's own file that gives the ids of classes without one.
+        resize_picture: whether a picture is scaled to its label's size.
+        exif: whether pictures are turned as their EXIF orientation says; unless given, those that
+            have one are refused.
+        outside_root: whether paths with ``..`` may lead out of the data set's folder.
+        accept: findings of ``harmonize check`` that are meant, by kind.
+    """
+
+    name: str
+    picture: Template
+    label: Template
+    encoding: Encoding
+    splits: dict[str, Split]
+    classes: dict[str, DataClass]
+    meaning: dict[str, dict[str, tuple[str, ...]]]
+    root: str | None
+    about: str
+    formula: ValueFormula | None
+    tolerance: int
+    class_file: ClassFile | None
+    resize_picture: bool
+    exif: Literal["apply", "ignore"] | None
+    outside_root: bool
+    accept: Accept
+    document: Document = field(repr=False, compare=False)
+
+    @classmethod
+    def from_file(cls, path: str | Path, override: dict[str, Value] | None = None) -> "DatasetSpec":
+        """Read a mapping; ``override`` replaces values by dotted path.
+
+        Raises:
+            HarmonizeError: one line for each thing that is wrong.
+        """
+        document = load_file(path)
+        for key, value in (override or {}).items():
+            document.set(key, value, source=f"{path} (override)")
+        return cls.from_document(document)
+
+    @classmethod
+    def from_document(cls, document: Document) -> "DatasetSpec":
+        """Build a mapping from parsed YAML; see ``from_file``."""
+        written = build(Mapping, document)
+        problems: list[str] = []
+        classes = read_classes(written, document, problems)
+        meaning = {
+            ontology: read_meaning(ontology, nodes, written.classes, document, problems)
+            for ontology, nodes in written.meaning.items()
+        }
+        picture = read_template(written.picture, document.where(("picture",)), problems)
+        label = read_template(written.label, document.where(("label",)), problems)
+        check_files(written, label, document, problems)
+        check_accept(written.accept, MAPPING_FINDINGS, document, problems)
+        formula = read_formula(written, document, problems)
+        raise_all(problems)
+        assert picture is not None
+        assert label is not None
+        return cls(
+            name=written.name,
+            picture=picture,
+            label=label,
+            encoding=written.encoding,
+            splits=written.splits,
+            classes=classes,
+            meaning=meaning,
+            root=written.root,
+            about=written.about,
+            formula=formula,
+            tolerance=written.tolerance,
+            class_file=written.class_file,
+            resize_picture=written.resize_picture,
+            exif=written.exif,
+            outside_root=written.outside_root,
+            accept=written.accept,
+            document=document,
+        )
+
+    @property
+    def text(self) -> str:
+        """The mapping as YAML, overrides included."""
+        return dump(self.document.value)
+
+    def leaf_masks(self, ontology: Ontology) -> Bool[ndarray, "C K"]:
+        """Return the leaves that each class means; none for an ignored class.
+
+        Raises:
+            HarmonizeError: the mapping does not serve this ontology, or names unknown nodes.
+        """
+        if ontology.name not in self.meaning:
+            advice = ", ".join(self.meaning) or "none"
+            raise HarmonizeError(
+                f"{self.document.where(('meaning',))}: says nothing about the ontology "
+                f"{ontology.name!r}, only about {advice}; add meaning.{ontology.name}"
+            )
+        masks = np.zeros((len(self.classes), len(ontology.leaves)), dtype=bool)
+        problems: list[str] = []
+        for number, (name, nodes) in enumerate(self.meaning[ontology.name].items()):
+            path = ("meaning", ontology.name, name)
+            listed = isinstance(self.document.get(path), list)
+            unknown = [place for place, node in enumerate(nodes) if node not in ontology.nodes]
+            problems += [
+                f"{self.document.where((*path, place) if listed else path)}: no node "
+                f"{nodes[place]!r} in {ontology.name}; {near_matches(nodes[place], ontology.nodes)}"
+                for place in unknown
+            ]
+            if not unknown:
+                masks[number] = ontology.leaf_mask(nodes)
+        raise_all(problems)
+        return masks
+
+    def coarsened(self, ontology: Ontology, depth: int) -> "DatasetSpec":
+        """Return the mapping with the meaning of each class grown to groups at a depth.
+
+        A class that then means the whole tree, which teaches nothing, is ignored.
+        """
+        meaning: dict[str, tuple[str, ...]] = {}
+        for name, mask in zip(self.classes, self.leaf_masks(ontology), strict=True):
+            grown = ontology.grow(mask)[depth]
+            meaning[name] = () if grown.all() else ontology.describe(grown)
+        return dataclasses.replace(self, meaning={**self.meaning, ontology.name: meaning})
+
+    def folder(self, roots: dict[str, str]) -> Path:
+        """Find the data set's folder: ``roots``, then ``$HARMONIZE_DATA``, then the mapping's root.
+
+        Raises:
+            HarmonizeError: no such folder; names the places tried.
+        """
+        tried: list[str] = []
+        if self.name in roots:
+            tried.append(roots[self.name])
+        else:
+            if os.environ.get("HARMONIZE_DATA"):
+                tried.append(str(Path(os.environ["HARMONIZE_DATA"]) / self.name))
+            if self.root is not None:
+                tried.append(self.root)
+        for place in tried:
+            folder = Path(os.path.expanduser(place))  # noqa: PTH111  leaves an unknown ~user alone
+            if folder.is_dir():
+                return folder
+        where = f"looked in {', '.join(tried)}; " if tried else ""
+        raise HarmonizeError(
+            f"{self.name}: the data set's folder was not found; {where}"
+            f"say data.roots.{self.name}=FOLDER"
+        )
+
+    def with_ids(self, root: Path) -> "DatasetSpec":
+        """Return the mapping with the ids that the data set's own class file gives.
+
+        Raises:
+            HarmonizeError: the file and the mapping do not have the same classes.
+        """
+        if self.class_file is None:
+            return self
+        ids = self.class_file.look_up(root, list(self.classes))
+        classes = {
+            name: dataclasses.replace(entry, values=(number,))
+            for (name, entry), number in zip(self.classes.items(), ids, strict=True)
+        }
+        return dataclasses.replace(self, classes=classes)
+
+    def split(self, name: str) -> Split:
+        """Return a split by name."""
+        if name not in self.splits:
+            where = self.document.where(("splits",))
+            raise HarmonizeError(f"{where}: no split {name!r}; {near_matches(name, self.splits)}")
+        return self.splits[name]

@@ -1,0 +1,235 @@
+"""The keys of a mapping file, and everything that can be wrong with them."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from harmonize.config.accept import Accept
+from harmonize.config.schema import Count, Range
+from harmonize.config.strict_yaml import Document, KeyPath, Value
+from harmonize.errors import HarmonizeError, near_matches, wrong_characters
+from harmonize.labels.encodings import (
+    WANTED,
+    ClassFile,
+    Encoding,
+    ValueFormula,
+    parse_values,
+    write_value,
+)
+from harmonize.labels.path_template import Template, inside_root
+
+IGNORE = "ignore"
+_NAME = re.compile(r"[\w-]+")
+MASKS = ("soft_masks", "masks")
+"""The encodings with one label file per class."""
+_LONGEST_RANGE = 10_000_000
+"""Pictures; a larger number is a slip, and would fill the memory before any file is missed."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """How one split lists its pictures: by exactly one of ``list``, ``range`` and ``glob``."""
+
+    list: str | None = None
+    """A text file with one picture per line."""
+    columns: tuple[str, ...] = ("id",)
+    """The fields that the columns of the list give."""
+    separator: str | None = None
+    """What separates the columns; white space unless given."""
+    skip: Count = 0
+    """Lines at the head of the list that name no picture."""
+    where: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    """Smallest and largest value that a numeric field may have; other pictures are left out."""
+    range: tuple[int, int] | None = None
+    """First and last value of the field ``id``, both included."""
+    glob: str | None = None
+    """A path template; every file that matches it gives its fields. ``*`` matches anything."""
+    fields: dict[str, str | int] = field(default_factory=dict[str, str | int])
+    """Further fields with a fixed value. ``split`` is the split's own name unless given here."""
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """The keys of a mapping file."""
+
+    name: str
+    picture: str
+    label: str
+    encoding: Encoding
+    splits: dict[str, Split]
+    classes: dict[str, Any]
+    meaning: dict[str, dict[str, str | tuple[str, ...]]]
+    root: str | None = None
+    about: str = ""
+    value: str | None = None
+    tolerance: Annotated[int, Range(0, 255)] = 0
+    class_file: ClassFile | None = None
+    resize_picture: bool = False
+    exif: Literal["apply", "ignore"] | None = None
+    outside_root: bool = False
+    accept: Accept = field(default_factory=Accept)
+
+
+@dataclass(frozen=True)
+class DataClass:
+    """A data set's own class: its name and what stands for it in the label files."""
+
+    name: str
+    values: tuple[int, ...] = ()
+    """Ids or colours as numbers; none where the data set's own class file gives them."""
+    mask: str | None = None
+    """What stands in the name of its mask; None for what no mask covers."""
+
+
+def read_classes(written: Mapping, document: Document, problems: list[str]) -> dict[str, DataClass]:
+    """Return the classes by name, noting those whose value is wrong or taken."""
+    classes: dict[str, DataClass] = {}
+    owner: dict[int | str | None, str] = {}
+    if not written.classes:
+        problems.append(f"{document.where(('classes',))}: a data set needs at least one class")
+    for name, value in written.classes.items():
+        where = document.where(("classes", name))
+        if wrong := wrong_characters(name):
+            problems.append(f"{where}: {wrong}")
+        entry = _data_class(written, name, value)
+        if entry is None:
+            wanted = "~, as the class file gives the ids"
+            if written.class_file is None:
+                wanted = WANTED[written.encoding]
+            problems.append(f"{where}: expected {wanted}, got {value!r}")
+            continue
+        for key in entry.values or ([entry.mask] if written.encoding == "masks" else []):
+            if key in owner:
+                shown = "~" if key is None else repr(key)
+                if isinstance(key, int):
+                    shown = write_value(written.encoding, key)
+                problems.append(f"{where}: {shown} stands for {owner[key]!r} already")
+            owner[key] = name
+        classes[name] = entry
+    return classes
+
+
+def _data_class(written: Mapping, name: str, value: Value) -> DataClass | None:
+    """Return a class, or None if its value is not what the encoding wants."""
+    if written.class_file is not None:
+        return DataClass(name) if value is None else None
+    if written.encoding == "masks":
+        known = value is None or (isinstance(value, str) and value)
+        return DataClass(name, mask=value) if known else None  # type: ignore[arg-type]
+    values = parse_values(written.encoding, value)
+    if values is None:
+        return None
+    mask = str(values[0]) if written.encoding == "soft_masks" else None
+    return DataClass(name, values, mask)
+
+
+def read_meaning(
+    ontology: str,
+    written: dict[str, str | tuple[str, ...]],
+    classes: dict[str, Any],
+    document: Document,
+    problems: list[str],
+) -> dict[str, tuple[str, ...]]:
+    """Return the nodes of every class, in the order of the classes."""
+    for name in written:
+        if name not in classes:
+            where = document.where(("meaning", ontology, name))
+            problems.append(f"{where}: no class {name!r}; {near_matches(name, classes)}")
+    meaning: dict[str, tuple[str, ...]] = {}
+    for name in classes:
+        where = document.where(("meaning", ontology, name))
+        nodes = written.get(name)
+        if nodes is None or nodes == ():
+            problems.append(
+                f"{where}: the class {name!r} has no meaning here; "
+                f"give it a node, a list of nodes, or {IGNORE}"
+            )
+            continue
+        listed = (nodes,) if isinstance(nodes, str) else nodes
+        if IGNORE in listed and len(listed) > 1:
+            problems.append(f"{where}: {IGNORE} stands alone, got {list(listed)}")
+        meaning[name] = () if listed == (IGNORE,) else listed
+    return meaning
+
+
+def read_template(text: str, where: str, problems: list[str]) -> Template | None:
+    """Parse a path template, noting what is wrong with it."""
+    try:
+        return Template(text, where=where)
+    except HarmonizeError as error:
+        problems += error.problems
+        return None
+
+
+def check_files(
+    written: Mapping, label: Template | None, document: Document, problems: list[str]
+) -> None:
+    """Note what is wrong with the name, the paths and the splits of a mapping."""
+    if not _NAME.fullmatch(written.name):
+        problems.append(
+            f"{document.where(('name',))}: a name is made of letters, digits, _ and -, "
+            f"got {written.name!r}"
+        )
+    if label is not None and (written.encoding in MASKS) != ("class" in label.names):
+        problems.append(
+            f"{document.where(('label',))}: the field {{class}} belongs to encoding: soft_masks or "
+            f"masks and to no other, got {written.label!r} with {written.encoding}"
+        )
+    _check_paths(written, document, problems)
+    for name, split in written.splits.items():
+        if wrong := wrong_characters(name):
+            problems.append(f"{document.where(('splits', name))}: {wrong}")
+        given = [key for key in ("list", "range", "glob") if getattr(split, key) is not None]
+        where = document.where(("splits", name))
+        if len(given) != 1:
+            shown = " and ".join(given) or "none"
+            problems.append(f"{where}: needs exactly one of list, range and glob, got {shown}")
+        for path in (split.list, split.glob):
+            if path is not None:
+                read_template(path, where, problems)
+            if path == "" or "**" in (path or ""):
+                problems.append(
+                    f"{where}: a path is not empty and has no **; write * or a field per folder"
+                )
+        if split.glob and "*" not in split.glob and "{" not in split.glob:
+            problems.append(f"{where}: `glob` needs a field or a *, got {split.glob!r}")
+        if split.separator == "":
+            problems.append(f"{where}: `separator` is empty; leave it out for white space")
+        for key in ("columns", "separator", "skip"):
+            if split.list is None and getattr(split, key) != getattr(Split(), key):
+                problems.append(f"{where}: `{key}` belongs to a list")
+        if split.range is not None and split.range[0] > split.range[1]:
+            problems.append(f"{where}: the range is first to last, got {list(split.range)}")
+        if split.range is not None and split.range[1] - split.range[0] >= _LONGEST_RANGE:
+            problems.append(
+                f"{where}: a range of more than {_LONGEST_RANGE} pictures, got {list(split.range)}"
+            )
+
+
+def _check_paths(written: Mapping, document: Document, problems: list[str]) -> None:
+    """Note each path that leads out of the data set's folder as it is written."""
+    paths: dict[KeyPath, str] = {("picture",): written.picture, ("label",): written.label}
+    if written.class_file is not None:
+        paths["class_file", "json"] = written.class_file.json
+    for name, split in written.splits.items():
+        paths["splits", name] = split.list or split.glob or ""
+    for place, path in paths.items():
+        try:
+            inside_root(path, document.where(place), outside=written.outside_root)
+        except HarmonizeError as error:
+            problems += error.problems
+
+
+def read_formula(written: Mapping, document: Document, problems: list[str]) -> ValueFormula | None:
+    """Refuse options that the encoding has no use for; return the formula if there is one."""
+    owners = {"value": "ids", "class_file": "ids", "tolerance": "rgb"}
+    for key, encoding in owners.items():
+        if getattr(written, key) and written.encoding != encoding:
+            where = document.where((key,))
+            problems.append(f"{where}: belongs to encoding: {encoding}, not {written.encoding}")
+    if written.value is not None:
+        try:
+            return ValueFormula(written.value, where=document.where(("value",)))
+        except HarmonizeError as error:
+            problems += error.problems
+    return None

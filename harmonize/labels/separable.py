@@ -1,0 +1,126 @@
+"""Which leaves a run's labels tell apart, and so which of them can be answers of their own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool
+from numpy import ndarray
+
+from harmonize.labels.answerable import class_leaves
+from harmonize.labels.ontology import ROOT, Ontology
+from harmonize.labels.sources import Sources
+
+# Letters of shapes: C classes, K leaves.
+
+
+@dataclass(frozen=True)
+class Told:
+    """What labels say of the leaves.
+
+    Attributes:
+        twins: sets of leaves, in file order, each leaf of which stands in the same trained classes
+            as the others of its set, and no leaf outside it. So labels tell the sets apart, and
+            nothing tells apart the leaves of one.
+        untaught: leaves that no trained class has.
+    """
+
+    twins: tuple[tuple[str, ...], ...]
+    untaught: tuple[str, ...]
+
+
+def told_apart(sources: Sources) -> Told:
+    """Say what the labels of a run's trained data sets tell apart."""
+    ontology = sources.ontology
+    trained = [class_leaves(ontology, spec) for spec in sources.space.specs]
+    classes = np.stack([mask for masks in trained for mask in masks.values()])
+    sets: dict[bytes, list[str]] = {}
+    untaught: list[str] = []
+    for leaf, column in zip(ontology.leaves, classes.T, strict=True):
+        if column.any():
+            sets.setdefault(column.tobytes(), []).append(leaf)
+        else:
+            untaught.append(leaf)
+    return Told(tuple(map(tuple, sets.values())), tuple(untaught))
+
+
+def own_leaves(ontology: Ontology, told: Told, node: str) -> Bool[ndarray, " K"]:
+    """Return the leaves below a node that labels tell from all that is not below it."""
+    mask = ontology.leaf_mask(node)
+    taught = [ontology.leaf_mask(twins) for twins in told.twins]
+    inside = [one for one in taught if not (one & ~mask).any()]
+    return np.any([np.zeros_like(mask), *inside], axis=0)
+
+
+def split_by_groups(
+    ontology: Ontology, told: Told, groups: Sequence[str]
+) -> list[tuple[tuple[str, ...], Bool[ndarray, " K"]]]:
+    """Return the answers that groups of leaves, which make up the tree, allow.
+
+    A group is an answer with those of its leaves that no other group's are twins of; twins in
+    several groups are an answer of their own. Untaught leaves are in none.
+
+    Returns:
+        The nodes that name each answer, and its leaves; in file order of their first leaves.
+    """
+    taught = [ontology.leaf_mask(twins) for twins in told.twins]
+    answers: list[tuple[tuple[str, ...], Bool[ndarray, " K"]]] = []
+    for node in groups:
+        mask = own_leaves(ontology, told, node)
+        if mask.any():
+            answers.append(((node,), mask))
+    answers += [
+        (ontology.describe(one), one)
+        for one in taught
+        if not any(not (one & ~ontology.leaf_mask(node)).any() for node in groups)
+    ]
+    return sorted(answers, key=lambda answer: int(answer[1].argmax()))
+
+
+@dataclass(frozen=True)
+class AnswerNode:
+    """A node that an answer can back off to, or leaves that count as one.
+
+    Attributes:
+        nodes: of the tree.
+        depth: 0 for the root, which is the first one and has all leaves.
+        leaves: those that labels tell from all that is not below it.
+    """
+
+    nodes: tuple[str, ...]
+    depth: int
+    leaves: Bool[ndarray, " K"]
+
+
+def answer_nodes(ontology: Ontology, told: Told) -> list[AnswerNode]:
+    """Return the root and all nodes that labels tell from what is not below them.
+
+    Leaves of several nodes that no label tells apart count as one node, a child of the lowest that
+    has all of them.
+    """
+    answers = [AnswerNode((ROOT,), 0, np.ones(len(ontology.leaves), dtype=bool))]
+    for node in ontology.nodes:
+        mask = own_leaves(ontology, told, node)
+        if mask.any():
+            answers.append(AnswerNode((node,), ontology.depth_of(node), mask))
+    for twins in told.twins:
+        mask = ontology.leaf_mask(twins)
+        nodes = ontology.describe(mask)
+        if len(nodes) > 1:  # else the node is there already
+            answers.append(AnswerNode(nodes, _common_depth(ontology, twins), mask))
+    return answers
+
+
+def with_twins(ontology: Ontology, told: Told, masks: Bool[ndarray, "C K"]) -> Bool[ndarray, "C K"]:
+    """Return sets of leaves with all twins of these, and without leaves that no label has."""
+    taught = [ontology.leaf_mask(twins) for twins in told.twins]
+    met = [np.outer((masks & one).any(1), one) for one in taught]
+    return np.any([np.zeros_like(masks), *met], axis=0)
+
+
+def _common_depth(ontology: Ontology, leaves: Sequence[str]) -> int:
+    """Return the depth right below the lowest node that has all of some leaves."""
+    masks = {node: ontology.leaf_mask(node) for node in ontology.nodes}
+    wanted = ontology.leaf_mask(leaves)
+    above = [node for node, mask in masks.items() if not (wanted & ~mask).any()]
+    return 1 + max((ontology.depth_of(node) for node in above), default=0)

@@ -1,0 +1,105 @@
+"""The tree and the mappings that a config names, loaded and checked together."""
+
+import functools
+from dataclasses import dataclass
+
+from harmonize.config.run_config import DatasetEntry, RunConfig, find_file
+from harmonize.errors import HarmonizeError, near_matches, raise_all
+from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.ontology import Ontology
+from harmonize.labels.target_space import TargetSpace
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The tree and the mappings of a run.
+
+    Attributes:
+        ontology: the tree.
+        trained: the mixed data sets, each entry of the config with its mapping.
+        also: the sets that are scored but never trained on.
+    """
+
+    ontology: Ontology
+    trained: tuple[tuple[DatasetEntry, DatasetSpec], ...]
+    also: tuple[tuple[DatasetEntry, DatasetSpec], ...]
+
+    @property
+    def specs(self) -> tuple[DatasetSpec, ...]:
+        """All mappings, the trained ones first."""
+        return tuple(spec for _, spec in (*self.trained, *self.also))
+
+    @property
+    def taught(self) -> tuple[DatasetSpec, ...]:
+        """The mappings that are trained on, as coarse as their entries say."""
+        return tuple(
+            as_taught(entry, spec, self.ontology) for entry, spec in self.trained if entry.train
+        )
+
+    @functools.cached_property
+    def space(self) -> TargetSpace:
+        """The target space of the trained data sets, built once."""
+        return TargetSpace(self.ontology, self.taught)
+
+
+def as_taught(entry: DatasetEntry, spec: DatasetSpec, ontology: Ontology) -> DatasetSpec:
+    """Return a mapping as coarse as the entry of a config says."""
+    return spec if entry.max_depth is None else spec.coarsened(ontology, entry.max_depth)
+
+
+def load_sources(config: RunConfig) -> Sources:
+    """Read the tree and the mappings that a config names.
+
+    Raises:
+        HarmonizeError: everything that is wrong in any of them.
+    """
+    problems: list[str] = []
+    ontology: Ontology | None = None
+    try:
+        ontology = Ontology.from_file(find_file(config.ontology))
+    except HarmonizeError as error:
+        problems += error.problems
+    loaded: list[tuple[DatasetEntry, DatasetSpec]] = []
+    for entry in (*config.datasets, *config.evaluate_also):
+        try:
+            spec = DatasetSpec.from_file(find_file(entry.spec), entry.override)
+            if ontology is not None and not spec.leaf_masks(ontology).any():
+                where = spec.document.where(("meaning", ontology.name))
+                problems.append(f"{where}: ignores every class, so there is nothing to learn")
+            for split in (entry.train, entry.evaluate):
+                if split is not None:
+                    spec.split(split)
+            if ontology is not None:
+                problems += _too_coarse(ontology, entry, spec)
+            loaded.append((entry, spec))
+        except HarmonizeError as error:
+            problems += error.problems
+    names = [spec.name for _, spec in loaded]
+    problems += [
+        f"{name}: two data sets of the config have this name; override `name` in one of them"
+        for name in sorted({name for name in names if names.count(name) > 1})
+    ]
+    if not problems:  # all names are known
+        problems += [
+            f"data.roots.{name}: the config has no data set {name!r}; {near_matches(name, names)}"
+            for name in config.data.roots
+            if name not in names
+        ]
+    raise_all(problems)
+    assert ontology is not None
+    number = len(config.datasets)
+    return Sources(ontology, tuple(loaded[:number]), tuple(loaded[number:]))
+
+
+def _too_coarse(ontology: Ontology, entry: DatasetEntry, spec: DatasetSpec) -> list[str]:
+    """Return what is wrong with the depth that an entry coarsens labels to."""
+    depth = entry.max_depth
+    if depth is None or not spec.leaf_masks(ontology).any():
+        return []
+    if depth > ontology.depth:
+        problem = f"{ontology.name} has the depths 1 to {ontology.depth}"
+    elif not spec.coarsened(ontology, depth).leaf_masks(ontology).any():
+        problem = "every class means the whole tree there, so there is nothing to learn"
+    else:
+        return []
+    return [f"{spec.name}: max_depth {depth}: {problem}; give another, or remove it"]

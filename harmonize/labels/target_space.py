@@ -1,0 +1,130 @@
+"""The target space: a code for every set of leaves that labels mean, and the agreement table."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from jaxtyping import Bool, Int, Integer, UInt8
+from numpy import ndarray
+
+from harmonize.errors import HarmonizeError, near_matches
+from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.ontology import Ontology
+
+# Letters of shapes: K leaves, N codes, D depths, C classes of a data set.
+
+_UINT8_CODES = 200
+"""With at most this many codes from the mappings, targets are uint8 and 255 means ignore."""
+
+
+class TargetSpace:
+    """Codes for sets of leaves.
+
+    The code of a single leaf is its channel. The sets of the mappings' classes follow, then
+    whatever ``code`` is asked for. The mirror image of every set has a code too.
+
+    Attributes:
+        ontology: the tree.
+        specs: the mappings, in the order given.
+        ignore: the code of pixels that nothing is known about.
+        dtype: of target pictures: uint8, or int16 where there are many codes.
+    """
+
+    def __init__(self, ontology: Ontology, specs: Sequence[DatasetSpec]) -> None:
+        """Give codes to all leaves and to all classes of the mappings.
+
+        Raises:
+            HarmonizeError: a mapping does not serve the ontology, or two mappings share a name.
+        """
+        self.ontology = ontology
+        self.specs = tuple(specs)
+        self._masks: list[Bool[ndarray, " K"]] = []
+        self._code_of: dict[bytes, int] = {}
+        self._class_codes: dict[str, Int[ndarray, " C"]] = {}
+        masks = [spec.leaf_masks(ontology) for spec in specs]
+        distinct = {mask.tobytes() for spec_masks in masks for mask in spec_masks}
+        few = len(ontology.leaves) + 2 * len(distinct) <= _UINT8_CODES
+        self.dtype: type[np.integer] = np.uint8 if few else np.int16
+        self.ignore: int = 255 if few else 32767
+        for leaf in range(len(ontology.leaves)):
+            self._add(np.arange(len(ontology.leaves)) == leaf)
+        for spec, spec_masks in zip(specs, masks, strict=True):
+            if spec.name in self._class_codes:
+                raise HarmonizeError(f"{spec.name}: two data sets have this name; rename one")
+            codes = [self._add(mask) if mask.any() else self.ignore for mask in spec_masks]
+            self._class_codes[spec.name] = np.array(codes)
+
+    @property
+    def num_codes(self) -> int:
+        """The number of codes given so far, ``ignore`` not counted."""
+        return len(self._masks)
+
+    def code(self, nodes: str | Iterable[str]) -> int:
+        """Return the code of the leaves below the given nodes; a new set gets the next free code.
+
+        Raises:
+            HarmonizeError: unknown or no nodes, or no code is free.
+        """
+        mask = self.ontology.leaf_mask(nodes)
+        if not mask.any():
+            raise HarmonizeError(f"{self.ontology.name}: a code needs at least one node")
+        return self._add(mask)
+
+    def class_codes(self, dataset: str) -> Int[ndarray, " C"]:
+        """Return the code of each class of a data set, in the order of its classes."""
+        if dataset not in self._class_codes:
+            advice = near_matches(dataset, self._class_codes)
+            raise HarmonizeError(f"no data set {dataset!r} in this target space; {advice}")
+        return self._class_codes[dataset]
+
+    def name(self, code: int) -> str:
+        """Write a code as the nodes it means, such as ``hair + eyes``."""
+        if code == self.ignore:
+            return "ignore"
+        return " + ".join(self.ontology.describe(self._masks[code]))
+
+    @property
+    def masks(self) -> Bool[ndarray, "N K"]:
+        """The leaves of each code."""
+        return np.stack(self._masks)
+
+    @property
+    def agreement(self) -> UInt8[ndarray, "N K"]:
+        """A: the deepest resolved depth at which a leaf is still in the label's set S_d, else 0."""
+        return np.stack([_agreement(mask, self.ontology)[0] for mask in self._masks])
+
+    @property
+    def num_resolved(self) -> Int[ndarray, " N"]:
+        """K: the number of depths that a label of each code resolves."""
+        resolved = [_agreement(mask, self.ontology)[1] for mask in self._masks]
+        return np.array(resolved)
+
+    @property
+    def mirror(self) -> Integer[ndarray, " L"]:
+        """The code that each code becomes in a flipped picture, as a look-up up to ``ignore``."""
+        table = np.full(self.ignore + 1, self.ignore, dtype=self.dtype)
+        flipped = self.masks[:, self.ontology.mirror]
+        table[: self.num_codes] = [self._code_of[mask.tobytes()] for mask in flipped]
+        return table
+
+    def _add(self, mask: Bool[ndarray, " K"]) -> int:
+        """Return the code of a set of leaves, giving it and its mirror image one if need be."""
+        images = {image.tobytes(): image for image in (mask, mask[self.ontology.mirror])}
+        new = [key for key in images if key not in self._code_of]
+        if self.num_codes + len(new) > self.ignore:
+            raise HarmonizeError(
+                f"{self.ontology.name}: all {self.ignore} codes of this target space are "
+                "given away; build it from mappings that name the sets"
+            )
+        for key in new:
+            self._code_of[key] = self.num_codes
+            self._masks.append(images[key])
+        return self._code_of[mask.tobytes()]
+
+
+def _agreement(mask: Bool[ndarray, " K"], ontology: Ontology) -> tuple[UInt8[ndarray, " K"], int]:
+    """Return the row of the agreement table for one set of leaves, and its resolved depths."""
+    grown = ontology.grow(mask)
+    finished = (grown == mask).all(1)
+    one_leaf = mask.sum() == 1
+    resolved = ontology.depth if one_leaf else int(finished.argmax())
+    return grown[1 : resolved + 1].sum(0, dtype=np.uint8), resolved

@@ -1,0 +1,148 @@
+"""Score the network of a run folder, which with the data is all that is needed."""
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from accelerate import Accelerator
+from torch import nn
+
+from harmonize.config.run_config import RunConfig, find_file
+from harmonize.data.bad_list import BadList
+from harmonize.data.dataset import SegmentationDataset
+from harmonize.data.open_datasets import open_datasets
+from harmonize.errors import HarmonizeError, near_matches, raise_all
+from harmonize.evaluation.dataset_scores import DatasetScores
+from harmonize.evaluation.results import report_results
+from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.sources import Sources
+from harmonize.labels.unanswerable import unscorable
+from harmonize.runs.opened import OpenedRun, open_run
+from harmonize.runs.precision import choose_precision
+from harmonize.system.processes import on_cuda, processes
+from harmonize.training.scoring import score
+
+DEFAULT_SPLIT = "val"
+
+
+def evaluate_run(
+    run: Path,
+    *,
+    datasets: Sequence[str] = (),
+    split: str | None = None,
+    which: str = "last",
+    json_file: Path | None = None,
+    overrides: Iterable[str] = (),
+) -> None:
+    """Score a run's checkpoint, print the tables and write them as JSON if asked.
+
+    Only classes that the run's labels teach are scored; the tables say which are left out, and why.
+
+    Args:
+        run: the run folder.
+        datasets: names of the run's data sets, or mapping files; all that the config scores if
+            empty.
+        split: the split to score; by default the one that the config scores, else ``val``.
+        which: ``best`` or ``last`` checkpoint.
+        json_file: where to write the scores.
+        overrides: of the run's config, such as ``data.roots.NAME=FOLDER``.
+
+    Raises:
+        HarmonizeError: what the user can mend.
+    """
+    if json_file is not None and not json_file.absolute().parent.is_dir():
+        raise HarmonizeError(f"{json_file}: its folder does not exist; make it first")
+    if json_file is not None and json_file.is_dir():
+        raise HarmonizeError(f"--json {json_file}: is a folder; name a file")
+    with open_for_scoring(run, which, overrides) as scoring:
+        results = scoring.score(scoring.datasets(datasets, split))
+        if scoring.is_main:
+            print(f"{scoring.run.path}, after {scoring.run.state.step} steps")
+            report_results(results, json_file)
+
+
+@dataclass(frozen=True)
+class ScoringRun:
+    """An opened run, its network, and the processes that score it.
+
+    Attributes:
+        run: what was opened.
+        model: the network, on the device.
+        accelerator: whose device and processes are used.
+    """
+
+    run: OpenedRun
+    model: nn.Module
+    accelerator: Accelerator
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process is the one that prints and writes."""
+        return self.accelerator.is_main_process
+
+    def datasets(self, names: Sequence[str], split: str | None) -> list[SegmentationDataset]:
+        """Index the files of data sets of the run or of mapping files; see ``evaluate_run``.
+
+        Raises:
+            HarmonizeError: what is wrong with any of them.
+        """
+        return _open(self.run.sources, self.run.config, names, split)
+
+    def score(self, datasets: list[SegmentationDataset]) -> list[DatasetScores]:
+        """Score the network on data sets; every process must call this."""
+        config = self.run.config
+        skip = config.data.on_bad_sample == "skip"
+        bad = BadList(datasets, config.data.bad_share) if skip else None
+        return score(
+            self.model,
+            datasets,
+            self.run.sources,
+            config,
+            self.accelerator,
+            bad,
+            progress=self.is_main,
+        )
+
+
+@contextlib.contextmanager
+def open_for_scoring(run: Path, which: str, overrides: Iterable[str]) -> Iterator[ScoringRun]:
+    """Open a run's ``best`` or ``last`` checkpoint, and join the other processes.
+
+    Raises:
+        HarmonizeError: what the user can mend; see ``open_run``.
+    """
+    opened = open_run(run, which=which, overrides=overrides)
+    precision = choose_precision(opened.config.train.precision, cuda=on_cuda(processes()))
+    accelerator = Accelerator(mixed_precision=precision)
+    yield ScoringRun(opened, opened.network(accelerator.device), accelerator)
+    accelerator.end_training()
+
+
+def _open(
+    sources: Sources, config: RunConfig, datasets: Sequence[str], split: str | None
+) -> list[SegmentationDataset]:
+    known = {spec.name: (entry, spec) for entry, spec in (*sources.trained, *sources.also)}
+    pairs: list[tuple[DatasetSpec, str]] = []
+    for name in datasets or [name for name, (entry, _) in known.items() if entry.evaluate]:
+        if name in known:
+            entry, spec = known[name]
+            pairs.append((spec, split or entry.evaluate or DEFAULT_SPLIT))
+        elif find_file(name).is_file():
+            pairs.append((DatasetSpec.from_file(find_file(name)), split or DEFAULT_SPLIT))
+        else:
+            raise HarmonizeError(
+                f"--dataset {name}: neither a data set of this run nor a mapping file; "
+                f"{near_matches(name, known)}"
+            )
+    names = [spec.name for spec, _ in pairs]
+    problems = [f"{name}: named twice" for name in sorted({n for n in names if names.count(n) > 1})]
+    problems += [
+        f"data.roots.{name}: nothing of this name is scored; {near_matches(name, names)}"
+        for name in config.data.roots
+        if name not in {*names, *known}
+    ]
+    raise_all(problems + unscorable(sources, [spec for spec, _ in pairs]))
+    if not pairs:
+        raise HarmonizeError("the run's config scores no data set; name one with --dataset")
+    return open_datasets(pairs, config.data.roots)

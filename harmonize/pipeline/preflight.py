@@ -1,0 +1,63 @@
+"""Whether a config names what can be built, before anything is built in earnest."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+
+from harmonize.config.run_config import RunConfig
+from harmonize.errors import HarmonizeError, raise_all
+from harmonize.labels.sources import Sources, load_sources
+from harmonize.labels.unanswerable import unscorable
+from harmonize.loss.hierarchical import HierarchicalLoss
+from harmonize.models.build import build_model
+from harmonize.training.compilation import check_compiler
+from harmonize.training.tracking import check_trackers
+
+T = TypeVar("T")
+
+
+def check_run(config: RunConfig) -> Sources:
+    """Load the tree and the mappings of a config, and make sure that all it names can be built.
+
+    Raises:
+        HarmonizeError: what cannot.
+    """
+    problems: list[str] = []
+
+    def attempt(make: Callable[[], T]) -> T | None:
+        try:
+            return make()
+        except HarmonizeError as error:
+            problems.extend(error.problems)
+            return None
+
+    attempt(lambda: check_trackers(config.train.track))
+    attempt(lambda: check_compiler(config.train.compile))
+    sources = attempt(lambda: load_sources(config))
+    if sources is not None:
+        leaves, space = len(sources.ontology.leaves), sources.space
+        with torch.device("meta"):
+            attempt(lambda: build_model(leaves, **dataclasses.asdict(config.model)))
+        attempt(lambda: HierarchicalLoss(space, **dataclasses.asdict(config.loss)))
+        entries = (*sources.trained, *sources.also)
+        problems += unscorable(sources, [spec for entry, spec in entries if entry.evaluate])
+    raise_all(problems)
+    assert sources is not None
+    return sources
+
+
+def check_batch(config: RunConfig, num_processes: int) -> None:
+    """Make sure that a batch has a picture for every part of every process.
+
+    Raises:
+        HarmonizeError: it is too small.
+    """
+    parts = num_processes * config.train.accumulate
+    if config.data.batch_size < parts:
+        raise HarmonizeError(
+            f"data.batch_size: must be at least {parts}, one picture for each of {num_processes} "
+            f"processes x {config.train.accumulate} accumulation parts, "
+            f"got {config.data.batch_size}"
+        )

@@ -1,0 +1,169 @@
+"""Make the report of one run or several: one HTML file, which needs nothing beside it."""
+
+import importlib.metadata
+import platform
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from accelerate import Accelerator
+
+from harmonize.errors import HarmonizeError, near_matches, raise_all
+from harmonize.report.confidence import confidence_curves
+from harmonize.report.curves import learning_curves
+from harmonize.report.heat import branch_borders, draw_confusion
+from harmonize.report.page import GENERATOR, RunView, render
+from harmonize.report.read_runs import Run, read_runs
+from harmonize.report.sample_pictures import Limits, make_pictures
+from harmonize.report.score_tables import score_tables
+from harmonize.report.shown_sets import scored_sets
+from harmonize.report.tree_view import tree_rows
+from harmonize.system.atomic_files import write_whole
+
+NAME = "report.html"
+_HEAD = 4096
+"""Bytes of a file in which a report says that it is one."""
+_BYTES = 4_500_000
+"""Of all pictures of a page; so the page stays below 6 MB."""
+_SCENES, _EXTREMES = 16, 12
+"""Pictures with a slider of all data sets and runs, and as many worst and as many best ones."""
+_SCENES_EACH, _EXTREMES_EACH = 4, 3
+
+
+def make_report(
+    runs: Sequence[Path],
+    output: Path | None = None,
+    *,
+    roots: Mapping[str, str] | None = None,
+    accelerator: Accelerator | None = None,
+) -> Path:
+    """Write the report of some runs and return its file.
+
+    Args:
+        runs: their folders.
+        output: the file; by default ``report.html`` in the run's folder or, for several runs, in
+            the working directory.
+        roots: folders of data sets, which go before those of the runs' configs.
+        accelerator: that pictures are answered with; the machine's, in float32, unless given.
+
+    Raises:
+        HarmonizeError: no run folder, a damaged file in it, or no place for the report.
+    """
+    if output is None:
+        output = runs[0] / NAME if len(runs) == 1 else Path(NAME)
+    found = read_runs(runs)
+    _check_output(output)
+    _check_roots(found, roots or {})
+    pairs = max(sum(max(len(scored_sets(run)), 1) for run in found), 1)
+    limits = Limits(
+        scenes=min(max(_SCENES // pairs, 1), _SCENES_EACH),
+        extremes=min(max(_EXTREMES // pairs, 1), _EXTREMES_EACH),
+        bytes=_BYTES // len(found),
+    )
+    page = render(
+        [_view(run, roots or {}, limits, accelerator) for run in found],
+        score_tables(found),
+        learning_curves(found),
+        command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        versions=_versions(),
+    )
+    try:
+        write_whole(output, page.encode(errors="backslashreplace"))
+    except OSError as error:
+        raise HarmonizeError(f"{output}: cannot be written: {error.strerror or error}") from None
+    return output
+
+
+def _check_output(output: Path) -> None:
+    """Refuse a place where no report can be, or where something else is."""
+    if output.is_dir():
+        raise HarmonizeError(f"{output}: is a folder; name a file")
+    if not output.absolute().parent.is_dir():
+        raise HarmonizeError(f"{output}: its folder does not exist; make it first")
+    if not output.is_file():
+        return
+    try:
+        with output.open("rb") as file:
+            is_ours = GENERATOR.encode() in file.read(_HEAD)
+    except OSError as error:
+        raise HarmonizeError(f"{output}: cannot be read: {error.strerror}") from None
+    if not is_ours and output.stat().st_size:
+        raise HarmonizeError(
+            f"{output}: is there already and is no report; remove it, or name another file with -o"
+        )
+
+
+def _check_roots(runs: Sequence[Run], roots: Mapping[str, str]) -> None:
+    known = [spec.name for run in runs for spec in (run.sources.specs if run.sources else ())]
+    raise_all(
+        f"data.roots.{name}: no run has a data set {name!r}; {near_matches(name, known)}"
+        for name in roots
+        if name not in known
+    )
+
+
+def _view(
+    run: Run, roots: Mapping[str, str], limits: Limits, accelerator: Accelerator | None
+) -> RunView:
+    notes = list(run.notes)
+    if run.calibration is not None and not run.is_calibrated:
+        notes.append(
+            f"The calibration is that of step {run.calibration.file.step}, not of the newest "
+            "checkpoint; backed-off answers go without it."
+        )
+    return RunView(
+        name=run.name,
+        facts=_facts(run),
+        notes=tuple(notes),
+        pictures=make_pictures(run, roots, limits, accelerator),
+        tree=tree_rows(run.sources, dict(run.scores)) if run.sources else None,
+        heats=tuple(_heats(run)),
+        confidence=tuple(confidence_curves(run)),
+        config=run.config,
+    )
+
+
+def _facts(run: Run) -> tuple[str, ...]:
+    facts: list[str] = []
+    if run.step is not None:
+        facts.append(f"step {run.step}")
+    if run.scored_step is not None and run.scored_step != run.step:
+        facts.append(f"scored after step {run.scored_step}")
+    if run.sources:
+        trained = [spec.name for entry, spec in run.sources.trained if entry.train]
+        others = [spec.name for spec in run.sources.specs if spec.name not in trained]
+        facts.append(f"trained on {', '.join(trained)}")
+        facts += [f"scored on {', '.join(others)} too"] if others else []
+    return tuple(facts)
+
+
+def _heats(run: Run) -> list[tuple[str, str]]:
+    """Draw the confusion of each data set."""
+    specs = {spec.name: spec for spec in (run.sources.specs if run.sources else ())}
+    drawn: list[tuple[str, str]] = []
+    for name, scores in run.scores.items():
+        if scores.confusion is None:
+            continue
+        classes = scores.confusion.classes
+        borders = (
+            branch_borders(run.sources.ontology, specs[name], classes)
+            if run.sources and name in specs
+            else []
+        )
+        title = f"{run.name}, {name}: confusion of {len(classes)} classes"
+        drawn.append((name, draw_confusion(scores.confusion, title=title, borders=borders)))
+    return drawn
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of what made the page, and when it did."""
+    found: dict[str, str] = {}
+    for name in ("harmonize", "torch", "torchvision", "accelerate"):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:  # used from a folder that is not installed
+            found[name] = "not installed"
+    now = datetime.now().astimezone()
+    return {**found, "python": platform.python_version(), "made": f"{now:%Y-%m-%d %H:%M %Z}"}

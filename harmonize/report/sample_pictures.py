@@ -1,0 +1,191 @@
+"""Pictures of a run's data sets: from coarse to fine, and the worst and best of an evaluation."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from accelerate import Accelerator
+
+from harmonize.errors import HarmonizeError
+from harmonize.inference.answer_space import Words
+from harmonize.report.answering import Answerer
+from harmonize.report.inline_images import Name, Shown, label_map, photograph
+from harmonize.report.read_runs import Run
+from harmonize.report.run_scores import ScoredPicture, Value
+from harmonize.report.shown_sets import ShownSet, open_sets
+
+LONGEST_SIDE = 420
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much one page holds: pictures of each data set of each run, and bytes in all."""
+
+    scenes: int
+    extremes: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One position of the slider."""
+
+    name: str
+    about: str
+    shown: Shown
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A picture with its truth and its answers, coarse ones first, the backed-off one last."""
+
+    dataset: str
+    path: str
+    picture: Shown
+    truth: Shown
+    answers: tuple[Answer, ...]
+
+
+@dataclass(frozen=True)
+class Extreme:
+    """A picture with its truth and its answer in the data set's own classes, and its score."""
+
+    dataset: str
+    path: str
+    mean_iou: Value
+    picture: Shown
+    truth: Shown
+    answer: Shown
+
+    @property
+    def legend(self) -> tuple[Name, ...]:
+        """The colours of truth and answer together."""
+        return tuple({one.name: one for one in (*self.answer.legend, *self.truth.legend)}.values())
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """All pictures of a run, and what kept others away, in words."""
+
+    scenes: tuple[Scene, ...] = ()
+    worst: tuple[Extreme, ...] = ()
+    best: tuple[Extreme, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class _Album:
+    """Pictures as they are made, as long as there is room."""
+
+    answerer: Answerer
+    room: int
+    notes: list[str] = field(default_factory=list[str])
+
+    def scene(self, one: ShownSet, number: int) -> Scene | None:
+        """Make a picture with a slider; None, and a note, if that cannot be."""
+        many = [words for _, words in one.steps]
+        made = self._ask(one, number, many)
+        if made is None:
+            return None
+        picture, truth, answers = made
+        named = zip(one.steps, answers, strict=True)
+        steps = tuple(Answer(name, words.title, shown) for (name, words), shown in named)
+        return Scene(
+            one.dataset.spec.name, one.dataset.files.picture(number), picture, truth, steps
+        )
+
+    def extreme(self, one: ShownSet, scored: ScoredPicture) -> Extreme | None:
+        """Make one of the worst or best; None, and a note, if that cannot be."""
+        name, files = one.dataset.spec.name, one.dataset.files
+        if scored.number >= len(files) or files.picture(scored.number) != scored.picture:
+            self.notes.append(f"{name}: {scored.picture} is not there any more.")
+            return None
+        made = self._ask(one, scored.number, [one.own])
+        if made is None:
+            return None
+        picture, truth, (answer,) = made
+        return Extreme(name, scored.picture, scored.mean_iou, picture, truth, answer)
+
+    def _ask(
+        self, one: ShownSet, number: int, many: Sequence[Words]
+    ) -> tuple[Shown, Shown, list[Shown]] | None:
+        if self.room <= 0:
+            return None
+        try:
+            found = self.answerer.ask(one.dataset, number, many, LONGEST_SIDE)
+        except (HarmonizeError, RuntimeError, MemoryError) as error:
+            self.notes.append(f"A picture is missing: {_why_not(error)}")
+            return None
+        picture, truth = (
+            photograph(found.picture),
+            label_map(found.truth, one.names, one.colors),
+        )
+        answers: list[Shown] = []
+        for answer, words in zip(found.answers, many, strict=True):
+            colors = one.colors if words is one.own else [word.color for word in words.words]
+            answers.append(label_map(answer, [word.name for word in words.words], colors))
+        self.room -= sum(len(shown.address) for shown in (picture, truth, *answers))
+        return picture, truth, answers
+
+
+def _why_not(error: Exception) -> str:
+    """Say why a picture was not answered; what is not for a user to mend is raised again."""
+    if isinstance(error, HarmonizeError):
+        return error.problems[0]
+    is_memory = isinstance(error, torch.OutOfMemoryError | MemoryError)
+    if is_memory or "can't allocate memory" in str(error):
+        return "there is not enough memory"
+    raise error
+
+
+def make_pictures(
+    run: Run, roots: Mapping[str, str], limits: Limits, accelerator: Accelerator | None = None
+) -> Pictures:
+    """Answer some pictures of the data sets that a run scores.
+
+    What cannot be shown is told in notes.
+
+    Args:
+        run: whose network answers.
+        roots: folders of data sets, which go before those of the config.
+        limits: how much.
+        accelerator: whose device and precision are used; the machine's, in float32, unless given.
+    """
+    if run.checkpoint is None or run.sources is None:
+        return Pictures()
+    notes: list[str] = []
+    sets = open_sets(run, roots, notes)
+    if not sets:
+        return Pictures(notes=tuple(notes))
+    try:
+        album = _Album(Answerer(run, accelerator), limits.bytes, notes)
+    except (HarmonizeError, RuntimeError, MemoryError) as error:
+        return Pictures(notes=(*notes, f"No pictures are answered: {_why_not(error)}"))
+    scenes = [
+        album.scene(one, number)
+        for one in sets
+        for number in _spread(len(one.dataset), limits.scenes)
+    ]
+    scores = [(one, run.scores.get(one.dataset.spec.name)) for one in sets]
+    worst, best = (
+        [
+            album.extreme(one, scored)
+            for one, known in scores
+            for scored in (pick(known) if known else ())[: limits.extremes]
+        ]
+        for pick in (lambda known: known.worst, lambda known: known.best)
+    )
+    if album.room <= 0:
+        notes.append("Some pictures are left out, so that the page stays small.")
+    return Pictures(
+        tuple(scene for scene in scenes if scene is not None),
+        tuple(one for one in worst if one is not None),
+        tuple(one for one in best if one is not None),
+        tuple(dict.fromkeys(notes)),
+    )
+
+
+def _spread(length: int, number: int) -> list[int]:
+    """Return some numbers below ``length``, spread evenly."""
+    number = min(number, length)
+    return [(2 * n + 1) * length // (2 * number) for n in range(number)]

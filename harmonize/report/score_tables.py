@@ -1,0 +1,196 @@
+"""Scores of several runs side by side: one column each."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from harmonize.report.read_runs import Run
+from harmonize.report.run_scores import SetScores, Value
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score: its name, what it tells in one line, and how it is written."""
+
+    name: str
+    about: str
+    value: Callable[[SetScores], Value]
+    percent: bool = True
+    lower_is_better: bool = False
+
+
+def _mistake(key: str) -> Callable[[SetScores], Value]:
+    return lambda scores: scores.mistakes.get(key)
+
+
+METRICS = (
+    Metric(
+        "mean IoU",
+        "Overlap of truth and answer (intersection over union), averaged over the classes.",
+        lambda scores: scores.mean_iou,
+    ),
+    Metric(
+        "pixel accuracy",
+        "Share of the labelled pixels that are answered with their own class.",
+        lambda scores: scores.pixel_accuracy,
+    ),
+    Metric(
+        "hierarchical precision",
+        "Of the nodes that answers claim, ancestors included, the share that is true.",
+        _mistake("precision"),
+    ),
+    Metric(
+        "hierarchical recall",
+        "Of the nodes that are true of pixels, ancestors included, the share that is claimed.",
+        _mistake("recall"),
+    ),
+    Metric(
+        "hierarchical F",
+        "Harmonic mean of hierarchical precision and recall; mild mistakes cost less.",
+        _mistake("f"),
+    ),
+    Metric(
+        "height of mistakes",
+        "How many levels up the tree truth and a wrong answer meet: 1 confuses siblings.",
+        _mistake("lca_height"),
+        percent=False,
+        lower_is_better=True,
+    ),
+    Metric(
+        "calibration error",
+        "How far stated probabilities lie from the measured accuracy, on average.",
+        lambda scores: scores.calibration_error,
+        lower_is_better=True,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value as it is written, as a share for bars, and whether it is the best of its row."""
+
+    text: str
+    share: float | None = None
+    is_best: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of a table."""
+
+    name: str
+    cells: tuple[Cell, ...]
+    about: str = ""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What was not scored of a data set in some of the runs, and why."""
+
+    name: str
+    reason: str
+    runs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SetTables:
+    """The tables of one data set."""
+
+    name: str
+    scored: str
+    """Which split and how many pictures, of each run where they differ."""
+    metrics: tuple[Line, ...]
+    classes: tuple[Line, ...]
+    depths: tuple[Line, ...]
+    left_out: tuple[LeftOut, ...]
+    skipped: tuple[LeftOut, ...]
+
+
+def score_tables(runs: Sequence[Run]) -> list[SetTables]:
+    """Make the tables of every data set that is scored in any run."""
+    names = dict.fromkeys(name for run in runs for name in run.scores)
+    return [_set_tables(name, runs) for name in names]
+
+
+def _set_tables(name: str, runs: Sequence[Run]) -> SetTables:
+    scores = [run.scores.get(name) for run in runs]
+    known = [one for one in scores if one is not None]
+    depths = sorted({depth.depth for one in known for depth in one.depths})
+    return SetTables(
+        name=name,
+        scored=_scored(runs, scores),
+        metrics=tuple(
+            _metric(metric, scores)
+            for metric in METRICS
+            if metric is METRICS[0] or any(metric.value(one) is not None for one in known)
+        ),
+        classes=tuple(
+            _line(key, [one.iou.get(key) if one else None for one in scores])
+            for key in dict.fromkeys(key for one in known for key in one.iou)
+        ),
+        depths=tuple(
+            _line(f"depth {depth}", [_at(one, depth) for one in scores])
+            for depth in depths
+            if any(_at(one, depth) is not None for one in known)
+        ),
+        left_out=_left_out(runs, [one.left_out if one else {} for one in scores]),
+        skipped=_left_out(runs, [one.skipped if one else {} for one in scores]),
+    )
+
+
+def _scored(runs: Sequence[Run], scores: Sequence[SetScores | None]) -> str:
+    texts = {
+        run.name: f"{one.split}, {one.pictures} pictures"
+        for run, one in zip(runs, scores, strict=True)
+        if one
+    }
+    if len(set(texts.values())) == 1:
+        return next(iter(texts.values()))
+    return "; ".join(f"{name}: {text}" for name, text in texts.items())
+
+
+def _metric(metric: Metric, scores: Sequence[SetScores | None]) -> Line:
+    values = [metric.value(one) if one else None for one in scores]
+    better = min if metric.lower_is_better else max
+    return _line(metric.name, values, about=metric.about, percent=metric.percent, better=better)
+
+
+def _line(
+    name: str,
+    values: Sequence[Value],
+    *,
+    about: str = "",
+    percent: bool = True,
+    better: Callable[[Iterable[float]], float] = max,
+) -> Line:
+    texts = [written(value, percent=percent) for value in values]
+    known = {value: text for value, text in zip(values, texts, strict=True) if value is not None}
+    best = known[better(known)] if len(set(known.values())) > 1 else None
+    return Line(
+        name,
+        tuple(
+            Cell(text, value if percent else None, is_best=value is not None and text == best)
+            for value, text in zip(values, texts, strict=True)
+        ),
+        about,
+    )
+
+
+def written(value: Value, *, percent: bool = True) -> str:
+    """Write a score, or a dash for none."""
+    if value is None:
+        return "–"
+    return f"{100 * value:.1f} %" if percent else f"{value:.2f}"
+
+
+def _at(scores: SetScores | None, depth: int) -> Value:
+    depths = scores.depths if scores else ()
+    return next((one.telling for one in depths if one.depth == depth), None)
+
+
+def _left_out(runs: Sequence[Run], found: Sequence[Mapping[str, str]]) -> tuple[LeftOut, ...]:
+    """Join what several runs leave out for the same reason."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for run, one in zip(runs, found, strict=True):
+        for name, reason in one.items():
+            reasons.setdefault((name, reason), []).append(run.name)
+    return tuple(LeftOut(*key, tuple(names)) for key, names in reasons.items())

@@ -1,0 +1,221 @@
+"""Checkpoints: one file each, which carries the tree, the mappings and the config as well.
+
+The file is in the safetensors format, so that loading it runs no code. It is written aside and
+renamed, so that a file under its final name is whole, and it carries a checksum of all that it
+holds, so that damage is noticed.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as serialize
+from torch import Tensor
+
+from harmonize.config.run_config import RunConfig
+from harmonize.errors import HarmonizeError
+from harmonize.labels.ontology import Ontology
+from harmonize.labels.sources import Sources
+from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.config.strict_yaml import load_text
+from harmonize.runs.health import Watch
+from harmonize.system.atomic_files import write_whole
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state of a run after ``step`` optimizer steps.
+
+    Attributes:
+        step: optimizer steps done.
+        model: the network's parameters and buffers.
+        optimizer: the optimizer's state dict.
+        scaler: the state of fp16's gradient scaler, if there is one.
+        meter: the losses added up since the last line of metrics, by each process.
+        watch: what the run remembers of bad steps.
+        best: the best mean IoU so far, over the trained data sets; None before any evaluation.
+        config: the run's config as YAML.
+        ontology: the tree's name and text.
+        mappings: the YAML of each data set's mapping, the trained ones first.
+    """
+
+    step: int
+    model: dict[str, Tensor]
+    optimizer: dict[str, Any]
+    scaler: dict[str, Any] | None
+    meter: Tensor
+    watch: dict[str, Any]
+    best: float | None
+    config: str
+    ontology: tuple[str, str]
+    mappings: tuple[str, ...]
+
+    def run_config(self) -> RunConfig:
+        """Return the config of the run."""
+        return RunConfig.from_document(load_text(self.config, "the checkpoint's config"))
+
+    def sources(self) -> Sources:
+        """Return the tree and the mappings of the run."""
+        config = self.run_config()
+        name, text = self.ontology
+        specs = [
+            DatasetSpec.from_document(load_text(mapping, "the checkpoint's mapping"))
+            for mapping in self.mappings
+        ]
+        number = len(config.datasets)
+        if len(specs) != number + len(config.evaluate_also):
+            raise HarmonizeError("the checkpoint's mappings: not as many as its config has sets")
+        return Sources(
+            Ontology(text, name=name, source=f"the checkpoint's {name}"),
+            tuple(zip(config.datasets, specs[:number], strict=True)),
+            tuple(zip(config.evaluate_also, specs[number:], strict=True)),
+        )
+
+
+def save(checkpoint: Checkpoint, path: Path) -> None:
+    """Write a checkpoint, whole or not at all.
+
+    Raises:
+        HarmonizeError: the file cannot be written.
+    """
+    tensors = {f"model/{name}": tensor for name, tensor in checkpoint.model.items()}
+    tensors["meter"] = checkpoint.meter
+    numbers: dict[str, dict[str, Any]] = {}
+    for index, state in checkpoint.optimizer.get("state", {}).items():
+        for key, value in state.items():
+            if isinstance(value, Tensor):
+                tensors[f"optimizer/{index}/{key}"] = value
+            else:
+                numbers.setdefault(str(index), {})[key] = value
+    facts = json.dumps(
+        {
+            "step": checkpoint.step,
+            "best": checkpoint.best,
+            "scaler": checkpoint.scaler,
+            "watch": checkpoint.watch,
+            "config": checkpoint.config,
+            "ontology": checkpoint.ontology,
+            "mappings": checkpoint.mappings,
+            "optimizer_numbers": numbers,
+            "param_groups": checkpoint.optimizer.get("param_groups", []),
+        }
+    )
+    ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    metadata = {"harmonize": f"{_checksum(facts, ready)} {facts}"}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, serialize(ready, metadata))
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise HarmonizeError(f"{path}: the checkpoint cannot be written: {reason}") from None
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises:
+        HarmonizeError: no checkpoint of this project, or a damaged one.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise HarmonizeError(f"{path}: no such checkpoint") from None
+    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
+        raise HarmonizeError(f"{path}: not a whole checkpoint: {error}") from None
+    if "harmonize" not in metadata:
+        raise HarmonizeError(f"{path}: not a whole checkpoint of harmonize, but another's file")
+    checksum, _, facts = metadata["harmonize"].partition(" ")
+    if checksum != _checksum(facts, tensors):
+        raise HarmonizeError(f"{path}: not a whole checkpoint: its checksum does not fit")
+    try:
+        return _assemble(json.loads(facts), tensors)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
+        raise HarmonizeError(
+            f"{path}: not a whole checkpoint of this version of harmonize: {error!r}"
+        ) from None
+
+
+def _checksum(facts: str, tensors: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of everything that a checkpoint holds."""
+    total = hashlib.sha256(facts.encode(errors="surrogatepass"))
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        total.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return total.hexdigest()
+
+
+def _check_types(facts: dict[str, Any]) -> None:
+    """Make sure that facts are of the types that ``save`` writes.
+
+    Raises:
+        KeyError, TypeError: some are missing, or of another type.
+    """
+    step, best, groups = facts["step"], facts["best"], facts["param_groups"]
+    fitting = {
+        "step": type(step) is int and step >= 0,
+        "best": best is None or (type(best) in (int, float) and math.isfinite(best)),
+        "scaler": isinstance(facts["scaler"], dict | None),
+        "watch": isinstance(facts["watch"], dict) and facts["watch"].keys() <= vars(Watch()).keys(),
+        "config": isinstance(facts["config"], str),
+        "ontology": _are(str, facts["ontology"]) and len(facts["ontology"]) == 2,
+        "mappings": _are(str, facts["mappings"]) and len(facts["mappings"]) > 0,
+        "optimizer_numbers": _are(dict, list(facts["optimizer_numbers"].values())),
+        "param_groups": _are(dict, groups) and all(_are(int, group["params"]) for group in groups),
+    }
+    wrong = [key for key, fits in fitting.items() if not fits]
+    if wrong:
+        raise TypeError(f"of another type: {', '.join(wrong)}")
+
+
+def _are(kind: type, items: object) -> bool:
+    """Say whether something is a list of items of a kind."""
+    return isinstance(items, list) and all(isinstance(item, kind) for item in items)
+
+
+def _assemble(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
+    _check_types(facts)
+    state: dict[int, dict[str, Any]] = {
+        int(index): dict(numbers) for index, numbers in facts["optimizer_numbers"].items()
+    }
+    model: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        kind, _, rest = name.partition("/")
+        if kind == "model":
+            model[rest] = tensor
+        elif kind == "optimizer":
+            index, _, key = rest.partition("/")
+            state.setdefault(int(index), {})[key] = tensor
+    return Checkpoint(
+        step=facts["step"],
+        model=model,
+        optimizer={"state": state, "param_groups": facts["param_groups"]},
+        scaler=facts["scaler"],
+        meter=tensors["meter"],
+        watch=facts["watch"],
+        best=facts["best"],
+        config=facts["config"],
+        ontology=(facts["ontology"][0], facts["ontology"][1]),
+        mappings=tuple(facts["mappings"]),
+    )
+
+
+def restore_model(model: torch.nn.Module, checkpoint: Checkpoint, path: Path) -> None:
+    """Load the network's state.
+
+    Raises:
+        HarmonizeError: the state belongs to another network.
+    """
+    try:
+        model.load_state_dict(checkpoint.model)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[1].strip()
+        raise HarmonizeError(f"{path}: belongs to another network: {reason}") from None

@@ -1,0 +1,81 @@
+"""What makes a run the run that it is, and the refusal to resume as another."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from harmonize.config.run_config import RunConfig
+from harmonize.errors import HarmonizeError
+from harmonize.labels.sources import Sources
+from harmonize.config.strict_yaml import dotted, dump
+from harmonize.runs.checkpoint import Checkpoint
+
+_IDENTITY = (
+    ("ontology",),
+    ("datasets",),
+    ("data", "size"),
+    ("data", "batch_size"),
+    ("augment",),
+    ("model",),
+    ("loss",),
+    ("optim",),
+    ("train", "steps"),
+    ("evaluate", "crop"),
+    ("seed",),
+)
+"""The keys of a config that make a run what it is."""
+
+
+def describe_run(config: RunConfig, sources: Sources) -> dict[str, Any]:
+    """Return the parts of a checkpoint that stay the same during a run."""
+    return {
+        "config": dump(config.to_dict()),
+        "ontology": (sources.ontology.name, sources.ontology.text),
+        "mappings": tuple(spec.text for spec in sources.specs),
+    }
+
+
+def check_same_run(config: RunConfig, sources: Sources, checkpoint: Checkpoint, path: Path) -> None:
+    """Refuse to resume with anything that would make it another run.
+
+    Raises:
+        HarmonizeError: naming the keys that differ.
+    """
+    changed = changed_texts(config, sources, checkpoint)
+    check_same_config(config, checkpoint.run_config(), path, changed)
+
+
+def changed_texts(config: RunConfig, sources: Sources, checkpoint: Checkpoint) -> list[str]:
+    """Say which files that a config names are not those that a checkpoint was made with."""
+    now = describe_run(config, sources)
+    return [
+        f"{name} (its text has changed)"
+        for key, name in {"ontology": "tree", "mappings": "mapping"}.items()
+        if now[key] != getattr(checkpoint, key)
+    ]
+
+
+def check_same_config(
+    config: RunConfig, old: RunConfig, path: Path, changed: Sequence[str] = ()
+) -> None:
+    """Refuse a config that would make the run that ``path`` is of another one.
+
+    Raises:
+        HarmonizeError: naming the keys that differ, and what else has ``changed``.
+    """
+    new_values, old_values = config.to_dict(), old.to_dict()
+    differing = [
+        dotted(keys) for keys in _IDENTITY if _at(new_values, keys) != _at(old_values, keys)
+    ]
+    if differing or changed:
+        raise HarmonizeError(
+            f"{path}: was made with another {', '.join([*differing, *changed])}; resume with the "
+            "run's own config, or start a new run"
+        )
+
+
+def _at(values: object, keys: tuple[str, ...]) -> object:
+    for key in keys:
+        assert isinstance(values, dict)
+        values = values[key]
+    return values

@@ -1,0 +1,1 @@
+"""Processes, signals, files, threads and compilers: the machine below everything else."""

@@ -1,0 +1,1 @@
+"""What people run around a training: checks, drafts of mappings, studies, benchmarks."""

@@ -1,0 +1,114 @@
+"""The losses that are compared, each as a call that goes forward and backward."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, Integer
+from torch import Tensor
+
+from harmonize.labels.ontology import Ontology
+from harmonize.labels.target_space import TargetSpace
+from harmonize.loss.hierarchical import HierarchicalLoss
+from harmonize.tools.benchmark.made_up import leaf_labels, mixed_labels, tree_of
+from harmonize.tools.benchmark.paper_listing import listing_loss, precomputed_hierarchy
+
+# Letters of shapes: B pictures, K leaves, H x W pixels.
+
+DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
+COPY, BASELINE, LISTING = "copy", "cross_entropy", "paper's listing"
+OURS, IN_PYTORCH = "HierarchicalLoss", "HierarchicalLoss, compile=False"
+
+
+@dataclass(frozen=True)
+class Case:
+    """The size and the form of a batch of logits."""
+
+    leaves: int
+    batch: int
+    size: int
+    """Side of the pictures, in pixels."""
+    dtype: str = "float32"
+    layout: Literal["NCHW", "channels_last"] = "NCHW"
+
+    @property
+    def bytes(self) -> int:
+        """The size of the logits."""
+        return self.batch * self.size**2 * self.leaves * DTYPES[self.dtype].itemsize
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A batch of logits with the same labels in three forms.
+
+    Attributes:
+        tree: of the logits' leaves.
+        space: of the codes.
+        logits: that a gradient is wanted of.
+        codes: leaves, inner nodes, unions and ignored pixels.
+        targets: leaf labels as ``F.cross_entropy`` takes them, with the same pixels ignored.
+        leaves: leaf labels for every pixel.
+    """
+
+    tree: Ontology
+    space: TargetSpace
+    logits: Float[Tensor, "B K H W"]
+    codes: Integer[Tensor, "B H W"]
+    targets: Int[Tensor, "B H W"]
+    leaves: Int[Tensor, "B H W"]
+
+
+def make_inputs(case: Case, device: torch.device) -> Inputs:
+    """Draw the input of a case; the same at every call."""
+    rng = np.random.default_rng(0)
+    torch.manual_seed(0)
+    tree = tree_of(case.leaves)
+    labels = mixed_labels(tree, rng)
+    codes = labels.draw(rng, (case.batch, case.size, case.size))
+    targets = torch.from_numpy(leaf_labels(labels.space, codes)).to(device)
+    # The logits come last and are never copied: peaks of memory are measured from here.
+    shape = (case.batch, case.leaves, case.size, case.size)
+    dtype = DTYPES[case.dtype]
+    if case.layout == "channels_last":
+        batch, leaves, height, width = shape
+        logits = torch.randn((batch, height, width, leaves), dtype=dtype, device=device)
+        logits = logits.permute(0, 3, 1, 2)
+    else:
+        logits = torch.randn(shape, dtype=dtype, device=device)
+    return Inputs(
+        tree=tree,
+        space=labels.space,
+        logits=logits.requires_grad_(),
+        codes=torch.from_numpy(codes).to(device),
+        targets=targets,
+        leaves=targets.clamp(min=0),
+    )
+
+
+def candidate(name: str, inputs: Inputs) -> Callable[[], object]:
+    """Return a call that works out a loss and its gradient, or copies the logits."""
+    logits = inputs.logits
+    if name == COPY:
+        return partial(torch.empty_like(logits).copy_, logits.detach())
+    if name == BASELINE:
+        loss = partial(torch.nn.functional.cross_entropy, logits, inputs.targets)
+    elif name in (OURS, IN_PYTORCH):
+        module = HierarchicalLoss(inputs.space, compile=None if name == OURS else False)
+        loss = partial(module.to(logits.device), logits, inputs.codes)
+    else:
+        hierarchy = precomputed_hierarchy(inputs.tree)
+        loss = partial(listing_loss, logits, inputs.leaves, hierarchy)
+    return lambda: torch.autograd.grad(loss(), logits)
+
+
+def memory_needed(name: str, case: Case, depth: int) -> int:
+    """Estimate the bytes that a candidate needs, logits and labels included.
+
+    A cross-entropy keeps the logits, their logarithmic softmax and both gradients, and the copy
+    has its own; the listing keeps several copies for every depth.
+    """
+    copies = 4 * depth + 12 if name == LISTING else 5
+    return copies * case.bytes + 64 * case.batch * case.size**2

@@ -1,0 +1,200 @@
+"""What scoring costs on top of the network's forward passes."""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from jaxtyping import Float, Integer, UInt8
+from numpy import ndarray
+from torch import Tensor, nn
+
+from harmonize.evaluation import native_counting
+from harmonize.evaluation.by_depth import DepthGroups
+from harmonize.evaluation.counting import PixelCounter
+from harmonize.evaluation.tally import Tally
+from harmonize.labels.ontology import Ontology
+from harmonize.models.build import build_model
+from harmonize.tools.benchmark.machine import MIB, describe, precision_name, start_accelerator
+from harmonize.tools.benchmark.made_up import blobs, tree_of
+from harmonize.tools.benchmark.measurements import Cell, Report, Table
+from harmonize.tools.benchmark.timing import settle, start_peak, take_turns, timed
+
+# Letters of shapes: B pictures, K leaves, C classes, H x W pixels of a label, h x w of the network.
+
+QUICK = {"leaves": (11, 20), "size": 32, "batch": 2, "width": 8, "repeats": 2}
+FORWARD = "forward"
+LEAVES, GROUPS, ALL = "leaves", "groups", "all"
+_GRAIN = 40
+"""Of the pictures' noise, in steps of a colour."""
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """What is measured."""
+
+    leaves: tuple[int, ...] = (11, 66, 150)
+    size: int = 256
+    """Side of the pictures that the network sees, in pixels."""
+    label_size: int | None = None
+    """Side of the labels, which are scored at their own size, in pixels; unless given, as large as
+    the pictures and twice as large."""
+    batch: int = 8
+    """Pictures that go through the network together."""
+    model: str = "unet"
+    width: int | None = 16
+    """Of the U-Net."""
+    repeats: int = 7
+
+
+def benchmark_evaluate(options: EvaluateOptions, device: torch.device) -> Report:
+    """Measure scoring and forward passes of an untrained network on patches of colour with noise.
+
+    The classes of a data set are the leaves, or the groups of them one level above; and void. With
+    ``all`` the classes are the leaves, and everything is scored that an evaluation scores: every
+    depth, each picture, and a sample for calibration. The others are the classes alone.
+
+    Raises:
+        HarmonizeError: a network that cannot be built.
+    """
+    accelerator = start_accelerator()
+    rows = [row for leaves in options.leaves for row in _compare(leaves, options, accelerator)]
+    sizes = {**dataclasses.asdict(options), "precision": precision_name(accelerator)}
+    in_c = device.type == "cpu" and native_counting.is_available()
+    sizes["scoring"] = "compiled C" if in_c else "PyTorch"
+    table = Table("scoring on top of forward passes, per picture", rows)
+    return Report("evaluate", describe(device), sizes, [table])
+
+
+def _compare(
+    leaves: int, options: EvaluateOptions, accelerator: Accelerator
+) -> list[dict[str, Cell]]:
+    """Measure a network's forward pass and each way to score it, taking turns."""
+    device = accelerator.device
+    tree = tree_of(leaves)
+    rng = np.random.default_rng(0)
+    width = options.width if options.model == "unet" else None
+    network = build_model(len(tree.leaves), name=options.model, width=width).eval().to(device)
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    pictures = torch.from_numpy(_pictures(rng, options)).to(device)
+    sides = [options.size, 2 * options.size]
+    sides = sides if options.label_size is None else [options.label_size]
+    with torch.inference_mode():
+        forward = partial(_forward, network, pictures, accelerator)
+        logits = forward()
+        actions = {
+            (what, side): _scoring(logits, scorer, side, rng)
+            for what, scorer in _scorers(tree, device, options.batch).items()
+            for side in sides
+        }
+        measures = {_name(*key): timed(score, device) for key, score in actions.items()}
+        times = take_turns({FORWARD: timed(forward, device), **measures}, repeats=options.repeats)
+        extra = {key: _extra_memory(score, device) for key, score in actions.items()}
+    return [
+        {
+            "leaves": leaves,
+            "scored": key[0],
+            "label": key[1],
+            "forward ms": 1000 * times.median(FORWARD) / options.batch,
+            "scoring ms": 1000 * times.median(_name(*key)) / options.batch,
+            "scoring, % of forward": 100 * times.ratio(_name(*key), FORWARD),
+            "quartiles of the ratio": times.spread(_name(*key), FORWARD),
+            "scoring's extra MiB": extra[key],
+        }
+        for key in actions
+    ]
+
+
+def _name(classes: str, side: int) -> str:
+    return f"{classes} {side}"
+
+
+def _pictures(rng: np.random.Generator, options: EvaluateOptions) -> UInt8[ndarray, "B 3 h w"]:
+    shape = (options.batch, 3, options.size, options.size)
+    noise = rng.integers(0, _GRAIN, shape, dtype=np.uint8)
+    return blobs(rng, np.arange(256 - _GRAIN, dtype=np.uint8), shape) + noise
+
+
+@dataclass(frozen=True)
+class _Scorer:
+    """What adds a picture to some scores, and the number of classes, void included."""
+
+    add: Callable[[Tensor, Tensor, int], None]
+    classes: int
+
+
+def _scorers(tree: Ontology, device: torch.device, pictures: int) -> dict[str, _Scorer]:
+    """Return the ways to score, each with its classes."""
+    void = np.zeros((1, len(tree.leaves)), dtype=bool)
+    groups = [tree.leaf_mask(group) for group in tree.groups(max(tree.depth - 1, 1))]
+    every = {LEAVES: np.vstack([np.eye(len(tree.leaves), dtype=bool), void])}
+    every[GROUPS] = np.vstack([groups, void])
+    masks = {what: torch.from_numpy(rows).to(device) for what, rows in every.items()}
+    scorers = {
+        what: _Scorer(partial(_count, PixelCounter(rows)), len(rows))
+        for what, rows in masks.items()
+    }
+    leaves = masks[LEAVES]
+    tally = Tally(leaves, leaves, _every_depth(tree), pictures=pictures)
+    return {**scorers, ALL: _Scorer(tally.add, len(leaves))}
+
+
+def _every_depth(tree: Ontology) -> list[DepthGroups]:
+    """Return the groups at each depth; the classes are the leaves and void."""
+    found: list[DepthGroups] = []
+    for depth in range(1, tree.depth + 1):
+        nodes = tree.nodes_at(depth)
+        rows = [tree.leaf_mask(node) for node in nodes]
+        group_of = np.append(tree.group_index[depth], len(nodes))
+        masks = np.vstack([*rows, np.zeros_like(rows[0])])
+        found.append(DepthGroups(depth, nodes, masks, group_of))
+    return found
+
+
+def _count(
+    counter: PixelCounter,
+    logits: Float[Tensor, "K h w"],
+    classes: Integer[Tensor, "H W"],
+    number: int,
+) -> None:
+    """Count a picture's pixels, whatever its number."""
+    del number
+    counter.add(logits, classes)
+
+
+def _scoring(
+    logits: Float[Tensor, "B K h w"], scorer: _Scorer, side: int, rng: np.random.Generator
+) -> Callable[[], None]:
+    """Return the scoring of a batch against labels of so many pixels a side."""
+    drawn = blobs(rng, np.arange(scorer.classes, dtype=np.int16), (len(logits), side, side))
+    return partial(_score, logits, torch.from_numpy(drawn).to(logits.device), scorer)
+
+
+def _extra_memory(action: Callable[[], None], device: torch.device) -> float | None:
+    """Return the MiB of a GPU that an action needs beside what is in use."""
+    settle(device)
+    before = start_peak(device)
+    if before is None:
+        return None
+    action()
+    settle(device)
+    return (torch.cuda.max_memory_allocated(device) - before) / MIB
+
+
+def _forward(
+    network: nn.Module, pictures: UInt8[Tensor, "B 3 h w"], accelerator: Accelerator
+) -> Float[Tensor, "B K h w"]:
+    """Return the logits as an evaluation works them out."""
+    with accelerator.autocast():
+        return network(pictures)
+
+
+def _score(
+    logits: Float[Tensor, "B K h w"], classes: Integer[Tensor, "B H W"], scorer: _Scorer
+) -> None:
+    """Score every picture."""
+    for number in range(len(logits)):
+        scorer.add(logits[number], classes[number], number)

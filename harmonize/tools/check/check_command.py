@@ -1,0 +1,74 @@
+"""``harmonize check``: every file that is named, all that is found, and the supervision table."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from harmonize.config.run_config import find_file
+from harmonize.config.strict_yaml import load_file
+from harmonize.errors import HarmonizeError, printable
+from harmonize.tools.check.one_file import FileCheck, Options, Report, is_config, is_yaml
+from harmonize.tools.check.supervision import Supervision
+
+
+def check(names: Sequence[str], options: Options) -> int:
+    """Check every file, print all that is found, and return the number of problems.
+
+    Raises:
+        HarmonizeError: the supervision table cannot be written.
+    """
+    if options.csv is not None and options.csv.is_dir():
+        raise HarmonizeError(f"--csv {options.csv}: is a folder; name a file")
+    if options.csv is not None and not options.csv.absolute().parent.is_dir():
+        raise HarmonizeError(f"--csv {options.csv}: its folder does not exist; make it first")
+    _refuse_idle(names, options.overrides)
+    trees = {Path(name).stem: find_file(name) for name in names if not is_yaml(Path(name))}
+    number = 0
+    tables: list[Supervision] = []
+    for name in names:
+        report = Report()
+        try:
+            FileCheck(find_file(name), trees, options, report).run()
+        except HarmonizeError as error:
+            report.tell(*error.problems)
+        for table in report.tables:
+            print(f"{table.table()}\n")
+        lines = list(report.problems) or [f"{name}: {report.summary}"]
+        lines += [f"  note: {note}" for note in report.notes]
+        print("\n".join(map(printable, lines)), flush=True)
+        number += len(report.problems)
+        tables += report.tables
+    if number:
+        print(f"{number} problem{'s' if number > 1 else ''}", flush=True)
+    if options.csv is not None:
+        _write_csv(tables, options.csv)
+    return number
+
+
+def _refuse_idle(names: Sequence[str], overrides: Sequence[str]) -> None:
+    """Refuse changes of a config where none is checked; a mapping takes its folder from one."""
+    idle = [change for change in overrides if not change.startswith(("data.roots.", "data.roots="))]
+    if idle and not any(_may_be_config(find_file(name)) for name in names):
+        problems = (f"command line: {change}: there is no config here" for change in idle)
+        raise HarmonizeError(*problems)
+
+
+def _may_be_config(path: Path) -> bool:
+    """Say whether a file is a config, or cannot be read, which is told elsewhere."""
+    try:
+        return is_yaml(path) and is_config(load_file(path))
+    except HarmonizeError:
+        return True
+
+
+def _write_csv(tables: Sequence[Supervision], path: Path) -> None:
+    if not tables:
+        raise HarmonizeError(
+            f"--csv {path}: there is nothing to write; it needs a config that can be trained, "
+            "whose data is there and read"
+        )
+    if len(tables) > 1:
+        raise HarmonizeError(f"--csv {path}: takes one config at a time, got {len(tables)}")
+    try:
+        path.write_text(tables[0].csv(), encoding="utf-8")
+    except OSError as error:
+        raise HarmonizeError(f"{path}: cannot be written: {error.strerror}") from None

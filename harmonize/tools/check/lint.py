@@ -1,0 +1,179 @@
+"""What trees, mappings and configs say that is rarely meant, seen without any picture."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool
+from numpy import ndarray
+
+from harmonize.config.accept import Accepted
+from harmonize.config.strict_yaml import Document
+from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.ontology import Ontology
+from harmonize.tools.check.findings import Finding
+
+# Letters of shapes: C classes, K leaves.
+
+MIRROR = "mirror"
+STATIC = ("whole-tree", "shared-leaves", "partly-labelled")
+"""The findings of a mapping that need no pictures."""
+
+_SIDE = re.compile(r"(?<![a-z])(left|right)(?![a-z])", re.IGNORECASE)
+_OTHER = {"left": "right", "right": "left", "LEFT": "RIGHT", "RIGHT": "LEFT"}
+
+
+def side(name: str) -> str | None:
+    """Return ``left`` or ``right`` where a name's words say one of the two."""
+    words = {word.lower() for word in _SIDE.findall(name)}
+    return words.pop() if len(words) == 1 else None
+
+
+def other_side(name: str) -> str:
+    """Return a name with left and right exchanged."""
+    return _SIDE.sub(lambda word: _OTHER.get(word[0], _OTHER[word[0].lower()].title()), name)
+
+
+def tree_findings(ontology: Ontology) -> list[Finding]:
+    """Find the nodes whose names say left or right, but which a flip does not exchange."""
+    findings: list[Finding] = []
+    told: set[str] = set()
+    for node in ontology.nodes:
+        leaves = ontology.leaf_mask(node)
+        names = {ontology.leaves[leaf] for leaf in np.flatnonzero(leaves)}
+        if side(node) is None or node in told or names <= ontology.mirror_declared:
+            continue
+        partner = other_side(node)
+        told.add(partner)
+        if partner not in ontology.nodes:
+            text = f"no node {partner!r} is the mirror image of {node!r}; add it, or declare "
+            text += " ".join(f"`@mirror {name}`" for name in sorted(names)[:3])
+        elif names == {node} and not ontology.children(partner):
+            text = (
+                f"{node!r} and {partner!r} stay as they are in a flipped picture; "
+                f"declare `@mirror {node} {partner}`"
+            )
+        else:
+            text = (
+                f"the leaves below {node!r} and {partner!r} stay as they are in a flipped "
+                "picture; declare `@mirror LEAF LEAF` for each pair"
+            )
+        findings.append(Finding(MIRROR, ontology.places[node], text))
+    return findings
+
+
+def mapping_findings(spec: DatasetSpec, ontology: Ontology, accepted: Accepted) -> list[Finding]:
+    """Find classes that teach nothing or cannot be told apart, and nodes labelled in part."""
+    masks = spec.leaf_masks(ontology)
+    return [
+        *_whole_tree(spec, ontology, masks, accepted),
+        *_shared_leaves(spec, ontology, masks, accepted),
+        *_partly_labelled(spec, ontology, masks, accepted),
+    ]
+
+
+def _whole_tree(
+    spec: DatasetSpec, ontology: Ontology, masks: Bool[ndarray, "C K"], accepted: Accepted
+) -> list[Finding]:
+    return [
+        Finding(
+            "whole-tree",
+            spec.document.where(("meaning", ontology.name, name)),
+            f"{name!r} means every leaf of the tree, which teaches nothing; "
+            "map it to `ignore`, or to the nodes that it can be",
+        )
+        for name, mask in zip(spec.classes, masks, strict=True)
+        if mask.all() and len(mask) > 1 and not accepted.has("whole-tree", name)
+    ]
+
+
+def _shared_leaves(
+    spec: DatasetSpec, ontology: Ontology, masks: Bool[ndarray, "C K"], accepted: Accepted
+) -> list[Finding]:
+    findings: list[Finding] = []
+    names = list(spec.classes)
+    if len(ontology.leaves) > 1:
+        masks = masks & ~masks.all(1, keepdims=True)  # the whole tree is told as such
+    for number, name in enumerate(names):
+        shared = masks[:number] & masks[number]
+        places = [
+            place
+            for place in np.flatnonzero(shared.any(1)).tolist()
+            if not accepted.has("shared-leaves", name, names[place])
+        ]
+        if not places:
+            continue
+        others = [names[place] for place in places]
+        nodes = " + ".join(ontology.describe(shared[places].any(0)))
+        findings.append(
+            Finding(
+                "shared-leaves",
+                spec.document.where(("meaning", ontology.name, name)),
+                f"{name!r} shares {nodes} with {', '.join(map(repr, others))}, so the network "
+                "cannot answer which of them it sees; give each its own nodes",
+            )
+        )
+    return findings
+
+
+def _partly_labelled(
+    spec: DatasetSpec, ontology: Ontology, masks: Bool[ndarray, "C K"], accepted: Accepted
+) -> list[Finding]:
+    covered: Bool[ndarray, " K"] = np.logical_or.reduce(masks)
+    findings: list[Finding] = []
+    for node in ontology.nodes:
+        children = ontology.children(node)
+        labelled = [child for child in children if covered[ontology.leaf_mask(child)].any()]
+        never = [child for child in children if child not in labelled]
+        if not labelled or not never or accepted.has("partly-labelled", node):
+            continue
+        findings.append(
+            Finding(
+                "partly-labelled",
+                spec.document.where(("meaning", ontology.name)),
+                f"of {node!r}, {spec.name} labels {', '.join(labelled)} and never "
+                f"{', '.join(never)}; if its pictures show these, map the class that holds them "
+                f"to a set of nodes: {_advice(spec, ontology, masks, node, never)}",
+            )
+        )
+    return findings
+
+
+def _advice(
+    spec: DatasetSpec,
+    ontology: Ontology,
+    masks: Bool[ndarray, "C K"],
+    node: str,
+    never: Sequence[str],
+) -> str:
+    """Write a class's meaning with the residue of a node added, as an example."""
+    below = ontology.leaf_mask(node)
+    name, mask = max(
+        zip(spec.classes, masks, strict=True), key=lambda pair: (pair[1] & below).sum()
+    )
+    return f"`{name}: [{', '.join((*ontology.describe(mask), *never))}]`"
+
+
+def config_findings(
+    ontology: Ontology, trained: Sequence[DatasetSpec], accepted: Accepted, document: Document
+) -> list[Finding]:
+    """Find the leaves that no class of the trained sets means alone."""
+    masks = np.concatenate([spec.leaf_masks(ontology) for spec in trained])
+    labelled = masks.any(0)
+    alone = masks[masks.sum(1) == 1].any(0)
+    findings: list[Finding] = []
+    groups = {
+        "are labelled by no data set, so the network never learns them": ~labelled,
+        "are labelled only together with others, so nothing says which of these a pixel is": (
+            labelled & ~alone
+        ),
+    }
+    for text, group in groups.items():
+        leaves = [ontology.leaves[leaf] for leaf in np.flatnonzero(group)]
+        named = [leaf for leaf in leaves if not accepted.has("unsupervised", leaf)]
+        if named:
+            what = f"{len(named)} of {len(ontology.leaves)} leaves {text}: {', '.join(named)}"
+            advice = "; add a data set that has them, or use a tree without"
+            where = document.where(("datasets",))
+            findings.append(Finding("unsupervised", where, what + advice))
+    return findings

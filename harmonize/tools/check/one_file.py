@@ -1,0 +1,256 @@
+"""The check of one file: a tree, a mapping or a config, and all that it names."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from harmonize.config.accept import CONFIG_FINDINGS, Accepted
+from harmonize.config.run_config import SHIPPED, DatasetEntry, RunConfig, find_file
+from harmonize.config.strict_yaml import Document, Value, load_file
+from harmonize.errors import HarmonizeError, near_matches
+from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.ontology import Ontology
+from harmonize.labels.sources import as_taught
+from harmonize.pipeline.preflight import check_run
+from harmonize.tools.check.lint import STATIC, config_findings, mapping_findings, tree_findings
+from harmonize.tools.check.scan import SplitScan
+from harmonize.tools.check.split_files import check_files
+from harmonize.tools.check.supervision import Source, Supervision
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How thoroughly to check.
+
+    Attributes:
+        scan: label files to read per split; all if None, none if 0.
+        csv: where to write the supervision table.
+        overrides: of configs, such as ``data.roots.NAME=FOLDER``.
+        progress: show progress bars.
+    """
+
+    scan: int | None = None
+    csv: Path | None = None
+    overrides: tuple[str, ...] = ()
+    progress: bool = False
+
+
+@dataclass
+class Report:
+    """What a check says about one file.
+
+    Attributes:
+        summary: what the file is.
+        problems: one line each.
+        notes: what could not be looked at.
+        tables: supervision tables.
+    """
+
+    summary: str = ""
+    problems: list[str] = field(default_factory=list[str])
+    notes: list[str] = field(default_factory=list[str])
+    tables: list[Supervision] = field(default_factory=list[Supervision])
+
+    def tell(self, *problems: object) -> None:
+        """Add the problems that are not there yet."""
+        new = dict.fromkeys(map(str, problems))
+        self.problems += [problem for problem in new if problem not in self.problems]
+
+
+def is_yaml(path: Path) -> bool:
+    return path.suffix.lower() in (".yaml", ".yml")
+
+
+def is_config(document: Document) -> bool:
+    keys: set[str] = set(document.value) if isinstance(document.value, dict) else set()
+    return bool(keys & {"ontology", "datasets"})
+
+
+class FileCheck:
+    """The check of one file; fills in its report."""
+
+    def __init__(
+        self, path: Path, trees: dict[str, Path], options: Options, report: Report
+    ) -> None:
+        self._path = path
+        self._trees = trees
+        self._options = options
+        self._report = report
+
+    def run(self) -> None:
+        """Check a tree (text), mapping or config (YAML) and all that it names."""
+        if not is_yaml(self._path):
+            return self._tree()
+        document = load_file(self._path)
+        return self._config(document) if is_config(document) else self._mapping()
+
+    def _tree(self) -> None:
+        tree = Ontology.from_file(self._path)
+        self._report.summary = f"a tree of {len(tree.leaves)} leaves and {tree.depth} depths"
+        self._report.tell(*tree_findings(tree))
+
+    def _mapping(self) -> None:
+        """Hold a mapping against its trees and its files."""
+        spec = DatasetSpec.from_file(self._path)
+        accepted = Accepted(spec.accept, spec.document)
+        served: list[Ontology] = []
+        if not spec.meaning:
+            where = spec.document.where(("meaning",))
+            self._report.tell(f"{where}: says what the classes mean on no tree; add one")
+        for name in spec.meaning:
+            try:
+                tree = Ontology.from_file(self._tree_file(spec, name))
+                self._report.tell(*mapping_findings(spec, tree, accepted))
+                if not spec.leaf_masks(tree).any():
+                    where = spec.document.where(("meaning", name))
+                    self._report.tell(f"{where}: ignores every class, so there is nothing to learn")
+                served.append(tree)
+            except HarmonizeError as error:
+                self._report.tell(*error.problems)
+        if len(served) == len(spec.meaning):
+            self._report.tell(*accepted.unused(STATIC))
+        scans = self._scan(spec, tuple(spec.splits), served, self._roots(), accepted)
+        classes, trees = len(spec.classes), ", ".join(spec.meaning)
+        self._report.summary = f"a mapping of {classes} classes to {trees}{_read(scans.values())}"
+
+    def _tree_file(self, spec: DatasetSpec, name: str) -> Path:
+        """Find a mapping's tree: named beside the mapping, in its folder, or in trees/."""
+        beside, shipped = self._path.parent / f"{name}.txt", find_file(f"trees/{name}.txt")
+        for place in (self._trees.get(name), beside, shipped):
+            if place is not None and place.is_file():
+                return place
+        where = spec.document.where(("meaning", name))
+        advice = near_matches(name, [path.stem for path in sorted(SHIPPED.glob("trees/*.txt"))])
+        raise HarmonizeError(
+            f"{where}: there is no tree trees/{name}.txt; {advice} (or name its file as well)"
+        )
+
+    def _config(self, document: Document) -> None:
+        """Check all that a config names, and count what its data sets teach."""
+        config = self._run_config(document)
+        self._right(check_run, config)
+        is_right = not self._report.problems
+        tree = self._right(Ontology.from_file, find_file(config.ontology))
+        self._report.tell(*(tree_findings(tree) if tree else []))
+        sets: list[_Set] = []
+        for entry in (*config.datasets, *config.evaluate_also):
+            spec = self._right(DatasetSpec.from_file, find_file(entry.spec), entry.override)
+            if spec is not None:
+                sets.append(self._dataset(entry, spec, tree, config.data.roots))
+        trained = [one for one in sets if one.entry.train]
+        if tree and is_right:
+            accepted = Accepted(config.accept, document)
+            specs = [as_taught(one.entry, one.spec, tree) for one in trained]
+            self._report.tell(*config_findings(tree, specs, accepted, document))
+            self._report.tell(*accepted.unused(CONFIG_FINDINGS))
+            taught = [source for one in trained if (source := one.source(tree)) is not None]
+            self._report.tables += [Supervision(tree, taught)] if taught else []
+            self._report.notes += [
+                f"{one.spec.name}: trained on a part of its pictures (take {one.entry.take}); all "
+                "of them are counted here"
+                for one in trained
+                if taught and one.entry.take is not None
+            ]
+        names = ", ".join(one.spec.name for one in sets)
+        read = _read(scan for one in sets for scan in one.scans.values())
+        self._report.summary = f"a config of {names} on the tree {config.ontology}{read}"
+
+    def _run_config(self, document: Document) -> RunConfig:
+        """Read a config, or at least what it names, if other keys are wrong."""
+        for assignment in self._options.overrides:
+            document.override(assignment)
+        config = self._right(RunConfig.from_document, document)
+        if config is not None:
+            return config
+        named: dict[str, Value] = {
+            key: document.get((key,))
+            for key in ("ontology", "datasets", "evaluate_also")
+            if document.get((key,)) is not None
+        }
+        named["data"] = {"roots": document.get(("data", "roots")) or {}}
+        return RunConfig.from_document(Document(document.source, named, document.places))
+
+    def _dataset(
+        self, entry: DatasetEntry, spec: DatasetSpec, tree: Ontology | None, roots: dict[str, str]
+    ) -> "_Set":
+        """Check one data set of a config, as far as its mapping and its tree can be read."""
+        accepted = Accepted(spec.accept, spec.document)
+        trees = [tree] if tree and self._right(spec.leaf_masks, tree) is not None else []
+        for served in trees:
+            self._report.tell(*mapping_findings(spec, served, accepted))
+        splits = dict.fromkeys(name for name in (entry.train, entry.evaluate) if name)
+        known = [name for name in splits if self._right(spec.split, name) is not None]
+        return _Set(entry, spec, self._scan(spec, known, trees, roots, accepted))
+
+    def _right(self, make: Callable[..., T], *arguments: object) -> T | None:
+        """Return what is made, or tell its mistakes and return None."""
+        try:
+            return make(*arguments)
+        except HarmonizeError as error:
+            self._report.tell(*error.problems)
+            return None
+
+    def _scan(
+        self,
+        spec: DatasetSpec,
+        splits: Sequence[str],
+        trees: Sequence[Ontology],
+        roots: dict[str, str],
+        accepted: Accepted,
+    ) -> dict[str, SplitScan]:
+        """Look into the files of some splits of a data set, if it is there."""
+        number = self._options.scan
+        if number == 0:
+            return {}
+        try:
+            root = spec.folder(roots)
+        except HarmonizeError as error:
+            if number is None:
+                self._report.notes += error.problems
+            else:
+                self._report.tell(*error.problems)
+            return {}
+        scans, problems = check_files(
+            spec, splits, trees, root, accepted, number=number, progress=self._options.progress
+        )
+        self._report.tell(*problems)
+        return scans
+
+    def _roots(self) -> dict[str, str]:
+        """Return the folders of data sets that the command line names."""
+        document = Document("command line", {})
+        for assignment in self._options.overrides:
+            document.override(assignment)
+        roots = document.get(("data", "roots"))
+        named = roots if isinstance(roots, dict) else {}
+        for name, folder in named.items():
+            if not isinstance(folder, str):
+                where = document.where(("data", "roots", name))
+                raise HarmonizeError(f"{where}: expected a folder, got {folder!r}")
+        return {name: str(folder) for name, folder in named.items()}
+
+
+@dataclass(frozen=True)
+class _Set:
+    """A data set of a config and what its files hold, by split."""
+
+    entry: DatasetEntry
+    spec: DatasetSpec
+    scans: dict[str, SplitScan]
+
+    def source(self, tree: Ontology) -> Source | None:
+        """Return what the trained split teaches, if its files were read."""
+        scan = self.scans.get(self.entry.train or "")
+        if scan is None:
+            return None
+        spec = as_taught(self.entry, self.spec, tree)
+        return Source(spec, self.entry.train or "", scan.pixels, scan.files, scan.read)
+
+
+def _read(scans: Iterable[SplitScan]) -> str:
+    """Say how many label files were read."""
+    read = sum(scan.read for scan in scans)
+    return f"; {read} label file{'s' if read > 1 else ''} read" if read else ""

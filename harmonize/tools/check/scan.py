@@ -1,0 +1,197 @@
+"""Read the files of a split, several processes at a time, and count what they hold."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int
+from numpy import ndarray
+from torch.utils.data import Dataset
+from tqdm import tqdm
+
+from harmonize.data.dataset import refuse_sizes
+from harmonize.data.index import FileIndex
+from harmonize.data.labels import LabelReader, UnknownValuesError
+from harmonize.data.loading import load
+from harmonize.data.pictures import picture_size
+from harmonize.errors import HarmonizeError
+from harmonize.labels.dataset_spec import DatasetSpec
+
+# Letters of shapes: C classes, H x W pixels.
+
+Pair = tuple[int, int]
+"""Two classes by number, the first meaning what lies on the left."""
+
+_AT_ONCE = 8
+"""Files that a process reads before it hands over."""
+_MOST_UNKNOWN = 256
+"""Values of a file without a class, beyond which it is hardly a label."""
+
+
+@dataclass
+class UnknownValue:
+    """A value in the label files that no class stands for."""
+
+    pixels: int
+    files: int
+    example: str
+
+
+@dataclass
+class SplitScan:
+    """What the files of a split hold.
+
+    Attributes:
+        files: the number of label files in the split.
+        read: how many of them were read.
+        pixels: of each class.
+        pictures: in how many label files each class is.
+        unknown: the values that no class stands for.
+        problems: one line for each file that cannot be read or does not fit.
+        sides: by pair of classes, in how many files the first lies left and right of the second.
+    """
+
+    files: int
+    pixels: Int[ndarray, " C"]
+    pictures: Int[ndarray, " C"]
+    read: int = 0
+    unknown: dict[int, UnknownValue] = field(default_factory=dict[int, UnknownValue])
+    problems: list[str] = field(default_factory=list[str])
+    sides: dict[Pair, tuple[int, int]] = field(default_factory=dict[Pair, tuple[int, int]])
+
+    def add(self, label: str, file: "_FileScan", *, again: bool) -> None:
+        """Add what one file holds; only its classes' pixels if another split tells the rest."""
+        self.read += 1
+        if file.pixels is not None:
+            self.pixels += file.pixels
+            self.pictures += file.pixels > 0
+        if again:
+            return
+        self.problems += file.problems
+        for value, pixels in file.unknown.items():
+            entry = self.unknown.setdefault(value, UnknownValue(0, 0, label))
+            entry.pixels += pixels
+            entry.files += 1
+        for pair, first_is_left in file.first_is_left.items():
+            left, right = self.sides.get(pair, (0, 0))
+            self.sides[pair] = (left + first_is_left, right + (not first_is_left))
+
+
+def scan_split(
+    spec: DatasetSpec,
+    files: FileIndex,
+    root: Path,
+    *,
+    number: int | None = None,
+    pairs: Sequence[Pair] = (),
+    known: set[tuple[str, str]] | None = None,
+    progress: bool = False,
+) -> SplitScan:
+    """Read the label files of a split, and the pictures beside them.
+
+    Args:
+        spec: the mapping, with its ids (``DatasetSpec.with_ids``).
+        files: the split's files.
+        root: their folder.
+        number: how many label files to read, evenly spread over the split; all unless given.
+        pairs: classes of which to count which one lies on the left.
+        known: pictures with their labels that were read in other splits; this split's are added.
+        progress: show a progress bar.
+    """
+    known = set() if known is None else known
+    count = len(files) if number is None else min(number, len(files))
+    chosen = np.unique(np.linspace(0, len(files) - 1, count).round().astype(int)).tolist()
+    classes = len(spec.classes)
+    scan = SplitScan(len(files), np.zeros(classes, np.int64), np.zeros(classes, np.int64))
+    chunks = [chosen[start : start + _AT_ONCE] for start in range(0, len(chosen), _AT_ONCE)]
+    workers = min(_cores(), len(chunks)) if len(chunks) > 1 else 0
+    results = load(_Scanner(spec, files, root, tuple(pairs)), chunks, list, workers=workers)
+    bar = tqdm(total=len(chosen), desc=spec.name, unit="file", disable=not progress, leave=False)
+    for chunk, scanned in zip(chunks, results, strict=True):
+        for position, file in zip(chunk, scanned, strict=True):
+            names = files.picture(position), files.label(position)
+            scan.add(names[1], file, again=names in known)
+            known.add(names)
+        bar.update(len(chunk))
+    bar.close()
+    return scan
+
+
+def _cores() -> int:
+    """Return how many processor cores this process may use."""
+    cores = os.cpu_count() or 1
+    return min(cores, len(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else cores
+
+
+@dataclass
+class _FileScan:
+    """What one label file holds, and what is wrong with it or its picture."""
+
+    pixels: Int[ndarray, " C"] | None = None
+    unknown: dict[int, int] = field(default_factory=dict[int, int])
+    problems: list[str] = field(default_factory=list[str])
+    first_is_left: dict[Pair, bool] = field(default_factory=dict[Pair, bool])
+
+
+class _Scanner(Dataset[_FileScan]):
+    """Scans the files of a split by their number."""
+
+    def __init__(
+        self, spec: DatasetSpec, files: FileIndex, root: Path, pairs: tuple[Pair, ...]
+    ) -> None:
+        self._spec = spec
+        self._files = files
+        self._root = root
+        self._pairs = pairs
+        self._labels = LabelReader(spec)
+
+    def __getitem__(self, number: int) -> _FileScan:
+        result = _FileScan()
+        label = self._files.label(number)
+        path = self._root / self._files.picture(number)
+        size: tuple[int, int] | None = None
+        try:
+            size = picture_size(path, exif=self._spec.exif)
+        except HarmonizeError as error:
+            result.problems += error.problems
+        try:
+            classes = self._labels.read(self._root, label)
+        except UnknownValuesError as error:
+            classes, result.unknown = error.classes, error.counts
+            if len(error.counts) > _MOST_UNKNOWN:
+                result.unknown = {}
+                result.problems.append(
+                    f"{self._root / label}: {len(error.counts)} values that no class of "
+                    f"{self._spec.name} stands for; is this a label, stored without loss?"
+                )
+        except HarmonizeError as error:
+            result.problems += error.problems
+            return result
+        columns = self._columns(classes)
+        result.pixels = columns.sum(0)
+        result.first_is_left = self._first_is_left(columns)
+        if size is not None and not self._spec.resize_picture:
+            try:
+                refuse_sizes(path, size, label, (classes.shape[1], classes.shape[0]))
+            except HarmonizeError as error:
+                result.problems += error.problems
+        return result
+
+    def _columns(self, classes: Int[ndarray, "H W"]) -> Int[ndarray, "W C"]:
+        """Count the pixels of each class in each column."""
+        width = classes.shape[1]
+        number = len(self._spec.classes)
+        bins = classes + np.arange(width, dtype=np.int64) * (number + 1)
+        bins[classes < 0] += number + 1  # what is unknown goes to a bin of its own
+        counts = np.bincount(bins.ravel(), minlength=width * (number + 1))
+        return counts.reshape(width, number + 1)[:, :number]
+
+    def _first_is_left(self, columns: Int[ndarray, "W C"]) -> dict[Pair, bool]:
+        """Compare the mean columns of the pairs of classes that are both in a file."""
+        pixels = columns.sum(0)
+        moments = np.arange(len(columns)) @ columns
+        here = [pair for pair in self._pairs if pixels[pair[0]] and pixels[pair[1]]]
+        mean = {pair: [moments[one] / pixels[one] for one in pair] for pair in here}
+        return {pair: bool(left < right) for pair, (left, right) in mean.items() if left != right}

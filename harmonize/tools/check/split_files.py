@@ -1,0 +1,192 @@
+"""Hold a mapping against the files of its splits."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from harmonize.config.accept import Accepted
+from harmonize.data.index import FileIndex, list_files, unlabelled_pictures
+from harmonize.errors import HarmonizeError
+from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.encodings import write_value
+from harmonize.labels.ontology import Ontology
+from harmonize.tools.check.findings import Finding
+from harmonize.tools.check.lint import side
+from harmonize.tools.check.scan import Pair, SplitScan, scan_split
+
+_SHOWN = 10
+"""Lines of one kind that are printed for a split; the rest is counted."""
+_WRONG_SIDE = 0.9
+"""Share of the pictures with a left class right of its partner that is no accident."""
+_FEWEST_PICTURES = 2
+"""Pictures with both that it takes to say so."""
+
+
+def check_files(
+    spec: DatasetSpec,
+    splits: Sequence[str],
+    ontologies: Sequence[Ontology],
+    root: Path,
+    accepted: Accepted,
+    *,
+    number: int | None = None,
+    progress: bool = False,
+) -> tuple[dict[str, SplitScan], list[str]]:
+    """Read the files of some splits; return what they hold and everything that is wrong.
+
+    Args:
+        spec: the mapping.
+        splits: their names.
+        ontologies: the trees that the mapping serves, for what lies left and right.
+        root: the data set's folder.
+        accepted: the findings that are meant.
+        number: label files to read per split; all unless given.
+        progress: show progress bars.
+    """
+    lists, problems = _list_splits(spec, splits, root)
+    try:
+        spec = spec.with_ids(root)
+    except HarmonizeError as error:
+        return {}, [*error.problems, *problems, *map(str, _unlabelled(spec, root, accepted))]
+    sides = [(pair, tree) for tree in ontologies for pair in _sides(spec, tree)]
+    pairs = tuple(dict.fromkeys(pair for pair, _ in sides))
+    found: dict[str, SplitScan] = {}
+    known: set[tuple[str, str]] = set()
+    for name, files in lists.items():
+        found[name] = scan_split(
+            spec, files, root, number=number, pairs=pairs, known=known, progress=progress
+        )
+        problems += _first(found[name].problems, f"{spec.name} {name}")
+    is_whole = not problems and all(scan.read == scan.files for scan in found.values())
+    problems += _unknown_values(spec, list(found.values()))
+    findings = [
+        *(_never_seen(spec, found, accepted) if is_whole and found else []),
+        *_unlabelled(spec, root, accepted),
+        *_wrong_sides(spec, list(found.values()), sides, accepted),
+    ]
+    return found, [*problems, *map(str, findings)]
+
+
+def _list_splits(
+    spec: DatasetSpec, splits: Sequence[str], root: Path
+) -> tuple[dict[str, FileIndex], list[str]]:
+    """List the files of each split that has any, and tell what is wrong with the others."""
+    lists: dict[str, FileIndex] = {}
+    problems: list[str] = []
+    for name in splits:
+        try:
+            files, wrong = list_files(spec, name, root)
+        except HarmonizeError as error:
+            problems += error.problems
+            continue
+        problems += wrong
+        if len(files):
+            lists[name] = files
+    return lists, problems
+
+
+def _first(problems: list[str], what: str) -> list[str]:
+    """Return the first problems, and how many more there are."""
+    rest = len(problems) - _SHOWN
+    more = [f"{what}: {rest} more lines like these"] if rest > 0 else []
+    return [*problems[:_SHOWN], *more]
+
+
+def _unknown_values(spec: DatasetSpec, scans: Sequence[SplitScan]) -> list[str]:
+    """Tell each value that no class stands for once, with its pixels and an example."""
+    values = sorted({value for scan in scans for value in scan.unknown})
+    kind = "colour" if spec.encoding == "rgb" else "id"
+    where = spec.document.where(("classes",))
+    problems: list[str] = []
+    for value in values:
+        entries = [scan.unknown[value] for scan in scans if value in scan.unknown]
+        pixels = sum(entry.pixels for entry in entries)
+        number = sum(entry.files for entry in entries)
+        problems.append(
+            f"{where}: the {kind} {write_value(spec.encoding, value)} is no class's, but stands "
+            f"in {pixels} pixels of {number} label file{'s' if number > 1 else ''}, such as "
+            f"{entries[0].example}; add it to a class, with the meaning `ignore` if it is void"
+        )
+    rest = len(problems) - _SHOWN
+    more = [f"{where}: {rest} more {kind}s are no class's"] if rest > 0 else []
+    return [*problems[:_SHOWN], *more]
+
+
+def _never_seen(
+    spec: DatasetSpec, scans: dict[str, SplitScan], accepted: Accepted
+) -> list[Finding]:
+    """Find classes that are in no label file, where all were read without fault."""
+    seen = np.sum([scan.pixels for scan in scans.values()], axis=0) > 0
+    ignored = {name for nodes in spec.meaning.values() for name in nodes if not nodes[name]}
+    return [
+        Finding(
+            "never-seen",
+            spec.document.where(("classes", name)),
+            f"{name!r} is in no label file of {', '.join(scans)}; check its value, or remove it",
+        )
+        for name, is_seen in zip(spec.classes, seen.tolist(), strict=True)
+        if not is_seen and name not in ignored and not accepted.has("never-seen", name)
+    ]
+
+
+def _unlabelled(spec: DatasetSpec, root: Path, accepted: Accepted) -> list[Finding]:
+    pictures = [
+        picture
+        for picture in unlabelled_pictures(spec, root)
+        if not accepted.has("unlabelled", picture)
+    ]
+    if not pictures:
+        return []
+    shown = ", ".join(pictures[:3]) + (", ..." if len(pictures) > 3 else "")
+    files = "file fits" if len(pictures) == 1 else "files fit"
+    text = (
+        f"{len(pictures)} {files} `picture` in {root} without a label, such as {shown}; not used; "
+        "move what is no picture away, or say `accept: {unlabelled: all}` in the mapping"
+    )
+    return [Finding("unlabelled", spec.document.where(("label",)), text)]
+
+
+def _sides(spec: DatasetSpec, ontology: Ontology) -> list[Pair]:
+    """Return the pairs of classes that mean mirror images, the one on the viewer's left first."""
+    masks = spec.leaf_masks(ontology)
+    pairs: list[Pair] = []
+    for first, mask in enumerate(masks):
+        image = mask[ontology.mirror]
+        if not mask.any() or (image == mask).all():
+            continue
+        sides = {side(ontology.leaves[leaf]) for leaf in np.flatnonzero(mask & ~image)}
+        if sides == {"left" if ontology.left == "viewer" else "right"}:
+            partners = np.flatnonzero((masks == image).all(1)).tolist()
+            pairs += [(first, partner) for partner in partners]
+    return pairs
+
+
+def _wrong_sides(
+    spec: DatasetSpec,
+    scans: Sequence[SplitScan],
+    pairs: Sequence[tuple[Pair, Ontology]],
+    accepted: Accepted,
+) -> list[Finding]:
+    """Find classes that mean left nodes but lie on the right."""
+    names = list(spec.classes)
+    findings: list[Finding] = []
+    for pair, ontology in pairs:
+        counts = [scan.sides.get(pair, (0, 0)) for scan in scans]
+        wrong = sum(right for _, right in counts)
+        both = sum(left + right for left, right in counts)
+        left, right = names[pair[0]], names[pair[1]]
+        if both < _FEWEST_PICTURES or wrong < _WRONG_SIDE * both:
+            continue
+        if accepted.has("sides", left, right):
+            continue
+        nodes = " + ".join(spec.meaning[ontology.name][left])
+        whose = ("viewer", "subject") if ontology.left == "viewer" else ("subject", "viewer")
+        text = (
+            f"{left!r} means {nodes}, but lies right of {right!r} in {wrong} of {both} label "
+            f"files: its sides are the {whose[1]}'s where the tree's are the {whose[0]}'s; "
+            f"exchange the meanings of the two"
+        )
+        where = spec.document.where(("meaning", ontology.name, left))
+        findings.append(Finding("sides", where, text))
+    return findings

@@ -1,0 +1,158 @@
+"""Write a mapping for a new data set from its folder, to be finished by hand."""
+
+import re
+from pathlib import Path
+
+from harmonize.config.strict_yaml import load_text
+from harmonize.data.labels import open_image
+from harmonize.errors import HarmonizeError
+from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.ontology import Ontology
+from harmonize.tools.draft import by_run
+from harmonize.tools.draft.class_tables import find_tables
+from harmonize.tools.draft.draft_classes import draft_classes
+from harmonize.tools.draft.draft_summary import check, summary
+from harmonize.tools.draft.file_groups import evenly
+from harmonize.tools.draft.folder_files import Files, find_files
+from harmonize.tools.draft.folder_layout import Layout
+from harmonize.tools.draft.label_values import scan_values
+from harmonize.tools.draft.mapping_text import Draft, write_mapping
+from harmonize.tools.draft.meaning import TODO, Proposal, by_name, choose_tree
+from harmonize.tools.draft.overlap import LeafPredictor, load_network
+from harmonize.tools.draft.pairing import find_layout
+from harmonize.tools.draft.splits import find_splits
+
+_NAME = re.compile(r"[\w-]+")
+_SAMPLES = 6
+
+
+def new_mapping(
+    folder: Path,
+    *,
+    tree: Path | None = None,
+    run: Path | None = None,
+    output: Path | None = None,
+    name: str | None = None,
+    scan: int = 200,
+) -> None:
+    """Look at a folder of pictures and labels, write a mapping of it and print what it comes to.
+
+    Args:
+        folder: of the data set.
+        tree: whose nodes the classes mean; that of the run, else a shipped one, unless given.
+        run: a run folder, whose network is asked what each class may mean.
+        output: the file to write; by default the set's name in the working directory.
+        name: of the data set; by default the folder's.
+        scan: how many labels are read.
+
+    Raises:
+        HarmonizeError: what the user can mend.
+    """
+    if scan < 1:
+        raise HarmonizeError(f"--scan {scan}: at least one label has to be read")
+    files = find_files(folder)
+    name = _name(folder, name)
+    output = _output(output, name)
+    _tell_skipped(files)
+    network = None if run is None else load_network(run)
+    ontology = None if network is None else _same_tree(network, tree)
+    draft = _look(folder, name, files, scan)
+    if ontology is None:
+        ontology, draft.tree_note = choose_tree(tree, draft.classes)
+    draft.tree = None if ontology is None else ontology.name
+    draft.meaning = by_name(draft.classes, ontology)
+    if network is not None:
+        _ask(network, draft, folder, scan)
+    text = write_mapping(draft)
+    spec = DatasetSpec.from_document(load_text(text, str(output)))
+    _write(output, text)
+    print(summary(draft, check(spec, folder), output))
+
+
+def _tell_skipped(files: Files) -> None:
+    if files.skipped:
+        shown = ", ".join(files.skipped[:3])
+        print(f"left out: {len(files.skipped)} files or folders that cannot be read: {shown}")
+
+
+def _look(folder: Path, name: str, files: Files, scan: int) -> Draft:
+    """Find out all that the folder itself tells."""
+    layout, others = find_layout(folder, files.images)
+    values = scan_values(folder, layout, scan)
+    pictures = {label.core for label, _ in layout.pairs}
+    return Draft(
+        name=name,
+        root=str(folder),
+        layout=layout,
+        splits=find_splits(folder, layout, files.texts),
+        scan=values,
+        classes=draft_classes(layout, values, find_tables(folder, files.texts, pictures)),
+        resize=_resize(folder, layout),
+        others=others,
+    )
+
+
+def _resize(folder: Path, layout: Layout) -> str:
+    """Say how pictures and labels differ in size; empty if they do not."""
+    pictures = {picture.path: label.path for label, picture in layout.pairs}
+    for picture in evenly([picture for _, picture in layout.pairs], _SAMPLES):
+        try:
+            sizes = [
+                open_image(folder / path).size for path in (picture.path, pictures[picture.path])
+            ]
+        except HarmonizeError:
+            continue
+        if sizes[0] != sizes[1]:
+            (width, height), (label_width, label_height) = sizes
+            return f"{width} x {height} pixels, but the label {label_width} x {label_height}"
+    return ""
+
+
+def _ask(network: LeafPredictor, draft: Draft, folder: Path, number: int) -> None:
+    """Let a network propose the meaning of the classes, and print its table."""
+    draft.meaning = {one.name: Proposal((TODO,), "") for one in draft.classes} | draft.meaning
+    spec = DatasetSpec.from_document(load_text(write_mapping(draft), "the drafted mapping"))
+    found, counts = by_run.overlaps(network, spec, folder, draft.classes, number=number)
+    draft.meaning = by_run.propose(found, draft.classes, draft.meaning)
+    draft.remarks = by_run.left_out(found, draft.classes, counts, network.ontology)
+    print(by_run.table(found, draft.classes, draft.meaning), end="\n\n")
+
+
+def _same_tree(network: LeafPredictor, tree: Path | None) -> Ontology:
+    """Return the run's tree, which is the only one that its network can speak of."""
+    if tree is not None:
+        given = choose_tree(tree, [])[0]
+        if given is None or given.leaves != network.ontology.leaves:
+            raise HarmonizeError(
+                f"--tree {tree}: not the tree of the run, {network.ontology.name}; leave it out"
+            )
+    return network.ontology
+
+
+def _name(folder: Path, name: str | None) -> str:
+    """Return the data set's name: the one that is given, or the folder's, as a name can be."""
+    if name is None:
+        return re.sub(r"[^\w-]+", "_", folder.resolve().name).strip("_") or "dataset"
+    if not _NAME.fullmatch(name):
+        raise HarmonizeError(f"--name {name}: a name is made of letters, digits, _ and -")
+    return name
+
+
+def _output(output: Path | None, name: str) -> Path:
+    """Return the file to write, which must not be there."""
+    output = Path(f"{name}.yaml") if output is None else output
+    if output.suffix.lower() not in (".yaml", ".yml"):
+        raise HarmonizeError(f"{output}: a mapping is a .yaml file; name it so")
+    if output.exists() or output.is_symlink():
+        raise HarmonizeError(f"{output}: is there already; name another file with -o")
+    if not output.absolute().parent.is_dir():
+        raise HarmonizeError(f"{output}: its folder does not exist; make it first")
+    return output
+
+
+def _write(output: Path, text: str) -> None:
+    try:
+        with output.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise HarmonizeError(f"{output}: cannot be written: {error.strerror}") from None

@@ -1,0 +1,128 @@
+"""What a comparison of losses found: every number of every seed, and the differences."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harmonize.tools.studies.finished_runs import RunRecord
+from harmonize.tools.studies.measures import MEAN_IOU, Measure, class_measures, further_measures
+from harmonize.tools.studies.spread import Summary, differences, relative_change, summarize
+
+PARTS = (0.5, 0.75, 0.9)
+"""Of the first loss's final mean IoU: how soon is each reached?"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measure of one data set.
+
+    Attributes:
+        measure: what is measured.
+        values: of each loss.
+        gains: how much more the last loss has than each other, seed by seed.
+        relative: the change of the mean as a part of the first loss's.
+    """
+
+    measure: Measure
+    values: dict[str, Summary]
+    gains: dict[str, Summary]
+    relative: float | None
+
+
+@dataclass(frozen=True)
+class DatasetResults:
+    """What the runs say of one data set.
+
+    Attributes:
+        name, split, pictures: what was scored.
+        classes: the rows of the paper's table 1.
+        mean: its last row.
+        further: what else was measured.
+        reached: for each of ``PARTS`` and each loss, the first evaluated step of each seed at which
+            it has that part of the first loss's final mean IoU; None if it never has.
+    """
+
+    name: str
+    split: str
+    pictures: int
+    classes: tuple[Row, ...]
+    mean: Row
+    further: tuple[Row, ...]
+    reached: dict[float, dict[str, list[int | None]]]
+
+
+Runs = Mapping[str, Sequence[RunRecord]]
+"""By the name of its loss, the run of each seed."""
+
+
+def dataset_results(runs: Runs, name: str) -> DatasetResults:
+    """Collect what the runs say of a data set."""
+    everything = [run.scores(name) for seeds in runs.values() for run in seeds]
+    scores = everything[0]
+    return DatasetResults(
+        name=name,
+        split=scores["split"],
+        pictures=scores["pictures"],
+        classes=tuple(_row(runs, name, measure) for measure in class_measures(scores)),
+        mean=_row(runs, name, MEAN_IOU),
+        further=tuple(_row(runs, name, measure) for measure in further_measures(everything)),
+        reached={part: _reached(runs, name, part) for part in PARTS},
+    )
+
+
+def to_dict(results: DatasetResults) -> dict[str, object]:
+    """Return plain values for JSON."""
+    return {
+        "split": results.split,
+        "pictures": results.pictures,
+        "iou": {row.measure.name: _plain(row) for row in results.classes},
+        "mean_iou": _plain(results.mean),
+        "further": {row.measure.name: _plain(row) for row in results.further},
+        "steps_to_reach": {f"{part:g}": steps for part, steps in results.reached.items()},
+    }
+
+
+def short(loss: str) -> str:
+    """Return one name of a loss that has several."""
+    return loss.partition(" = ")[0]
+
+
+def _plain(row: Row) -> dict[str, object]:
+    return {
+        "values": {loss: summary.to_dict() for loss, summary in row.values.items()},
+        "gains": {name: summary.to_dict() for name, summary in row.gains.items()},
+        "relative": row.relative,
+    }
+
+
+def _row(runs: Runs, name: str, measure: Measure) -> Row:
+    values = {loss: [run.final(name, measure) for run in seeds] for loss, seeds in runs.items()}
+    *others, ours = values
+    return Row(
+        measure,
+        values={loss: summarize(numbers) for loss, numbers in values.items()},
+        gains={
+            f"{short(ours)} − {short(other)}": summarize(differences(values[ours], values[other]))
+            for other in others
+        },
+        relative=relative_change(values[ours], values[others[0]]),
+    )
+
+
+def _reached(runs: Runs, name: str, part: float) -> dict[str, list[int | None]]:
+    baseline = next(iter(runs.values()))
+    goals = [run.final(name, MEAN_IOU) for run in baseline]
+    return {
+        loss: [
+            None if goal is None else _first_step(run, name, part * goal)
+            for run, goal in zip(seeds, goals, strict=True)
+        ]
+        for loss, seeds in runs.items()
+    }
+
+
+def _first_step(run: RunRecord, name: str, goal: float) -> int | None:
+    for line in run.evaluations:
+        mean = run.at(line, name, MEAN_IOU)
+        if mean is not None and mean >= goal:
+            return line["step"]
+    return None

@@ -1,0 +1,46 @@
+"""Tables of a study as Markdown, which reads well as plain text too."""
+
+from collections.abc import Sequence
+
+from harmonize.tools.studies.spread import Summary
+
+NOTHING = "–"
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Draw a table; the first column is flush left, the others flush right."""
+    lines = [[_cell(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(3, *(len(line[n]) for line in lines)) for n in range(len(header))]
+    rule = [":" + "-" * (widths[0] - 1), *("-" * (width - 1) + ":" for width in widths[1:])]
+    drawn = [_row(lines[0], widths), "| " + " | ".join(rule) + " |"]
+    return "\n".join([*drawn, *(_row(line, widths) for line in lines[1:])])
+
+
+def value(summary: Summary, *, percent: bool, signed: bool = False) -> str:
+    """Write a mean and its spread, in percent if it is a share."""
+    if summary.mean is None:
+        return NOTHING
+    scale = 100 if percent else 1
+    rounded = round(scale * summary.mean, 2) + 0.0  # -0.0 becomes 0.0
+    mean = f"{rounded:{'+' if signed else ''}.2f}"
+    return mean if summary.spread is None else f"{mean} ± {scale * summary.spread:.2f}"
+
+
+def change(share: float | None) -> str:
+    """Write a relative change in percent."""
+    return NOTHING if share is None else f"{100 * share:+.1f} %"
+
+
+def listed(numbers: Sequence[int | None]) -> str:
+    """Write a number for each seed."""
+    return ", ".join(NOTHING if number is None else str(number) for number in numbers)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    first, *others = zip(cells, widths, strict=True)
+    padded = [f"{first[0]:<{first[1]}}", *(f"{cell:>{width}}" for cell, width in others)]
+    return "| " + " | ".join(padded) + " |"

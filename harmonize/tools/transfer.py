@@ -1,0 +1,134 @@
+"""What a network trained on some of a config's data sets can answer in the words of the others."""
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harmonize.config.run_config import RunConfig
+from harmonize.labels.answerable import Answer, Status, answers_for, merge_for
+from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.ontology import Ontology
+from harmonize.labels.sources import load_sources
+
+MIX = "the mix"
+_WIDTH = 100
+_INDENT = 13
+_ORDER: tuple[Status, ...] = ("coarser", "overlapping", "never", "answerable")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What training on some sets lets a network answer of another, or of one of them.
+
+    Attributes:
+        trained: the name of the data set trained on, or ``MIX``.
+        asked: the name of the data set asked.
+        answers: for each class of the asked set that it does not ignore.
+    """
+
+    trained: str
+    asked: str
+    answers: tuple[Answer, ...]
+
+    @property
+    def count(self) -> str:
+        """How many classes are answerable, such as ``3 of 19``."""
+        return f"{sum(a.status == 'answerable' for a in self.answers)} of {len(self.answers)}"
+
+    @property
+    def complete(self) -> bool:
+        """Whether every class is answerable."""
+        return all(answer.status == "answerable" for answer in self.answers)
+
+
+def print_transfer(config: RunConfig) -> None:
+    """Print which classes of each data set of a config each other one, and their mix, teaches.
+
+    Raises:
+        HarmonizeError: the tree or a mapping cannot be read.
+    """
+    sources = load_sources(config)
+    print(describe_transfer(sources.ontology, sources.specs, sources.taught))
+
+
+def describe_transfer(
+    ontology: Ontology, specs: Sequence[DatasetSpec], mix: Sequence[DatasetSpec]
+) -> str:
+    """Write what training on each data set, and on the mix, teaches of each data set.
+
+    First a table of counts, then for each pair the classes that are left out and why.
+    """
+    taught = {spec.name: spec for spec in mix}  # which may be coarser
+    sources = {spec.name: [taught.get(spec.name, spec)] for spec in specs}
+    if len(mix) > 1:
+        sources[MIX] = list(mix)
+    pairs = [
+        Pair(name, asked.name, answers_for(ontology, trained, asked))
+        for name, trained in sources.items()
+        for asked in specs
+    ]
+    told = [pair for pair in pairs if pair.trained != pair.asked or not pair.complete]
+    told.sort(key=lambda pair: pair.trained != MIX)
+    trained = " + ".join(spec.name for spec in mix)
+    text = (
+        "Classes that can be answered when trained on (rows), asked in the words of (columns)\n\n"
+    )
+    text += f"{_table(pairs)}\n\n{MIX if len(mix) > 1 else 'trained on'}: {trained}"
+    was_short = False
+    for part in map(_explain, told):
+        is_short = "\n" not in part
+        text += f"\n{part}" if is_short and was_short else f"\n\n{part}"
+        was_short = is_short
+    return text
+
+
+def _table(pairs: Sequence[Pair]) -> str:
+    """Draw the counts, a row for each that is trained on and a column for each that is asked."""
+    count = {(pair.trained, pair.asked): pair.count for pair in pairs}
+    rows, columns = (list(dict.fromkeys(names)) for names in zip(*count, strict=True))
+    margin = max(len(name) for name in rows)
+    widths = [max(len(name), *(len(count[row, name]) for row in rows)) for name in columns]
+    lines = [["", *columns], *([row, *(count[row, name] for name in columns)] for row in rows)]
+    return "\n".join(
+        "  ".join([f"{head:<{margin}}", *(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True))])
+        for head, *cells in lines
+    )
+
+
+def _explain(pair: Pair) -> str:
+    """Write one pair: a line if all is answerable, else the classes left out, grouped by reason."""
+    count = f"all {len(pair.answers)}" if pair.complete else pair.count
+    lines = [f"{pair.trained} -> {pair.asked}: {count} classes"]
+    groups: dict[tuple[Status, str], list[Answer]] = {}
+    for answer in sorted(pair.answers, key=lambda answer: _ORDER.index(answer.status)):
+        if answer.reason:
+            groups.setdefault((answer.status, answer.reason), []).append(answer)
+    shown: Status | None = None
+    for (status, reason), group in groups.items():
+        names = [answer.name for answer in group]
+        label = "" if status == shown else status
+        lines += _wrap(f"  {label:<{_INDENT}}", ", ".join(names))
+        lines += _wrap(
+            f"    {'':<{_INDENT}}", reason + _hint(names, merge_for(group[0], pair.answers))
+        )
+        shown = status
+    return "\n".join(lines)
+
+
+def _hint(names: Sequence[str], merge: Sequence[str]) -> str:
+    """Say which classes could be answered if they were one."""
+    if not merge:
+        return ""
+    which = "they" if list(merge) == list(names) else " + ".join(merge)
+    return f"; as one class {which} can be answered"
+
+
+def _wrap(start: str, text: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent=start,
+        subsequent_indent=" " * len(start),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

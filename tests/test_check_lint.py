@@ -1,0 +1,415 @@
+"""What trees, mappings and configs say that is rarely meant, each kind with its good case."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from spoiled import CONFIG, LABEL, TREE, add, mapping, passes, problems, save, spoil, write_set
+
+from harmonize.config.accept import Accepted
+from harmonize.config.strict_yaml import Document, load_text
+from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.ontology import Ontology
+from harmonize.tools.check.lint import config_findings, mapping_findings, other_side, side
+from harmonize.tools.check.lint import tree_findings as findings_of
+
+
+@pytest.fixture(autouse=True)
+def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_set(tmp_path, monkeypatch)
+
+
+def tree_findings(text: str) -> list[str]:
+    """Return what is found in a tree's text."""
+    return [str(finding) for finding in findings_of(Ontology(text, name="t", source="t.txt"))]
+
+
+def make_spec(classes: str, meaning: str, accept: str = "{}") -> DatasetSpec:
+    """Return a mapping to the tree t; its meaning starts on line 8."""
+    text = mapping(name="m", classes=classes, meaning=f"{{t: {meaning}}}", accept=accept)
+    return DatasetSpec.from_document(load_text(text, "m.yaml"))
+
+
+def found(tree: str, classes: str, meaning: str, accept: str = "{}") -> list[tuple[str, str]]:
+    """Return the kinds and texts of what is found in a mapping."""
+    spec = make_spec(classes, meaning, accept)
+    ontology = Ontology(tree, name="t")
+    accepted = Accepted(spec.accept, spec.document)
+    return [(one.kind, one.text) for one in mapping_findings(spec, ontology, accepted)]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("left_eye", "left"),
+        ("eye-RIGHT", "right"),
+        ("Left", "left"),
+        ("eye2left", "left"),
+        ("bright", None),
+        ("leftover", None),
+        ("cleft_lip", None),
+        ("left_or_right", None),
+        ("left_left", "left"),
+        ("nose", None),
+    ],
+)
+def test_only_whole_words_say_left_or_right(name: str, expected: str | None) -> None:
+    assert side(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("left_eye", "right_eye"),
+        ("eye_Right", "eye_Left"),
+        ("LEFT", "RIGHT"),
+        ("left_of_left", "right_of_right"),
+        ("bright_left", "bright_right"),
+        ("nose", "nose"),
+    ],
+)
+def test_the_other_side_is_written_alike_and_leads_back(name: str, other: str) -> None:
+    assert other_side(name) == other
+    assert other_side(other) == name
+
+
+def test_mirror_leaves_without_a_declaration_are_found_once_a_pair() -> None:
+    assert tree_findings("nose\neye\n  right_eye\n  left_eye\n") == [
+        "t.txt:3:3: 'right_eye' and 'left_eye' stay as they are in a flipped picture; "
+        "declare `@mirror right_eye left_eye` [mirror]"
+    ]
+
+
+def test_leaves_below_mirror_nodes_are_found_too() -> None:
+    text = "left_arm\n\tupper\n\tlower\nright_arm\n\tupper_r\n\tlower_r\n"
+    assert tree_findings(text) == [
+        "t.txt:1:1: the leaves below 'left_arm' and 'right_arm' stay as they are in a flipped "
+        "picture; declare `@mirror LEAF LEAF` for each pair [mirror]"
+    ]
+    assert tree_findings(f"{text}@mirror upper upper_r\n@mirror lower lower_r\n") == []
+    assert len(tree_findings(f"{text}@mirror upper upper_r\n")) == 1
+
+
+def test_a_side_without_its_partner_is_found_unless_it_is_its_own_image() -> None:
+    assert tree_findings("nose\nleft_turn\n") == [
+        "t.txt:2:1: no node 'right_turn' is the mirror image of 'left_turn'; add it, or declare "
+        "`@mirror left_turn` [mirror]"
+    ]
+    assert tree_findings("nose\nleft_turn\n@mirror left_turn\n") == []
+
+
+def test_names_that_only_look_like_sides_are_left_alone() -> None:
+    assert tree_findings("bright\nleftover\nleft_or_right\n") == []
+
+
+def test_check_tells_mirror_leaves_without_a_partner(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("tiny.txt").write_text(TREE.replace("@mirror", "# @mirror"))
+    told = (
+        "tiny.txt:3:2: 'left' and 'right' stay as they are in a flipped picture; "
+        "declare `@mirror left right` [mirror]"
+    )
+    assert problems(capsys, "tiny.txt") == [told]
+    assert told in problems(capsys, "run.yaml", "--scan", "0")
+    Path("tiny.txt").write_text(TREE)
+    assert passes(capsys, "tiny.txt") == ["tiny.txt: a tree of 3 leaves and 2 depths"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [
+        (
+            {"meaning": "{tiny: {background: background, left: lft, right: right}}"},
+            "8:42: meaning.tiny.left: no node 'lft' in tiny; did you mean left?",
+        ),
+        (
+            {
+                "meaning": "\n  tiny:\n    background: background\n    right: right\n"
+                "    left: [left, rigth]"
+            },
+            "12:18: meaning.tiny.left.1: no node 'rigth' in tiny; did you mean right?",
+        ),
+        (
+            {"meaning": "{tiny: {background: background, lefft: left, left: left, right: right}}"},
+            "8:42: meaning.tiny.lefft: no class 'lefft'; did you mean left?",
+        ),
+        (
+            {"meaning": "{tiny: {background: background, left: left}}"},
+            "8:11: meaning.tiny.right: the class 'right' has no meaning here; give it a node, a "
+            "list of nodes, or ignore",
+        ),
+        (
+            {"classes": "{background: 0, left: 1, right: 1}"},
+            "7:35: classes.right: 1 stands for 'left' already",
+        ),
+        (
+            {"classes": "{background: 0, left: [1, 3], right: [2, 3]}"},
+            "7:40: classes.right: 3 stands for 'left' already",
+        ),
+        (
+            {
+                "encoding": "rgb",
+                "classes": "{background: '#000000', left: [0, 0, 0], right: '#ffffff'}",
+            },
+            "7:34: classes.left: #000000 stands for 'background' already",
+        ),
+        (
+            {
+                "encoding": "masks",
+                "label": '"labels/{id}_{class}.png"',
+                "classes": "{background: ~, left: l, right: l}",
+            },
+            "7:35: classes.right: 'l' stands for 'left' already",
+        ),
+        (
+            {"classes": "{background: 0, left: 1, right: 2, left: 3}"},
+            "7:45: classes.left: this key is written twice",
+        ),
+        ({"name": "fine\nname: coarse"}, "2:1: name: this key is written twice"),
+    ],
+)
+def test_check_tells_unknown_names_and_what_stands_twice(
+    capsys: pytest.CaptureFixture[str], changed: dict[str, str], line: str
+) -> None:
+    assert passes(capsys, "fine.yaml", "--scan", "0") == [
+        "fine.yaml: a mapping of 3 classes to tiny"
+    ]
+    spoil(**changed)
+    assert problems(capsys, "fine.yaml", "--scan", "0") == [f"fine.yaml:{line}"]
+
+
+def test_check_tells_unknown_splits_of_a_config(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("run.yaml").write_text(CONFIG.replace("train: train", "train: trian"))
+    assert problems(capsys, "run.yaml") == [
+        "fine.yaml:6:1: splits: no split 'trian'; did you mean train?"
+    ]
+
+
+def test_check_tells_a_class_that_means_the_whole_tree(capsys: pytest.CaptureFixture[str]) -> None:
+    add("a", np.where(LABEL == 2, 3, LABEL).astype(np.uint8))
+    changed = {"classes": "{background: 0, left: 1, right: 2, any: 3}"}
+    meaning = "{tiny: {background: background, left: left, right: right, any: [thing, background]}}"
+    spoil(**changed, meaning=meaning)
+    assert problems(capsys, "fine.yaml") == [
+        "fine.yaml:8:68: meaning.tiny.any: 'any' means every leaf of the tree, which teaches "
+        "nothing; map it to `ignore`, or to the nodes that it can be [whole-tree]"
+    ]
+    spoil(**changed, meaning=meaning.replace("[thing, background]", "ignore"))
+    passes(capsys, "fine.yaml")
+    spoil(**changed, meaning=meaning, accept="{whole-tree: [any]}")
+    passes(capsys, "fine.yaml")
+
+
+def test_the_one_leaf_of_a_tree_is_no_whole_tree_but_can_be_shared() -> None:
+    assert found("a\n", "{one: 0}", "{one: a}") == []
+    assert found("a\n", "{one: 0, two: 1, void: 2}", "{one: a, two: a, void: ignore}") == [
+        (
+            "shared-leaves",
+            "'two' shares a with 'one', so the network cannot answer which of them it sees; "
+            "give each its own nodes",
+        )
+    ]
+
+
+def test_check_tells_two_classes_that_share_leaves(capsys: pytest.CaptureFixture[str]) -> None:
+    spoil(meaning="{tiny: {background: background, left: thing, right: right}}")
+    assert problems(capsys, "fine.yaml") == [
+        "fine.yaml:8:55: meaning.tiny.right: 'right' shares right with 'left', so the network "
+        "cannot answer which of them it sees; give each its own nodes [shared-leaves]"
+    ]
+    spoil()
+    passes(capsys, "fine.yaml")
+
+
+def test_a_class_names_only_those_it_shares_with_and_what_is_not_accepted() -> None:
+    classes = "{a: 0, b: 1, c: 2}"
+    meaning = "{a: [x, y], b: [y, z], c: [x, z]}"
+    tree = "x\ny\nz\nw\n"
+    assert [text.split(",")[0] for _, text in found(tree, classes, meaning)] == [
+        "'b' shares y with 'a'",
+        "'c' shares x + z with 'a'",
+    ]
+    told = found(tree, classes, meaning, "{shared-leaves: [a]}")
+    assert [text.split(", so")[0] for _, text in told] == ["'c' shares z with 'b'"]
+
+
+def test_check_tells_parents_labelled_in_part_with_the_advice_that_mends_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    add("a", np.minimum(LABEL, 1))
+    add("b", np.minimum(LABEL, 1))
+    changed = {"classes": "{background: 0, left: 1}"}
+    spoil(**changed, meaning="{tiny: {background: background, left: left}}")
+    assert problems(capsys, "fine.yaml") == [
+        "fine.yaml:8:11: meaning.tiny: of 'thing', fine labels left and never right; if its "
+        "pictures show these, map the class that holds them to a set of nodes: "
+        "`left: [left, right]` [partly-labelled]"
+    ]
+    spoil(**changed, meaning="{tiny: {background: background, left: [left, right]}}")
+    passes(capsys, "fine.yaml")
+
+
+def test_the_advice_names_the_class_with_the_most_leaves_below_the_parent() -> None:
+    tree = "top\n\ta\n\tb\n\tc\n\td\n\t\te\n\t\tf\nrest\n"
+    told = found(tree, "{one: 0, two: 1, bg: 2}", "{one: a, two: [b, e], bg: rest}")
+    assert told == [
+        (
+            "partly-labelled",
+            "of 'top', m labels a, b, d and never c; if its pictures show these, map the class "
+            "that holds them to a set of nodes: `two: [b, e, c]`",
+        ),
+        (
+            "partly-labelled",
+            "of 'd', m labels e and never f; if its pictures show these, map the class that holds "
+            "them to a set of nodes: `two: [b, e, f]`",
+        ),
+    ]
+    accept = "{partly-labelled: [d]}"
+    told = found(tree, "{one: 0, two: 1, bg: 2}", "{one: a, two: [b, e], bg: rest}", accept)
+    assert [text.split(",")[0] for _, text in told] == ["of 'top'"]
+
+
+def test_a_parent_that_is_labelled_whole_or_not_at_all_is_fine() -> None:
+    tree = "top\n\ta\n\tb\nother\n\tc\n\td\nrest\n"
+    assert found(tree, "{one: 0, bg: 1}", "{one: top, bg: rest}") == []
+    assert found(tree, "{one: 0, two: 1, bg: 2}", "{one: top, two: a, bg: rest}") == [
+        (
+            "shared-leaves",
+            "'two' shares a with 'one', so the network cannot answer which of them it sees; "
+            "give each its own nodes",
+        )
+    ]
+
+
+def test_a_mapping_that_ignores_all_has_no_findings_but_is_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    spoil(meaning="{tiny: {background: ignore, left: ignore, right: ignore}}")
+    told = "fine.yaml:8:11: meaning.tiny: ignores every class, so there is nothing to learn"
+    assert problems(capsys, "fine.yaml") == [told]
+    assert told in problems(capsys, "run.yaml")
+
+
+def test_leaves_are_supervised_alone_together_or_not_at_all() -> None:
+    ontology = Ontology("a\nb\nc\nd\ne\n", name="t")
+    specs = [
+        make_spec("{one: 0, two: 1}", "{one: a, two: [b, c]}"),
+        make_spec("{one: 0, two: 1}", "{one: b, two: ignore}"),
+    ]
+    document = Document("run.yaml", {}, {(): "run.yaml:1:1", ("datasets",): "run.yaml:2:1"})
+    told = config_findings(ontology, specs, Accepted({}, document), document)
+    assert list(map(str, told)) == [
+        "run.yaml:2:1: datasets: 2 of 5 leaves are labelled by no data set, so the network never "
+        "learns them: d, e; add a data set that has them, or use a tree without [unsupervised]",
+        "run.yaml:2:1: datasets: 1 of 5 leaves are labelled only together with others, so nothing "
+        "says which of these a pixel is: c; add a data set that has them, or use a tree without "
+        "[unsupervised]",
+    ]
+    accepted = Accepted({"unsupervised": ("d", "c")}, document)
+    told = config_findings(ontology, specs, accepted, document)
+    assert [one.text.split(":")[1].split(";")[0] for one in told] == [" e"]
+    assert (
+        config_findings(ontology, specs, Accepted({"unsupervised": "all"}, document), document)
+        == []
+    )
+
+
+def test_check_tells_leaves_that_no_set_of_the_config_supervises_alone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    add("a", np.minimum(LABEL, 1))
+    add("b", np.minimum(LABEL, 1))
+    classes = "{background: 0, thing: 1}"
+    spoil(classes=classes, meaning="{tiny: {background: background, thing: thing}}")
+    told = (
+        "run.yaml:2:1: datasets: 2 of 3 leaves are labelled only together with others, so nothing "
+        "says which of these a pixel is: left, right; add a data set that has them, or use a tree "
+        "without [unsupervised]"
+    )
+    assert problems(capsys, "run.yaml", "--scan", "0") == [told]
+    passes(capsys, "fine.yaml")
+    Path("sides.yaml").write_text(mapping(name="sides"))
+    Path("run.yaml").write_text(
+        "ontology: tiny.txt\n"
+        "datasets: [{spec: fine.yaml, train: train}, {spec: sides.yaml, train: train}]\n"
+    )
+    passes(capsys, "run.yaml", "--scan", "0")
+
+
+def test_sets_that_are_only_scored_supervise_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    classes = "{background: 0, thing: 1}"
+    spoil(classes=classes, meaning="{tiny: {background: background, thing: thing}}")
+    Path("sides.yaml").write_text(mapping(name="sides"))
+    Path("run.yaml").write_text(f"{CONFIG}evaluate_also: [{{spec: sides.yaml, evaluate: train}}]\n")
+    assert (
+        "2 of 3 leaves are labelled only together"
+        in problems(capsys, "run.yaml", "--scan", "0")[-1]
+    )
+
+
+def subject_left(name: str) -> None:
+    """Write a label in which ``left`` lies right of ``right``."""
+    add(name, LABEL[:, ::-1].copy())
+
+
+def test_check_tells_sides_that_are_the_subjects_where_the_tree_means_the_viewers(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    subject_left("a")
+    subject_left("b")
+    told = (
+        "fine.yaml:8:42: meaning.tiny.left: 'left' means left, but lies right of 'right' in 2 of 2 "
+        "label files: its sides are the subject's where the tree's are the viewer's; exchange the "
+        "meanings of the two [sides]"
+    )
+    assert problems(capsys, "fine.yaml") == [told]
+    assert told in problems(capsys, "run.yaml")
+    spoil(meaning="{tiny: {background: background, left: right, right: left}}")
+    passes(capsys, "fine.yaml")
+    spoil(accept="{sides: [left]}")
+    passes(capsys, "fine.yaml")
+
+
+def test_a_tree_can_mean_the_subjects_sides(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("tiny.txt").write_text(f"{TREE}@left subject\n")
+    told = problems(capsys, "fine.yaml")
+    assert told == [
+        "fine.yaml:8:54: meaning.tiny.right: 'right' means right, but lies right of 'left' in 2 of "
+        "2 label files: its sides are the viewer's where the tree's are the subject's; exchange "
+        "the meanings of the two [sides]"
+    ]
+    subject_left("a")
+    subject_left("b")
+    passes(capsys, "fine.yaml")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "is_told"), [(1, 0, 0), (9, 1, 1), (8, 1, 0), (2, 2, 0)]
+)
+def test_few_pictures_say_nothing_about_sides(
+    capsys: pytest.CaptureFixture[str], wrong: int, right: int, is_told: int
+) -> None:
+    for file in Path("data").rglob("*.png"):
+        file.unlink()
+    for number in range(wrong):
+        subject_left(f"w{number}")
+    for number in range(right):
+        add(f"r{number}")
+    save("data/images/x.png", np.zeros((4, 6, 3), np.uint8))
+    save("data/labels/x.png", np.minimum(LABEL, 1))  # neither side of the pair
+    if is_told:
+        assert f"in {wrong} of {wrong + right} label files" in problems(capsys, "fine.yaml")[0]
+    else:
+        passes(capsys, "fine.yaml")
+
+
+def test_each_tree_of_a_mapping_has_its_own_sides(capsys: pytest.CaptureFixture[str]) -> None:
+    meaning = "{background: background, left: left, right: right}"
+    spoil(meaning=f"{{tiny: {meaning}, other: {meaning}}}")
+    Path("other.txt").write_text(TREE)
+    subject_left("a")
+    subject_left("b")
+    told = problems(capsys, "fine.yaml")
+    assert [line.split(":")[3].strip() for line in told] == [
+        "meaning.tiny.left",
+        "meaning.other.left",
+    ]

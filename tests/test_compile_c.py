@@ -1,0 +1,114 @@
+"""C code: compiled once for a machine, kept, made anew when damaged; compilers that fail."""
+
+import multiprocessing
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harmonize import HarmonizeError
+from harmonize.system import compile_c
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return a cache of the test's own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    monkeypatch.delenv("CC", raising=False)
+    compile_c.compiled.cache_clear()
+    compile_c.cache_folder.cache_clear()
+    yield tmp_path / "caches" / "harmonize"
+    compile_c.compiled.cache_clear()
+    compile_c.cache_folder.cache_clear()
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "answer.c"
+    path.write_text("int answer(void) { return ANSWER; }")
+    return path
+
+
+def ask(source: Path, answer: int) -> int:
+    return compile_c.compiled(source, f"ANSWER={answer}").answer()
+
+
+@pytest.mark.usefixtures("cache")
+def test_macros_make_different_code(source: Path) -> None:
+    assert ask(source, 42) == 42
+    assert ask(source, 7) == 7
+    source.write_text(source.read_text().replace("ANSWER;", "ANSWER + 1;"))
+    compile_c.compiled.cache_clear()
+    assert ask(source, 7) == 8
+
+
+def test_what_was_compiled_is_kept_and_made_anew_when_damaged(
+    cache: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:  # this process must not know it
+        assert pool.apply(ask, (source, 42)) == 42
+    (kept,) = cache.iterdir()
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[: len(whole) // 2])
+    assert ask(source, 42) == 42
+    assert len(kept.read_bytes()) == len(whole)
+    compile_c.compiled.cache_clear()
+    monkeypatch.setenv("CC", "cc")  # the same compiler
+    monkeypatch.setattr(compile_c, "_compile", None)  # would fail
+    assert ask(source, 42) == 42
+
+
+def test_processes_compile_at_once(cache: Path, source: Path) -> None:
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        assert pool.starmap(ask, [(source, 42)] * 2, chunksize=1) == [42, 42]
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_a_cache_that_cannot_be_written_is_replaced_by_a_folder_of_the_process(
+    cache: Path, source: Path
+) -> None:
+    cache.parent.write_text("a file where the folder should be")
+    assert ask(source, 42) == 42
+    assert compile_c.cache_folder() != cache
+    assert os.access(compile_c.cache_folder(), os.W_OK)
+
+
+def test_what_cannot_be_loaded_or_kept_is_told(
+    cache: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compile_garbage(_: object, __: object, path: Path) -> None:
+        path.write_bytes(b"no program")
+
+    monkeypatch.setattr(compile_c, "_compile", compile_garbage)
+    with pytest.raises(
+        HarmonizeError, match=r"answer\.c cannot be compiled and used there: .*so: "
+    ):
+        ask(source, 42)
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(compile_c, "_compile", fail)
+    wrong = rf"^{cache}: answer\.c cannot be .* No space left on device; name another folder by XDG"
+    with pytest.raises(HarmonizeError, match=wrong):
+        ask(source, 42)
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_missing_compiler_is_named(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(HarmonizeError, match=r"no C compiler \(cc, gcc or clang\) is installed"):
+        ask(source, 42)
+    monkeypatch.setenv("CC", "icx -quiet")
+    with pytest.raises(HarmonizeError, match=r"no C compiler \(icx -quiet\) is installed"):
+        ask(source, 42)
+
+
+def test_a_compiler_that_fails_is_quoted(cache: Path, source: Path) -> None:
+    source.write_text("int answer(void) { return missing; }")
+    with pytest.raises(HarmonizeError, match=r"answer\.c: cc cannot compile it: .*missing"):
+        ask(source, 42)
+    assert list(cache.iterdir()) == []

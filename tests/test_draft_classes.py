@@ -1,0 +1,294 @@
+"""The classes of a drafted mapping: values, names and what they may mean."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+from test_draft_folders import HEIGHT, SCENE, WIDTH, draft, label, photo, save, write_scene
+
+from harmonize import HarmonizeError, Ontology
+from harmonize.tools.draft.class_tables import Entry, read_tables
+from harmonize.tools.draft.similarity import ALIKE, best_node, similarity
+
+
+def text_of(folder: Path) -> str:
+    return (folder.parent / f"{folder.name}.yaml").read_text()
+
+
+def write_ids(folder: Path, ids: list[int]) -> None:
+    for number in range(4):
+        save(folder / "images" / f"x{number}y.jpg", photo())
+        save(folder / "labels" / f"x{number}y.png", label(ids))
+
+
+def test_values_without_names_are_left_to_the_user_with_where_to_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_ids(tmp_path / "set", [0, 0, 0, 7])
+    spec = draft(tmp_path / "set", monkeypatch)
+    assert {name: one.values for name, one in spec.classes.items()} == {
+        "class_0": (0,),
+        "class_7": (7,),
+    }
+    text = text_of(tmp_path / "set")
+    assert "class_0: 0  # TODO name; 75.0 %, 4 labels, labels/x0y.png" in text
+    assert "TODO_tree:  # TODO: a tree, such as roads for trees/roads.txt" in text
+    assert "    class_7: TODO\n" in text
+
+
+def test_where_a_class_mostly_lies_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(4):
+        save(tmp_path / "set" / "images" / f"x{number}y.jpg", photo())
+        rows = np.repeat([0, 1, 2], HEIGHT // 3)[:, None]
+        save(tmp_path / "set" / "gt" / f"x{number}y.png", np.broadcast_to(rows, (HEIGHT, WIDTH)))
+    draft(tmp_path / "set", monkeypatch)
+    text = text_of(tmp_path / "set")
+    for number, place in enumerate(("upper third", "middle", "lower third")):
+        assert f"class_{number}: {number}  # TODO name; 33.3 %, 4 labels, {place}, gt/" in text
+
+
+def test_a_draft_cannot_be_trained_on_while_a_meaning_is_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_ids(tmp_path / "set", [0, 1])
+    (tmp_path / "tree.txt").write_text("a\nb\n")
+    spec = draft(tmp_path / "set", monkeypatch, tree=tmp_path / "tree.txt")
+    with pytest.raises(HarmonizeError, match="no node 'TODO' in tree"):
+        spec.leaf_masks(Ontology.from_file(tmp_path / "tree.txt"))
+
+
+def test_255_is_void_as_a_guess_unless_it_is_one_of_two_values(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_ids(tmp_path / "void", [0, 1, 255])
+    draft(tmp_path / "void", monkeypatch)
+    assert "void: 255   # guess; 32.5 %" in text_of(tmp_path / "void")
+    assert "void: ignore  # guess: 255 usually marks" in text_of(tmp_path / "void")
+    write_ids(tmp_path / "mask", [0, 255])
+    spec = draft(tmp_path / "mask", monkeypatch)
+    assert list(spec.classes) == ["class_0", "class_255"]
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("class_dict.csv", "{name},{r},{g},{b}"),
+        ("label_colors.txt", "{r} {g} {b}\t\t{name}"),
+        ("labelmap.txt", "{name}:{r},{g},{b}::"),
+        ("colors.txt", "#{r:02x}{g:02x}{b:02x} {name}"),
+    ],
+)
+def test_colours_take_their_names_from_the_folder_in_its_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, row: str
+) -> None:
+    write_scene(tmp_path / "set")
+    lines = [row.format(name=key, r=r, g=g, b=b) for key, (r, g, b) in SCENE.items()]
+    head = ["name,r,g,b"] if name.endswith(".csv") else []
+    (tmp_path / "set" / name).write_text("\n".join([*head, *lines]) + "\n")
+    spec = draft(tmp_path / "set", monkeypatch)
+    assert list(spec.classes) == list(SCENE)
+    red, green, blue = SCENE["Building"]
+    assert spec.classes["Building"].values == (red << 16 | green << 8 | blue,)
+    meaning = spec.meaning["camvid"]  # of those that fit alike, the smallest
+    assert (meaning["Tree"], meaning["Building"], meaning["Void"]) == (("tree",), ("building",), ())
+    assert f'Sky: "#808080"       # guess: {name}; ' in text_of(tmp_path / "set")
+
+
+def test_colours_without_names_are_named_by_their_hex(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_scene(tmp_path / "set")
+    spec = draft(tmp_path / "set", monkeypatch)
+    assert spec.classes["class_804080"].values == (0x804080,)
+    assert len(spec.classes) == len(SCENE)
+    assert spec.meaning["TODO_tree"]["class_804080"] == ("TODO",)
+
+
+def test_varying_opacity_is_part_of_the_colour(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        ids = label([0, 1, 2])
+        save(tmp_path / "set" / "images" / f"x{number}y.jpg", photo())
+        colors = np.dstack([ids * 50, ids, ids, 255 - ids])
+        save(tmp_path / "set" / "labels" / f"x{number}y.png", colors)
+    spec = draft(tmp_path / "set", monkeypatch)
+    assert {name: one.values for name, one in spec.classes.items()} == {
+        "class_000000ff": (0xFF000000,),
+        "class_320101fe": (0xFE320101,),
+        "class_640202fd": (0xFD640202,),
+    }
+
+
+def test_blurred_edges_of_colours_become_a_tolerance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        colors = np.array(list(SCENE.values()))[label([0, 1, 2])].astype(np.uint8)
+        small = Image.fromarray(colors).resize((160, 96), Image.Resampling.BILINEAR)
+        blurred = np.asarray(small.filter(ImageFilter.GaussianBlur(2)))
+        save(tmp_path / "set" / "images" / f"x{number}y.jpg", photo(96, 160))
+        save(tmp_path / "set" / "labels" / f"x{number}y.png", blurred)
+    spec = draft(tmp_path / "set", monkeypatch)
+    assert set(spec.classes) == {"class_808080", "class_800000", "class_804080"}
+    assert 0 < spec.tolerance < 80
+
+
+def test_equal_channels_are_ids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(4):
+        save(tmp_path / "set" / "images" / f"x{number}y.jpg", photo())
+        save(tmp_path / "set" / "labels" / f"x{number}y.png", np.dstack([label([0, 1, 2])] * 3))
+    spec = draft(tmp_path / "set", monkeypatch)
+    assert spec.formula is not None
+    assert (spec.encoding, spec.formula.text) == ("ids", "R")
+
+
+def test_a_single_soft_mask_is_parted_in_the_middle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = np.concatenate([np.zeros(60), np.linspace(0, 255, 14), np.full(46, 255)])
+    for number in range(4):
+        save(tmp_path / "set" / "images" / f"x{number}y.jpg", photo(8, 120))
+        save(tmp_path / "set" / "mattes" / f"x{number}y.png", np.broadcast_to(row, (8, 120)))
+    spec = draft(tmp_path / "set", monkeypatch)
+    assert spec.formula is not None
+    assert spec.formula.text == "V//128"
+    assert [one.values for one in spec.classes.values()] == [(0,), (1,)]
+
+
+def test_masks_are_ordered_from_wide_to_narrow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        save(tmp_path / "set" / "images" / f"x{number}y.jpg", photo())
+        for place, name in enumerate(("nose", "skin", "eye_g", "hair")):
+            mask = label([0] * (4 - place) + [255] * (place + 1))
+            save(tmp_path / "set" / "masks" / f"x{number}y_{name}.png", mask)
+    spec = draft(tmp_path / "set", monkeypatch)
+    assert list(spec.classes) == ["background", "hair", "eye_g", "skin", "nose"]
+    assert spec.classes["background"].mask is None
+    meaning = spec.meaning["faces_full"]
+    assert meaning["eye_g"] == ("glasses",)
+    assert meaning["skin"] == ("face_skin",)  # less the nose, which is another class
+
+
+def test_ids_are_named_by_position_from_0_or_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_ids(tmp_path / "zero", [0, 1, 2])
+    (tmp_path / "zero" / "classes.txt").write_text("sky\nroad\ntree\n")
+    assert list(draft(tmp_path / "zero", monkeypatch).classes) == ["sky", "road", "tree"]
+    write_ids(tmp_path / "one", [0, 1, 3])
+    (tmp_path / "one" / "classes.txt").write_text("sky\nroad\ntree\n")
+    spec = draft(tmp_path / "one", monkeypatch, tree=Path("trees/roads.txt"))
+    assert {name: one.values[0] for name, one in spec.classes.items()} == {
+        "class_0": 0,
+        "sky": 1,
+        "road": 2,
+        "tree": 3,
+    }
+    text = text_of(tmp_path / "one")
+    assert "class_0: 0  # TODO name, which classes.txt (lines from 1) leaves out" in text
+    assert "road: 2     # guess: classes.txt (lines from 1); not in the labels" in text
+
+
+def test_names_that_do_not_explain_the_values_are_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_ids(tmp_path / "set", [3, 40, 41])
+    (tmp_path / "set" / "classes.txt").write_text("sky\nroad\ntree\n")
+    assert "class_40" in draft(tmp_path / "set", monkeypatch).classes
+
+
+def test_labels_beyond_those_read_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_ids(tmp_path / "set", [0, 1, 2])
+    draft(tmp_path / "set", monkeypatch, scan=2)
+    assert "# Only 2 of 4 labels were read" in text_of(tmp_path / "set")
+    assert "`--scan 4` reads all." in text_of(tmp_path / "set")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "entries"),
+    [
+        ("a.json", json.dumps([{"name": "x", "id": 3}, {"name": "y", "id": 5}]), [3, 5]),
+        (
+            "a.json",
+            json.dumps({"categories": [{"id": 1, "name": "x"}, {"id": 2, "name": "y"}]}),
+            [1, 2],
+        ),
+        ("a.json", json.dumps({"0": "x", "7": "y"}), [0, 7]),
+        ("a.json", json.dumps({"x": 4, "y": 2}), [4, 2]),
+        ("a.json", json.dumps({"names": ["x", "y"]}), [0, 1]),
+        ("ids.txt", "0 x\n1 y\n", [0, 1]),
+        ("ids.txt", "x 4\ny 5\n", [4, 5]),
+        ("ids.csv", "id;name\n4;x\n5;y\n", [4, 5]),
+        ("full.csv", "id,name,r,g,b\n4,x,1,2,3\n5,y,4,5,6\n", [4, 5]),
+        ("labels.txt", "x\ny\n", [0, 1]),
+        ("readme.txt", "x\ny\n", None),
+        ("a.json", "{", None),
+        ("a.json", json.dumps([{"name": "x"}, {"name": "x"}]), None),
+    ],
+)
+def test_tables_of_classes_are_read_in_many_forms(
+    tmp_path: Path, name: str, text: str, entries: list[int] | None
+) -> None:
+    (tmp_path / name).write_text(text)
+    tables = read_tables(tmp_path, name)
+    if entries is None:
+        assert tables == []
+    else:
+        assert [(one.name, one.id) for one in tables[0].entries] == list(
+            zip(["x", "y"], entries, strict=True)
+        )
+
+
+def test_a_table_may_hold_ids_and_colours(tmp_path: Path) -> None:
+    (tmp_path / "full.csv").write_text("id,name,r,g,b\n4,a b,1,2,3\n5,y,4,5,6\n")
+    assert read_tables(tmp_path, "full.csv")[0].entries == (
+        Entry("a b", 4, 0x010203),
+        Entry("y", 5, 0x040506),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "node"),
+    [
+        ("l_brow", "left_eyebrow"),
+        ("l_lip", "lower_lip"),
+        ("u_lip", "upper_lip"),
+        ("RightEye", "right_eye"),
+        ("Hair", "hair"),
+        ("mouth_interior", "inner_mouth"),
+        ("top lip", "upper_lip"),
+        ("cloth", "clothing"),
+        ("hat", "headwear"),
+        ("eyeglasses", "glasses"),
+        ("facial hair", "beard"),
+        ("human--face--nose", "nose"),
+        ("neck, throat", "neck"),
+    ],
+)
+def test_names_find_their_nodes(repo: Path, name: str, node: str) -> None:
+    tree = Ontology.from_file(repo / "trees" / "faces_full.txt")
+    found, score = best_node(name, tree)
+    assert (found, score >= ALIKE) == (node, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "node"),
+    [("train", "terrain"), ("left_eye", "right_eye"), ("car", "cart"), ("chair", "hair")],
+)
+def test_other_names_stay_apart(name: str, node: str) -> None:
+    assert similarity(name, node) < ALIKE
+
+
+def test_a_numbered_list_of_pictures_names_no_classes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_ids(tmp_path / "set", [0, 1, 2])
+    (tmp_path / "set" / "train.txt").write_text("1 , x0y\n2 , x1y\n")
+    spec = draft(tmp_path / "set", monkeypatch)
+    assert list(spec.classes) == ["class_0", "class_1", "class_2"]
+    assert spec.splits["train"].columns == ("column_1", "id")
