@@ -1,0 +1,74 @@
+"""Open a run folder: its network, tree, mappings and config, from one checkpoint."""
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from harmonize.config.run_config import RunConfig
+from harmonize.config.strict_yaml import load_text
+from harmonize.errors import HarmonizeError
+from harmonize.labels.sources import Sources
+from harmonize.models.build import build_model
+from harmonize.models.segmenter import Segmenter
+from harmonize.runs.checkpoint import Checkpoint, restore_model
+from harmonize.runs.checkpoints import choose
+
+CHANGEABLE = ("data.", "evaluate.", "train.precision=")
+"""What of a run's config can be changed once it is trained."""
+
+
+@dataclass(frozen=True)
+class OpenedRun:
+    """A run as its checkpoint holds it.
+
+    Attributes:
+        folder: of the run.
+        path: of the checkpoint.
+        state: what the checkpoint holds.
+        config: of the run, with the changes that were asked for.
+        sources: the tree and the mappings of the run.
+    """
+
+    folder: Path
+    path: Path
+    state: Checkpoint
+    config: RunConfig
+    sources: Sources
+
+    def network(self, device: torch.device | str | None = None) -> Segmenter:
+        """Build the trained network on a device (the CPU unless given), ready to answer.
+
+        Raises:
+            HarmonizeError: the checkpoint's weights do not fit the network that its config names.
+        """
+        leaves = len(self.sources.ontology.leaves)
+        network = build_model(leaves, **dataclasses.asdict(self.config.model))
+        restore_model(network, self.state, self.path)
+        network = network.to(device or "cpu", memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return network.eval()
+
+
+def open_run(folder: Path, *, which: str = "last", overrides: Iterable[str] = ()) -> OpenedRun:
+    """Open a run's ``best`` or ``last`` checkpoint.
+
+    Args:
+        folder: of the run.
+        which: checkpoint.
+        overrides: of the run's config, such as ``data.roots.NAME=FOLDER``.
+
+    Raises:
+        HarmonizeError: there is no such checkpoint, or a change means nothing to a trained network.
+    """
+    path, state = choose(folder, which)
+    changes = list(overrides)
+    for change in changes:
+        if "=" in change and not change.startswith(CHANGEABLE):
+            raise HarmonizeError(
+                f"command line: {change}: scoring takes only {', '.join(CHANGEABLE)} of a config; "
+                "data sets and splits are chosen with --dataset and --split"
+            )
+    config = RunConfig.from_document(load_text(state.config, f"{path}: config"), changes)
+    return OpenedRun(folder, path, state, config, state.sources())
