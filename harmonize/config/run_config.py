@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 from harmonize.config.accept import CONFIG_FINDINGS, Accept, check_accept
-from harmonize.config.schema import Count, Fraction, NonNegative, PositiveInt, Range, build
+from harmonize.config.schema import Count, Fraction, NonNegative, Positive, PositiveInt, Range, build
 from harmonize.config.strict_yaml import Document, Value, load_file
 from harmonize.errors import HarmonizeError
 
@@ -95,6 +95,17 @@ class ModelConfig:
     """Channels of the U-Net's first level (64 unless given); the fifth has 16 times as many."""
     norm: Literal["batch", "group"] = "batch"
     """Normalisation: ``batch`` (synchronised across GPUs) or ``group``."""
+    freeze: Literal["none", "encoder"] | PositiveInt = "none"
+    """Parts of the network that are not trained, and whose batch norm keeps its statistics: the
+    whole ``encoder``, or so many of its stages, counted from the input."""
+    freeze_statistics: bool = False
+    """Keep the running mean and variance of every batch norm as they are; its scale and shift are
+    trained all the same. For small batches and a pretrained network."""
+
+    def architecture(self) -> dict[str, Any]:
+        """Return what the network is built from; how it is trained is left out."""
+        keys = dataclasses.asdict(self)
+        return {k: v for k, v in keys.items() if k not in ("freeze", "freeze_statistics")}
 
 
 @dataclass(frozen=True)
@@ -124,10 +135,20 @@ class OptimConfig:
     momentum: Annotated[float, Range(0, 0.9999)] = 0.9
     """Momentum of SGD, beta1 of AdamW."""
     weight_decay: NonNegative = 0.0
+    """Weight decay of all weights but those of norms and biases, which never decay."""
     schedule: Literal["constant", "poly", "cosine"] = "poly"
     """``poly`` is (1 - step / steps) ** 0.9; ``cosine`` is half a cosine down to 0."""
     warmup: Count = 0
     """Steps at the start over which the learning rate rises to its value."""
+    encoder_lr: Positive = 1.0
+    """Factor of the encoder's learning rate: 0.1 trains a pretrained encoder ten times as slowly as
+    the rest."""
+    layer_decay: Share = 1.0
+    """Factor of the learning rate from each stage of the encoder to the one before it. The deepest
+    of n stages has the encoder's rate, stage i has layer_decay ** (n - i) of it."""
+    clip: Positive | None = None
+    """The largest norm that a step's gradient may have; one above it is scaled down to it.
+    metrics.jsonl then says the norm before that, of the last step of each line."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +157,11 @@ class TrainConfig:
 
     steps: PositiveInt = 1000
     """Optimizer steps of the whole run."""
+    epochs: Positive | None = None
+    """Instead of ``steps``: how often each training picture of the largest data set is seen. The
+    run's own config then says how many steps these are."""
+    epochs_of: str | None = None
+    """Name of the data set whose epochs are counted, if not of the largest."""
     accumulate: PositiveInt = 1
     """Parts that each process's share of a batch is split into, to save memory."""
     precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
@@ -145,6 +171,16 @@ class TrainConfig:
     """Steps between evaluations; the end is always evaluated."""
     checkpoint_every: PositiveInt | None = None
     """Steps between checkpoints; the end is always saved."""
+    patience: PositiveInt | None = None
+    """End the run after so many evaluations in a row whose mean IoU over the trained data sets is
+    no better than the best before them. A greater number lets such a run go on."""
+    ema: Annotated[float, Range(0, 0.999999, above=True)] | None = None
+    """Decay of an exponential moving average of the weights, such as 0.999: step t, from 0 on,
+    keeps min(ema, (1 + t) / (10 + t)) of it. Batch-norm statistics are not averaged. It costs the
+    memory of the weights once more and a second evaluation each time; the run answers with
+    whichever scored better at its last evaluation."""
+    unfreeze_at: PositiveInt | None = None
+    """Step after which what ``model.freeze`` names is trained too."""
     log_every: PositiveInt = 10
     """Steps that one line of metrics.jsonl averages over."""
     compile: bool = False
@@ -259,6 +295,47 @@ class RunConfig:
                     problems.append(f"{where}: the lower bound comes first, got {entry.take}")
         return problems
 
+    def _about_training(self, document: Document) -> list[str]:
+        """Return what is wrong between keys that say how the network is trained."""
+        train, given = self.train, cast("dict[str, Any]", document.value).get("train") or {}
+        fixed = train.epochs is None
+        scored = any(entry.train and entry.evaluate for entry in self.datasets)
+        wrong = (
+            (
+                "epochs",
+                not fixed and "steps" in given,
+                "train.steps is given too; remove one of them",
+            ),
+            (
+                "epochs_of",
+                fixed and train.epochs_of is not None,
+                "belongs to train.epochs; give it too, or remove the key",
+            ),
+            (
+                "patience",
+                train.patience is not None and train.evaluate_every is None,
+                "counts evaluations; give train.evaluate_every too",
+            ),
+            (
+                "patience",
+                train.patience is not None and not scored,
+                "no data set is both trained on and scored; give one of them `evaluate`",
+            ),
+            (
+                "unfreeze_at",
+                train.unfreeze_at is not None and self.model.freeze == "none",
+                "nothing is frozen; give model.freeze, or remove the key",
+            ),
+            (
+                "unfreeze_at",
+                fixed and (train.unfreeze_at or 0) >= train.steps,
+                f"never comes in a run of {train.steps} steps; give a smaller number",
+            ),
+        )
+        return [
+            f"{document.where(('train', key))}: {problem}" for key, holds, problem in wrong if holds
+        ]
+
     def _check(self, document: Document) -> None:
         problems: list[str] = []
         check_accept(self.accept, CONFIG_FINDINGS, document, problems)
@@ -270,6 +347,7 @@ class RunConfig:
         else:
             problems += self._unused(document)
         problems += self._misplaced(document)
+        problems += self._about_training(document)
         if self.augment.scale[0] > self.augment.scale[1]:
             where = document.where(("augment", "scale"))
             problems.append(f"{where}: the lower bound comes first, got {self.augment.scale}")

@@ -1,6 +1,7 @@
 """A network together with what it knows of its input: pictures in, logits out."""
 
 from collections.abc import Sequence
+from typing import Self
 
 import torch
 from jaxtyping import Float, Num
@@ -23,6 +24,8 @@ class Segmenter(nn.Module):
 
     mean: Float[Tensor, "C 1 1"]
     std: Float[Tensor, "C 1 1"]
+    held: tuple[nn.Module, ...] = ()
+    """Parts that stay in evaluation mode while the rest is trained."""
 
     def __init__(
         self,
@@ -35,6 +38,18 @@ class Segmenter(nn.Module):
         self.network = network
         self.register_buffer("mean", torch.tensor(mean)[:, None, None])
         self.register_buffer("std", torch.tensor(std)[:, None, None])
+
+    @property
+    def encoder_stages(self) -> tuple[nn.Module, ...]:
+        """The stages of the encoder, from the input to the deepest; none without an encoder."""
+        return ()
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the network to training or evaluation, but what is held to evaluation alone."""
+        super().train(mode)
+        for part in self.held:
+            part.eval()
+        return self
 
     def normalize(self, pictures: Num[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
         """Scale pictures of 0..255 to the mean and variance that the network was made for."""

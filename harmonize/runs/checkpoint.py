@@ -9,9 +9,9 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,13 +19,32 @@ from safetensors.torch import save as serialize
 from torch import Tensor
 
 from harmonize.config.run_config import RunConfig
+from harmonize.config.strict_yaml import load_text
 from harmonize.errors import HarmonizeError
+from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.sources import Sources
-from harmonize.labels.dataset_spec import DatasetSpec
-from harmonize.config.strict_yaml import load_text
-from harmonize.runs.health import Watch
+from harmonize.runs.health import RunHealth
 from harmonize.system.atomic_files import write_whole
+
+Weights = Literal["raw", "ema"]
+"""The weights as the last step left them, or their exponential moving average."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the evaluations of a run have found so far.
+
+    Attributes:
+        best: the best mean IoU over the trained data sets; None before any evaluation.
+        best_step: its step.
+        answers_with: the weights that were better at the last evaluation; before any, the average
+            if there is one.
+    """
+
+    best: float | None = None
+    best_step: int = 0
+    answers_with: Weights = "raw"
 
 
 @dataclass(frozen=True)
@@ -35,11 +54,13 @@ class Checkpoint:
     Attributes:
         step: optimizer steps done.
         model: the network's parameters and buffers.
+        ema: the moving average of the parameters; empty without one.
         optimizer: the optimizer's state dict.
         scaler: the state of fp16's gradient scaler, if there is one.
         meter: the losses added up since the last line of metrics, by each process.
-        watch: what the run remembers of bad steps.
-        best: the best mean IoU so far, over the trained data sets; None before any evaluation.
+        health: what the run remembers of bad steps.
+        standing: what its evaluations have found, before this step's own unless that chose the
+            other weights to answer with.
         config: the run's config as YAML.
         ontology: the tree's name and text.
         mappings: the YAML of each data set's mapping, the trained ones first.
@@ -47,11 +68,12 @@ class Checkpoint:
 
     step: int
     model: dict[str, Tensor]
+    ema: dict[str, Tensor]
     optimizer: dict[str, Any]
     scaler: dict[str, Any] | None
     meter: Tensor
-    watch: dict[str, Any]
-    best: float | None
+    health: dict[str, Any]
+    standing: Standing
     config: str
     ontology: tuple[str, str]
     mappings: tuple[str, ...]
@@ -85,6 +107,7 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
         HarmonizeError: the file cannot be written.
     """
     tensors = {f"model/{name}": tensor for name, tensor in checkpoint.model.items()}
+    tensors |= {f"ema/{name}": tensor for name, tensor in checkpoint.ema.items()}
     tensors["meter"] = checkpoint.meter
     numbers: dict[str, dict[str, Any]] = {}
     for index, state in checkpoint.optimizer.get("state", {}).items():
@@ -96,9 +119,9 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
     facts = json.dumps(
         {
             "step": checkpoint.step,
-            "best": checkpoint.best,
+            "standing": asdict(checkpoint.standing),
             "scaler": checkpoint.scaler,
-            "watch": checkpoint.watch,
+            "health": checkpoint.health,
             "config": checkpoint.config,
             "ontology": checkpoint.ontology,
             "mappings": checkpoint.mappings,
@@ -159,21 +182,33 @@ def _check_types(facts: dict[str, Any]) -> None:
     Raises:
         KeyError, TypeError: some are missing, or of another type.
     """
-    step, best, groups = facts["step"], facts["best"], facts["param_groups"]
+    health, standing, groups = facts["health"], facts["standing"], facts["param_groups"]
+    best = standing["best"]
     fitting = {
-        "step": type(step) is int and step >= 0,
-        "best": best is None or (type(best) in (int, float) and math.isfinite(best)),
+        "step": _is_count(facts["step"]),
+        "standing": (best is None or _is_number(best))
+        and _is_count(standing["best_step"])
+        and standing["answers_with"] in get_args(Weights),
         "scaler": isinstance(facts["scaler"], dict | None),
-        "watch": isinstance(facts["watch"], dict) and facts["watch"].keys() <= vars(Watch()).keys(),
+        "health": isinstance(health, dict) and health.keys() <= vars(RunHealth()).keys(),
         "config": isinstance(facts["config"], str),
         "ontology": _are(str, facts["ontology"]) and len(facts["ontology"]) == 2,
         "mappings": _are(str, facts["mappings"]) and len(facts["mappings"]) > 0,
         "optimizer_numbers": _are(dict, list(facts["optimizer_numbers"].values())),
-        "param_groups": _are(dict, groups) and all(_are(int, group["params"]) for group in groups),
+        "param_groups": _are(dict, groups)
+        and all(_are(int, group["params"]) and _is_number(group["scale"]) for group in groups),
     }
     wrong = [key for key, fits in fitting.items() if not fits]
     if wrong:
         raise TypeError(f"of another type: {', '.join(wrong)}")
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)
 
 
 def _are(kind: type, items: object) -> bool:
@@ -186,36 +221,42 @@ def _assemble(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
     state: dict[int, dict[str, Any]] = {
         int(index): dict(numbers) for index, numbers in facts["optimizer_numbers"].items()
     }
-    model: dict[str, Tensor] = {}
+    weights: dict[str, dict[str, Tensor]] = {"model": {}, "ema": {}}
     for name, tensor in tensors.items():
         kind, _, rest = name.partition("/")
-        if kind == "model":
-            model[rest] = tensor
+        if kind in weights:
+            weights[kind][rest] = tensor
         elif kind == "optimizer":
             index, _, key = rest.partition("/")
             state.setdefault(int(index), {})[key] = tensor
+    standing = Standing(**facts["standing"])
+    if standing.answers_with == "ema" and not weights["ema"]:
+        raise ValueError("there is no average to answer with")
     return Checkpoint(
         step=facts["step"],
-        model=model,
+        **weights,
         optimizer={"state": state, "param_groups": facts["param_groups"]},
         scaler=facts["scaler"],
         meter=tensors["meter"],
-        watch=facts["watch"],
-        best=facts["best"],
+        health=facts["health"],
+        standing=standing,
         config=facts["config"],
         ontology=(facts["ontology"][0], facts["ontology"][1]),
         mappings=tuple(facts["mappings"]),
     )
 
 
-def restore_model(model: torch.nn.Module, checkpoint: Checkpoint, path: Path) -> None:
-    """Load the network's state.
+def restore_model(
+    model: torch.nn.Module, checkpoint: Checkpoint, path: Path, *, weights: Weights | None = None
+) -> None:
+    """Load the network's state, with the weights that the run answers with unless others are given.
 
     Raises:
         HarmonizeError: the state belongs to another network.
     """
     try:
-        model.load_state_dict(checkpoint.model)
+        chosen = weights or checkpoint.standing.answers_with
+        model.load_state_dict(checkpoint.model | (checkpoint.ema if chosen == "ema" else {}))
     except RuntimeError as error:
         reason = str(error).splitlines()[1].strip()
         raise HarmonizeError(f"{path}: belongs to another network: {reason}") from None

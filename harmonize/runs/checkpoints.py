@@ -1,10 +1,11 @@
 """The checkpoints of a run folder: their names, which to read, and which to remove."""
 
+import dataclasses
 import sys
 from pathlib import Path
 
 from harmonize.errors import HarmonizeError, printable
-from harmonize.runs.checkpoint import Checkpoint, load
+from harmonize.runs.checkpoint import Checkpoint, Standing, load
 from harmonize.system.atomic_files import part_of
 
 FOLDER = "checkpoints"
@@ -46,21 +47,23 @@ def newest_whole(output: Path) -> tuple[Path, Checkpoint] | None:
     return None
 
 
-def best_so_far(output: Path, checkpoint: Checkpoint) -> float | None:
-    """Return the best mean IoU up to a checkpoint, which is saved before it is scored.
+def standing_at(output: Path, checkpoint: Checkpoint) -> Standing:
+    """Return what a run's evaluations have found up to a checkpoint, which is saved before its own.
 
-    None if the file of the best is damaged, so that the next to be scored takes its place.
+    There is no best if its file is damaged, so that the next to be scored takes its place.
     """
-    path = best_path(output)
+    path, standing = best_path(output), checkpoint.standing
     if not path.is_file():
-        return checkpoint.best
+        return standing
     try:
         best = load(path)
     except HarmonizeError as error:
         warning = f"warning: {error}; the best from here on takes its place"
         print(printable(warning), file=sys.stderr)
-        return None
-    return best.best if best.step <= checkpoint.step else checkpoint.best
+        return dataclasses.replace(standing, best=None, best_step=checkpoint.step)
+    if best.step > checkpoint.step:
+        return standing
+    return dataclasses.replace(best.standing, answers_with=standing.answers_with)
 
 
 def choose(output: Path, which: str) -> tuple[Path, Checkpoint]:

@@ -15,7 +15,7 @@ _TIMES = 10
 
 
 @dataclass
-class Watch:
+class RunHealth:
     """Kept in checkpoints, so that a resumed run goes on as an undisturbed one.
 
     Attributes:
@@ -39,7 +39,7 @@ class Watch:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from what ``state`` returned."""
-        vars(self).update(vars(Watch(**state)))
+        vars(self).update(vars(RunHealth(**state)))
 
     def refuse(self, problem: str, where: str, on_bad: Literal["stop", "skip"]) -> None:
         """Count a step that is not taken.

@@ -1,14 +1,14 @@
-"""The run folder: where it lies, and the config that stands in it."""
+"""The run folder: where it is, and the config in it."""
 
 from pathlib import Path
 
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 
-from harmonize.system.agreement import together
 from harmonize.config.run_config import RunConfig
-from harmonize.errors import HarmonizeError
 from harmonize.config.strict_yaml import dump
+from harmonize.errors import HarmonizeError
+from harmonize.system.agreement import together
 from harmonize.system.atomic_files import part_of, write_whole
 
 CONFIG = "config.yaml"

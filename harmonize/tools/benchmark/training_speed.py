@@ -202,7 +202,7 @@ class _BareLoop:
         self, config: RunConfig, space: TargetSpace, kept: list[Batch], accelerator: Accelerator
     ) -> None:
         """Build the network and its optimizer, and make the batches ready."""
-        segmenter = build_model(len(space.ontology.leaves), **dataclasses.asdict(config.model))
+        segmenter = build_model(len(space.ontology.leaves), **config.model.architecture())
         normalize = segmenter.to(accelerator.device).normalize
         network = segmenter.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
