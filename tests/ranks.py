@@ -51,7 +51,7 @@ def step(project: Path, rank: int, parts: str) -> Told:
     trainer = Trainer(config, sources, trained, [], project / "step", accelerator)
     ignore = sources.space.ignore
     batches, mine = [], 0
-    for batch, places in zip(trainer.feed.batches(0), places_of(trainer), strict=False):
+    for batch, places in zip(trainer.batches.from_step(0), places_of(trainer), strict=False):
         codes = batch.codes.clone()
         codes[torch.tensor(places) >= 8] = ignore
         mine += int(trainer.loss.count_labelled(codes))
@@ -61,7 +61,7 @@ def step(project: Path, rank: int, parts: str) -> Told:
     trainer.optimizer.zero_grad = lambda: None
     trainer.train_step(iter(batches))
     gradient = torch.cat([p.grad.flatten() for p in trainer.model.parameters()])
-    scored = score(trainer.keeper.network(), trained, sources, config, accelerator)
+    scored = score(trainer.network, trained, sources, config, accelerator)
     report = trainer.meter.take(accelerator)
     return {
         "rank": rank,
@@ -145,7 +145,7 @@ def bad_numbers(project: Path, rank: int, on_bad: str) -> Told:
             spoiled[0] = torch.nan if rank == 1 and trainer.step == 2 else spoiled[0]
             return spoiled
 
-        hook = trainer.keeper.network().register_forward_hook(spoil)
+        hook = trainer.network.register_forward_hook(spoil)
         try:
             return original(trainer, batches)
         finally:

@@ -20,7 +20,7 @@ from harmonize.data.samples import Batch
 from harmonize.loss.hierarchical import LossTerms
 from harmonize.pipeline.train import train
 from harmonize.runs import checkpoints
-from harmonize.runs.health import Watch
+from harmonize.runs.health import RunHealth
 from harmonize.training.bad_numbers import Guard, check_weights
 from harmonize.training.tracking import LossMeter
 from harmonize.training.trainer import Trainer
@@ -53,7 +53,7 @@ def spoil(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Trainer]]:
         def step(trainer: Trainer, batches: Iterator[Batch]) -> float:
             if trainer not in trainers:
                 trainers.append(trainer)
-                network = trainer.keeper.network()
+                network = trainer.network
                 network.register_forward_hook(forward)
                 next(network.parameters()).register_hook(backward)
             return original(trainer, batches)
@@ -94,7 +94,7 @@ def test_a_bad_step_stops_a_run_and_was_never_taken(
         "new run"
     )
     saved = numbers(tmp_path / "run", 3)
-    network = trainers[0].keeper.network().state_dict()
+    network = trainers[0].network.state_dict()
     assert all(torch.equal(tensor, saved[f"model/{name}"]) for name, tensor in network.items())
     optimizer = trainers[0].optimizer.state_dict()["state"]
     assert all(
@@ -116,7 +116,7 @@ def test_the_samples_of_a_bad_step_are_kept_with_what_they_are(
     assert report["weights_not_finite"] == []
     assert len(report["gradients_not_finite"]) > 10
     assert [sample["position"] for sample in report["samples"]] == [9, 11]  # of 8 to 11
-    samples = trainers[0].feed.samples
+    samples = trainers[0].batches.samples
     for sample in report["samples"]:
         position = sample["position"]
         assert (sample["loss"], sample["logits_not_finite"]) == ("nan", ["right"])
@@ -211,7 +211,7 @@ def test_too_many_bad_steps_in_a_row_stop_a_run_that_skips(
     assert all(tensor.isfinite().all() for tensor in numbers(tmp_path / "run", 12).values())
     state = checkpoints.newest_whole(tmp_path / "run")
     assert state is not None
-    assert (state[1].watch["in_a_row"], state[1].watch["skipped"]) == (10, 10)
+    assert (state[1].health["in_a_row"], state[1].health["skipped"]) == (10, 10)
     with pytest.raises(HarmonizeError, match=expected):
         run(project, tmp_path / "run", *told, "train.resume=true")
 
@@ -285,21 +285,21 @@ def test_weights_that_are_not_finite_are_not_saved(
 
 
 def test_divergence_is_a_mean_above_its_first_and_ten_times_its_best() -> None:
-    watch = Watch()
+    health = RunHealth()
     falling = [4.0, 3.0, 2.0, 1.0, 0.5, 0.05, 0.04, 0.03, 0.02, 0.01]
-    assert [watch.add_loss(loss, step) for step, loss in enumerate(falling)] == [None] * 10
-    assert (watch.first, watch.best) == (pytest.approx(2.1), pytest.approx(0.03))
-    assert watch.add_loss(None, 10) is None
-    assert watch.add_loss(9.0, 11) is None  # the mean is 1.8, sixty times the best
-    text = watch.add_loss(9.0, 12)
+    assert [health.add_loss(loss, step) for step, loss in enumerate(falling)] == [None] * 10
+    assert (health.first, health.best) == (pytest.approx(2.1), pytest.approx(0.03))
+    assert health.add_loss(None, 10) is None
+    assert health.add_loss(9.0, 11) is None  # the mean is 1.8, sixty times the best
+    text = health.add_loss(9.0, 12)
     assert text == (
         "warning: step 12: the loss is 3.612 over the last 5 lines of metrics and was 0.03 at its "
         "best: training diverges; lower optim.lr in a new run"
     )
-    assert watch.add_loss(99.0, 13) is None  # said once
-    other = Watch()
-    other.restore(json.loads(json.dumps(watch.state())))
-    assert other == watch
+    assert health.add_loss(99.0, 13) is None  # said once
+    other = RunHealth()
+    other.restore(json.loads(json.dumps(health.state())))
+    assert other == health
 
 
 def test_a_run_that_diverges_says_so_once(

@@ -16,7 +16,7 @@ from harmonize import HarmonizeError, UNet
 from harmonize.config.run_config import OptimConfig
 from harmonize.labels.sources import load_sources
 from harmonize.runs import checkpoint
-from harmonize.runs.checkpoint import Checkpoint
+from harmonize.runs.checkpoint import Checkpoint, Standing
 from harmonize.runs.identity import describe_run
 from harmonize.training.optimizer import build_optimizer
 
@@ -30,11 +30,12 @@ def make(tmp_path: Path, optimizer_name: str = "adamw") -> tuple[Checkpoint, UNe
     state = Checkpoint(
         step=7,
         model=network.state_dict(),
+        ema={name: p.detach() / 2 for name, p in network.named_parameters()},
         optimizer=optimizer.state_dict(),
         scaler=None,
         meter=torch.arange(12.0).view(1, 2, 2, 3),
-        watch={"skipped": 2, "losses": [0.5, 0.25]},
-        best=0.25,
+        health={"skipped": 2, "losses": [0.5, 0.25]},
+        standing=Standing(0.25, 4, "ema"),
         **describe_run(config, load_sources(config)),
     )
     return state, network
@@ -45,12 +46,14 @@ def test_a_checkpoint_comes_back_as_it_was(tmp_path: Path, name: str) -> None:
     state, network = make(tmp_path, name)
     checkpoint.save(state, tmp_path / "a.safetensors")
     back = checkpoint.load(tmp_path / "a.safetensors")
-    assert (back.step, back.best) == (7, 0.25)
+    assert (back.step, back.standing) == (7, state.standing)
     assert torch.equal(back.meter, state.meter)
     assert back.config == state.config
     assert back.ontology == state.ontology
     assert back.mappings == state.mappings
-    assert all(torch.equal(back.model[key], value) for key, value in state.model.items())
+    for read, written in ((back.model, state.model), (back.ema, state.ema)):
+        assert read.keys() == written.keys()
+        assert all(torch.equal(read[key], value) for key, value in written.items())
     optimizer = build_optimizer(network, OptimConfig(name=name))  # type: ignore[arg-type]
     optimizer.load_state_dict(back.optimizer)
     again = optimizer.state_dict()
@@ -97,17 +100,25 @@ def test_a_file_of_another_program_is_named(tmp_path: Path) -> None:
         checkpoint.load(tmp_path / "c.safetensors")
 
 
+def standing(**changes: object) -> dict[str, object]:
+    return {"best": None, "best_step": 0, "answers_with": "raw", **changes}
+
+
 @pytest.mark.parametrize(
     ("key", "forged"),
     [
         *[("step", step) for step in (-1, 1.5, True, "7")],
-        *[("best", best) for best in ("0.5", True, float("nan"))],
-        *[("scaler", "x"), ("watch", "x"), ("watch", {"unknown": 1})],
+        *[("standing", forged) for forged in ("x", {}, {"best": None})],
+        *[("standing", standing(best=best)) for best in ("0.5", True, float("nan"))],
+        *[("standing", standing(best_step=step)) for step in (-1, None, True)],
+        ("standing", standing(answers_with="both")),
+        *[("scaler", "x"), ("health", "x"), ("health", {"unknown": 1})],
         *[("config", config) for config in (None, 7, ["steps"])],
         *[("ontology", tree) for tree in (["tiny"], ["tiny", 7], "ab", {"a": 1, "b": 2})],
         *[("mappings", mappings) for mappings in ([], ["classes:", None], "ab", None)],
         *[("optimizer_numbers", numbers) for numbers in ("x", {"0": 1}, {"x": {}})],
         *[("param_groups", groups) for groups in ("x", ["x"], [{}], [{"params": "x"}])],
+        *[("param_groups", [{"params": [0], "scale": scale}]) for scale in ("1", True, None)],
     ],
 )
 def test_facts_of_another_type_are_refused(tmp_path: Path, key: str, forged: object) -> None:

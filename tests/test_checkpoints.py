@@ -1,5 +1,6 @@
 """Which checkpoints of a run folder are read, and which are removed."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from test_checkpoint import make
 
 from harmonize import HarmonizeError
 from harmonize.runs import checkpoints
-from harmonize.runs.checkpoint import save
+from harmonize.runs.checkpoint import Standing, save
 
 
 def test_the_newest_two_and_the_best_stay(tmp_path: Path) -> None:
@@ -51,11 +52,14 @@ def test_a_damaged_best_checkpoint_makes_way(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     state, _ = make(tmp_path)
-    assert checkpoints.best_so_far(tmp_path, state) == 0.25
-    save(state, checkpoints.best_path(tmp_path))
-    assert checkpoints.best_so_far(tmp_path, state) == 0.25
+    assert checkpoints.standing_at(tmp_path, state) == Standing(0.25, 4, "ema")
+    best = dataclasses.replace(state, standing=Standing(0.5, 7, "raw"))
+    save(best, checkpoints.best_path(tmp_path))
+    assert checkpoints.standing_at(tmp_path, state) == Standing(0.5, 7, "ema")
+    save(dataclasses.replace(best, step=9), checkpoints.best_path(tmp_path))
+    assert checkpoints.standing_at(tmp_path, state) == Standing(0.25, 4, "ema")
     checkpoints.best_path(tmp_path).write_bytes(b"x")
-    assert checkpoints.best_so_far(tmp_path, state) is None
+    assert checkpoints.standing_at(tmp_path, state) == Standing(None, 7, "ema")
     assert "the best from here on takes its place" in capsys.readouterr().err
 
 

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 from harmonize.config.accept import CONFIG_FINDINGS, Accept, check_accept
-from harmonize.config.schema import Count, Fraction, NonNegative, Positive, PositiveInt, Range, build
+from harmonize.config.schema import (
+    Count,
+    Fraction,
+    NonNegative,
+    Positive,
+    PositiveInt,
+    Range,
+    build,
+)
 from harmonize.config.strict_yaml import Document, Value, load_file
 from harmonize.errors import HarmonizeError
 

@@ -1,7 +1,6 @@
 """A network together with what it knows of its input: pictures in, logits out."""
 
 from collections.abc import Sequence
-from typing import Self
 
 import torch
 from jaxtyping import Float, Num
@@ -44,7 +43,7 @@ class Segmenter(nn.Module):
         """The stages of the encoder, from the input to the deepest; none without an encoder."""
         return ()
 
-    def train(self, mode: bool = True) -> Self:
+    def train(self, mode: bool = True) -> "Segmenter":
         """Set the network to training or evaluation, but what is held to evaluation alone."""
         super().train(mode)
         for part in self.held:

@@ -27,6 +27,8 @@ def finish(
     config: RunConfig,
     output: Path,
     accelerator: Accelerator,
+    *,
+    step: int,
 ) -> None:
     """Print and write the scores, then calibrate the network and write the report.
 
@@ -39,13 +41,14 @@ def finish(
         sources, config: of the run.
         output: the run folder.
         accelerator: that the report's pictures are answered with.
+        step: the last one, before ``train.steps`` if the run lost patience.
 
     Raises:
         HarmonizeError: the scores cannot be written.
     """
     report_results(results, output / EVALUATION)
     with _warned("the run is not calibrated"):
-        _calibrate(results, scored, sources, config, output)
+        _calibrate(results, scored, sources, config, output, step)
     if config.train.report:
         with _warned("the run has no report"):
             make_report([output], accelerator=accelerator)
@@ -68,6 +71,7 @@ def _calibrate(
     sources: Sources,
     config: RunConfig,
     output: Path,
+    step: int,
 ) -> None:
     """Write the temperatures that fit the scored pictures, and say where they do not hold."""
     specs = [dataset.spec for dataset in scored]
@@ -78,7 +82,7 @@ def _calibrate(
         write_calibration(
             output,
             found,
-            checkpoint=checkpoints.step_path(output, config.train.steps).name,
-            step=config.train.steps,
+            checkpoint=checkpoints.step_path(output, step).name,
+            step=step,
             config=config,
         )

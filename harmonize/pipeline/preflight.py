@@ -7,12 +7,13 @@ from typing import TypeVar
 import torch
 
 from harmonize.config.run_config import RunConfig
-from harmonize.errors import HarmonizeError, raise_all
+from harmonize.errors import HarmonizeError, near_matches, raise_all
 from harmonize.labels.sources import Sources, load_sources
 from harmonize.labels.unanswerable import unscorable
 from harmonize.loss.hierarchical import HierarchicalLoss
 from harmonize.models.build import build_model
 from harmonize.training.compilation import check_compiler
+from harmonize.training.freezing import check_finetuning
 from harmonize.training.tracking import check_trackers
 
 T = TypeVar("T")
@@ -39,13 +40,24 @@ def check_run(config: RunConfig) -> Sources:
     if sources is not None:
         leaves, space = len(sources.ontology.leaves), sources.space
         with torch.device("meta"):
-            attempt(lambda: build_model(leaves, **config.model.architecture()))
+            network = attempt(lambda: build_model(leaves, **config.model.architecture()))
+        if network is not None:
+            attempt(lambda: check_finetuning(config, network))
         attempt(lambda: HierarchicalLoss(space, **dataclasses.asdict(config.loss)))
         entries = (*sources.trained, *sources.also)
+        problems += _unknown_epochs_of(config, sources)
         problems += unscorable(sources, [spec for entry, spec in entries if entry.evaluate])
     raise_all(problems)
     assert sources is not None
     return sources
+
+
+def _unknown_epochs_of(config: RunConfig, sources: Sources) -> list[str]:
+    name = config.train.epochs_of
+    trained = [spec.name for entry, spec in sources.trained if entry.train]
+    if name is None or name in trained:
+        return []
+    return [f"train.epochs_of: no data set {name!r} is trained on; {near_matches(name, trained)}"]
 
 
 def check_batch(config: RunConfig, num_processes: int) -> None:

@@ -6,6 +6,7 @@ from accelerate import Accelerator
 
 from harmonize.config.run_config import RunConfig
 from harmonize.data.open_datasets import open_datasets, open_trained
+from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.pipeline.finish import finish
 from harmonize.pipeline.preflight import check_batch, check_run
 from harmonize.runs.precision import choose_precision
@@ -14,6 +15,7 @@ from harmonize.system.agreement import together
 from harmonize.system.processes import on_cuda, processes
 from harmonize.system.signals import Stopped, signals_put_off, stop_if_asked
 from harmonize.training.determinism import deterministic
+from harmonize.training.epochs import with_steps
 from harmonize.training.trainer import Trainer
 
 
@@ -36,6 +38,7 @@ def train(config: RunConfig, *, name: str) -> Path:
             [(s, e.evaluate) for e, s in (*sources.trained, *sources.also) if e.evaluate],
             config.data.roots,
         )
+        config = with_steps(config, sources, trained)
         check_batch(config, state.num_processes)
         precision = choose_precision(config.train.precision, cuda=on_cuda(state))
     output = prepare_output(config, name, state)
@@ -50,19 +53,18 @@ def train(config: RunConfig, *, name: str) -> Path:
             if accelerator.is_main_process:
                 write_config(config, output)
         with signals_put_off():
-            _train_and_finish(trainer)
+            _finish(trainer, trainer.run())
     for tracker in accelerator.trackers:
         tracker.finish()  # end_training would part the processes, which may have a next run
     return output
 
 
-def _train_and_finish(trainer: Trainer) -> None:
-    """Take the run's steps, then print and write all that is found out about its network.
+def _finish(trainer: Trainer, results: list[DatasetScores]) -> None:
+    """Print and write all that is found out about the network of a run at its end.
 
     Raises:
-        SystemExit: a signal asked for an end; the run is saved first, or is at its end.
+        SystemExit: a signal has asked for an end meanwhile.
     """
-    results = trainer.run()
     is_main = trainer.accelerator.is_main_process
     with together():
         if is_main:
@@ -73,8 +75,9 @@ def _train_and_finish(trainer: Trainer) -> None:
                 trainer.config,
                 trainer.output,
                 trainer.accelerator,
+                step=trainer.step,
             )
-    trainer.keeper.raise_unsaved()
+    trainer.checkpointing.raise_unsaved()
     if is_main:
         print(*trainer.bad_news(), sep="\n", end="")
         print(f"\nThe run lies in {trainer.output}")

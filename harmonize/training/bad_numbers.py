@@ -1,4 +1,4 @@
-"""Losses and gradients that are not finite, noticed before anything is made of them."""
+"""Notice a loss or a gradient that is not finite before the step is taken."""
 
 from collections.abc import Iterable
 

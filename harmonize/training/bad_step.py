@@ -1,4 +1,4 @@
-"""What is kept of a step whose numbers are bad, so that it can be found out why."""
+"""Write the samples of a step whose loss or gradient is not finite, to find out why."""
 
 import json
 import math
@@ -55,7 +55,7 @@ class BadStep:
         return f"step {self.step}: the {self.what} is not finite"
 
 
-def keep_for_study(
+def save_bad_step(
     bad: BadStep,
     samples: MixedSamples,
     leaves: tuple[str, ...],
@@ -90,8 +90,8 @@ def keep_for_study(
         suspects = list(range(len(totals)))
     mine = [_describe(bad, samples, number, totals, finite, leaves) for number in suspects]
     pictures = [_pixels(bad, number) for number in suspects[:_MOST_PICTURES]]
-    told: list[tuple[list[dict[str, Any]], list[_Pictures]]] = gather_object([(mine, pictures)])
-    return _write(bad, told, output / FOLDER) if accelerator.is_main_process else ""
+    of_all: list[tuple[list[dict[str, Any]], list[_Pictures]]] = gather_object([(mine, pictures)])
+    return _write(bad, of_all, output / FOLDER) if accelerator.is_main_process else ""
 
 
 _Pictures = tuple[str, ndarray, ndarray]
@@ -133,7 +133,7 @@ def _pixels(bad: BadStep, number: int) -> _Pictures:
 
 
 def _write(
-    bad: BadStep, told: list[tuple[list[dict[str, Any]], list[_Pictures]]], parent: Path
+    bad: BadStep, of_all: list[tuple[list[dict[str, Any]], list[_Pictures]]], parent: Path
 ) -> str:
     folder = parent / f"step-{bad.step:08d}"
     if not folder.exists() and len(list(parent.glob("step-*"))) >= _MOST_FOLDERS:
@@ -144,11 +144,11 @@ def _write(
         "not_finite": bad.what,
         "gradients_not_finite": not_finite((name, p.grad) for name, p in parameters),
         "weights_not_finite": not_finite(parameters),
-        "samples": [sample for samples, _ in told for sample in samples],
+        "samples": [sample for samples, _ in of_all for sample in samples],
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, picture, codes in (sample for _, pictures in told for sample in pictures):
+        for name, picture, codes in (sample for _, pictures in of_all for sample in pictures):
             Image.fromarray(picture).save(folder / f"{name}.png")
             wide = codes.astype(np.uint8 if codes.dtype == np.uint8 else np.uint16)
             Image.fromarray(wide).save(folder / f"{name}_codes.png")

@@ -1,4 +1,4 @@
-"""The batches of a run, and what each of them is made of."""
+"""Hand out the batches of a run, the same for any number of processes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,15 +16,14 @@ from harmonize.data.loading import load
 from harmonize.data.mixing import MixedOrder, StepSampler
 from harmonize.data.samples import Batch, MixedSamples, collate
 from harmonize.labels.sources import Sources
-from harmonize.labels.target_space import TargetSpace
 from harmonize.loss.hierarchical import HierarchicalLoss
 from harmonize.system.agreement import together
 from harmonize.system.signals import until_stopped
 from harmonize.training.digest import Digest
 
 
-class Feed:
-    """Hands out this process's share of each step.
+class TrainingBatches:
+    """This process's share of the batch of each step.
 
     Attributes:
         samples: of the run.
@@ -36,7 +35,6 @@ class Feed:
         self,
         config: RunConfig,
         sources: Sources,
-        space: TargetSpace,
         trained: list[SegmentationDataset],
         scored: list[SegmentationDataset],
         output: Path,
@@ -55,14 +53,14 @@ class Feed:
         self.samples = MixedSamples(
             trained,
             order,
-            space,
+            sources.space,
             config=config.augment,
             size=config.data.size,
             cache=open_cache(config, trained, output, accelerator, self.bad),
             skip_bad=self.bad is not None,
         )
 
-    def batches(self, step: int) -> Iterator[Batch]:
+    def from_step(self, step: int) -> Iterator[Batch]:
         """Return the parts of this process's batches from a step on."""
         if self._config.train.digest:
             self.digest = Digest(whole=step % self._config.train.log_every == 0)

@@ -1,4 +1,4 @@
-"""Saving the state of a run, and restoring it."""
+"""Save the state of a run in checkpoints, and restore it from the newest."""
 
 import sys
 from dataclasses import dataclass
@@ -13,27 +13,29 @@ from harmonize.config.run_config import RunConfig
 from harmonize.errors import HarmonizeError, printable
 from harmonize.labels.sources import Sources
 from harmonize.runs import checkpoints
-from harmonize.runs.checkpoint import Checkpoint, load, restore_model, save
-from harmonize.runs.health import Watch
+from harmonize.runs.checkpoint import Checkpoint, Standing, load, restore_model, save
+from harmonize.runs.health import RunHealth
 from harmonize.runs.identity import check_same_config, check_same_run, describe_run
 from harmonize.runs.run_folder import CONFIG
 from harmonize.system.agreement import together
+from harmonize.training.averaging import WeightAverage
 from harmonize.training.bad_numbers import check_weights
 from harmonize.training.tracking import LossMeter
 
 
 @dataclass
-class Keeper:
-    """What of a run is saved, and where.
+class Checkpointing:
+    """The parts of a run that have a state, and where it is saved.
 
     Attributes:
         config, sources: of the run.
         output: the run folder.
         accelerator: whose main process writes.
-        model: the network, wrapped or not.
+        network: the network, without what processes and the compiler wrap it in.
+        average: of its weights, if the run has one.
         optimizer: the optimizer.
         meter: the losses since the last line of metrics.
-        watch: what the run remembers of bad steps.
+        health: what the run remembers of bad steps.
         unsaved: why the last checkpoint could not be written, in the main process.
     """
 
@@ -41,31 +43,28 @@ class Keeper:
     sources: Sources
     output: Path
     accelerator: Accelerator
-    model: nn.Module
+    network: nn.Module
+    average: WeightAverage | None
     optimizer: AcceleratedOptimizer
     meter: LossMeter
-    watch: Watch
+    health: RunHealth
     unsaved: HarmonizeError | None = None
 
-    def network(self) -> nn.Module:
-        """Return the network without what the processes and the compiler wrap it in."""
-        return self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
-
-    def save_step(self, step: int, best: float | None) -> None:
+    def save_step(self, step: int, standing: Standing) -> None:
         """Save the state after a step, and remove old checkpoints once it is safe.
 
         Raises:
             HarmonizeError: it cannot be written, unless the config says to go on.
         """
-        self._save(checkpoints.step_path(self.output, step), step, best)
+        self._save(checkpoints.step_path(self.output, step), step, standing)
 
-    def save_best(self, step: int, best: float) -> bool:
+    def save_best(self, step: int, standing: Standing) -> bool:
         """Save the state as that of the best network; say whether it is safe.
 
         Raises:
             HarmonizeError: it cannot be written, unless the config says to go on.
         """
-        return self._save(checkpoints.best_path(self.output), step, best)
+        return self._save(checkpoints.best_path(self.output), step, standing)
 
     def raise_unsaved(self) -> None:
         """Raise in all processes what the newest checkpoint could not be written for."""
@@ -73,38 +72,45 @@ class Keeper:
             if self.unsaved is not None:
                 raise self.unsaved
 
-    def restore(self) -> tuple[int, float | None]:
-        """Restore the newest whole checkpoint; return its step and the best score so far.
+    def restore(self) -> tuple[int, Standing] | None:
+        """Restore the newest whole checkpoint; return its step and what was found up to it.
+
+        None if there is no checkpoint yet.
 
         Raises:
             HarmonizeError: the run is another one, or all its checkpoints are damaged.
         """
-        found: list[tuple[str | None, float | None]] = [(None, None)]  # the main process's choice
+        found: list[tuple[str, Standing] | None] = [None]  # the main process's choice
         with together():
             if self.accelerator.is_main_process:
                 found = [self._find()]
         broadcast_object_list(found)
-        name, best = found[0]
-        if name is None:
-            return 0, None
+        if found[0] is None:
+            return None
+        name, standing = found[0]
         with together():
             path = Path(name)
             state = load(path)
             self._load(state, path)
-        return state.step, best
+        return state.step, standing
 
-    def _find(self) -> tuple[str | None, float | None]:
+    def _find(self) -> tuple[str, Standing] | None:
         found = checkpoints.newest_whole(self.output)
         if found is None:  # interrupted before its first checkpoint: start again
             path = self.output / CONFIG
             check_same_config(self.config, RunConfig.from_file(path), path)
-            return None, None
+            return None
         path, state = found
         check_same_run(self.config, self.sources, state, path)
-        return str(path), checkpoints.best_so_far(self.output, state)
+        return str(path), checkpoints.standing_at(self.output, state)
 
     def _load(self, state: Checkpoint, path: Path) -> None:
-        restore_model(self.network(), state, path)
+        restore_model(self.network, state, path, weights="raw")
+        try:
+            if self.average is not None:
+                self.average.restore(state.ema)
+        except (KeyError, RuntimeError) as error:
+            raise HarmonizeError(f"{path}: its average is of another network: {error}") from None
         try:
             self.optimizer.load_state_dict(state.optimizer)
         except (ValueError, KeyError) as error:
@@ -112,18 +118,18 @@ class Keeper:
         if self.accelerator.scaler is not None and state.scaler is not None:
             self.accelerator.scaler.load_state_dict(state.scaler)
         self.meter.restore(state.meter, self.accelerator)
-        self.watch.restore(state.watch)
+        self.health.restore(state.health)
 
-    def _save(self, path: Path, step: int, best: float | None) -> bool:
+    def _save(self, path: Path, step: int, standing: Standing) -> bool:
         meter = self.meter.state(self.accelerator)
         states = self.optimizer.state_dict()["state"].values()
         numbers = [
             value for state in states for value in state.values() if isinstance(value, Tensor)
         ]
-        check_weights([*self.network().parameters(), *numbers], step)
+        check_weights([*self.network.parameters(), *numbers], step)
         with together() as shared:
             if self.accelerator.is_main_process:
-                shared.news = int(not self._write(path, self._state(step, best, meter)))
+                shared.news = int(not self._write(path, self._state(step, standing, meter)))
         return not shared.news
 
     def _write(self, path: Path, state: Checkpoint) -> bool:
@@ -147,15 +153,16 @@ class Keeper:
             self.unsaved = None
         return True
 
-    def _state(self, step: int, best: float | None, meter: Tensor) -> Checkpoint:
+    def _state(self, step: int, standing: Standing, meter: Tensor) -> Checkpoint:
         scaler = self.accelerator.scaler
         return Checkpoint(
             step=step,
-            model=self.network().state_dict(),
+            model=self.network.state_dict(),
+            ema={} if self.average is None else self.average.state(),
             optimizer=self.optimizer.state_dict(),
             scaler=None if scaler is None else scaler.state_dict(),
             meter=meter,
-            watch=self.watch.state(),
-            best=best,
+            health=self.health.state(),
+            standing=standing,
             **describe_run(self.config, self.sources),
         )

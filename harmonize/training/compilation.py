@@ -1,4 +1,4 @@
-"""Networks compiled by ``torch.compile``."""
+"""Compile a network with ``torch.compile``."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""The same result every time: what PyTorch leaves to chance unless it is told not to."""
+"""Make PyTorch use only operations that give the same result every time."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Checksums of what a run is given, which prove that two runs were given the same."""
+"""Checksums of a run's input and initial weights, which prove that two runs had the same."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""Pictures of what a network answers while it is trained, in the run folder and for trackers."""
+"""Write the network's answers for a few pictures at each evaluation, and show them in trackers."""
 
 import io
 import sys

@@ -4,7 +4,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from harmonize.config.run_config import ModelConfig, RunConfig
-from harmonize.errors import HarmonizeError, raise_all
+from harmonize.errors import raise_all
 from harmonize.models.segmenter import Segmenter
 
 

@@ -1,13 +1,15 @@
-"""Scoring a run's network on data sets, while it is trained or from its folder."""
+"""Score a network on data sets, while it is trained or from its run folder."""
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
 from harmonize.config.run_config import RunConfig
+from harmonize.config.strict_yaml import Value
 from harmonize.data.bad_list import BadList
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.evaluation.by_depth import depth_groups
@@ -15,6 +17,7 @@ from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.evaluation.evaluate import evaluate
 from harmonize.labels.sources import Sources
 from harmonize.labels.unanswerable import find_left_out
+from harmonize.runs.checkpoint import Weights
 
 
 def score(
@@ -58,6 +61,58 @@ def examples(pictures: int, number: int) -> tuple[int, ...]:
     """Return the numbers of some pictures of a data set, spread evenly over it."""
     number = min(number, pictures)
     return tuple((2 * place + 1) * pictures // (2 * number) for place in range(number))
+
+
+@dataclass(frozen=True)
+class WeightScores:
+    """The scores of a network's weights, and of their average if there is one.
+
+    Attributes:
+        trained: names of the data sets whose mean IoU says which of the two is better.
+        raw: of the weights as the last step left them.
+        ema: of their average.
+    """
+
+    trained: frozenset[str]
+    raw: list[DatasetScores]
+    ema: list[DatasetScores] | None
+
+    @property
+    def answers_with(self) -> Weights:
+        """The weights that are better; the average where both are as good."""
+        if self.ema is None:
+            return "raw"
+        raw, ema = mean_over(self.trained, self.raw), mean_over(self.trained, self.ema)
+        return "raw" if raw is not None and (ema is None or raw > ema) else "ema"
+
+    @property
+    def best(self) -> list[DatasetScores]:
+        """The scores of the weights that are better."""
+        return self.raw if self.ema is None or self.answers_with == "raw" else self.ema
+
+    @property
+    def mean(self) -> float | None:
+        """The better weights' mean IoU over the trained data sets."""
+        return mean_over(self.trained, self.best)
+
+    def to_dict(self) -> dict[str, Value]:
+        """Return the better scores as plain values, and both mean IoUs if there are two."""
+        values: dict[str, Value] = {"datasets": {one.name: one.to_dict() for one in self.best}}
+        if self.ema is not None:
+            values["answers_with"] = self.answers_with
+            values["mean_iou"] = {"raw": _mean_ious(self.raw), "ema": _mean_ious(self.ema)}
+        return values
+
+    def summary(self) -> str:
+        """Say the mean IoU of each data set, in percent."""
+        parts = [f"{one.name} {100 * one.scores.mean_iou:.2f}" for one in self.raw]
+        for number, one in enumerate(self.ema or ()):
+            parts[number] += f" (averaged weights {100 * one.scores.mean_iou:.2f})"
+        return f"mean IoU {', '.join(parts)}"
+
+
+def _mean_ious(results: list[DatasetScores]) -> Value:
+    return {one.name: one.to_dict()["mean_iou"] for one in results}
 
 
 def mean_over(names: Iterable[str], results: list[DatasetScores]) -> float | None:

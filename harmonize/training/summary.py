@@ -1,4 +1,4 @@
-"""What a run says of itself before it starts, and of what went wrong at its end."""
+"""The lines that a run prints before it starts, and at its end about what it skipped."""
 
 from accelerate import Accelerator
 from torch import nn
@@ -7,7 +7,7 @@ from harmonize.config.run_config import RunConfig
 from harmonize.data.bad_list import BadList
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.labels.ontology import Ontology
-from harmonize.runs.health import Watch
+from harmonize.runs.health import RunHealth
 
 
 def summarize(
@@ -21,20 +21,23 @@ def summarize(
 ) -> str:
     """Say in a few lines what is about to be trained on what, from a step on."""
     parameters = sum(parameter.numel() for parameter in network.parameters())
+    held = sum(p.numel() for p in network.parameters() if not p.requires_grad)
+    end = f" until step {config.train.unfreeze_at}" if config.train.unfreeze_at else ""
+    frozen = f" ({held / 1e6:.1f} M of them frozen{end})" if held else ""
     sets = ", ".join(f"{d.spec.name} ({len(d)} pictures)" for d in trained)
     precision = "float32" if accelerator.mixed_precision == "no" else accelerator.mixed_precision
     return (
         f"ontology {ontology.name}: {len(ontology.leaves)} leaves, {ontology.depth} depths\n"
         f"training on {sets}\n"
-        f"{config.model.name}, {parameters / 1e6:.1f} M parameters, {precision}, "
+        f"{config.model.name}, {parameters / 1e6:.1f} M parameters{frozen}, {precision}, "
         f"{accelerator.num_processes} x {accelerator.device.type}, "
         f"steps {step} to {config.train.steps} of {config.data.batch_size} pictures"
     )
 
 
-def bad_news(watch: Watch, bad: BadList | None) -> list[str]:
+def bad_news(health: RunHealth, bad: BadList | None) -> list[str]:
     """Return a line for each kind of thing that a run has skipped."""
     lines = [] if bad is None else [bad.summary()]
-    if watch.skipped:
-        lines.append(f"skipped for bad numbers: {watch.skipped} steps")
+    if health.skipped:
+        lines.append(f"skipped for bad numbers: {health.skipped} steps")
     return [f"\n{line}" for line in lines if line is not None]

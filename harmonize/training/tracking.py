@@ -1,4 +1,4 @@
-"""What a run reports while it goes on: metrics.jsonl, a progress bar, experiment trackers."""
+"""Report on a run while it trains: metrics.jsonl, a progress bar, experiment trackers."""
 
 import contextlib
 import sys
@@ -152,10 +152,10 @@ class Tracker:
         loss = report["loss"]
         self._bar.set_postfix(loss="-" if loss is None else f"{loss:.3f}", refresh=False)
 
-    def evaluation(self, step: int, results: dict[str, Value]) -> None:
+    def evaluation(self, step: int, scores: dict[str, Value]) -> None:
         """Write one line of evaluation metrics, unless the step has one."""
         if step != self._evaluated:
-            self._write({"event": "evaluation", "step": step, "datasets": results})
+            self._write({"event": "evaluation", "step": step, **scores})
         self._evaluated = step
 
     def start(self, weights: str) -> None:

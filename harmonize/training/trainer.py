@@ -5,7 +5,6 @@ import dataclasses
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 import torch
@@ -19,23 +18,27 @@ from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.labels.sources import Sources
 from harmonize.loss.hierarchical import HierarchicalLoss, LossTerms
 from harmonize.models.build import build_model
-from harmonize.runs.health import Watch
+from harmonize.models.segmenter import Segmenter
+from harmonize.runs.checkpoint import Standing, Weights
+from harmonize.runs.health import RunHealth
 from harmonize.system.signals import Stopped
+from harmonize.training.averaging import WeightAverage
 from harmonize.training.bad_numbers import Guard
-from harmonize.training.bad_step import BadStep, keep_for_study
-from harmonize.training.batches import Feed
-from harmonize.training.checkpointing import Keeper
+from harmonize.training.bad_step import BadStep, save_bad_step
+from harmonize.training.batches import TrainingBatches
+from harmonize.training.checkpointing import Checkpointing
 from harmonize.training.compilation import compile_network
 from harmonize.training.digest import weights_digest
 from harmonize.training.examples import Examples
-from harmonize.training.optimizer import build_optimizer, learning_rate
-from harmonize.training.scoring import mean_over, score
+from harmonize.training.freezing import hold
+from harmonize.training.optimizer import build_optimizer, learning_rate, set_learning_rate
+from harmonize.training.scoring import WeightScores, score
 from harmonize.training.summary import bad_news, summarize
 from harmonize.training.tracking import LossMeter, Tracker
 
 
 class Trainer:
-    """One run: its network, its optimizer and where it stands."""
+    """One run: its network, its optimizer and how far it has come."""
 
     def __init__(
         self,
@@ -54,106 +57,135 @@ class Trainer:
         self.output = output
         self.accelerator = accelerator
         self.step = 0
-        self.best: float | None = None
-        space = sources.space
-        self.feed = Feed(config, sources, space, trained, scored, output, accelerator)
-        options = dataclasses.asdict(config.loss)
-        self.loss = HierarchicalLoss(space, **options).to(accelerator.device)
-        torch.manual_seed(config.seed)
-        network = build_model(len(sources.ontology.leaves), **dataclasses.asdict(config.model))
-        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
-            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
-        optimizer = build_optimizer(network, config.optim)
-        if config.train.compile:
-            network = compile_network(network)
-        self.model, self.optimizer = accelerator.prepare(network, optimizer)
-        self.names = [dataset.spec.name for dataset in trained]
-        self.meter = LossMeter(self.names, sources.ontology.depth, accelerator.device)
-        self.watch = Watch()
-        patient = config.train.on_failed_checkpoint == "continue"
-        self.examples = Examples(sources.ontology, scored, output, patient=patient)
-        self.keeper = Keeper(
-            config, sources, output, accelerator, self.model, self.optimizer, self.meter, self.watch
+        self.patient = config.train.on_failed_checkpoint == "continue"
+        self.batches = TrainingBatches(config, sources, trained, scored, output, accelerator)
+        self.loss = HierarchicalLoss(sources.space, **dataclasses.asdict(config.loss))
+        self.loss = self.loss.to(accelerator.device)
+        self._build_network()
+        self.gradient_norm: float | None = None
+        """Of the last step, before clipping; None unless gradients are clipped."""
+        names = [dataset.spec.name for dataset in trained]
+        self.meter = LossMeter(names, sources.ontology.depth, accelerator.device)
+        self.health = RunHealth()
+        self.examples = Examples(sources.ontology, scored, output, patient=self.patient)
+        self.guard = Guard(self.network, has_scaler=accelerator.scaler is not None)
+        self.standing = Standing(answers_with="raw" if self.average is None else "ema")
+        self.checkpointing = Checkpointing(
+            config,
+            sources,
+            output,
+            accelerator,
+            self.network,
+            self.average,
+            self.optimizer,
+            self.meter,
+            self.health,
         )
-        has_scaler = accelerator.scaler is not None
-        self.guard = Guard(self.keeper.network(), has_scaler=has_scaler)
-        if config.train.resume:
-            self.step, self.best = self.keeper.restore()
+        found = self.checkpointing.restore() if config.train.resume else None
+        if found is not None:
+            self.step, self.standing = found
         self.saved = self.step
         """The step of the newest checkpoint."""
 
+    def _build_network(self) -> None:
+        """Build the network as ``network``, its wrapped form as ``model``, and the rest."""
+        config, accelerator = self.config, self.accelerator
+        torch.manual_seed(config.seed)
+        network = build_model(len(self.sources.ontology.leaves), **config.model.architecture())
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
+            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        assert isinstance(network, Segmenter)
+        self.network = network
+        self.frozen = config.model.freeze != "none"
+        hold(network, config.model, frozen=self.frozen)
+        optimizer = build_optimizer(network, config.optim, network.encoder_stages)
+        model = compile_network(network) if config.train.compile else network
+        self.model, self.optimizer = accelerator.prepare(model, optimizer)
+        decay = config.train.ema
+        self.average = None if decay is None else WeightAverage(network, decay)
+
     def run(self) -> list[DatasetScores]:
-        """Train from where the run stands to its end; return the last scores.
+        """Train from the step that the run has come to until its end; return the last scores.
 
         Raises:
             SystemExit: a signal asked for an end; the run is saved first.
         """
-        config, accelerator = self.config, self.accelerator
-        tracker = Tracker(
-            self.output,
-            accelerator,
-            start=self.step,
-            steps=config.train.steps,
-            patient=config.train.on_failed_checkpoint == "continue",
-        )
-        tracker.say(
-            summarize(
-                config,
-                self.sources.ontology,
-                self.trained,
-                self.keeper.network(),
-                accelerator,
-                step=self.step,
-            )
-        )
-        with contextlib.closing(tracker):
-            try:
-                return self._steps(tracker)
-            except Stopped as stop:
-                self._stop(tracker, stop)
+        config = self.config.train
+        tracker = self._start_tracker()
+        results: list[DatasetScores] | None = None
+        with contextlib.closing(tracker), self._saved_if_stopped(tracker):
+            if self._is_due(config.evaluate_every) and not tracker.is_evaluated(self.step):
+                results = self._evaluate(tracker)  # interrupted between saving and scoring
+            batches = self.batches.from_step(self.step)
+            if config.digest and self.step == 0:
+                tracker.start(weights_digest(self.network))
+            while self.step < config.steps and not self._has_stalled():
+                lr = self.train_step(batches)
+                self.step += 1
+                tracker.step()
+                last = self.step == config.steps
+                if last or self._is_due(config.log_every):
+                    self._log(tracker, lr)
+                if last or self._is_due(config.checkpoint_every):
+                    self._save(tracker)
+                if last or self._is_due(config.evaluate_every):
+                    results = self._evaluate(tracker)
+            if self.step < config.steps:
+                self._end_early(tracker)
+            return self._evaluate(tracker) if results is None else results
 
     def bad_news(self) -> list[str]:
         """Return a line for each kind of thing that the run has skipped."""
-        return bad_news(self.watch, self.feed.bad)
+        return bad_news(self.health, self.batches.bad)
 
-    def _stop(self, tracker: Tracker, stop: Stopped) -> NoReturn:
-        """Save the run as it stands, and end with the status of the signal."""
+    def _start_tracker(self) -> Tracker:
+        steps = self.config.train.steps
+        tracker = Tracker(
+            self.output, self.accelerator, start=self.step, steps=steps, patient=self.patient
+        )
+        ontology, start = self.sources.ontology, self.step
+        tracker.say(
+            summarize(
+                self.config, ontology, self.trained, self.network, self.accelerator, step=start
+            )
+        )
+        return tracker
+
+    @contextlib.contextmanager
+    def _saved_if_stopped(self, tracker: Tracker) -> Iterator[None]:
+        """On a signal, save the run as it is, and end with the signal's status."""
+        try:
+            yield
+        except Stopped as stop:
+            if self.saved != self.step:
+                self._save(tracker)
+            self.checkpointing.raise_unsaved()
+            tracker.say(
+                f"stopped by {stop.name} after step {self.step}; go on with train.resume=true "
+                f"output={self.output}"
+            )
+            raise SystemExit(stop.status) from None
+
+    def _is_due(self, every: int | None) -> bool:
+        """Say whether what is done every so many steps is done now."""
+        return every is not None and self.step > 0 and self.step % every == 0
+
+    def _has_stalled(self) -> bool:
+        """Say whether as many evaluations as the run has patience for were no better."""
+        every, patience = self.config.train.evaluate_every, self.config.train.patience
+        if every is None or patience is None:
+            return False
+        return self.step // every - self.standing.best_step // every >= patience
+
+    def _end_early(self, tracker: Tracker) -> None:
+        """Save a run that has lost patience, and say so."""
         if self.saved != self.step:
             self._save(tracker)
-        self.keeper.raise_unsaved()
         tracker.say(
-            f"stopped by {stop.name} after step {self.step}; go on with train.resume=true "
-            f"output={self.output}"
+            f"step {self.step}: no better than after step {self.standing.best_step}, for "
+            f"{self.config.train.patience} evaluations: the run ends (train.patience)"
         )
-        raise SystemExit(stop.status)
-
-    def _steps(self, tracker: Tracker) -> list[DatasetScores]:
-        """Take the steps that are left, saving and scoring when due; return the last scores."""
-        config = self.config.train
-        results: list[DatasetScores] | None = None
-        due = self.step > 0 and _due(self.step, config.evaluate_every)
-        if due and not tracker.is_evaluated(self.step):
-            results = self._evaluate(tracker)  # interrupted between saving and scoring
-        batches = self.feed.batches(self.step)
-        if config.digest and self.step == 0:
-            tracker.start(weights_digest(self.keeper.network()))
-        while self.step < config.steps:
-            lr = self.train_step(batches)
-            self.step += 1
-            tracker.step()
-            finished = self.step == config.steps
-            if finished or self.step % config.log_every == 0:
-                report = self.meter.take(self.accelerator)
-                if self.feed.digest is not None:
-                    report["input"] = self.feed.digest.take(self.accelerator)
-                tracker.warn(self.watch.add_loss(report["loss"], self.step))
-                tracker.train(self.step, report, lr=lr, batch_size=self.config.data.batch_size)
-            if finished or _due(self.step, config.checkpoint_every):
-                self._save(tracker)
-            if finished or _due(self.step, config.evaluate_every):
-                results = self._evaluate(tracker)
-        return self._evaluate(tracker) if results is None else results
 
     def train_step(self, batches: Iterator[Batch]) -> float:
         """Take one optimizer step over the global batch; return its learning rate.
@@ -164,12 +196,12 @@ class Trainer:
                 is not finite; then the step is not taken.
         """
         accelerator = self.accelerator
-        parts, labelled = self.feed.take(batches, self.loss)
+        parts, labelled = self.batches.take(batches, self.loss)
+        self._unfreeze_if_due()
         # Gradients are averaged over the processes, but the loss is a mean over all their pixels.
         scale = accelerator.num_processes / labelled.clamp(min=1)
         lr = learning_rate(self.config.optim, self.step, self.config.train.steps)
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
+        set_learning_rate(self.optimizer.param_groups, lr)
         seed = (self.config.seed, self.step, accelerator.process_index)
         torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))  # for dropout
         self.guard.begin()
@@ -184,12 +216,35 @@ class Trainer:
         if what is None:
             for part, its_terms in zip(parts, terms, strict=True):
                 self.meter.add(its_terms, part.datasets)
-            self.optimizer.step()
-            self.watch.in_a_row = 0
+            self._apply_gradient()
         else:
             self._refuse(what, parts, terms)
         self.optimizer.zero_grad()
         return lr
+
+    def _unfreeze_if_due(self) -> None:
+        """Train what was frozen, too, from the step on that the config says."""
+        start = self.config.train.unfreeze_at
+        if not self.frozen or start is None or self.step < start:
+            return
+        self.frozen = False
+        hold(self.network, self.config.model, frozen=False)
+        if self.accelerator.num_processes > 1:
+            # The wrapper averages the gradients of what was trained when it was made.
+            self.model = self.accelerator.prepare_model(self.model.module)
+
+    def _apply_gradient(self) -> None:
+        """Change the weights by a finite gradient, and their average."""
+        clip = self.config.optim.clip
+        if clip is not None:
+            norm = self.accelerator.clip_grad_norm_(self.network.parameters(), clip)
+            assert norm is not None
+            # fp16's scaler skips a step that overflows.
+            self.gradient_norm = norm.item() if norm.isfinite() else None
+        self.optimizer.step()
+        self.health.in_a_row = 0
+        if self.average is not None and not self.optimizer.step_was_skipped:
+            self.average.update(self.step)
 
     def _refuse(self, what: str, parts: list[Batch], terms: list[LossTerms]) -> None:
         """Keep a bad step's samples, and end the run or go on without the step.
@@ -198,50 +253,81 @@ class Trainer:
             HarmonizeError: the config says to stop, or too many steps in a row were bad.
         """
         self.guard.take_back()
+        self.gradient_norm = None
         bad = BadStep(
-            self.step + 1, what, self.keeper.network(), parts, self.feed.places(self.step), terms
+            self.step + 1, what, self.network, parts, self.batches.places(self.step), terms
         )
-        where = keep_for_study(
-            bad, self.feed.samples, self.sources.ontology.leaves, self.output, self.accelerator
+        where = save_bad_step(
+            bad, self.batches.samples, self.sources.ontology.leaves, self.output, self.accelerator
         )
         self.guard.take_back()  # the logits were worked out once more
-        self.watch.refuse(bad.describe(), where, self.config.train.on_bad_numbers)
+        self.health.refuse(bad.describe(), where, self.config.train.on_bad_numbers)
         if self.accelerator.is_main_process:
             print(f"warning: {bad.describe()}, and is skipped; {where}", file=sys.stderr)
+
+    def _log(self, tracker: Tracker, lr: float) -> None:
+        """Write a line of metrics, and warn if the loss shows that training diverges."""
+        report = self.meter.take(self.accelerator)
+        if self.batches.digest is not None:
+            report["input"] = self.batches.digest.take(self.accelerator)
+        if self.config.optim.clip is not None:
+            report["gradient_norm"] = self.gradient_norm
+        tracker.warn(self.health.add_loss(report["loss"], self.step))
+        tracker.train(self.step, report, lr=lr, batch_size=self.config.data.batch_size)
 
     def _save(self, tracker: Tracker) -> None:
         with tracker.untimed():
             tracker.flush()
-            self.keeper.save_step(self.step, self.best)
+            self.checkpointing.save_step(self.step, self.standing)
             self.saved = self.step
 
     def _evaluate(self, tracker: Tracker) -> list[DatasetScores]:
         """Score all data sets; keep the network if it is the best so far on the trained ones.
 
-        The best is safe before its scores are logged: a resumed run scores what its log lacks.
+        The best, and which weights it answers with, are safe before its scores are logged: a
+        resumed run scores what its log lacks.
+
+        Returns:
+            The scores of the weights that the run answers with.
         """
         with tracker.untimed():
-            results = score(
-                self.keeper.network(),
+            trained = frozenset(dataset.spec.name for dataset in self.trained)
+            found = WeightScores(trained, self._score("raw"), self._score("ema"))
+            self._remember(found)
+            self.examples.write(self.step, found.best)
+            tracker.evaluation(self.step, found.to_dict())
+            tracker.pictures(self.step, lambda: self.examples.shown(self.step, found.best))
+        if found.raw:
+            tracker.say(f"step {self.step}: {found.summary()}")
+        return found.best
+
+    def _score(self, weights: Weights) -> list[DatasetScores] | None:
+        """Score the network with its weights or with their average, if it has one."""
+        if weights == "raw":
+            given = contextlib.nullcontext()
+        elif self.average is None:
+            return None
+        else:
+            given = self.average.in_network()
+        config = self.config
+        with given:
+            return score(
+                self.network,
                 self.scored,
                 self.sources,
-                self.config,
+                config,
                 self.accelerator,
-                self.feed.bad,
-                keep=self.config.evaluate.pictures,
+                self.batches.bad,
+                keep=config.evaluate.pictures,
             )
-            mean = mean_over(self.names, results)
-            better = mean is not None and (self.best is None or mean > self.best)
-            if mean is not None and better and self.keeper.save_best(self.step, mean):
-                self.best = mean
-            self.examples.write(self.step, results)
-            tracker.evaluation(self.step, {result.name: result.to_dict() for result in results})
-            tracker.pictures(self.step, lambda: self.examples.shown(self.step, results))
-        if results:
-            parts = [f"{r.name} {100 * r.scores.mean_iou:.2f}" for r in results]
-            tracker.say(f"step {self.step}: mean IoU {', '.join(parts)}")
-        return results
 
-
-def _due(step: int, every: int | None) -> bool:
-    return every is not None and step % every == 0
+    def _remember(self, found: WeightScores) -> None:
+        """Save the network if it is the best so far, and which weights the run answers with."""
+        before, mean = self.standing, found.mean
+        self.standing = dataclasses.replace(before, answers_with=found.answers_with)
+        if mean is not None and (before.best is None or mean > before.best):
+            best = Standing(mean, self.step, found.answers_with)
+            if self.checkpointing.save_best(self.step, best):
+                self.standing = best
+        if self.standing.answers_with != before.answers_with and self.saved == self.step:
+            self.checkpointing.save_step(self.step, self.standing)

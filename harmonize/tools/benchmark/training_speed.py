@@ -129,7 +129,7 @@ class _Contest:
         self.extra: dict[str, int] = {}
         self.steps = options.steps
         self._trainer = Trainer(config, sources, trained, [], folder / "run", accelerator)
-        self._loader = SteadyLoader.of_run(config, self._trainer.feed.samples, accelerator)
+        self._loader = SteadyLoader.of_run(config, self._trainer.batches.samples, accelerator)
         number = options.kept * config.train.accumulate
         with self._loader.batches(0, options.kept) as batches:
             self._kept = [b.to(accelerator.device) for b in itertools.islice(batches, number)]
