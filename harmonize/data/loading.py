@@ -44,7 +44,7 @@ class Loader(DataLoader[Any]):
             worker_init_fn=prepare_loader,
         )
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Read the batches.
 
         Raises:
@@ -54,6 +54,17 @@ class Loader(DataLoader[Any]):
             if isinstance(batch, HarmonizeError):
                 raise batch
             yield batch
+
+
+def load(
+    dataset: Dataset[Sample],
+    batches: Iterable[list[int]],
+    join: Callable[[list[Sample]], Joined],
+    *,
+    workers: int,
+) -> Iterator[Joined]:
+    """Read batches of a data set in the given order; see ``Loader``."""
+    return iter(Loader(dataset, batches, join, workers=workers))
 
 
 class _Guarded(Dataset[Sample | HarmonizeError]):
