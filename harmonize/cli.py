@@ -215,11 +215,12 @@ def _files_and_roots(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
 
 
 def _predict(given: argparse.Namespace) -> int:
-    from harmonize.inference.predict import Asked, predict_run  # slow to import
+    from harmonize.inference.options import PredictOptions  # slow to import
+    from harmonize.inference.predict import predict_run
     from harmonize.inference.write_answers import Output
 
     pictures, roots = _files_and_roots(given.files)
-    asked = Asked(
+    options = PredictOptions(
         depth=given.depth,
         dataset=given.dataset,
         confidence=given.confidence,
@@ -233,7 +234,7 @@ def _predict(given: argparse.Namespace) -> int:
         turn=not given.as_stored,
         roots=roots,
     )
-    return predict_run(given.run, pictures, Output(given.output, not given.no_overlay), asked)
+    return predict_run(given.run, pictures, Output(given.output, not given.no_overlay), options)
 
 
 def _calibrate(given: argparse.Namespace) -> int:

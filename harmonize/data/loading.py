@@ -1,4 +1,4 @@
-"""Loader processes that read ahead, and hand a user's mistakes over whole."""
+"""A loader whose processes read ahead, and whose errors come without its traceback."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
@@ -16,6 +16,46 @@ READ_AHEAD = 4
 """Batches that each loader process keeps ready."""
 
 
+class Loader(DataLoader[Any]):
+    """A loader of batches in a given order, read ahead by several processes.
+
+    Args:
+        dataset: any map-style data set.
+        batches: the positions of each batch's samples.
+        join: makes a batch of samples.
+        workers: loader processes; 0 reads in this one.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset[Sample],
+        batches: Iterable[list[int]],
+        join: Callable[[list[Sample]], Joined],
+        *,
+        workers: int,
+    ) -> None:
+        super().__init__(
+            _Guarded(dataset),
+            batch_sampler=batches,  # type: ignore[arg-type]
+            collate_fn=_GuardedJoin(join),
+            num_workers=workers,
+            prefetch_factor=READ_AHEAD if workers else None,
+            pin_memory=torch.cuda.is_available(),
+            worker_init_fn=prepare_loader,
+        )
+
+    def __iter__(self) -> Iterator[Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Read the batches.
+
+        Raises:
+            HarmonizeError: as the data set raised it, without the loader's traceback.
+        """
+        for batch in super().__iter__():
+            if isinstance(batch, HarmonizeError):
+                raise batch
+            yield batch
+
+
 def load(
     dataset: Dataset[Sample],
     batches: Iterable[list[int]],
@@ -23,30 +63,8 @@ def load(
     *,
     workers: int,
 ) -> Iterator[Joined]:
-    """Read batches of a data set in the given order with several processes.
-
-    Args:
-        dataset: any map-style data set.
-        batches: the positions of each batch's samples.
-        join: makes a batch of samples.
-        workers: loader processes; 0 reads in this one.
-
-    Raises:
-        HarmonizeError: as the data set raised it, without the loader's traceback.
-    """
-    loader: DataLoader[Any] = DataLoader(
-        _Guarded(dataset),
-        batch_sampler=batches,  # type: ignore[arg-type]
-        collate_fn=_GuardedJoin(join),
-        num_workers=workers,
-        prefetch_factor=READ_AHEAD if workers else None,
-        pin_memory=torch.cuda.is_available(),
-        worker_init_fn=prepare_loader,
-    )
-    for batch in loader:
-        if isinstance(batch, HarmonizeError):
-            raise batch
-        yield batch
+    """Read batches of a data set in the given order; see ``Loader``."""
+    return iter(Loader(dataset, batches, join, workers=workers))
 
 
 class _Guarded(Dataset[Sample | HarmonizeError]):

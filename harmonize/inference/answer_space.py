@@ -11,6 +11,7 @@ from torch import Tensor
 
 from harmonize.calibration.back_off import Nodes, deepest
 from harmonize.calibration.calibration_file import Temperatures
+from harmonize.calibration.temperatures import scaled
 from harmonize.errors import HarmonizeError
 from harmonize.evaluation.counting import classify
 from harmonize.labels.answerable import answers_for, left_out
@@ -83,6 +84,13 @@ class Words:
         known = self.temperatures
         temperatures = None if known is None else torch.from_numpy(known).to(logits)
         return deepest(logits, Nodes(masks, depths), self.confidence, temperatures)
+
+    def probabilities(self, logits: Float[Tensor, "K R W"]) -> Float[Tensor, "C R W"]:
+        """Return the sum of the probabilities of each answer's leaves, in [0, 1]."""
+        if self.temperatures is not None:
+            logits = scaled(logits, torch.from_numpy(self.temperatures).to(logits))
+        masks = torch.from_numpy(self.masks).to(logits)
+        return torch.tensordot(masks, logits.softmax(0), dims=1)
 
 
 def leaves(sources: Sources) -> Words:

@@ -1,6 +1,5 @@
 """Answer pictures with the network of a run folder."""
 
-import dataclasses
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,73 +7,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
 from jaxtyping import Integer
 from numpy import ndarray
 from tqdm import tqdm
 
-from harmonize.calibration.calibration_file import Temperatures
-from harmonize.config.run_config import find_file
-from harmonize.errors import HarmonizeError, near_matches, raise_all
-from harmonize.inference.answer_space import Words, classes_of, confident_nodes, groups, leaves
-from harmonize.inference.calibrated import (
-    NOT_CALIBRATED,
-    FoundCalibration,
-    Use,
-    find_calibration,
-)
+from harmonize.errors import HarmonizeError, raise_all
+from harmonize.inference.answer_space import Words
 from harmonize.inference.drawing import draw_answer, draw_overlay
 from harmonize.inference.inputs import Wanted, find_pictures
+from harmonize.inference.options import PredictOptions, choose_answers
 from harmonize.inference.read_pictures import Seen, read_to_see
-from harmonize.inference.tiled_network import DEFAULT_TILE, TiledNetwork
-from harmonize.inference.tiling import LEAST_TILE
+from harmonize.inference.tiled_network import TiledNetwork
 from harmonize.inference.write_answers import Output, describe
-from harmonize.labels.dataset_spec import DatasetSpec
-from harmonize.labels.sources import Sources
-from harmonize.runs.checkpoint import Checkpoint
 from harmonize.runs.opened import open_run
-from harmonize.runs.precision import choose_precision
-from harmonize.system.processes import on_cuda, processes
+from harmonize.runs.precision import start_accelerator
 from harmonize.system.signals import Stopped, signals_put_off, until_stopped
 
 # Letters of shapes: H x W pixels of a picture.
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What is asked of a network. At most one of the first three is given; else leaves are.
-
-    Attributes:
-        depth: answer the groups there.
-        dataset: answer the classes of this data set of the run, or of this mapping file.
-        confidence: answer the deepest node that is as probable.
-        like: take the temperatures of this data set; unless given, the largest of all.
-        calibrated: whether to use the run's calibration, if it has one; for a confidence only.
-        size: the shorter side of what the network sees, ``full`` for the picture's own; the run's
-            ``data.size`` unless given.
-        tile: pictures of more than ``tile * tile`` scaled pixels go through the network in tiles.
-        checkpoint: ``best`` or ``last``.
-        precision: ``auto``, ``float32``, ``bf16`` or ``fp16``; the run's unless given.
-        cpu: compute on the CPU even where there is a GPU.
-        turn: turn pictures upright as their EXIF data says.
-        roots: folders of data sets, for those that have their ids from a file there.
-    """
-
-    depth: int | None = None
-    dataset: str | None = None
-    confidence: float | None = None
-    like: str | None = None
-    calibrated: bool = True
-    size: int | str | None = None
-    tile: int = DEFAULT_TILE
-    checkpoint: str = "last"
-    precision: str | None = None
-    cpu: bool = False
-    turn: bool = True
-    roots: dict[str, str] = dataclasses.field(default_factory=dict[str, str])
-
-
-def predict_run(run: Path, pictures: Sequence[str], output: Output, asked: Asked) -> int:
+def predict_run(run: Path, pictures: Sequence[str], output: Output, options: PredictOptions) -> int:
     """Answer pictures, and write a file of ids or colours for each, and a legend.
 
     Each process answers every n-th picture. A picture that cannot be answered is told at the end;
@@ -84,7 +36,7 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, asked: Asked
         run: the run folder.
         pictures: files, folders and patterns.
         output: where to write.
-        asked: what.
+        options: what is wanted of the network.
 
     Returns:
         The exit status: 0, or that of a signal which ended the work between two pictures.
@@ -93,29 +45,17 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, asked: Asked
         HarmonizeError: before anything is written, what is wrong with the command; afterwards each
             picture that could not be answered.
     """
-    if asked.tile < LEAST_TILE:
-        raise HarmonizeError(f"--tile {asked.tile}: at least {LEAST_TILE} pixels")
-    if asked.confidence is None and (asked.like is not None or not asked.calibrated):
-        option = "--uncalibrated" if asked.like is None else f"--like {asked.like}"
-        raise HarmonizeError(f"{option}: is about probabilities; add --confidence, or leave it out")
+    options.check()
     wanted = find_pictures(pictures, output.folder)
-    opened = open_run(run, which=asked.checkpoint)
-    path, state, config, sources = opened.path, opened.state, opened.config, opened.sources
-    names = [spec.name for spec in sources.specs]
-    raise_all(
-        f"data.roots.{name}: the run has no data set {name!r}; {near_matches(name, names)}"
-        for name in asked.roots
-        if name not in names and asked.dataset in (None, *names)
-    )
-    size = config.data.size if asked.size is None else asked.size
+    opened = open_run(run, which=options.checkpoint)
+    wording = choose_answers(opened, options)
+    words, calibration, size = wording.answers, wording.calibration, wording.size
+    path, state = opened.path, opened.state
     source = {"run": str(run), "checkpoint": path.name, "step": state.step, "size": size}
-    calibration = _calibration(run, state, sources, asked, size)
-    words = _words(sources, asked, {**config.data.roots, **asked.roots}, calibration.temperatures)
     legend = describe(words, {**source, **calibration.legend()})
     output.check(wanted, legend)
-    states = processes(cpu=asked.cpu)
-    precision = choose_precision(asked.precision or config.train.precision, cuda=on_cuda(states))
-    accelerator = Accelerator(cpu=asked.cpu, mixed_precision=precision)
+    precision = options.precision or opened.config.train.precision
+    accelerator = start_accelerator(precision, cpu=options.cpu)
     network = TiledNetwork(opened.network(accelerator.device), accelerator)
     if accelerator.is_main_process:
         output.write_legend(legend)
@@ -126,7 +66,7 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, asked: Asked
         for name, reason in words.left_out.items():
             print(f"never answered: {name}, {reason}")
     mine = wanted[accelerator.process_index :: accelerator.num_processes]
-    job = _Job(network, words, output, None if size == "full" else int(size), asked)
+    job = _Job(network, words, output, None if size == "full" else int(size), options)
     try:
         job.answer_all(mine)
     except Stopped as stop:
@@ -138,37 +78,6 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, asked: Asked
     return 0
 
 
-def _calibration(
-    run: Path, state: Checkpoint, sources: Sources, asked: Asked, size: int | str
-) -> FoundCalibration:
-    """Find the calibration that answers go by, if they go by probabilities."""
-    if asked.confidence is None or not asked.calibrated:
-        return NOT_CALIBRATED
-    use = Use(asked.confidence, asked.like, size, state.step, asked.checkpoint)
-    return find_calibration(run, sources.ontology.leaves, use)
-
-
-def _words(
-    sources: Sources, asked: Asked, roots: dict[str, str], temperatures: Temperatures | None
-) -> Words:
-    if asked.depth is not None:
-        return groups(sources, asked.depth)
-    if asked.confidence is not None:
-        return confident_nodes(sources, asked.confidence, temperatures)
-    if asked.dataset is None:
-        return leaves(sources)
-    known = {spec.name: spec for spec in sources.specs}
-    if asked.dataset in known:
-        return classes_of(sources, known[asked.dataset], roots)
-    mapping = find_file(asked.dataset)
-    if not mapping.is_file():
-        raise HarmonizeError(
-            f"--as {asked.dataset}: neither a data set of this run nor a mapping file; "
-            f"{near_matches(asked.dataset, known)}"
-        )
-    return classes_of(sources, DatasetSpec.from_file(mapping), roots)
-
-
 @dataclass(frozen=True)
 class _Job:
     """The answering of many pictures."""
@@ -177,7 +86,7 @@ class _Job:
     words: Words
     output: Output
     size: int | None
-    asked: Asked
+    options: PredictOptions
 
     def answer_all(self, pictures: list[Wanted]) -> None:
         """Answer pictures, reading the next and writing the last one meanwhile.
@@ -223,7 +132,7 @@ class _Job:
             read_to_see,
             wanted.path,
             size=self.size,
-            turn=self.asked.turn,
+            turn=self.options.turn,
             show=self.output.overlays,
         )
 
@@ -231,13 +140,13 @@ class _Job:
         picture = seen.result()
         try:
             return self.network.answer(
-                picture.scaled, picture.size, self.words, tile=self.asked.tile
+                picture.scaled, picture.size, self.words, tile=self.options.tile
             )
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and not _is_out_of_memory(error):
                 raise
             raise HarmonizeError(
-                f"{wanted.path}: out of memory; lower --tile, now {self.asked.tile}"
+                f"{wanted.path}: out of memory; lower --tile, now {self.options.tile}"
             ) from None
 
     def _write(self, wanted: Wanted, seen: Seen, answer: Integer[ndarray, "H W"]) -> None:

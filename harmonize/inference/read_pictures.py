@@ -69,6 +69,20 @@ def read_to_see(path: Path, *, size: int | None, turn: bool = True, show: bool =
     )
 
 
+def see(picture: Image.Image, *, size: int | None) -> Seen:
+    """Scale a picture that is in memory for the network; its EXIF orientation is undone.
+
+    Args:
+        picture: in any mode; transparent pixels keep their colour.
+        size: the shorter side that the network sees; the picture's own if None.
+    """
+    shown = _upright(picture, _orientation(picture)).convert("RGB")
+    pixels = torch.from_numpy(np.array(shown)).permute(2, 0, 1)
+    width, height = shown.size
+    scaled = (height, width) if size is None else shorter_side(height, width, size)
+    return Seen(F.resize(pixels, list(scaled), antialias=True), (height, width), shown, 1)
+
+
 def _orientation(picture: Image.Image) -> int:
     """Return the EXIF orientation; 1 where there is none that makes sense."""
     try:

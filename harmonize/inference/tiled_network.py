@@ -58,6 +58,22 @@ class TiledNetwork:
             answer[first : first + strip.shape[1]] = words.decide(strip).cpu().numpy()
         return answer.T if flip else answer
 
+    @torch.inference_mode()
+    def probabilities(
+        self,
+        picture: UInt8[Tensor, "3 h w"],
+        size: tuple[int, int],
+        words: Words,
+        *,
+        tile: int = DEFAULT_TILE,
+    ) -> Float[ndarray, "C H W"]:
+        """Return the probability of each possible answer at each pixel; see ``answer``."""
+        found = np.empty((len(words.words), *size), dtype=np.float32)
+        bands_of = bands(self.logits, picture.to(self._accelerator.device), tile)
+        for first, strip in strips(bands_of, picture.shape[1], size):
+            found[:, first : first + strip.shape[1]] = words.probabilities(strip).cpu().numpy()
+        return found
+
     def logits(self, picture: UInt8[Tensor, "3 h w"]) -> Float[Tensor, "K h w"]:
         """Run the network on a picture."""
         with self._accelerator.autocast():

@@ -19,8 +19,7 @@ from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.sources import Sources
 from harmonize.labels.unanswerable import unscorable
 from harmonize.runs.opened import OpenedRun, open_run
-from harmonize.runs.precision import choose_precision
-from harmonize.system.processes import on_cuda, processes
+from harmonize.runs.precision import start_accelerator
 from harmonize.training.scoring import score
 
 DEFAULT_SPLIT = "val"
@@ -113,8 +112,7 @@ def open_for_scoring(run: Path, which: str, overrides: Iterable[str]) -> Iterato
         HarmonizeError: what the user can mend; see ``open_run``.
     """
     opened = open_run(run, which=which, overrides=overrides)
-    precision = choose_precision(opened.config.train.precision, cuda=on_cuda(processes()))
-    accelerator = Accelerator(mixed_precision=precision)
+    accelerator = start_accelerator(opened.config.train.precision)
     yield ScoringRun(opened, opened.network(accelerator.device), accelerator)
     accelerator.end_training()
 

@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-from accelerate import Accelerator
-
 from harmonize.config.run_config import RunConfig
 from harmonize.data.open_datasets import open_datasets, open_trained
 from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.pipeline.finish import finish
 from harmonize.pipeline.preflight import check_batch, check_run
-from harmonize.runs.precision import choose_precision
+from harmonize.runs.precision import choose_precision, start_accelerator
 from harmonize.runs.run_folder import prepare_output, write_config
 from harmonize.system.agreement import together
 from harmonize.system.processes import on_cuda, processes
@@ -40,10 +38,10 @@ def train(config: RunConfig, *, name: str) -> Path:
         )
         config = with_steps(config, sources, trained)
         check_batch(config, state.num_processes)
-        precision = choose_precision(config.train.precision, cuda=on_cuda(state))
+        choose_precision(config.train.precision, cuda=on_cuda(state))
     output = prepare_output(config, name, state)
-    accelerator = Accelerator(
-        mixed_precision=precision, log_with=list(config.train.track) or None, project_dir=output
+    accelerator = start_accelerator(
+        config.train.precision, log_with=list(config.train.track) or None, project_dir=output
     )
     if config.train.track:
         accelerator.init_trackers("tracking")

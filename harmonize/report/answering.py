@@ -19,7 +19,7 @@ from harmonize.inference.tiled_network import DEFAULT_TILE, TiledNetwork
 from harmonize.inference.tiling import bands, strips
 from harmonize.report.read_runs import Run
 from harmonize.runs.opened import open_run
-from harmonize.system.processes import processes
+from harmonize.runs.precision import start_accelerator
 
 # Letters of shapes: H x W pixels as the page shows them.
 
@@ -44,8 +44,7 @@ class Answerer:
         """
         opened = open_run(run.folder)
         if accelerator is None:
-            processes()
-            accelerator = Accelerator(mixed_precision="no")
+            accelerator = start_accelerator("float32")
         self._network = TiledNetwork(opened.network(accelerator.device), accelerator)
         self._accelerator = accelerator
         self._size = opened.config.data.size

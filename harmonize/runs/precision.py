@@ -1,13 +1,36 @@
-"""Which number format a run computes in."""
+"""The number format that a run computes in, and the Accelerator that computes in it."""
 
 import os
+from typing import Any
 
 import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 
 from harmonize.errors import HarmonizeError, near_matches
+from harmonize.system.processes import on_cuda, processes
 
 ACCELERATE_NAMES = {"float32": "no", "bf16": "bf16", "fp16": "fp16"}
 """What Accelerate calls each precision."""
+
+
+def start_accelerator(wanted: str, *, cpu: bool = False, **options: Any) -> Accelerator:
+    """Return the Accelerator of this process for a precision; see ``choose_precision``.
+
+    Accelerate keeps one precision for a whole process: it is changed for earlier Accelerators too.
+
+    Args:
+        wanted: ``auto``, ``float32``, ``bf16`` or ``fp16``.
+        cpu: use the CPU even where there is a GPU.
+        options: of ``accelerate.Accelerator``.
+
+    Raises:
+        HarmonizeError: a precision that the device does not have.
+    """
+    precision = choose_precision(wanted, cuda=on_cuda(processes(cpu=cpu)))
+    if AcceleratorState._shared_state.get("_mixed_precision", precision) != precision:
+        AcceleratorState._reset_state()  # else Accelerate refuses the change
+    return Accelerator(cpu=cpu, mixed_precision=precision, **options)
 
 
 def choose_precision(wanted: str, *, cuda: bool) -> str:

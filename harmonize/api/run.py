@@ -1,0 +1,231 @@
+"""A trained run, opened: asked for answers, scored, and looked at."""
+
+import html
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy import ndarray
+from PIL import Image
+from torch import nn
+
+from harmonize.api.answer import Answer
+from harmonize.config.run_config import RunConfig
+from harmonize.errors import HarmonizeError
+from harmonize.evaluation.dataset_scores import DatasetScores
+from harmonize.inference.options import PredictOptions, choose_answers
+from harmonize.inference.read_pictures import Seen, read_to_see, see
+from harmonize.inference.tiled_network import DEFAULT_TILE, TiledNetwork
+from harmonize.labels.ontology import Ontology
+from harmonize.labels.sources import Sources
+from harmonize.models.segmenter import Segmenter
+from harmonize.pipeline.evaluate_run import ScoringRun
+from harmonize.runs.opened import OpenedRun, open_run
+from harmonize.runs.precision import start_accelerator
+from harmonize.runs.run_folder import EVALUATION
+
+# Letters of shapes: C channels or possible answers, H x W pixels of a picture.
+
+Picture = str | Path | Image.Image | ndarray
+
+
+class Run:
+    """A run folder and its trained network; ``Run.open`` makes one.
+
+    Attributes:
+        folder: of the run.
+        config: of the run, every default written out.
+        network: pictures (B, C, H, W) of 0..255 to logits (B, leaves, H, W), in evaluation mode.
+        step: optimizer steps that the network was trained for.
+    """
+
+    def __init__(self, opened: OpenedRun, *, cpu: bool = False) -> None:
+        """Build the network of an opened run, on the CPU or where Accelerate puts it."""
+        self._opened = opened
+        self._accelerator = start_accelerator(opened.config.train.precision, cpu=cpu)
+        self.folder: Path = opened.folder
+        self.config: RunConfig = opened.config
+        self.step: int = opened.state.step
+        self.network: Segmenter = opened.network(self._accelerator.device)
+        self._tiled = TiledNetwork(self.network, self._accelerator)
+
+    @classmethod
+    def open(
+        cls,
+        folder: str | Path,
+        *,
+        which: Literal["last", "best"] = "last",
+        model: nn.Module | None = None,
+        trust_code: bool = False,
+        cpu: bool = False,
+    ) -> "Run":
+        """Open a run folder.
+
+        Args:
+            folder: of the run.
+            which: checkpoint.
+            model: a network like the one that was trained, for a run whose network is code of its
+                own; its weights are replaced by the checkpoint's.
+            trust_code: import the code that the run's config names.
+            cpu: use the CPU even where there is a GPU.
+
+        Raises:
+            HarmonizeError: no run folder, no such checkpoint, or a network that needs ``model`` or
+                ``trust_code``.
+        """
+        opened = open_run(Path(folder), which=which, model=model, trust_code=trust_code)
+        return cls(opened, cpu=cpu)
+
+    @property
+    def ontology(self) -> Ontology:
+        """The tree."""
+        return self._opened.sources.ontology
+
+    @property
+    def sources(self) -> Sources:
+        """The tree and the mappings that the run was trained with."""
+        return self._opened.sources
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """The names of the data sets that the run was trained on or scored on."""
+        return tuple(spec.name for spec in self._opened.sources.specs)
+
+    @property
+    def scores(self) -> dict[str, Any]:
+        """The scores at the end of training, by data set, as ``evaluation.json`` holds them.
+
+        Raises:
+            HarmonizeError: the run was not scored, or the file is damaged.
+        """
+        path = self.folder / EVALUATION
+        try:
+            return json.loads(path.read_text())["datasets"]
+        except FileNotFoundError:
+            raise HarmonizeError(
+                f"{path}: is not there; score the run with run.evaluate()"
+            ) from None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise HarmonizeError(f"{path}: holds no scores: {error}") from None
+
+    def predict(
+        self,
+        picture: Picture,
+        *,
+        depth: int | None = None,
+        as_: str | Path | None = None,
+        confidence: float | None = None,
+        like: str | None = None,
+        calibrated: bool = True,
+        size: int | Literal["full"] | None = None,
+        tile: int = DEFAULT_TILE,
+        probabilities: bool = False,
+    ) -> Answer:
+        """Answer one picture. At most one of ``depth``, ``as_``, ``confidence``; else leaves.
+
+        Args:
+            picture: a file, a Pillow image, or pixels (H, W, C) or (H, W), uint8 in 0..255.
+            depth: answer the groups at this depth of the tree.
+            as_: answer the classes of this data set of the run, or of this mapping file.
+            confidence: answer the deepest node that is at least as probable, in (0, 1].
+            like: take the calibration of this data set; the most careful of all unless given.
+            calibrated: whether a confidence goes by the run's calibration, if it has one.
+            size: shorter side that the network sees in pixels, or ``full``; the run's unless given.
+            tile: pictures of more than ``tile * tile`` scaled pixels are answered in tiles.
+            probabilities: keep the probability of every possible answer too.
+
+        Raises:
+            HarmonizeError: a picture that cannot be read, or options that mean nothing.
+        """
+        given = {"depth": depth, "as_": as_, "confidence": confidence}
+        several = [name for name, value in given.items() if value is not None]
+        if len(several) > 1:
+            raise HarmonizeError(f"{' and '.join(several)}: give one of them")
+        options = PredictOptions(
+            depth=depth,
+            dataset=None if as_ is None else str(as_),
+            confidence=confidence,
+            like=like,
+            calibrated=calibrated,
+            size=size,
+            tile=tile,
+        )
+        wording = choose_answers(self._opened, options)
+        seen = _see(picture, None if wording.size == "full" else int(wording.size))
+        space, shown = wording.answers, seen.shown
+        assert shown is not None
+        found = self._tiled.answer(seen.scaled, seen.size, space, tile=tile)
+        sure = (
+            self._tiled.probabilities(seen.scaled, seen.size, space, tile=tile)
+            if probabilities
+            else None
+        )
+        return Answer(found, space, shown, sure)
+
+    def evaluate(self, *datasets: str | Path, split: str | None = None) -> dict[str, DatasetScores]:
+        """Score the network on data sets, each in its own classes.
+
+        Args:
+            datasets: names of the run's data sets, or mapping files; all that its config scores
+                unless given.
+            split: to score; by default what the config scores, else ``val``.
+
+        Returns:
+            The scores by data set; ``print(scores["NAME"].table())`` shows them.
+
+        Raises:
+            HarmonizeError: an unknown data set, or files that are missing or damaged.
+        """
+        scoring = ScoringRun(self._opened, self.network, self._accelerator)
+        found = scoring.score(scoring.datasets([str(name) for name in datasets], split))
+        return {one.name: one for one in found}
+
+    def __repr__(self) -> str:
+        return (
+            f"<Run {self.folder}: {self.config.model.name}, {len(self.ontology.leaves)} leaves of "
+            f"{self.ontology.name}, {self.step} steps, {', '.join(self.datasets)}>"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return the run's scores for a notebook."""
+        rows = []
+        if (self.folder / EVALUATION).is_file():
+            for name, one in self.scores.items():
+                cells = [_percent(one["mean_iou"]), _percent(one["pixel_accuracy"])]
+                rows.append([name, one["split"], *cells])
+        head = ["data set", "split", "mean IoU, %", "pixel accuracy, %"]
+        table = _rows("th", [head]) + _rows("td", rows)
+        return f"<p>{html.escape(repr(self))}</p><table>{table}</table>"
+
+
+def _see(picture: Picture, size: int | None) -> Seen:
+    """Read a picture, or take its pixels, scaled for the network."""
+    if isinstance(picture, str | Path):
+        return read_to_see(Path(picture), size=size)
+    if isinstance(picture, Image.Image):
+        return see(picture, size=size)
+    if picture.dtype != np.uint8 or picture.ndim not in (2, 3):
+        raise HarmonizeError(
+            f"the picture: expected pixels (H, W, 3) of type uint8 in 0..255, got {picture.dtype} "
+            f"of shape {picture.shape}; scale and convert it"
+        )
+    if picture.ndim == 3 and picture.shape[2] not in (1, 3, 4):
+        raise HarmonizeError(
+            f"the picture: expected (H, W, 3), got the shape {picture.shape}; channels come last"
+        )
+    return see(
+        Image.fromarray(picture[..., 0] if picture.shape[2:] == (1,) else picture), size=size
+    )
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.2f}"
+
+
+def _rows(cell: str, rows: Sequence[Sequence[str]]) -> str:
+    return "".join(
+        "<tr>" + "".join(f"<{cell}>{html.escape(text)}</{cell}>" for text in row) + "</tr>"
+        for row in rows
+    )

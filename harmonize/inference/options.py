@@ -1,0 +1,120 @@
+"""What is asked of a trained network: in which answers, how sure, at what size."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from harmonize.calibration.calibration_file import Temperatures
+from harmonize.config.run_config import find_file
+from harmonize.errors import HarmonizeError, near_matches, raise_all
+from harmonize.inference.answer_space import Words, classes_of, confident_nodes, groups, leaves
+from harmonize.inference.calibrated import NOT_CALIBRATED, FoundCalibration, Use, find_calibration
+from harmonize.inference.tiled_network import DEFAULT_TILE
+from harmonize.inference.tiling import LEAST_TILE
+from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.sources import Sources
+from harmonize.runs.opened import OpenedRun
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """What is wanted of a network. At most one of the first three is given; else leaves are.
+
+    Attributes:
+        depth: answer the groups there.
+        dataset: answer the classes of this data set of the run, or of this mapping file.
+        confidence: answer the deepest node that is as probable.
+        like: take the temperatures of this data set; unless given, the largest of all.
+        calibrated: whether to use the run's calibration, if it has one; for a confidence only.
+        size: the shorter side of what the network sees, ``full`` for the picture's own; the run's
+            ``data.size`` unless given.
+        tile: pictures of more than ``tile * tile`` scaled pixels go through the network in tiles.
+        checkpoint: ``best`` or ``last``.
+        precision: ``auto``, ``float32``, ``bf16`` or ``fp16``; the run's unless given.
+        cpu: compute on the CPU even where there is a GPU.
+        turn: turn pictures upright as their EXIF data says.
+        roots: folders of data sets, for those that have their ids from a file there.
+    """
+
+    depth: int | None = None
+    dataset: str | None = None
+    confidence: float | None = None
+    like: str | None = None
+    calibrated: bool = True
+    size: int | str | None = None
+    tile: int = DEFAULT_TILE
+    checkpoint: str = "last"
+    precision: str | None = None
+    cpu: bool = False
+    turn: bool = True
+    roots: dict[str, str] = dataclasses.field(default_factory=dict[str, str])
+
+    def check(self) -> None:
+        """Make sure that the options go together.
+
+        Raises:
+            HarmonizeError: they do not.
+        """
+        if self.tile < LEAST_TILE:
+            raise HarmonizeError(f"--tile {self.tile}: at least {LEAST_TILE} pixels")
+        if self.confidence is None and (self.like is not None or not self.calibrated):
+            option = "--uncalibrated" if self.like is None else f"--like {self.like}"
+            raise HarmonizeError(
+                f"{option}: is about probabilities; add --confidence, or leave it out"
+            )
+
+
+@dataclass(frozen=True)
+class Wording:
+    """The answers that options ask for, and the calibration that they go by."""
+
+    answers: Words
+    calibration: FoundCalibration
+    size: int | str
+    """The shorter side of what the network sees, or ``full``."""
+
+
+def choose_answers(run: OpenedRun, options: PredictOptions) -> Wording:
+    """Find the possible answers of a run's network, as options say.
+
+    Raises:
+        HarmonizeError: there are no such answers, or no such calibration.
+    """
+    options.check()
+    names = [spec.name for spec in run.sources.specs]
+    raise_all(
+        f"data.roots.{name}: the run has no data set {name!r}; {near_matches(name, names)}"
+        for name in options.roots
+        if name not in names and options.dataset in (None, *names)
+    )
+    size = run.config.data.size if options.size is None else options.size
+    calibration = NOT_CALIBRATED
+    if options.confidence is not None and options.calibrated:
+        use = Use(options.confidence, options.like, size, run.state.step, options.checkpoint)
+        calibration = find_calibration(run.folder, run.sources.ontology.leaves, use)
+    roots = {**run.config.data.roots, **options.roots}
+    answers = _answers(run.sources, options, roots, calibration.temperatures)
+    return Wording(answers, calibration, size)
+
+
+def _answers(
+    sources: Sources,
+    options: PredictOptions,
+    roots: dict[str, str],
+    temperatures: Temperatures | None,
+) -> Words:
+    if options.depth is not None:
+        return groups(sources, options.depth)
+    if options.confidence is not None:
+        return confident_nodes(sources, options.confidence, temperatures)
+    if options.dataset is None:
+        return leaves(sources)
+    known = {spec.name: spec for spec in sources.specs}
+    if options.dataset in known:
+        return classes_of(sources, known[options.dataset], roots)
+    mapping = find_file(options.dataset)
+    if not mapping.is_file():
+        raise HarmonizeError(
+            f"--as {options.dataset}: neither a data set of this run nor a mapping file; "
+            f"{near_matches(options.dataset, known)}"
+        )
+    return classes_of(sources, DatasetSpec.from_file(mapping), roots)
