@@ -1,6 +1,9 @@
 """Train a config from start to end: check it, train, score, calibrate, report."""
 
+from collections.abc import Sequence
 from pathlib import Path
+
+from torch import nn
 
 from harmonize.config.run_config import RunConfig
 from harmonize.data.open_datasets import open_datasets, open_trained
@@ -12,17 +15,26 @@ from harmonize.runs.run_folder import prepare_output, write_config
 from harmonize.system.agreement import together
 from harmonize.system.processes import on_cuda, processes
 from harmonize.system.signals import Stopped, signals_put_off, stop_if_asked
+from harmonize.training.callbacks import Callback
 from harmonize.training.determinism import deterministic
 from harmonize.training.epochs import with_steps
 from harmonize.training.trainer import Trainer
 
 
-def train(config: RunConfig, *, name: str) -> Path:
+def train(
+    config: RunConfig,
+    *,
+    name: str,
+    model: nn.Module | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> Path:
     """Run a config from start to end and return the run folder.
 
     Args:
         config: of the run.
         name: what the run folder is called if the config names none.
+        model: a network of one's own in place of the one that the config names.
+        callbacks: called with every line of metrics.
 
     Raises:
         HarmonizeError: anything in the config, its files or its data that the user can mend.
@@ -46,7 +58,9 @@ def train(config: RunConfig, *, name: str) -> Path:
     if config.train.track:
         accelerator.init_trackers("tracking")
     with deterministic(config.train.deterministic):
-        trainer = Trainer(config, sources, trained, scored, output, accelerator)
+        trainer = Trainer(
+            config, sources, trained, scored, output, accelerator, callbacks=callbacks
+        )
         with together():
             if accelerator.is_main_process:
                 write_config(config, output)

@@ -116,11 +116,14 @@ class Tracker:
         start: int,
         steps: int,
         patient: bool = False,
+        listener: Callable[[dict[str, Value]], None] | None = None,
     ) -> None:
         """Open the log, dropping lines after step ``start`` that an interrupted run left.
 
-        A ``patient`` one keeps lines that cannot be written until they can.
+        A ``patient`` one keeps lines that cannot be written until they can. The main process hands
+        each line to the ``listener``.
         """
+        self._listener = listener
         self._accelerator = accelerator
         self._main = accelerator.is_main_process
         self._log = Log(output / METRICS, patient=patient)
@@ -215,6 +218,8 @@ class Tracker:
             if self._main:
                 self._log.write(line)
                 self._accelerator.log(_flat(line), step=line["step"])
+                if self._listener is not None:
+                    self._listener(line)
 
 
 def _means(sums: Float[Tensor, " D1"], pixels: Float[Tensor, " D1"]) -> dict[str, Value]:

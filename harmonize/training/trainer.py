@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from accelerate import Accelerator
 
 from harmonize.config.run_config import RunConfig
+from harmonize.config.strict_yaml import Value
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.samples import Batch
 from harmonize.evaluation.dataset_scores import DatasetScores
@@ -22,6 +23,7 @@ from harmonize.system.signals import Stopped
 from harmonize.training.bad_numbers import Guard
 from harmonize.training.bad_step import BadStep, save_bad_step
 from harmonize.training.batches import TrainingBatches
+from harmonize.training.callbacks import Callback, Progress
 from harmonize.training.checkpointing import Checkpointing
 from harmonize.training.digest import weights_digest
 from harmonize.training.examples import Examples
@@ -42,8 +44,11 @@ class Trainer:
         scored: list[SegmentationDataset],
         output: Path,
         accelerator: Accelerator,
+        *,
+        callbacks: Sequence[Callback] = (),
     ) -> None:
         """Build the network and the optimizer, and restore them if the run is resumed."""
+        self._callbacks = callbacks
         self.config = config
         self.sources = sources
         self.trained = trained
@@ -108,13 +113,24 @@ class Trainer:
     def _start_tracker(self) -> Tracker:
         steps = self.config.train.steps
         tracker = Tracker(
-            self.output, self.accelerator, start=self.step, steps=steps, patient=self.patient
+            self.output,
+            self.accelerator,
+            start=self.step,
+            steps=steps,
+            patient=self.patient,
+            listener=self._tell,
         )
         ontology, network, start = self.sources.ontology, self.learner.network, self.step
         tracker.say(
             summarize(self.config, ontology, self.trained, network, self.accelerator, step=start)
         )
         return tracker
+
+    def _tell(self, line: Mapping[str, Value]) -> None:
+        """Hand a line of metrics to the functions that follow the run."""
+        steps = self.config.train.steps
+        for callback in self._callbacks:
+            callback(Progress(self.step, steps, line, self.network, self.output))
 
     @contextlib.contextmanager
     def _saved_if_stopped(self, tracker: Tracker) -> Iterator[None]:
