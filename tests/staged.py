@@ -39,8 +39,11 @@ class Staged(nn.Module):
 
 
 def _block(before: int, after: int, norm: str) -> nn.Module:
-    layer = nn.BatchNorm2d(after) if norm == "batch" else nn.GroupNorm(2, after)
-    return nn.Sequential(nn.Conv2d(before, after, 3, padding=1), layer, nn.ReLU(), nn.Dropout(0.1))
+    """With group norm nothing is dropped out: several processes give what one gives."""
+    convolution = nn.Conv2d(before, after, 3, padding=1)
+    if norm == "group":
+        return nn.Sequential(convolution, nn.GroupNorm(2, after), nn.ReLU())
+    return nn.Sequential(convolution, nn.BatchNorm2d(after), nn.ReLU(), nn.Dropout(0.1))
 
 
 class StagedSegmenter(Segmenter):
