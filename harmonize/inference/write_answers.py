@@ -14,7 +14,7 @@ from harmonize.errors import HarmonizeError, raise_all
 from harmonize.inference.answer_space import Words
 from harmonize.inference.inputs import Wanted
 from harmonize.labels.encodings import write_value
-from harmonize.system.atomic_files import write_whole
+from harmonize.system.atomic_files import write_whole, writing
 
 MADE_BY = "harmonize predict"
 """Stands in every file, so that no other file is ever replaced."""
@@ -135,8 +135,6 @@ def _is_ours(path: Path) -> bool:
 
 
 def _write(path: Path, data: bytes) -> None:
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, data)
-    except OSError as error:
-        raise HarmonizeError(f"{path}: cannot be written: {error.strerror or error}") from None

@@ -5,11 +5,11 @@ from pathlib import Path
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 
-from harmonize.system.agreement import together
 from harmonize.config.run_config import RunConfig
-from harmonize.errors import HarmonizeError
 from harmonize.config.strict_yaml import dump
-from harmonize.system.atomic_files import part_of, write_whole
+from harmonize.errors import HarmonizeError
+from harmonize.system.agreement import together
+from harmonize.system.atomic_files import part_of, write_whole, writing
 
 CONFIG = "config.yaml"
 EVALUATION = "evaluation.json"
@@ -49,10 +49,8 @@ def _choose(config: RunConfig, name: str) -> Path:
                 f"{output}: exists already; continue it with train.resume=true, "
                 "or choose another name with output=RUN_DIR"
             )
-    try:
+    with writing(output):
         _make(output, config)
-    except OSError as error:
-        raise HarmonizeError(f"{output}: cannot be written: {error.strerror}") from None
     return output
 
 
