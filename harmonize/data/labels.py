@@ -8,11 +8,11 @@ from numpy import ndarray
 from PIL import Image
 
 from harmonize.data.index import mask_files
-from harmonize.data.pictures import open_image, refuse_turned
 from harmonize.errors import HarmonizeError
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.encodings import write_value
 from harmonize.labels.mapping import MASKS
+from harmonize.pictures.reading import open_image, refuse_turned
 
 # Letters of shapes: H x W pixels.
 

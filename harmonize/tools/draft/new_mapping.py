@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 
 from harmonize.config.strict_yaml import load_text
-from harmonize.data.labels import open_image
 from harmonize.errors import HarmonizeError
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
+from harmonize.pictures.reading import open_image
 from harmonize.system.atomic_files import writing
 from harmonize.tools.draft import by_run
 from harmonize.tools.draft.class_tables import find_tables
