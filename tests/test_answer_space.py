@@ -13,7 +13,7 @@ from harmonize import DatasetSpec, HarmonizeError, Ontology
 from harmonize.config.run_config import DatasetEntry
 from harmonize.config.strict_yaml import Document
 from harmonize.inference.answer_space import classes_of, confident_nodes, groups, leaves
-from harmonize.labels.encodings import ClassFile
+from harmonize.labels.class_file import ClassFile
 from harmonize.labels.palette import distinct, node_colors
 from harmonize.labels.sources import Sources, load_sources
 
@@ -144,7 +144,7 @@ def test_classes_have_the_data_sets_own_ids_or_colours(tiny: Sources) -> None:
     assert [word.value for word in fine.words] == [0, 1, 2, 255]
     assert fine.masks[3].sum() == 0  # void
     assert [word.value for word in coarse.words] == [0, 0xFFFFFF]
-    assert coarse.rgb
+    assert coarse.encoding.name == "rgb"
     assert coarse.words[1].color == (255, 255, 255)
 
 

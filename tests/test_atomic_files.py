@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harmonize.system.atomic_files import part_of, write_whole
+from harmonize.errors import HarmonizeError
+from harmonize.system.atomic_files import part_of, write_whole, writing
 
 
 def failing(number: int, *, at: int) -> Callable[[int], None]:
@@ -89,3 +90,21 @@ def test_a_loop_of_links_is_an_error_of_the_file_system(tmp_path: Path) -> None:
     loop.symlink_to(loop)
     with pytest.raises(OSError, match="symbolic links"):
         write_whole(loop, b"data")
+
+
+def test_what_the_system_says_becomes_one_line_that_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "none" / "a.json"
+    with pytest.raises(HarmonizeError) as caught, writing(path):
+        write_whole(path, b"data")
+    assert caught.value.problems == (f"{path}: cannot be written: No such file or directory",)
+    with pytest.raises(HarmonizeError) as caught, writing(path, problem="is lost", advice="; buy"):
+        raise OSError(None, "worn out")
+    assert caught.value.problems == (f"{path}: is lost: worn out; buy",)
+    with pytest.raises(HarmonizeError) as caught, writing(path):
+        raise OSError("no number")
+    assert caught.value.problems == (f"{path}: cannot be written: no number",)
+
+
+def test_an_error_of_another_kind_is_not_said_to_be_the_disks(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), writing(tmp_path):
+        raise KeyError("a")

@@ -20,8 +20,8 @@ from tiny import tiny_config, write_project
 from harmonize import HarmonizeError
 from harmonize.config.run_config import RunConfig
 from harmonize.data.mixing import MixedOrder
-from harmonize.data.pictures import picture_size, read_picture, read_reduced
 from harmonize.data.samples import Batch
+from harmonize.pictures.reading import picture_size, read_picture, read_reduced
 from harmonize.pipeline.evaluate_run import evaluate_run
 from harmonize.pipeline.train import train
 from harmonize.runs import checkpoints

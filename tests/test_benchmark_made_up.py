@@ -58,7 +58,7 @@ def test_made_up_data_sets_can_be_read(tmp_path: Path, file_format: str) -> None
     mappings = write_datasets(tmp_path, 4, pictures=2, size=(64, 64), file_format=file_format)  # type: ignore[arg-type]
     sources = load_sources(made_up_config(mappings, ["data.size=32"]))
     datasets = open_datasets([(spec, "train") for spec in sources.specs], {})
-    assert [dataset.spec.encoding for dataset in datasets] == ["ids", "rgb", "ids", "rgb"]
+    assert [dataset.spec.encoding.name for dataset in datasets] == ["ids", "rgb", "ids", "rgb"]
     for dataset in datasets:
         sample = dataset[1]
         assert sample.picture.shape == (3, 64, 64)

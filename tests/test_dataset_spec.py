@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from harmonize import DatasetSpec, HarmonizeError, Ontology
 from harmonize.config.strict_yaml import Value, dump, load_file, load_text
+from harmonize.labels.encodings import Ids
 from harmonize.labels.mapping import Split
 
 REPO = Path(__file__).parents[1]
@@ -76,7 +77,8 @@ def meant(name: str, ontology: str) -> dict[str, set[str]]:
 
 def test_a_small_mapping_is_what_it_says() -> None:
     spec = toy()
-    assert (spec.name, spec.root, spec.about, spec.encoding) == ("toy", "data/toy", "", "ids")
+    assert (spec.name, spec.root, spec.about) == ("toy", "data/toy", "")
+    assert spec.encoding == Ids()
     assert spec.picture.fill({"id": 7}) == "images/7.jpg"
     assert spec.label.fill({"id": 7}) == "labels/7.png"
     assert spec.splits == {"train": Split(glob="images/{id}.jpg")}
@@ -148,10 +150,7 @@ def test_overrides_replace_values_by_dotted_path(tmp_path: Path) -> None:
 
 def test_the_options_of_a_mapping_are_off_unless_written() -> None:
     spec = toy()
-    assert (spec.formula, spec.tolerance, spec.class_file, spec.resize_picture) == (
-        *(None, 0, None),
-        False,
-    )
+    assert (spec.encoding, spec.class_file, spec.resize_picture) == (Ids(), None, False)
     split = spec.splits["train"]
     assert (split.skip, split.where) == (0, {})
 
@@ -162,8 +161,10 @@ def test_the_options_of_ids_are_read() -> None:
         ("sky: 0", "sky: 70000"),
     )
     spec = toy(text)
-    assert spec.formula is not None
-    assert (spec.formula.text, spec.resize_picture) == ("V//256", True)
+    assert (repr(spec.encoding), spec.resize_picture) == (
+        "Ids(formula=ValueFormula('V//256'))",
+        True,
+    )
     assert spec.classes["sky"].values == (70000,)
     assert toy(spec.text).text == spec.text
 

@@ -9,6 +9,7 @@ from PIL import Image, ImageFilter
 from test_draft_folders import HEIGHT, SCENE, WIDTH, draft, label, photo, save, write_scene
 
 from harmonize import HarmonizeError, Ontology
+from harmonize.labels.encodings import Rgb
 from harmonize.tools.draft.class_tables import Entry, read_tables
 from harmonize.tools.draft.similarity import ALIKE, best_node, similarity
 
@@ -133,7 +134,8 @@ def test_blurred_edges_of_colours_become_a_tolerance(
         save(tmp_path / "set" / "labels" / f"x{number}y.png", blurred)
     spec = draft(tmp_path / "set", monkeypatch)
     assert set(spec.classes) == {"class_808080", "class_800000", "class_804080"}
-    assert 0 < spec.tolerance < 80
+    assert isinstance(spec.encoding, Rgb)
+    assert 0 < spec.encoding.tolerance < 80
 
 
 def test_equal_channels_are_ids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,8 +143,7 @@ def test_equal_channels_are_ids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         save(tmp_path / "set" / "images" / f"x{number}y.jpg", photo())
         save(tmp_path / "set" / "labels" / f"x{number}y.png", np.dstack([label([0, 1, 2])] * 3))
     spec = draft(tmp_path / "set", monkeypatch)
-    assert spec.formula is not None
-    assert (spec.encoding, spec.formula.text) == ("ids", "R")
+    assert repr(spec.encoding) == "Ids(formula=ValueFormula('R'))"
 
 
 def test_a_single_soft_mask_is_parted_in_the_middle(
@@ -153,8 +154,7 @@ def test_a_single_soft_mask_is_parted_in_the_middle(
         save(tmp_path / "set" / "images" / f"x{number}y.jpg", photo(8, 120))
         save(tmp_path / "set" / "mattes" / f"x{number}y.png", np.broadcast_to(row, (8, 120)))
     spec = draft(tmp_path / "set", monkeypatch)
-    assert spec.formula is not None
-    assert spec.formula.text == "V//128"
+    assert repr(spec.encoding) == "Ids(formula=ValueFormula('V//128'))"
     assert [one.values for one in spec.classes.values()] == [(0,), (1,)]
 
 

@@ -298,7 +298,7 @@ def test_a_layout_is_recognised_and_every_split_can_be_read(
     folder.mkdir()
     write(folder)
     spec = draft(folder, monkeypatch)
-    assert (spec.picture.text, spec.label.text, spec.encoding) == (picture, label_, encoding)
+    assert (spec.picture.text, spec.label.text, spec.encoding.name) == (picture, label_, encoding)
     assert counts(spec, folder) == splits
     assert spec.root == str(folder)
 

@@ -11,7 +11,6 @@ from harmonize.data.index import (
     FileIndex,
     index_files,
     list_files,
-    mask_files,
     unlabelled_pictures,
 )
 from harmonize.errors import HarmonizeError
@@ -303,6 +302,11 @@ def test_every_mask_of_a_soft_label_must_be_there(tmp_path: Path, there: str, mi
     assert f": labels/a/{missing}.png;" in error
 
 
+def class_files(spec: DatasetSpec, label: str) -> dict[int, str]:
+    """Return the file of each class for a label of the index."""
+    return spec.encoding.files(label, tuple(spec.classes.values()))
+
+
 def test_soft_masks_are_kept_as_one_template_per_picture(tmp_path: Path) -> None:
     spec = make_spec(
         "train: {list: train.txt}", label="labels/{id}_{class:02d}.png", encoding="soft_masks"
@@ -311,7 +315,7 @@ def test_soft_masks_are_kept_as_one_template_per_picture(tmp_path: Path) -> None
     (tmp_path / "train.txt").write_text("{a}\n")
     index = index_files(spec, "train", tmp_path)
     assert index.picture(0) == "images/{a}.png"
-    assert mask_files(spec, index.label(0)) == {0: "labels/{a}_07.png", 1: "labels/{a}_02.png"}
+    assert class_files(spec, index.label(0)) == {0: "labels/{a}_07.png", 1: "labels/{a}_02.png"}
 
 
 def make_masks(label: str = "labels/{id}_{class}.png") -> DatasetSpec:
@@ -330,7 +334,7 @@ def test_only_the_masks_that_are_there_are_asked_for(tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_text("{a}\nb\n")
     index = index_files(spec, "train", tmp_path)
     expected = {1: "labels/{a}_face_skin.png", 2: "labels/{a}_07.png"}
-    assert mask_files(spec, index.label(0)) == expected
+    assert class_files(spec, index.label(0)) == expected
 
 
 def test_a_picture_without_any_mask_is_missing_its_label(tmp_path: Path) -> None:

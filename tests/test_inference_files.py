@@ -13,6 +13,7 @@ from harmonize.inference.drawing import draw_answer, draw_overlay
 from harmonize.inference.inputs import Wanted, find_pictures
 from harmonize.inference.read_pictures import read_to_see
 from harmonize.inference.write_answers import LEGEND, Output, describe
+from harmonize.labels.encodings import ENCODINGS
 
 ORIENTATION = 0x0112
 
@@ -109,12 +110,12 @@ def test_pictures_of_any_8_bit_mode_are_seen_in_colour(tmp_path: Path, mode: str
     assert int(seen.scaled.min()) == 255
 
 
-def made_words(values: list[int], *, rgb: bool = False) -> Words:
+def made_words(values: list[int], *, encoding: str = "ids") -> Words:
     words = tuple(
         Word(f"w{number}", value, (f"w{number}",), 1, (number, 100, 200))
         for number, value in enumerate(values)
     )
-    return Words("test", words, np.eye(len(values), dtype=bool), rgb=rgb)
+    return Words("test", words, np.eye(len(values), dtype=bool), encoding=ENCODINGS[encoding])
 
 
 ANSWER = np.array([[0, 1, 1], [2, 2, 0]], dtype=np.uint8)
@@ -136,10 +137,10 @@ def test_large_ids_are_16_bits_of_grey() -> None:
 
 
 def test_colours_are_written_with_alpha_where_they_have_it() -> None:
-    drawn = draw_answer(ANSWER, made_words([0x010203, 0xFF0000, 0x0000FF], rgb=True))
+    drawn = draw_answer(ANSWER, made_words([0x010203, 0xFF0000, 0x0000FF], encoding="rgb"))
     assert drawn.mode == "RGB"
     assert np.asarray(drawn)[0, :2].tolist() == [[1, 2, 3], [255, 0, 0]]
-    drawn = draw_answer(ANSWER, made_words([0xFF010203, 0x80FF0000, 0x0000FF], rgb=True))
+    drawn = draw_answer(ANSWER, made_words([0xFF010203, 0x80FF0000, 0x0000FF], encoding="rgb"))
     assert drawn.mode == "RGBA"
     assert np.asarray(drawn)[0, :2].tolist() == [[1, 2, 3, 255], [255, 0, 0, 128]]
 
@@ -191,7 +192,7 @@ def test_answers_to_the_same_question_are_replaced(tmp_path: Path) -> None:
 
 
 def test_colours_are_the_keys_of_their_legend() -> None:
-    legend = describe(made_words([0, 0xFF0000], rgb=True), {})
+    legend = describe(made_words([0, 0xFF0000], encoding="rgb"), {})
     assert list(legend["classes"]) == ["#000000", "#ff0000"]
 
 

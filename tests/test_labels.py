@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from harmonize.config.strict_yaml import load_text
-from harmonize.data.labels import LabelReader, open_image
+from harmonize.data.labels import LabelReader
 from harmonize.errors import HarmonizeError
 from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.pictures.reading import open_image
 
 GREY, COLOUR, PALETTE, GREY_ALPHA, COLOUR_ALPHA = 0, 2, 3, 4, 6  # PNG's colour types
 CHANNELS = {GREY: 1, COLOUR: 3, PALETTE: 1, GREY_ALPHA: 2, COLOUR_ALPHA: 4}

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harmonize.data.pictures import (
+from harmonize.errors import HarmonizeError
+from harmonize.pictures.reading import (
     choose_factor,
     header_size,
     open_image,
@@ -16,7 +17,6 @@ from harmonize.data.pictures import (
     read_picture,
     read_reduced,
 )
-from harmonize.errors import HarmonizeError
 
 NOISE = np.random.default_rng(0).integers(0, 256, (30, 50, 3), dtype=np.uint8)
 

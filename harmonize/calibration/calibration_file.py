@@ -13,7 +13,7 @@ from numpy import ndarray
 from harmonize.calibration.calibration_results import DatasetCalibration
 from harmonize.config.run_config import RunConfig
 from harmonize.errors import HarmonizeError, near_matches
-from harmonize.system.atomic_files import write_whole
+from harmonize.system.atomic_files import write_whole, writing
 
 # Letters of shapes: K leaves.
 
@@ -142,10 +142,8 @@ def write_calibration(
         "crop": config.evaluate.crop,
         "datasets": {one.name: one.to_dict() for one in found},
     }
-    try:
+    with writing(path):
         write_whole(path, (json.dumps(facts, indent=2) + "\n").encode())
-    except OSError as error:
-        raise HarmonizeError(f"{path}: cannot be written: {error.strerror or error}") from None
     return path
 
 

@@ -14,7 +14,7 @@ from harmonize.data.bad_samples import BadSample, BadSampleError
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.errors import HarmonizeError, printable
 from harmonize.system.agreement import together
-from harmonize.system.atomic_files import write_whole
+from harmonize.system.atomic_files import write_whole, writing
 
 LIST = "bad_samples.jsonl"
 
@@ -101,11 +101,8 @@ class BadList:
     def _append(self, new: list[BadSample]) -> None:
         if self._path is None:
             return
-        try:
-            with self._path.open("ab") as file:
-                file.write(_lines(new))
-        except OSError as error:
-            raise HarmonizeError(f"{self._path}: cannot be written: {error.strerror}") from None
+        with writing(self._path), self._path.open("ab") as file:
+            file.write(_lines(new))
 
     def _stop_beyond_share(self) -> None:
         for where, size in self._sizes.items():

@@ -19,8 +19,8 @@ from harmonize.data.cache_folder import Room, make_room
 from harmonize.data.cache_making import Found, Made, Survey, make_all, work
 from harmonize.data.dataset import Pixels, SegmentationDataset
 from harmonize.data.samples import least_side
-from harmonize.errors import HarmonizeError
 from harmonize.system.agreement import together
+from harmonize.system.atomic_files import writing
 
 # Letters of shapes: P pictures of all data sets, one data set after the other.
 
@@ -149,13 +149,9 @@ def make_folder(folder: Path) -> None:
     Raises:
         HarmonizeError: it cannot be made.
     """
-    try:
+    advice = "; name another one with data.cache_folder=FOLDER"
+    with writing(folder, problem="the cache's folder cannot be made", advice=advice):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise HarmonizeError(
-            f"{folder}: the cache's folder cannot be made: {error.strerror}; "
-            "name another one with data.cache_folder=FOLDER"
-        ) from None
 
 
 def _interleave(shares: list[list[Found]], total: int) -> list[Found]:

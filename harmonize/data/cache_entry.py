@@ -37,9 +37,8 @@ class EntryNames:
 
     def __init__(self, dataset: SegmentationDataset) -> None:
         spec = dataset.spec
-        formula = None if spec.formula is None else spec.formula.text
-        classes = [(entry.values, entry.mask) for entry in spec.classes.values()]
-        decoding = spec.encoding, classes, formula, spec.tolerance, spec.resize_picture, spec.exif
+        labels = spec.encoding.fingerprint(tuple(spec.classes.values()))
+        decoding = labels, spec.resize_picture, spec.exif
         self._dataset = dataset
         self._common = repr((_MAGIC, PIL.__version__, str(dataset.root.resolve()), decoding))
 

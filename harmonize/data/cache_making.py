@@ -22,7 +22,7 @@ from harmonize.data.cache_entry import (
 )
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.loading import load
-from harmonize.data.pictures import choose_factor, reduced_size
+from harmonize.pictures.reading import choose_factor, reduced_size
 
 # Letters of shapes: P pictures of all data sets, one data set after the other.
 

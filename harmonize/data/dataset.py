@@ -17,10 +17,10 @@ from torch.utils.data import Dataset
 from harmonize.data.bad_samples import BadSample, BadSampleError
 from harmonize.data.index import FileIndex, index_files
 from harmonize.data.labels import LabelReader
-from harmonize.data.pictures import choose_factor, header_size, read_reduced, sides_swap
 from harmonize.data.transforms import block_centres
 from harmonize.errors import HarmonizeError
 from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.pictures.reading import choose_factor, header_size, read_reduced, sides_swap
 
 # Letters of shapes: H x W pixels of a file, h x w of a picture that was reduced.
 

@@ -11,7 +11,7 @@ from numpy import ndarray
 from harmonize.config.strict_yaml import read_text
 from harmonize.errors import HarmonizeError, raise_all
 from harmonize.labels.dataset_spec import DatasetSpec
-from harmonize.labels.mapping import MASKS, Split
+from harmonize.labels.mapping import Split
 from harmonize.labels.path_template import Fields, Template, inside_root
 
 ANY_EXTENSION = ".*"
@@ -23,8 +23,8 @@ _SHOWN = 20
 class FileIndex:
     """The files of a split, relative to the data set's folder, as arrays of encoded paths.
 
-    Arrays rather than lists keep the memory of loader processes from growing. For soft masks, which
-    have one file per class, the label still holds the placeholder ``{class...}``.
+    Arrays rather than lists keep the memory of loader processes from growing. Where a label
+    has one file per class, it still holds the placeholder ``{class...}``.
     """
 
     pictures: ndarray
@@ -160,30 +160,19 @@ def _listed_pictures(spec: DatasetSpec, split: str, root: Path, folders: "_Folde
         return set()
 
 
-def mask_files(spec: DatasetSpec, label: str) -> dict[int, str]:
-    """Return the file of each class by its number, for a label path that holds ``{class}``."""
-    template = Template(label, where="label")
-    return {
-        number: template.fill({"class": entry.mask})
-        for number, entry in enumerate(spec.classes.values())
-        if entry.mask is not None
-    }
-
-
 def _picture_file(spec: DatasetSpec, row: Fields, folders: "_Folders") -> str:
     return folders.complete(_inside(spec, spec.picture.fill(row), spec.picture.where))
 
 
 def _label_files(spec: DatasetSpec, row: Fields, folders: "_Folders") -> tuple[str, list[str]]:
     """Return the label's path in the index, and the files that must be there."""
-    if spec.encoding not in MASKS:
-        label = folders.complete(_inside(spec, spec.label.fill(row), spec.label.where))
+    label = spec.encoding.fill(spec.label, row)
+    files = spec.encoding.files(label, tuple(spec.classes.values()))
+    inside = [_inside(spec, file, spec.label.where) for file in files.values()]
+    if not spec.encoding.per_class:
+        label = folders.complete(label)
         return label, [label]
-    label = spec.label.fill_all_but("class", row)
-    files = [_inside(spec, file, spec.label.where) for file in mask_files(spec, label).values()]
-    if spec.encoding == "masks":  # only the parts that are in the picture have one
-        files = [file for file in files if folders.has(file)] or files[:1]
-    return label, files
+    return label, list(spec.encoding.needed(inside, folders.has))
 
 
 def _wanted(split: Split, row: Fields, where: str) -> bool:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from harmonize.demo.faces import Floats, Part, Parts, Rng, draw_parts, sample_face, shrink
 from harmonize.demo.paint import paint
-from harmonize.errors import HarmonizeError
+from harmonize.system.atomic_files import writing
 
 NUM_PICTURES = {"train": 120, "validation": 24, "test": 12}
 HELEN_LISTS = {"train": "exemplars.txt", "validation": "tuning.txt", "test": "testing.txt"}
@@ -37,10 +37,8 @@ def write_demo_data(folder: Path, *, seed: int = 0, progress: bool = True) -> No
         "lfw_parts": _write_lfw,
     }
     splits = [split for split, amount in NUM_PICTURES.items() for _ in range(amount)]
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise HarmonizeError(f"{folder}: cannot be written: {error.strerror}") from None
     for set_index, (name, write) in enumerate(writers.items()):
         if (folder / name).is_dir():
             continue

@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from harmonize.errors import HarmonizeError, printable
+from harmonize.errors import printable
 from harmonize.evaluation.dataset_scores import DatasetScores
-from harmonize.system.atomic_files import write_whole
+from harmonize.system.atomic_files import write_whole, writing
 
 
 def report_results(results: list[DatasetScores], path: Path | None) -> None:
@@ -19,7 +19,5 @@ def report_results(results: list[DatasetScores], path: Path | None) -> None:
     if path is None:
         return
     facts = {"datasets": {one.name: {**one.to_dict(), **one.details()} for one in results}}
-    try:
+    with writing(path):
         write_whole(path, (json.dumps(facts, indent=2) + "\n").encode())
-    except OSError as error:
-        raise HarmonizeError(f"{path}: cannot be written: {error.strerror or error}") from None

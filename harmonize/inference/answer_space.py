@@ -16,6 +16,8 @@ from harmonize.errors import HarmonizeError
 from harmonize.evaluation.counting import classify
 from harmonize.labels.answerable import answers_for, left_out
 from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.encoding import Encoding
+from harmonize.labels.encodings import ENCODINGS
 from harmonize.labels.ontology import ROOT, Ontology
 from harmonize.labels.palette import UNKNOWN as UNKNOWN_COLOR
 from harmonize.labels.palette import Color, class_colors, color_of_leaves, node_colors
@@ -26,7 +28,6 @@ from harmonize.labels.sources import Sources
 
 UNKNOWN = "unknown"
 """What the root is called where it is an answer."""
-MAX_WRITTEN_ID = (1 << 16) - 1
 _SHOWN = 3
 """Reasons that an error lists."""
 
@@ -59,7 +60,7 @@ class Words:
         words: the answers.
         masks: the leaves of each; a word without leaves is never answered.
         is_classes: whether they are a data set's own classes, and not nodes.
-        rgb: whether their values are colours.
+        encoding: of the pictures that hold their values.
         confidence: the probability that an answer must reach, if one must; the deepest that does
             is given, and the first word, which has all leaves, if none does.
         temperatures: what logits are divided by before, by their most probable leaf.
@@ -70,7 +71,7 @@ class Words:
     words: tuple[Word, ...]
     masks: Bool[ndarray, "C K"]
     is_classes: bool = False
-    rgb: bool = False
+    encoding: Encoding = ENCODINGS["ids"]
     confidence: float | None = None
     temperatures: Float[ndarray, " K"] | None = None
     left_out: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -182,7 +183,8 @@ def classes_of(sources: Sources, spec: DatasetSpec, roots: dict[str, str]) -> Wo
         )
     if spec.class_file is not None:
         spec = spec.with_ids(spec.folder(roots))
-    values, rgb = _values(spec, np.any(masks, axis=1)), spec.encoding == "rgb"
+    encoding = ENCODINGS[spec.encoding.written_as]
+    values = _values(spec, np.any(masks, axis=1), encoding.highest_written)
     words: list[Word] = []
     colors = class_colors(ontology, spec)
     for name, value, mask, color in zip(spec.classes, values, masks, colors, strict=True):
@@ -193,17 +195,15 @@ def classes_of(sources: Sources, spec: DatasetSpec, roots: dict[str, str]) -> Wo
         tuple(words),
         masks,
         is_classes=True,
-        rgb=rgb,
+        encoding=encoding,
         left_out=missing,
     )
 
 
-def _values(spec: DatasetSpec, answered: Bool[ndarray, " C"]) -> list[int]:
+def _values(spec: DatasetSpec, answered: Bool[ndarray, " C"], highest: int) -> list[int]:
     """Return what stands for each class of a data set in one picture."""
     values = [entry.values[0] for entry in spec.classes.values() if entry.values]
-    if len(values) == len(spec.classes) and (
-        spec.encoding == "rgb" or np.array(values)[answered].max() <= MAX_WRITTEN_ID
-    ):
+    if len(values) == len(spec.classes) and np.array(values)[answered].max() <= highest:
         return values
     return list(range(len(spec.classes)))
 

@@ -31,15 +31,10 @@ def draw_answer(answer: Integer[ndarray, "H W"], words: Words) -> Image.Image:
     8 bits, larger ones 16 bits of grey.
     """
     values = np.array([word.value for word in words.words], dtype=np.int64)
-    answered = words.masks.any(1)
-    highest = values[answered].max()
-    if words.rgb:
-        parts = np.stack([values >> shift & 255 for shift in (16, 8, 0, 24)], axis=1)
-        parts = parts if values.max() > 0xFFFFFF else parts[:, :3]
-        return Image.fromarray(parts.astype(np.uint8)[answer])
-    if highest >= _PALETTE_IDS:
-        return Image.fromarray(values.astype(np.uint16)[answer])
-    picture = Image.fromarray(values.astype(np.uint8)[answer])
+    answered = np.any(words.masks, axis=1)
+    picture = Image.fromarray(words.encoding.pixels(values, answered)[answer])
+    if picture.mode != "L":  # colours, or ids beyond a palette
+        return picture
     palette = np.zeros((_PALETTE_IDS, 3), dtype=np.uint8)  # of full length, so of 8 bits
     colors = np.array([word.color for word in words.words], dtype=np.uint8)
     palette[values[answered]] = colors[answered]

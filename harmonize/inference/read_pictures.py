@@ -1,8 +1,6 @@
 """Pictures to be answered, read as evaluation reads them and turned upright."""
 
 import math
-import struct
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +11,11 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
-from harmonize.data.opening import ORIENTATION, TURNS
-from harmonize.data.pictures import read_picture, read_reduced
 from harmonize.data.transforms import shorter_side
+from harmonize.pictures.opening import orientation, upright, upright_size
+from harmonize.pictures.reading import read_picture, read_reduced
 
 # Letters of shapes: h x w pixels of the network.
-
-_SIDEWAYS = (5, 6, 7, 8)
 
 
 @dataclass(frozen=True)
@@ -51,21 +47,19 @@ def read_to_see(path: Path, *, size: int | None, turn: bool = True, show: bool =
     Raises:
         HarmonizeError: the file cannot be read.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large is no surprise here
-        read = read_reduced(path, least=math.inf if size is None else size, exif="ignore")
-        whole = None
-        if show:
-            whole = read.image if read.factor == 1 else read_picture(path, exif="ignore")
-    orientation = _orientation(read.image) if turn else 1
-    width, height = read.size[::-1] if orientation in _SIDEWAYS else read.size
-    pixels = torch.from_numpy(np.array(_upright(read.image, orientation))).permute(2, 0, 1)
+    read = read_reduced(path, least=math.inf if size is None else size, exif="ignore")
+    whole = None
+    if show:
+        whole = read.image if read.factor == 1 else read_picture(path, exif="ignore")
+    stored = read.orientation if turn else 1
+    width, height = upright_size(read.size, stored)
+    pixels = torch.from_numpy(np.array(upright(read.image, stored))).permute(2, 0, 1)
     scaled = (height, width) if size is None else shorter_side(height, width, size)
     return Seen(
         F.resize(pixels, list(scaled), antialias=True),
         (height, width),
-        None if whole is None else _upright(whole, orientation),
-        orientation,
+        None if whole is None else upright(whole, stored),
+        stored,
     )
 
 
@@ -76,21 +70,8 @@ def see(picture: Image.Image, *, size: int | None) -> Seen:
         picture: in any mode; transparent pixels keep their colour.
         size: the shorter side that the network sees; the picture's own if None.
     """
-    shown = _upright(picture, _orientation(picture)).convert("RGB")
+    shown = upright(picture, orientation(picture)).convert("RGB")
     pixels = torch.from_numpy(np.array(shown)).permute(2, 0, 1)
     width, height = shown.size
     scaled = (height, width) if size is None else shorter_side(height, width, size)
     return Seen(F.resize(pixels, list(scaled), antialias=True), (height, width), shown, 1)
-
-
-def _orientation(picture: Image.Image) -> int:
-    """Return the EXIF orientation; 1 where there is none that makes sense."""
-    try:
-        found = picture.getexif().get(ORIENTATION, 1)
-    except (OSError, ValueError, SyntaxError, KeyError, TypeError, struct.error):
-        return 1
-    return found if found in TURNS else 1
-
-
-def _upright(picture: Image.Image, orientation: int) -> Image.Image:
-    return picture.transpose(TURNS[orientation]) if orientation in TURNS else picture

@@ -13,8 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 from harmonize.errors import HarmonizeError, raise_all
 from harmonize.inference.answer_space import Words
 from harmonize.inference.inputs import Wanted
-from harmonize.labels.encodings import write_value
-from harmonize.system.atomic_files import write_whole
+from harmonize.system.atomic_files import write_whole, writing
 
 MADE_BY = "harmonize predict"
 """Stands in every file, so that no other file is ever replaced."""
@@ -96,7 +95,7 @@ _ESSENTIAL = ("made_by", "answers", "encoding", "classes")
 def describe(words: Words, source: dict[str, Any]) -> dict[str, Any]:
     """Return the legend: what the ids or colours mean, and where the answers are from."""
     classes = {
-        write_value("rgb" if words.rgb else "ids", word.value): {
+        words.encoding.write(word.value): {
             "name": word.name,
             "color": "#{:02x}{:02x}{:02x}".format(*word.color),
             "depth": word.depth,
@@ -108,7 +107,7 @@ def describe(words: Words, source: dict[str, Any]) -> dict[str, Any]:
     return {
         "made_by": MADE_BY,
         "answers": words.title,
-        "encoding": "rgb" if words.rgb else "ids",
+        "encoding": words.encoding.name,
         "classes": classes,
         "left_out": dict(words.left_out),
         **source,
@@ -135,8 +134,6 @@ def _is_ours(path: Path) -> bool:
 
 
 def _write(path: Path, data: bytes) -> None:
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, data)
-    except OSError as error:
-        raise HarmonizeError(f"{path}: cannot be written: {error.strerror or error}") from None

@@ -14,14 +14,15 @@ from harmonize.config.accept import MAPPING_FINDINGS, Accept, check_accept
 from harmonize.config.schema import build
 from harmonize.config.strict_yaml import Document, Value, dump, load_file
 from harmonize.errors import HarmonizeError, near_matches, raise_all
-from harmonize.labels.encodings import ClassFile, Encoding, ValueFormula
+from harmonize.labels.class_file import ClassFile
+from harmonize.labels.class_table import DataClass
+from harmonize.labels.encoding import Encoding
 from harmonize.labels.mapping import (
-    DataClass,
     Mapping,
     Split,
     check_files,
     read_classes,
-    read_formula,
+    read_encoding,
     read_meaning,
     read_template,
 )
@@ -37,16 +38,11 @@ class DatasetSpec:
         name: the name that configs, tables and checkpoints use.
         picture, label: path templates, relative to the data set's folder. With one label file per
             class, the label's field ``{class}`` is the class's id or name there.
-        encoding: ``ids`` (numbers of a grey, palette or, by a formula, colour picture), ``rgb``
-            (colours), ``soft_masks`` (one grey picture per class; the largest value wins, ties go
-            to the lower id) or ``masks`` (one picture per class that is there; where it is not 0 it
-            covers the classes before it).
+        encoding: how the label files say which class each pixel has, with its options.
         splits: how each split lists its pictures.
         classes: the data set's classes by name, in file order.
         meaning: by ontology and class, the nodes that the class means; empty for ``ignore``.
         root: the folder to look in when the user names none.
-        formula: arithmetic that gives the ids of ``ids``.
-        tolerance: how far each part of an ``rgb`` colour may be from its class's.
         class_file: the data set's own file that gives the ids of classes without one.
         resize_picture: whether a picture is scaled to its label's size.
         exif: whether pictures are turned as their EXIF orientation says; unless given, those that
@@ -64,8 +60,6 @@ class DatasetSpec:
     meaning: dict[str, dict[str, tuple[str, ...]]]
     root: str | None
     about: str
-    formula: ValueFormula | None
-    tolerance: int
     class_file: ClassFile | None
     resize_picture: bool
     exif: Literal["apply", "ignore"] | None
@@ -99,7 +93,7 @@ class DatasetSpec:
         label = read_template(written.label, document.where(("label",)), problems)
         check_files(written, label, document, problems)
         check_accept(written.accept, MAPPING_FINDINGS, document, problems)
-        formula = read_formula(written, document, problems)
+        encoding = read_encoding(written, document, problems)
         raise_all(problems)
         assert picture is not None
         assert label is not None
@@ -107,14 +101,12 @@ class DatasetSpec:
             name=written.name,
             picture=picture,
             label=label,
-            encoding=written.encoding,
+            encoding=encoding,
             splits=written.splits,
             classes=classes,
             meaning=meaning,
             root=written.root,
             about=written.about,
-            formula=formula,
-            tolerance=written.tolerance,
             class_file=written.class_file,
             resize_picture=written.resize_picture,
             exif=written.exif,

@@ -1,74 +1,269 @@
-"""What stands for a class in the label files: ids, colours or parts of file names."""
+"""The encodings of labels: grey or palette ids, colours, and one mask for each class."""
 
-import ast
-import json
-import operator
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from jaxtyping import Integer
+from jaxtyping import Bool, Int, Integer
 from numpy import ndarray
+from PIL import Image
 
-from harmonize.config.strict_yaml import Value, read_text
-from harmonize.errors import HarmonizeError, near_matches
+from harmonize.config.strict_yaml import Value
+from harmonize.errors import HarmonizeError
+from harmonize.labels.class_table import ClassTable, DataClass, UnknownValuesError
+from harmonize.labels.encoding import Encoding
+from harmonize.labels.formula import MAX_ID, ValueFormula
+from harmonize.labels.path_template import Fields, Template
+from harmonize.pictures.reading import open_image, refuse_turned
 
-Encoding = Literal["ids", "rgb", "soft_masks", "masks"]
-MAX_ID = (1 << 32) - 1
-_LONGEST_FORMULA = 200  # characters
-
-WANTED = {
-    "ids": "an id of at least 0 or a list of ids",
-    "rgb": "a colour such as [255, 0, 0] or '#ff0000', or a list of colours",
-    "soft_masks": "the one id that stands in the mask's file name",
-    "masks": "the text that stands in the mask's file name, or ~ for what no mask covers",
-}
-"""What each encoding expects of a class."""
+# Letters of shapes: C classes, H x W pixels.
 
 _HEX_COLOR = re.compile(r"#[0-9a-fA-F]{6}(?:[0-9a-fA-F]{2})?")
-_OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
+_SHOWN = 5
+"""Unknown values that an error lists."""
+
+
+class _OneFile(Encoding):
+    """One picture, whose pixels are numbers that stand for classes."""
+
+    tolerance = 0
+    """How far each byte of a number may be from its class's."""
+
+    @abstractmethod
+    def numbers(
+        self, picture: Image.Image, path: Path, table: ClassTable
+    ) -> Integer[ndarray, "H W"]:
+        """Return the number of each pixel; HarmonizeError for the wrong kind of picture."""
+
+    def fill(self, template: Template, fields: Fields) -> str:
+        return template.fill(fields)
+
+    def files(self, label: str, classes: Sequence[DataClass]) -> dict[int, str]:
+        return {0: label}
+
+    def read(self, root: Path, label: str, table: ClassTable) -> Int[ndarray, "H W"]:
+        path = root / label
+        numbers = self.numbers(open_image(path, exact=True), path, table)
+        classes = table.look_up(numbers, tolerance=self.tolerance)
+        if not classes.size or classes.min() >= 0:
+            return classes
+        found, counts = np.unique(numbers[classes < 0], return_counts=True)
+        pixels = dict(zip(found.tolist(), counts.tolist(), strict=True))
+        shown = [f"{self.write(n)} ({pixels[n]} pixels)" for n in list(pixels)[:_SHOWN]]
+        raise UnknownValuesError(
+            f"{path}: {self.kind}s that no class of {table.dataset} stands for: "
+            f"{', '.join(shown)}; "
+            "add them to `classes`, with the meaning `ignore` if they are void",
+            pixels,
+            classes,
+        )
+
+
+@dataclass(frozen=True)
+class Ids(_OneFile):
+    """Numbers of a grey or palette picture or, by a formula, of a colour picture."""
+
+    name = "ids"
+    wanted = "an id of at least 0 or a list of ids"
+    options = ("value", "class_file")
+
+    formula: ValueFormula | None = None
+    """Arithmetic that gives the ids."""
+
+    def with_options(self, given: Mapping[str, Any], where: Callable[[str], str]) -> "Ids":
+        text = given["value"]
+        return self if text is None else Ids(ValueFormula(text, where=where("value")))
+
+    def parse(self, name: str, value: Value) -> DataClass | None:
+        ids = _ids(value)
+        return None if ids is None else DataClass(name, ids)
+
+    def numbers(
+        self, picture: Image.Image, path: Path, table: ClassTable
+    ) -> Integer[ndarray, "H W"]:
+        channels = _channels(picture)
+        if self.formula is None and "V" not in channels:
+            raise HarmonizeError(
+                f"{path}: expected ids in one channel, got mode {picture.mode}; colours need "
+                "`encoding: rgb`, ids made of several channels a formula in `value`"
+            )
+        if self.formula is None:
+            return channels["V"]
+        if not self.formula.names <= channels.keys():
+            known = ", ".join(channels) or picture.mode
+            raise HarmonizeError(
+                f"{path}: has the channels {known}, but `value` is {self.formula.text!r}"
+            )
+        return self.formula(channels)
+
+
+@dataclass(frozen=True)
+class Rgb(_OneFile):
+    """Colours, as the numbers ``65536 R + 256 G + B``, with ``A << 24`` added to four parts."""
+
+    name = "rgb"
+    wanted = "a colour such as [255, 0, 0] or '#ff0000', or a list of colours"
+    kind = "colour"
+    options = ("tolerance",)
+    written_as = "rgb"
+    highest_written = MAX_ID
+
+    tolerance: int = 0
+
+    def with_options(self, given: Mapping[str, Any], where: Callable[[str], str]) -> "Rgb":
+        return replace(self, tolerance=given["tolerance"])
+
+    def parse(self, name: str, value: Value) -> DataClass | None:
+        items: list[Value] = [value]
+        if isinstance(value, list) and value and isinstance(value[0], list | str):
+            items = value
+        colors = [_color(item) for item in items]
+        numbers = tuple(color for color in colors if color is not None)
+        known = numbers and len(numbers) == len(colors)
+        return DataClass(name, numbers) if known else None
+
+    def write(self, key: int | str | None) -> str:
+        assert isinstance(key, int)
+        return f"#{key & 0xFFFFFF:06x}" + (f"{key >> 24:02x}" if key >> 24 else "")
+
+    def color(self, entry: DataClass) -> tuple[int, int, int] | None:
+        value = entry.values[0]
+        return value >> 16 & 255, value >> 8 & 255, value & 255
+
+    def numbers(
+        self, picture: Image.Image, path: Path, table: ClassTable
+    ) -> Integer[ndarray, "H W"]:
+        if picture.mode not in ("RGB", "RGBA", "P"):
+            raise HarmonizeError(f"{path}: expected a colour picture, got mode {picture.mode}")
+        parts = np.asarray(picture.convert("RGBA")).view(">u4")[..., 0].astype(np.uint32)
+        return parts >> 8 | (parts & 255) << 24 if table.highest > 0xFFFFFF else parts >> 8
+
+    def pixels(
+        self, values: Int[ndarray, " C"], answered: Bool[ndarray, " C"]
+    ) -> Integer[ndarray, "C *parts"]:
+        parts = np.stack([values >> shift & 255 for shift in (16, 8, 0, 24)], axis=1)
+        return (parts if values.max() > 0xFFFFFF else parts[:, :3]).astype(np.uint8)
+
+
+class _OnePerClass(Encoding):
+    """One picture for each class, a mask."""
+
+    per_class = True
+
+    def fill(self, template: Template, fields: Fields) -> str:
+        return template.fill_all_but("class", fields)
+
+    def files(self, label: str, classes: Sequence[DataClass]) -> dict[int, str]:
+        template = Template(label, where="label")
+        return {
+            number: template.fill({"class": entry.mask})
+            for number, entry in enumerate(classes)
+            if entry.mask is not None
+        }
+
+    def refuse_mode(self, picture: Image.Image, path: Path) -> None:
+        """Refuse a mask of the wrong kind of pixels."""
+
+    def masks(
+        self, root: Path, files: Mapping[int, str]
+    ) -> Iterator[tuple[int, Integer[ndarray, "H W"] | Bool[ndarray, "H W"]]]:
+        """Yield the number of each class and its mask: of a colour picture the first channel."""
+        first: tuple[int, ...] | None = None
+        for number, file in files.items():
+            path = root / file
+            picture = open_image(path)
+            self.refuse_mode(picture, path)
+            refuse_turned(picture, path)
+            mask = np.asarray(picture)
+            mask = mask if mask.ndim == 2 else mask[..., 0]
+            first = first or mask.shape
+            if mask.shape != first:
+                sizes = ["{1} x {0}".format(*shape) for shape in (mask.shape, first)]
+                raise HarmonizeError(
+                    f"{path}: {sizes[0]} pixels, but the other masks have {sizes[1]}"
+                )
+            yield number, mask
+
+
+@dataclass(frozen=True)
+class SoftMasks(_OnePerClass):
+    """A grey mask for each class; the largest value wins, ties go to the lower id."""
+
+    name = "soft_masks"
+    wanted = "the one id that stands in the mask's file name"
+
+    def parse(self, name: str, value: Value) -> DataClass | None:
+        ids = _ids(value)
+        return DataClass(name, ids, str(ids[0])) if ids is not None and len(ids) == 1 else None
+
+    def refuse_mode(self, picture: Image.Image, path: Path) -> None:
+        if picture.mode != "L":
+            raise HarmonizeError(f"{path}: expected an 8-bit grey mask, got mode {picture.mode}")
+
+    def read(self, root: Path, label: str, table: ClassTable) -> Int[ndarray, "H W"]:
+        by_id = sorted(
+            self.files(label, table.classes).items(), key=lambda file: table.classes[file[0]].values
+        )
+        winner = best = np.array(-1, dtype=np.int16)
+        for number, mask in self.masks(root, dict(by_id)):
+            winner = np.where(mask > best, np.int16(number), winner)
+            best = np.maximum(best, mask)
+        return winner
+
+
+@dataclass(frozen=True)
+class Masks(_OnePerClass):
+    """A mask for each class that is in the picture; where it is not 0 it covers those before it."""
+
+    name = "masks"
+    wanted = "the text that stands in the mask's file name, or ~ for what no mask covers"
+
+    def parse(self, name: str, value: Value) -> DataClass | None:
+        if value is None or (isinstance(value, str) and value):
+            return DataClass(name, mask=value)
+        return None
+
+    def keys(self, entry: DataClass) -> Sequence[int | str | None]:
+        return (entry.mask,)
+
+    def write(self, key: int | str | None) -> str:
+        return "~" if key is None else repr(key)
+
+    def needed(self, files: Sequence[str], is_there: Callable[[str], bool]) -> Sequence[str]:
+        return [file for file in files if is_there(file)] or files[:1]
+
+    def read(self, root: Path, label: str, table: ClassTable) -> Int[ndarray, "H W"]:
+        files = self.files(label, table.classes)
+        files = {number: file for number, file in files.items() if (root / file).exists()}
+        rest = [number for number, entry in enumerate(table.classes) if entry.mask is None]
+        winner = np.array(rest[0] if rest else -1, dtype=np.int16)
+        for number, mask in self.masks(root, files):
+            winner = np.where(mask != 0, np.int16(number), winner)
+        if not files or winner.min() < 0:
+            raise HarmonizeError(
+                f"{root / label}: no mask covers {(winner < 0).sum() if files else 0} pixels; "
+                "give one class the value ~, for what no mask covers"
+            )
+        return winner
+
+
+ENCODINGS: dict[str, Encoding] = {
+    "ids": Ids(),
+    "rgb": Rgb(),
+    "soft_masks": SoftMasks(),
+    "masks": Masks(),
 }
-
-
-def parse_values(encoding: Encoding, value: Value) -> tuple[int, ...] | None:
-    """Return the numbers that stand for a class, or None if the value is not what is ``WANTED``.
-
-    A colour is the number ``65536 R + 256 G + B``, with ``A << 24`` added where it has four parts.
-    """
-    if encoding == "rgb":
-        return _colors(value)
-    ids = _ids(value)
-    return None if ids is not None and encoding == "soft_masks" and len(ids) != 1 else ids
-
-
-def write_value(encoding: Encoding, number: int) -> str:
-    """Write a number as a user does: an id, or a colour."""
-    if encoding != "rgb":
-        return str(number)
-    return f"#{number & 0xFFFFFF:06x}" + (f"{number >> 24:02x}" if number >> 24 else "")
+"""By the name that mappings use."""
 
 
 def _ids(value: Value) -> tuple[int, ...] | None:
     items = value if isinstance(value, list) else [value]
     numbers = tuple(item for item in items if type(item) is int and 0 <= item <= MAX_ID)
     return numbers if numbers and len(numbers) == len(items) else None
-
-
-def _colors(value: Value) -> tuple[int, ...] | None:
-    items: list[Value] = [value]
-    if isinstance(value, list) and value and isinstance(value[0], list | str):
-        items = value
-    colors = [_color(item) for item in items]
-    numbers = tuple(color for color in colors if color is not None)
-    return numbers if numbers and len(numbers) == len(colors) else None
 
 
 def _color(value: Value) -> int | None:
@@ -86,131 +281,11 @@ def _color(value: Value) -> int | None:
     return (red << 16) | (green << 8) | blue | (alpha[0] << 24 if alpha else 0)
 
 
-class ValueFormula:
-    """Arithmetic that turns a label picture's channels into ids, such as ``R + 256*G + 65536*B``.
-
-    Names: ``V``, the value of a single channel; ``R``, ``G``, ``B``, ``A`` of a colour picture.
-    Operators: ``+ - * // %`` with whole numbers; the last two by a number above 0.
-    """
-
-    def __init__(self, text: str, *, where: str) -> None:
-        """Parse a formula; ``where`` names it in errors."""
-        self.text = text
-        try:
-            self._tree = ast.parse(text.strip(), mode="eval").body
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            raise HarmonizeError(f"{where}: not a formula, got {text!r}") from None
-        nodes = list(ast.walk(self._tree))
-        self.names = {node.id for node in nodes if isinstance(node, ast.Name)}
-        if not self.names or not all(self._allowed(node) for node in nodes):
-            raise HarmonizeError(
-                f"{where}: a formula is made of V or R, G, B, A, whole numbers and + - * // %, "
-                f"got {text!r}"
-            )
-        if len(text) > _LONGEST_FORMULA or self._largest(self._tree) >= 1 << 63:
-            raise HarmonizeError(
-                f"{where}: a formula too long or beyond 64 bits, got {text[:60]!r}"
-            )
-
-    def __call__(self, channels: dict[str, Integer[ndarray, "H W"]]) -> Integer[ndarray, "H W"]:
-        """Work out the formula; every name it uses must be a channel."""
-        return np.asarray(self._work_out(self._tree, channels))
-
-    @staticmethod
-    def _allowed(node: ast.AST) -> bool:
-        if isinstance(node, ast.BinOp):
-            divides = isinstance(node.op, ast.FloorDiv | ast.Mod)
-            divisor = node.right.value if isinstance(node.right, ast.Constant) else None
-            return type(node.op) in _OPERATORS and (not divides or bool(divisor))
-        if isinstance(node, ast.Constant):
-            return type(node.value) is int and node.value <= MAX_ID
-        if isinstance(node, ast.Name):
-            return node.id in {"V", "R", "G", "B", "A"}
-        return isinstance(node, ast.operator | ast.expr_context)
-
-    def _largest(self, node: ast.AST) -> int:
-        """Return a bound of the formula's absolute value; a channel has at most 32 bits."""
-        if isinstance(node, ast.BinOp):
-            left, right = self._largest(node.left), self._largest(node.right)
-            if isinstance(node.op, ast.Mult):
-                return left * right
-            return left + right if isinstance(node.op, ast.Add | ast.Sub) else max(left, right)
-        if isinstance(node, ast.Constant):
-            assert isinstance(node.value, int)
-            return node.value
-        return MAX_ID
-
-    def _work_out(self, node: ast.AST, channels: dict[str, Any]) -> Any:
-        if isinstance(node, ast.BinOp):
-            left, right = (self._work_out(side, channels) for side in (node.left, node.right))
-            return _OPERATORS[type(node.op)](left, right)
-        if isinstance(node, ast.Name):
-            return channels[node.id].astype(np.int64)
-        assert isinstance(node, ast.Constant)
-        return node.value
-
-
-@dataclass(frozen=True)
-class ClassFile:
-    """A data set's own JSON file, which gives the ids of its classes by their names."""
-
-    json: str
-    """The file, relative to the data set's folder."""
-    items: str = "labels"
-    """The key of the list of classes; empty where the file is the list."""
-    name: str = "name"
-    """The key of a class's name."""
-    id: str | None = None
-    """The key of a class's id; its position in the list unless given."""
-
-    def ids(self, root: Path) -> dict[str, int]:
-        """Read the id of each class.
-
-        Raises:
-            HarmonizeError: the file does not look like this.
-        """
-        path = root / self.json
-        try:
-            content: Any = json.loads(read_text(path))
-            items = content[self.items] if self.items else content
-            pairs = [
-                (str(item[self.name]), position if self.id is None else item[self.id])
-                for position, item in enumerate(items)
-            ]
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            if isinstance(error, HarmonizeError):
-                raise
-            raise HarmonizeError(
-                f"{path}: expected classes under {self.items!r} with the key {self.name!r}; "
-                "check the mapping's `class_file`"
-            ) from None
-        ids: dict[str, int] = {}
-        for name, number in pairs:
-            if type(number) is not int or not 0 <= number <= MAX_ID:
-                raise HarmonizeError(f"{path}: the class {name!r} has no usable id, got {number!r}")
-            if name in ids or number in ids.values():
-                raise HarmonizeError(f"{path}: {name!r} or its id {number} stands there twice")
-            ids[name] = number
-        return ids
-
-    def look_up(self, root: Path, names: list[str]) -> list[int]:
-        """Return the ids of classes by name.
-
-        Raises:
-            HarmonizeError: a name is not in the file, or one of the file's is not in ``names``.
-        """
-        ids = self.ids(root)
-        path = root / self.json
-        problems = [
-            f"{path}: no class {name!r}, which the mapping has; {near_matches(name, ids)}"
-            for name in names
-            if name not in ids
-        ]
-        problems += [
-            f"{path}: the class {name!r} is not in the mapping; add it to `classes`"
-            for name in ids
-            if name not in names
-        ]
-        if problems:
-            raise HarmonizeError(*problems)
-        return [ids[name] for name in names]
+def _channels(picture: Image.Image) -> dict[str, Integer[ndarray, "H W"]]:
+    """Return the numbers of a picture by the names that formulas use."""
+    pixels = np.asarray(picture)
+    if pixels.ndim == 2 and picture.mode != "F":
+        return {"V": pixels.astype(np.uint8) if picture.mode == "1" else pixels}
+    if picture.mode in ("RGB", "RGBA"):
+        return {name: pixels[..., place] for place, name in enumerate(picture.mode)}
+    return {}

@@ -6,22 +6,16 @@ from typing import Annotated, Any, Literal
 
 from harmonize.config.accept import Accept
 from harmonize.config.schema import Count, Range
-from harmonize.config.strict_yaml import Document, KeyPath, Value
+from harmonize.config.strict_yaml import Document, KeyPath
 from harmonize.errors import HarmonizeError, near_matches, wrong_characters
-from harmonize.labels.encodings import (
-    WANTED,
-    ClassFile,
-    Encoding,
-    ValueFormula,
-    parse_values,
-    write_value,
-)
+from harmonize.labels.class_file import ClassFile
+from harmonize.labels.class_table import DataClass
+from harmonize.labels.encoding import Encoding
+from harmonize.labels.encodings import ENCODINGS
 from harmonize.labels.path_template import Template, inside_root
 
 IGNORE = "ignore"
 _NAME = re.compile(r"[\w-]+")
-MASKS = ("soft_masks", "masks")
-"""The encodings with one label file per class."""
 _LONGEST_RANGE = 10_000_000
 """Pictures; a larger number is a slip, and would fill the memory before any file is missed."""
 
@@ -55,7 +49,7 @@ class Mapping:
     name: str
     picture: str
     label: str
-    encoding: Encoding
+    encoding: Literal[tuple(ENCODINGS)]  # pyright: ignore[reportInvalidTypeForm]
     splits: dict[str, Split]
     classes: dict[str, Any]
     meaning: dict[str, dict[str, str | tuple[str, ...]]]
@@ -70,19 +64,9 @@ class Mapping:
     accept: Accept = field(default_factory=Accept)
 
 
-@dataclass(frozen=True)
-class DataClass:
-    """A data set's own class: its name and what stands for it in the label files."""
-
-    name: str
-    values: tuple[int, ...] = ()
-    """Ids or colours as numbers; none where the data set's own class file gives them."""
-    mask: str | None = None
-    """What stands in the name of its mask; None for what no mask covers."""
-
-
 def read_classes(written: Mapping, document: Document, problems: list[str]) -> dict[str, DataClass]:
     """Return the classes by name, noting those whose value is wrong or taken."""
+    encoding = ENCODINGS[written.encoding]
     classes: dict[str, DataClass] = {}
     owner: dict[int | str | None, str] = {}
     if not written.classes:
@@ -91,36 +75,21 @@ def read_classes(written: Mapping, document: Document, problems: list[str]) -> d
         where = document.where(("classes", name))
         if wrong := wrong_characters(name):
             problems.append(f"{where}: {wrong}")
-        entry = _data_class(written, name, value)
-        if entry is None:
+        if written.class_file is None:
+            entry, wanted = encoding.parse(name, value), encoding.wanted
+        else:
+            entry = DataClass(name) if value is None else None
             wanted = "~, as the class file gives the ids"
-            if written.class_file is None:
-                wanted = WANTED[written.encoding]
+        if entry is None:
             problems.append(f"{where}: expected {wanted}, got {value!r}")
             continue
-        for key in entry.values or ([entry.mask] if written.encoding == "masks" else []):
+        for key in encoding.keys(entry):
             if key in owner:
-                shown = "~" if key is None else repr(key)
-                if isinstance(key, int):
-                    shown = write_value(written.encoding, key)
+                shown = encoding.write(key)
                 problems.append(f"{where}: {shown} stands for {owner[key]!r} already")
             owner[key] = name
         classes[name] = entry
     return classes
-
-
-def _data_class(written: Mapping, name: str, value: Value) -> DataClass | None:
-    """Return a class, or None if its value is not what the encoding wants."""
-    if written.class_file is not None:
-        return DataClass(name) if value is None else None
-    if written.encoding == "masks":
-        known = value is None or (isinstance(value, str) and value)
-        return DataClass(name, mask=value) if known else None  # type: ignore[arg-type]
-    values = parse_values(written.encoding, value)
-    if values is None:
-        return None
-    mask = str(values[0]) if written.encoding == "soft_masks" else None
-    return DataClass(name, values, mask)
 
 
 def read_meaning(
@@ -170,10 +139,11 @@ def check_files(
             f"{document.where(('name',))}: a name is made of letters, digits, _ and -, "
             f"got {written.name!r}"
         )
-    if label is not None and (written.encoding in MASKS) != ("class" in label.names):
+    if label is not None and ENCODINGS[written.encoding].per_class != ("class" in label.names):
+        owners = " or ".join(name for name, one in ENCODINGS.items() if one.per_class)
         problems.append(
-            f"{document.where(('label',))}: the field {{class}} belongs to encoding: soft_masks or "
-            f"masks and to no other, got {written.label!r} with {written.encoding}"
+            f"{document.where(('label',))}: the field {{class}} belongs to encoding: {owners} "
+            f"and to no other, got {written.label!r} with {written.encoding}"
         )
     _check_paths(written, document, problems)
     for name, split in written.splits.items():
@@ -220,16 +190,17 @@ def _check_paths(written: Mapping, document: Document, problems: list[str]) -> N
             problems += error.problems
 
 
-def read_formula(written: Mapping, document: Document, problems: list[str]) -> ValueFormula | None:
-    """Refuse options that the encoding has no use for; return the formula if there is one."""
-    owners = {"value": "ids", "class_file": "ids", "tolerance": "rgb"}
-    for key, encoding in owners.items():
-        if getattr(written, key) and written.encoding != encoding:
-            where = document.where((key,))
-            problems.append(f"{where}: belongs to encoding: {encoding}, not {written.encoding}")
-    if written.value is not None:
-        try:
-            return ValueFormula(written.value, where=document.where(("value",)))
-        except HarmonizeError as error:
-            problems += error.problems
-    return None
+def read_encoding(written: Mapping, document: Document, problems: list[str]) -> Encoding:
+    """Return the encoding with its options, noting those that belong to another one."""
+    encoding = ENCODINGS[written.encoding]
+    for owner in ENCODINGS.values():
+        for key in owner.options:
+            if getattr(written, key) and key not in encoding.options:
+                where = document.where((key,))
+                problems.append(f"{where}: belongs to encoding: {owner.name}, not {encoding.name}")
+    given = {key: getattr(written, key) for key in encoding.options}
+    try:
+        return encoding.with_options(given, lambda key: document.where((key,)))
+    except HarmonizeError as error:
+        problems += error.problems
+    return encoding

@@ -78,9 +78,8 @@ def class_colors(
     masks = spec.leaf_masks(ontology)
     for (name, entry), mask in zip(spec.classes.items(), masks, strict=True):
         taken = [color for color in found if color is not None]
-        if own and spec.encoding == "rgb":
-            value = entry.values[0]
-            found.append((value >> 16 & 255, value >> 8 & 255, value & 255))
+        if own and (color := spec.encoding.color(entry)) is not None:
+            found.append(color)
         elif not mask.any():
             found.append(None)
         elif name in ontology.describe(mask) and nodes[name] not in taken:

@@ -20,7 +20,7 @@ from harmonize.report.sample_pictures import Limits, make_pictures
 from harmonize.report.score_tables import score_tables
 from harmonize.report.shown_sets import scored_sets
 from harmonize.report.tree_view import tree_rows
-from harmonize.system.atomic_files import write_whole
+from harmonize.system.atomic_files import write_whole, writing
 
 NAME = "report.html"
 _HEAD = 4096
@@ -69,10 +69,8 @@ def make_report(
         command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         versions=_versions(),
     )
-    try:
+    with writing(output):
         write_whole(output, page.encode(errors="backslashreplace"))
-    except OSError as error:
-        raise HarmonizeError(f"{output}: cannot be written: {error.strerror or error}") from None
     return output
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harmonize.errors import HarmonizeError, printable
-from harmonize.system.atomic_files import write_whole
+from harmonize.system.atomic_files import write_whole, writing
 
 
 class Log:
@@ -29,14 +29,14 @@ class Log:
         warned = bool(self._waiting)
         self._waiting += json.dumps(line).encode() + b"\n"
         try:
-            self._append_waiting()
-        except OSError as error:
+            with writing(self._path):
+                self._append_waiting()
+        except HarmonizeError as error:
             if not self._patient:
                 self._waiting = b""
-                raise _unwritable(self._path, error) from None
+                raise
             if not warned:
-                warning = f"warning: {_unwritable(self._path, error)}; trying again"
-                print(printable(warning), file=sys.stderr)
+                print(printable(f"warning: {error}; trying again"), file=sys.stderr)
 
     def flush(self) -> None:
         """Make sure that the lines are on the disk, so that none is missing before a checkpoint.
@@ -45,12 +45,13 @@ class Log:
             HarmonizeError: the disk fails, and the log is not patient.
         """
         try:
-            self._append_waiting()
-            with self._path.open("ab") as file:
-                os.fsync(file.fileno())
-        except OSError as error:
+            with writing(self._path):
+                self._append_waiting()
+                with self._path.open("ab") as file:
+                    os.fsync(file.fileno())
+        except HarmonizeError:
             if not self._patient:
-                raise _unwritable(self._path, error) from None
+                raise
 
     def cut(self, start: int) -> int | None:
         """Drop the lines after a step; return the step of the last evaluation that stays.
@@ -62,7 +63,7 @@ class Log:
             return None
         kept: list[str] = []
         evaluated: int | None = None
-        try:
+        with writing(self._path):
             text = self._path.read_text(encoding="utf-8", errors="replace")
             for line in text.splitlines(keepends=True):
                 try:
@@ -76,8 +77,6 @@ class Log:
             whole = "".join(kept)
             if whole != text:
                 write_whole(self._path, whole.encode())
-        except OSError as error:
-            raise _unwritable(self._path, error) from None
         return evaluated
 
     def _append_waiting(self) -> None:
@@ -91,7 +90,3 @@ class Log:
             with contextlib.suppress(OSError):
                 os.truncate(self._path, size)
             raise
-
-
-def _unwritable(path: Path, error: OSError) -> HarmonizeError:
-    return HarmonizeError(f"{path}: cannot be written: {error.strerror or error}")

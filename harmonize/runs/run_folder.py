@@ -9,7 +9,7 @@ from harmonize.config.run_config import RunConfig
 from harmonize.config.strict_yaml import dump
 from harmonize.errors import HarmonizeError
 from harmonize.system.agreement import together
-from harmonize.system.atomic_files import part_of, write_whole
+from harmonize.system.atomic_files import part_of, write_whole, writing
 
 CONFIG = "config.yaml"
 EVALUATION = "evaluation.json"
@@ -49,10 +49,8 @@ def _choose(config: RunConfig, name: str) -> Path:
                 f"{output}: exists already; continue it with train.resume=true, "
                 "or choose another name with output=RUN_DIR"
             )
-    try:
+    with writing(output):
         _make(output, config)
-    except OSError as error:
-        raise HarmonizeError(f"{output}: cannot be written: {error.strerror}") from None
     return output
 
 

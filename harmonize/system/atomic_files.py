@@ -3,7 +3,10 @@
 import contextlib
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+from harmonize.errors import HarmonizeError
 
 _BLOCK = 1 << 20
 
@@ -11,6 +14,25 @@ _BLOCK = 1 << 20
 def part_of(path: Path) -> Path:
     """Return the name under which a file is written before it is whole."""
     return path.with_name(f".{path.name}.part")
+
+
+@contextlib.contextmanager
+def writing(path: Path, *, problem: str = "cannot be written", advice: str = "") -> Iterator[None]:
+    """Say in one line why a file or a folder cannot be written, if the system says so.
+
+    Args:
+        path: what is written.
+        problem: what fails then.
+        advice: what the user can do, if more than what the system's reason suggests.
+
+    Raises:
+        HarmonizeError: instead of an ``OSError``.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise HarmonizeError(f"{path}: {problem}: {reason}{advice}") from None
 
 
 def write_whole(path: Path, data: bytes) -> None:

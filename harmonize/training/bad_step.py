@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from harmonize.data.samples import Batch, MixedSamples
 from harmonize.errors import HarmonizeError
 from harmonize.loss.hierarchical import LossTerms
+from harmonize.system.atomic_files import writing
 from harmonize.training.bad_numbers import not_finite
 
 # Letters of shapes: B pictures, K leaves, H x W pixels.
@@ -147,14 +148,15 @@ def _write(
         "samples": [sample for samples, _ in of_all for sample in samples],
     }
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, picture, codes in (sample for _, pictures in of_all for sample in pictures):
-            Image.fromarray(picture).save(folder / f"{name}.png")
-            wide = codes.astype(np.uint8 if codes.dtype == np.uint8 else np.uint16)
-            Image.fromarray(wide).save(folder / f"{name}_codes.png")
-        (folder / REPORT).write_text(json.dumps(report, indent=2) + "\n")
-    except OSError as error:
-        return f"{folder}: cannot be written: {error.strerror}"
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, picture, codes in (sample for _, pictures in of_all for sample in pictures):
+                Image.fromarray(picture).save(folder / f"{name}.png")
+                wide = codes.astype(np.uint8 if codes.dtype == np.uint8 else np.uint16)
+                Image.fromarray(wide).save(folder / f"{name}_codes.png")
+            (folder / REPORT).write_text(json.dumps(report, indent=2) + "\n")
+    except HarmonizeError as error:
+        return str(error)
     return f"its samples are in {folder}"
 
 

@@ -20,7 +20,7 @@ from harmonize.evaluation.tally import Kept
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.palette import NOT_SCORED, Color, class_colors
 from harmonize.system.agreement import together
-from harmonize.system.atomic_files import write_whole
+from harmonize.system.atomic_files import write_whole, writing
 
 # Letters of shapes: H x W pixels of a label.
 
@@ -139,8 +139,6 @@ def _png(classes: Integer[ndarray, "H W"], colors: Sequence[Color]) -> bytes:
 
 
 def _write(path: Path, data: bytes) -> None:
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, data)
-    except OSError as error:
-        raise HarmonizeError(f"{path}: cannot be written: {error.strerror or error}") from None

@@ -130,7 +130,7 @@ class Trainer:
         """Hand a line of metrics to the functions that follow the run."""
         steps = self.config.train.steps
         for callback in self._callbacks:
-            callback(Progress(self.step, steps, line, self.network, self.output))
+            callback(Progress(self.step, steps, line, self.learner.network, self.output))
 
     @contextlib.contextmanager
     def _saved_if_stopped(self, tracker: Tracker) -> Iterator[None]:

@@ -15,9 +15,9 @@ from PIL import Image
 
 from harmonize.config.strict_yaml import load_text
 from harmonize.data.labels import LabelReader
-from harmonize.data.pictures import header_size, picture_size, read_picture
 from harmonize.errors import HarmonizeError
 from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.pictures.reading import header_size, picture_size, read_picture
 
 _SAVED: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("L", "png", {}),

@@ -12,11 +12,11 @@ from fuzz.limits import memory_limited, time_limited
 from fuzz.running import project
 from fuzz.targets import command
 from harmonize.config.strict_yaml import load_text, read_text
-from harmonize.data.pictures import picture_size, read_picture
 from harmonize.errors import HarmonizeError, printable
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.target_space import TargetSpace
+from harmonize.pictures.reading import picture_size, read_picture
 from harmonize.system.processes import mistakes_shown
 
 

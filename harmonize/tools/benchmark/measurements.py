@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harmonize.errors import HarmonizeError
+from harmonize.system.atomic_files import writing
 
 Cell = str | int | float | None
 
@@ -68,11 +68,9 @@ class Report:
         Raises:
             HarmonizeError: the file cannot be written.
         """
-        try:
+        with writing(path):
             text = json.dumps(dataclasses.asdict(self), indent=2)
             path.write_text(text + "\n", encoding="utf-8")
-        except OSError as error:
-            raise HarmonizeError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def _text(value: Cell) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from harmonize.config.run_config import find_file
 from harmonize.config.strict_yaml import load_file
 from harmonize.errors import HarmonizeError, printable
+from harmonize.system.atomic_files import writing
 from harmonize.tools.check.one_file import FileCheck, Options, Report, is_config, is_yaml
 from harmonize.tools.check.supervision import Supervision
 
@@ -68,7 +69,5 @@ def _write_csv(tables: Sequence[Supervision], path: Path) -> None:
         )
     if len(tables) > 1:
         raise HarmonizeError(f"--csv {path}: takes one config at a time, got {len(tables)}")
-    try:
+    with writing(path):
         path.write_text(tables[0].csv(), encoding="utf-8")
-    except OSError as error:
-        raise HarmonizeError(f"{path}: cannot be written: {error.strerror}") from None

@@ -13,11 +13,12 @@ from tqdm import tqdm
 
 from harmonize.data.dataset import refuse_sizes
 from harmonize.data.index import FileIndex
-from harmonize.data.labels import LabelReader, UnknownValuesError
+from harmonize.data.labels import LabelReader
 from harmonize.data.loading import load
-from harmonize.data.pictures import picture_size
 from harmonize.errors import HarmonizeError
+from harmonize.labels.class_table import UnknownValuesError
 from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.pictures.reading import picture_size
 
 # Letters of shapes: C classes, H x W pixels.
 

@@ -9,7 +9,6 @@ from harmonize.config.accept import Accepted
 from harmonize.data.index import FileIndex, list_files, unlabelled_pictures
 from harmonize.errors import HarmonizeError
 from harmonize.labels.dataset_spec import DatasetSpec
-from harmonize.labels.encodings import write_value
 from harmonize.labels.ontology import Ontology
 from harmonize.tools.check.findings import Finding
 from harmonize.tools.check.lint import side
@@ -96,7 +95,7 @@ def _first(problems: list[str], what: str) -> list[str]:
 def _unknown_values(spec: DatasetSpec, scans: Sequence[SplitScan]) -> list[str]:
     """Tell each value that no class stands for once, with its pixels and an example."""
     values = sorted({value for scan in scans for value in scan.unknown})
-    kind = "colour" if spec.encoding == "rgb" else "id"
+    kind = spec.encoding.kind
     where = spec.document.where(("classes",))
     problems: list[str] = []
     for value in values:
@@ -104,7 +103,7 @@ def _unknown_values(spec: DatasetSpec, scans: Sequence[SplitScan]) -> list[str]:
         pixels = sum(entry.pixels for entry in entries)
         number = sum(entry.files for entry in entries)
         problems.append(
-            f"{where}: the {kind} {write_value(spec.encoding, value)} is no class's, but stands "
+            f"{where}: the {kind} {spec.encoding.write(value)} is no class's, but stands "
             f"in {pixels} pixels of {number} label file{'s' if number > 1 else ''}, such as "
             f"{entries[0].example}; add it to a class, with the meaning `ignore` if it is void"
         )

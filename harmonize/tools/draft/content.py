@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Integer
 from numpy import ndarray
 
-from harmonize.data.labels import open_image
 from harmonize.errors import HarmonizeError
+from harmonize.pictures.reading import open_image
 from harmonize.tools.draft.mixtures import solid
 
 # Letters of shapes: H x W pixels of a file, P pixels.

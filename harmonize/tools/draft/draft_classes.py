@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harmonize.labels.encodings import write_value
+from harmonize.labels.encodings import ENCODINGS
 from harmonize.tools.draft.class_tables import Entry, Table
 from harmonize.tools.draft.folder_layout import Layout
 from harmonize.tools.draft.label_values import Scan, Value
@@ -106,7 +106,7 @@ def _from_values(scan: Scan, names: dict[int, str], why: str, *, encoding: str) 
         order.sort(key=lambda key: (places.get(key, len(places)), -found.get(key, 0)))
     for key in order:
         known = key in names
-        shown = write_value("rgb", key) if encoding == "rgb" else key
+        shown = ENCODINGS["rgb"].write(key) if encoding == "rgb" else key
         name = names.get(key) or f"class_{str(shown).lstrip('#')}"
         void = _void(name, key, names, scan, encoding)
         if void and not known:

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Integer
 from numpy import ndarray
 
-from harmonize.data.labels import open_image
 from harmonize.errors import HarmonizeError
+from harmonize.pictures.reading import open_image
 from harmonize.tools.draft.file_groups import File, evenly
 from harmonize.tools.draft.folder_layout import Layout, class_filled
 from harmonize.tools.draft.mixtures import solid, without_mixtures

@@ -4,10 +4,11 @@ import re
 from pathlib import Path
 
 from harmonize.config.strict_yaml import load_text
-from harmonize.data.labels import open_image
 from harmonize.errors import HarmonizeError
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
+from harmonize.pictures.reading import open_image
+from harmonize.system.atomic_files import writing
 from harmonize.tools.draft import by_run
 from harmonize.tools.draft.class_tables import find_tables
 from harmonize.tools.draft.draft_classes import draft_classes
@@ -151,8 +152,5 @@ def _output(output: Path | None, name: str) -> Path:
 
 
 def _write(output: Path, text: str) -> None:
-    try:
-        with output.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise HarmonizeError(f"{output}: cannot be written: {error.strerror}") from None
+    with writing(output), output.open("x", encoding="utf-8") as file:
+        file.write(text)

@@ -4,8 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from harmonize.errors import HarmonizeError
-from harmonize.system.atomic_files import write_whole
+from harmonize.system.atomic_files import write_whole, writing
 
 
 def write_files(folder: Path, files: Mapping[str, str | bytes]) -> None:
@@ -16,10 +15,8 @@ def write_files(folder: Path, files: Mapping[str, str | bytes]) -> None:
     """
     for name, content in files.items():
         path = folder / name
-        try:
+        with writing(path):
             write_whole(path, content if isinstance(content, bytes) else content.encode())
-        except OSError as error:
-            raise HarmonizeError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
 def as_json(facts: Mapping[str, object]) -> str:

@@ -15,12 +15,12 @@ MOST_PIXELS = 1 << 28
 # Pillow's own limit warns of pictures that are real, in lines of its own; ours is checked instead.
 Image.MAX_IMAGE_PIXELS = None
 
-ORIENTATION = 0x0112
+_ORIENTATION = 0x0112
 _SUBFILE_TYPE = 254
 """The TIFF tag whose lowest bit says that a page is another one made smaller, bit 2 a mask."""
 _FRAMES = ("GIF", "PNG", "WEBP", "AVIF")
 """Formats of which further pictures are further moments; phones add small ones to a JPEG."""
-TURNS = {
+_TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -60,7 +60,7 @@ def opened(path: Path) -> Iterator[ImageFile.ImageFile]:
 
 
 def orientation(picture: Image.Image) -> int:
-    """Return how a picture is to be turned, a key of ``TURNS``, or 1; TIFF files turn themselves.
+    """Return a picture's EXIF orientation, 2 to 8, or 1 if it is upright; TIFF turns itself.
 
     A tag that cannot be read says nothing.
     """
@@ -69,10 +69,20 @@ def orientation(picture: Image.Image) -> int:
     try:
         with warnings.catch_warnings(action="ignore"):
             # That of PNG files would decode them.
-            found = Image.Image.getexif(picture).get(ORIENTATION)
+            found = Image.Image.getexif(picture).get(_ORIENTATION)
     except (OSError, ValueError, SyntaxError, KeyError, TypeError, EOFError, struct.error):
         return 1
-    return found if found in TURNS else 1
+    return found if found in _TURNS else 1
+
+
+def upright(picture: Image.Image, orientation: int) -> Image.Image:
+    """Return a picture as its EXIF orientation says that it is to be seen."""
+    return picture.transpose(_TURNS[orientation]) if orientation in _TURNS else picture
+
+
+def upright_size(size: tuple[int, int], orientation: int) -> tuple[int, int]:
+    """Return the width and height of a picture that is turned upright."""
+    return (size[1], size[0]) if orientation in (5, 6, 7, 8) else size
 
 
 def refuse_rescaled(picture: ImageFile.ImageFile, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Picture files: decoded with Pillow, every failure naming the file."""
+"""Reading picture files as RGB, whole or smaller, turned as their EXIF orientation says."""
 
 import math
 from dataclasses import dataclass
@@ -7,8 +7,14 @@ from typing import Literal
 
 from PIL import Image
 
-from harmonize.data.opening import TURNS, opened, orientation, refuse_rescaled
 from harmonize.errors import HarmonizeError
+from harmonize.pictures.opening import (
+    opened,
+    orientation,
+    refuse_rescaled,
+    upright,
+    upright_size,
+)
 
 Exif = Literal["apply", "ignore"]
 """Whether a picture is turned as its EXIF orientation says; unless given, such are refused."""
@@ -25,11 +31,13 @@ class Picture:
         image: ``ceil(size / factor)`` pixels.
         size: the file's own width and height.
         factor: how many times smaller than the file the image is, along each side.
+        orientation: by which the file's EXIF data says that it is to be turned; 1 is upright.
     """
 
     image: Image.Image
     size: tuple[int, int]
     factor: int
+    orientation: int
 
 
 def choose_factor(size: tuple[int, int], least: float) -> int:
@@ -81,17 +89,16 @@ def read_reduced(path: Path, *, least: float, exif: Exif | None = None) -> Pictu
             picture.draft(None, (size[0] // factor, size[1] // factor))
         picture.load()
         _refuse_mode(picture, path)
-        turn = _turn(picture, path, exif)
-        image = _to_rgb(picture)
-    if turn is not None:
-        size = _turned_size(size, turn)
-        image = image.transpose(turn)
+        found = orientation(picture)
+        turn = _turn(found, path, exif)
+        image = upright(_to_rgb(picture), turn)
+    size = upright_size(size, turn)
     if factor == 1:
         size = image.size
     elif image.size == size:
         image = image.reduce(factor)
     assert image.size == reduced_size(size, factor)
-    return Picture(image, size, factor)
+    return Picture(image, size, factor, found)
 
 
 def header_size(path: Path) -> tuple[int, int]:
@@ -115,8 +122,8 @@ def picture_size(path: Path, *, exif: Exif | None = None) -> tuple[int, int]:
         width, height = picture.size
         picture.draft("RGB", (max(1, width // 8), max(1, height // 8)))
         picture.load()
-        turn = _turn(picture, path, exif)
-    return (width, height) if turn is None else _turned_size((width, height), turn)
+        turn = _turn(orientation(picture), path, exif)
+    return upright_size((width, height), turn)
 
 
 def refuse_turned(picture: Image.Image, path: Path) -> None:
@@ -131,23 +138,17 @@ def refuse_turned(picture: Image.Image, path: Path) -> None:
 def sides_swap(path: Path) -> bool:
     """Say whether applying its EXIF orientation would swap a picture's width and height."""
     with opened(path) as picture:
-        return orientation(picture) in (5, 6, 7, 8)
+        return upright_size((1, 2), orientation(picture)) == (2, 1)
 
 
-def _turn(picture: Image.Image, path: Path, exif: Exif | None) -> Image.Transpose | None:
-    found = orientation(picture)
+def _turn(found: int, path: Path, exif: Exif | None) -> int:
+    """Return the orientation that a picture is turned by; 1 if it is not."""
     if found != 1 and exif is None:
         raise HarmonizeError(
             f"{path}: its EXIF orientation is {found}; say in the mapping `exif: apply` if labels "
             "show pictures upright, `exif: ignore` if they lie as the pixels are stored"
         )
-    return TURNS.get(found) if exif == "apply" else None
-
-
-def _turned_size(size: tuple[int, int], turn: Image.Transpose) -> tuple[int, int]:
-    """Return the width and height of a turned picture."""
-    swapped = turn in (TURNS[5], TURNS[6], TURNS[7], TURNS[8])
-    return (size[1], size[0]) if swapped else size
+    return found if exif == "apply" else 1
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:

@@ -1,0 +1,101 @@
+"""What an encoding of labels must be able to do; ``encodings.py`` has those that there are."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from jaxtyping import Bool, Int, Integer
+from numpy import ndarray
+
+from harmonize.config.strict_yaml import Value
+from harmonize.labels.class_table import ClassTable, DataClass
+from harmonize.labels.path_template import Fields, Template
+
+# Letters of shapes: C classes, H x W pixels.
+
+
+@dataclass(frozen=True)
+class Encoding(ABC):
+    """How the label files of a data set say which class each pixel has.
+
+    The options that a mapping may give are fields of the subclass, so that two encodings with
+    different options differ.
+
+    Attributes:
+        name: what mappings call it.
+        wanted: what a mapping gives for a class, for errors.
+        kind: what a value of a label file is called.
+        options: the keys of a mapping that belong to this encoding alone.
+        per_class: whether each class has a label file of its own, named by the field ``{class}``.
+        written_as: the encoding of pictures that answer in a data set's classes.
+        highest_written: the largest value that such a picture can hold.
+    """
+
+    name: ClassVar[str]
+    wanted: ClassVar[str]
+    kind: ClassVar[str] = "id"
+    options: ClassVar[tuple[str, ...]] = ()
+    per_class: ClassVar[bool] = False
+    written_as: ClassVar[str] = "ids"
+    highest_written: ClassVar[int] = (1 << 16) - 1
+
+    def with_options(self, given: Mapping[str, Any], where: Callable[[str], str]) -> "Encoding":
+        """Return the encoding with the ``options`` that a mapping gives.
+
+        Raises:
+            HarmonizeError: an option is wrong; ``where`` says where it is written.
+        """
+        return self
+
+    @abstractmethod
+    def parse(self, name: str, value: Value) -> DataClass | None:
+        """Return a class as a mapping gives it, or None if its value is not what is ``wanted``."""
+
+    def keys(self, entry: DataClass) -> Sequence[int | str | None]:
+        """Return what stands for a class, and so for no other."""
+        return entry.values
+
+    def write(self, key: int | str | None) -> str:
+        """Write what stands for a class as a user does."""
+        return str(key)
+
+    def color(self, entry: DataClass) -> tuple[int, int, int] | None:
+        """Return a class's own colour, if it has one."""
+        return None
+
+    @abstractmethod
+    def fill(self, template: Template, fields: Fields) -> str:
+        """Return the path that the index keeps of a label."""
+
+    @abstractmethod
+    def files(self, label: str, classes: Sequence[DataClass]) -> dict[int, str]:
+        """Return the files of a label: by class number, or the only one under 0."""
+
+    def needed(self, files: Sequence[str], is_there: Callable[[str], bool]) -> Sequence[str]:
+        """Return those of a label's files without which it cannot be read."""
+        return files
+
+    @abstractmethod
+    def read(self, root: Path, label: str, table: ClassTable) -> Int[ndarray, "H W"]:
+        """Return the class number of each pixel, int16.
+
+        Raises:
+            UnknownValuesError: the file holds values that no class stands for.
+            HarmonizeError: a file that cannot be read or has the wrong kind of pixels.
+        """
+
+    def pixels(
+        self, values: Int[ndarray, " C"], answered: Bool[ndarray, " C"]
+    ) -> Integer[ndarray, "C *parts"]:
+        """Return what a picture of answers holds for each class, those never answered marked.
+
+        Ids as uint8 if those that are answered allow, else uint16.
+        """
+        return values.astype(np.uint8 if values[answered].max() < 256 else np.uint16)
+
+    def fingerprint(self, classes: Sequence[DataClass]) -> str:
+        """Return a text that differs wherever the same label files would be read otherwise."""
+        return repr((self, [(entry.values, entry.mask) for entry in classes]))

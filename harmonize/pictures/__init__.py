@@ -1,0 +1,1 @@
+"""Picture files: opened safely, and read as RGB."""
