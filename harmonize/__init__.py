@@ -1,12 +1,17 @@
 """Train one segmentation network on data sets that disagree about their labels."""
 
-from harmonize.errors import HarmonizeError
-from harmonize.labels.dataset_spec import DatasetSpec
-from harmonize.labels.ontology import Ontology
-from harmonize.labels.target_space import TargetSpace
-from harmonize.loss.hierarchical import HierarchicalLoss
-from harmonize.models.unet import UNet
+import importlib
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from harmonize.errors import HarmonizeError
+    from harmonize.labels.dataset_spec import DatasetSpec
+    from harmonize.labels.ontology import Ontology
+    from harmonize.labels.target_space import TargetSpace
+    from harmonize.loss.hierarchical import HierarchicalLoss
+    from harmonize.models.unet import UNet
+
+__version__ = "0.1.0"
 __all__ = [
     "DatasetSpec",
     "HarmonizeError",
@@ -15,3 +20,24 @@ __all__ = [
     "TargetSpace",
     "UNet",
 ]
+_MODULES = {
+    "DatasetSpec": "labels.dataset_spec",
+    "HarmonizeError": "errors",
+    "HierarchicalLoss": "loss.hierarchical",
+    "Ontology": "labels.ontology",
+    "TargetSpace": "labels.target_space",
+    "UNet": "models.unet",
+}
+"""Where each name comes from; imported at its first use, since torch takes seconds."""
+
+
+if not TYPE_CHECKING:  # a type checker knows the names from above, and no others
+
+    def __getattr__(name: str) -> object:
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
