@@ -1,11 +1,7 @@
-"""Puts the top-level folders of trees, mappings and configs into the package when it is built."""
+"""Lists the packages that are built: the code, and three top-level folders as its data."""
 
 from setuptools import find_packages, setup
 
-SHIPPED = {f"harmonize.shipped.{folder}": folder for folder in ("trees", "datasets", "configs")}
+SHIPPED = [f"harmonize.shipped.{folder}" for folder in ("trees", "datasets", "configs")]
 
-setup(
-    packages=[*find_packages(include=["harmonize*"]), *SHIPPED],
-    package_dir=SHIPPED,
-    package_data={package: ["**/*.txt", "**/*.yaml"] for package in SHIPPED},
-)
+setup(packages=[*find_packages(include=["harmonize*"]), *SHIPPED])

@@ -14,7 +14,7 @@ SCRIPT = Path(__file__).parents[1] / "scripts" / "benchmark.py"
 def run_benchmark(monkeypatch: pytest.MonkeyPatch, folder: Path, *arguments: str) -> dict[str, Any]:
     """Run the script in this process; return the JSON that it writes."""
     path = folder / "report.json"
-    with pytest.raises(SystemExit, match="^0$"):
+    with pytest.raises(SystemExit, match=r"^0$"):
         start(monkeypatch, *arguments, "--quick", "--device", "cpu", "--json", str(path))
     return json.loads(path.read_text())
 

@@ -74,8 +74,8 @@ def summary(cls: type) -> str:
 
 def dataclass_of(kind: Any) -> type | None:
     """Return the dataclass that a type is, or holds one or more of; None if there is none."""
-    if dataclasses.is_dataclass(kind):
-        return typing.cast("type", kind)
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        return kind
     return next(filter(None, map(dataclass_of, typing.get_args(kind))), None)
 
 
@@ -95,7 +95,8 @@ def describe_type(kind: Any) -> str:
     if origin is tuple and parts[-1] is Ellipsis:
         return f"list of {describe_type(parts[0])}"
     if origin is tuple:
-        return f"list of {len(parts)}, each {describe_type(parts[0])}"
+        inside = dict.fromkeys(map(describe_type, parts))
+        return f"list of {len(parts)} ({', '.join(inside)})"
     if origin is dict:
         return f"names, each with {describe_type(parts[1])}"
     raise TypeError(f"no words for the type {kind}")
