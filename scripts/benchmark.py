@@ -1,12 +1,12 @@
-"""Measure the loss, the loader, training and scoring, each against a baseline in the same run.
+"""Measure each part against a baseline, as `harmonize benchmark`.
 
-    python scripts/benchmark.py {loss,data,train,evaluate} [--device cpu|cuda] [--json FILE] ...
-    accelerate launch scripts/benchmark.py train [--config FILE] [key.path=value ...]
-
-`python scripts/benchmark.py loss --help` lists the sizes that can be chosen.
+python scripts/benchmark.py {loss,data,train,evaluate} [--device cpu|cuda] [--json FILE] ...
+accelerate launch scripts/benchmark.py train [--config FILE] [key.path=value ...]
 """
 
-from harmonize.tools.benchmark.benchmark_command import main
+import sys
+
+from harmonize.cli import main
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(["benchmark", *sys.argv[1:]]))

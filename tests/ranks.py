@@ -29,7 +29,8 @@ from harmonize.errors import HarmonizeError
 from harmonize.labels.sources import load_sources
 from harmonize.pipeline import train as training
 from harmonize.runs import checkpoint
-from harmonize.system.processes import mistakes_shown, processes
+from harmonize.system.mistakes import mistakes_shown
+from harmonize.system.processes import processes
 from harmonize.training.scoring import score
 from harmonize.training.trainer import Trainer
 

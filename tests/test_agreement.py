@@ -14,7 +14,7 @@ from tiny import write_project
 
 from harmonize import HarmonizeError
 from harmonize.system.agreement import together
-from harmonize.system.processes import mistakes_shown
+from harmonize.system.mistakes import mistakes_shown
 
 TESTS = Path(__file__).parent
 

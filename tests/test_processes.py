@@ -14,19 +14,15 @@ from harmonize import HarmonizeError, cli
 from harmonize.config.strict_yaml import Value, dump
 from harmonize.demo import demo_data as demo
 from harmonize.pipeline.train import train
-from harmonize.system.processes import mistakes_shown, processes
+from harmonize.system.mistakes import mistakes_shown
+from harmonize.system.processes import processes
 
 REPO = Path(__file__).parents[1]
 
 
-def call(
-    monkeypatch: pytest.MonkeyPatch, script: str, *arguments: object, status: int | None = None
-) -> None:
+def call(monkeypatch: pytest.MonkeyPatch, script: str, *arguments: object, status: int = 0) -> None:
     """Run a script in this process, as ``python scripts/NAME ARGUMENTS`` would."""
     monkeypatch.setattr(sys, "argv", [script, *map(str, arguments)])
-    if status is None:
-        runpy.run_path(str(REPO / "scripts" / script), run_name="__main__")
-        return
     with pytest.raises(SystemExit) as exit_:
         runpy.run_path(str(REPO / "scripts" / script), run_name="__main__")
     assert exit_.value.code == status

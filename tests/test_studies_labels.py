@@ -264,7 +264,8 @@ def test_the_script_trains_tells_and_goes_on(
     words = ["--config", "tiny.yaml", "--shares", "1/2", "train.steps=1", "--seeds", "3"]
     monkeypatch.setattr(sys, "argv", ["label_efficiency.py", *words, "evaluate.pictures=0"])
     for left in (3, 0):
-        runpy.run_path(str(REPO / "scripts" / "label_efficiency.py"), run_name="__main__")
+        with pytest.raises(SystemExit, match=r"^0$"):
+            runpy.run_path(str(REPO / "scripts" / "label_efficiency.py"), run_name="__main__")
         printed = capsys.readouterr().out
         assert f"3 runs of 1 steps, {left} to be trained:" in printed
         assert printed.endswith("The study lies in runs/label-efficiency-tiny\n")

@@ -20,7 +20,10 @@ from harmonize.config.schema import (
 from harmonize.config.strict_yaml import Document, Value, load_file
 from harmonize.errors import HarmonizeError
 
-SHIPPED = Path(__file__).resolve().parents[2]
+_PACKAGE = Path(__file__).resolve().parents[1]
+SHIPPED = _PACKAGE / "shipped" if (_PACKAGE / "shipped").is_dir() else _PACKAGE.parent
+"""Where the shipped folders are: inside the package, or beside it in a clone."""
+_SHIPPED_FOLDERS = ("trees", "datasets", "configs")
 
 Share = Annotated[float, Range(0, 1, above=True)]
 
@@ -138,6 +141,7 @@ class OptimConfig:
     """The optimizer and the learning rate's schedule."""
 
     name: Literal["sgd", "adamw"] = "sgd"
+    """Stochastic gradient descent, or Adam with decoupled weight decay."""
     lr: Annotated[float, Range(0, 1e6, above=True)] = 0.01
     """The highest learning rate."""
     momentum: Annotated[float, Range(0, 0.9999)] = 0.9
@@ -243,6 +247,7 @@ class RunConfig:
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     seed: Annotated[int, Range(0, 2**63 - 1)] = 0
+    """Of the initial weights and of the order and the augmentation of the samples."""
     output: str | None = None
     """The run folder; by default ``runs/<config name>``, then ``-2``, ``-3``."""
     accept: Accept = field(default_factory=Accept)
@@ -370,7 +375,8 @@ def find_file(path: str) -> Path:
     """Find a tree, mapping or config: from the working directory, else among the shipped files."""
     candidate = Path(os.path.expanduser(path))  # noqa: PTH111  leaves an unknown ~user alone
     shipped = SHIPPED / candidate
-    return shipped if not candidate.exists() and shipped.is_file() else candidate
+    is_shipped = candidate.parts[:1] in [(folder,) for folder in _SHIPPED_FOLDERS]
+    return shipped if is_shipped and not candidate.exists() and shipped.is_file() else candidate
 
 
 def _plain(value: Any) -> Value:

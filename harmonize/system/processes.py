@@ -1,74 +1,12 @@
-"""Join the processes of a run, and show a command's errors as plain lines."""
+"""Which of a run's processes this is, and what it computes on."""
 
-import contextlib
-import io
 import os
-import sys
-from collections.abc import Iterator
 
 import torch
 from accelerate import PartialState
 from accelerate.utils import parse_flag_from_env
 
-from harmonize.errors import HarmonizeError, printable
-
-_OUT_OF_MEMORY = (
-    "out of memory; lower data.batch_size, data.size or model.width, or raise train.accumulate"
-)
-
-
-@contextlib.contextmanager
-def mistakes_shown() -> Iterator[None]:
-    """Show a user's error on stderr, without a traceback, and exit with status 2.
-
-    Errors of memory and files and Ctrl-C are shown in the same way. A closed output pipe, as by
-    ``head``, is no error.
-    """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a tree is drawn with characters beyond ASCII
-    try:
-        yield
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
-        sys.exit(0)
-    except HarmonizeError as error:
-        for problem in error.problems:
-            print(f"error: {printable(problem)}", file=sys.stderr)
-        sys.exit(2)
-    except (torch.OutOfMemoryError, MemoryError):
-        print(f"error: {_OUT_OF_MEMORY}", file=sys.stderr)
-        sys.exit(2)
-    except OSError as error:
-        place = error.filename or "file system"
-        print(f"error: {printable(f'{place}: {error.strerror or error}')}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
-    except RuntimeError as error:
-        no_memory = "can't allocate memory" in str(error)  # torch's own words on the CPU
-        reason = _OUT_OF_MEMORY if no_memory else _why_a_process_is_lost(error)
-        if reason is None:
-            raise
-        print(f"error: {reason}", file=sys.stderr)
-        sys.exit(2)
-
-
-def _why_a_process_is_lost(error: RuntimeError) -> str | None:
-    """Return a plain line for an error that means that another process has died, else None."""
-    text = str(error)
-    if "DataLoader worker" in text:
-        return (
-            f"{text.partition('. ')[0].strip()}; most often the machine has no memory left for it: "
-            "lower data.workers or data.batch_size"
-        )
-    lost = ("gloo", "Connection closed by peer", "Connection reset by peer")
-    if isinstance(error, torch.distributed.DistError) or any(word in text for word in lost):
-        return (
-            "another process of the run is gone or does not answer; its own message says why; "
-            "train.resume=true goes on from the newest checkpoint"
-        )
-    return None
+from harmonize.errors import HarmonizeError
 
 
 def processes(*, cpu: bool = False) -> PartialState:

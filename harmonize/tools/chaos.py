@@ -22,7 +22,7 @@ from harmonize.pipeline.train import train
 from harmonize.runs import checkpoints
 from harmonize.runs.run_folder import EVALUATION
 from harmonize.system.atomic_files import part_of
-from harmonize.system.processes import mistakes_shown
+from harmonize.system.mistakes import mistakes_shown
 from harmonize.tools.benchmark.made_up_data import made_up_config, write_datasets
 from harmonize.training.tracking import METRICS
 

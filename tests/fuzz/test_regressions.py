@@ -17,7 +17,7 @@ from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.target_space import TargetSpace
 from harmonize.pictures.reading import picture_size, read_picture
-from harmonize.system.processes import mistakes_shown
+from harmonize.system.mistakes import mistakes_shown
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 
 from harmonize.errors import HarmonizeError, raise_all
-from harmonize.system.processes import mistakes_shown
 from harmonize.tools.benchmark import loader_speed, loss_speed, scoring_speed, training_speed
 from harmonize.tools.benchmark.machine import choose_device, join_processes
 
@@ -28,32 +27,31 @@ _ZERO = ("workers",)
 """Options that may be 0."""
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a benchmark, print its tables and write them as JSON if asked."""
+def run_benchmark(arguments: Sequence[str]) -> int:
+    """Run a benchmark, print its tables, write them as JSON if asked, and return the status."""
     given = vars(_parser().parse_args(arguments))
     name, device = given.pop("benchmark"), given.pop("device")
     threads, quick, path = given.pop("threads"), given.pop("quick"), given.pop("json")
     measure, options, small = BENCHMARKS[name]
-    with mistakes_shown():
-        _check(given | {"threads": threads})
-        if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
-            raise HarmonizeError(f"--json {path}: name a file in a folder that exists")
-        place = choose_device(device)
-        if join_processes(place).num_processes > 1 and name != "train":
-            raise HarmonizeError(f"{name}: only train is measured in several processes")
-        if threads is not None:
-            torch.set_num_threads(threads)
-        report = measure(options(**_chosen(small if quick else {}, given)), place)
-        if report is None:
-            return
+    _check(given | {"threads": threads})
+    if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
+        raise HarmonizeError(f"--json {path}: name a file in a folder that exists")
+    place = choose_device(device)
+    if join_processes(place).num_processes > 1 and name != "train":
+        raise HarmonizeError(f"{name}: only train is measured in several processes")
+    if threads is not None:
+        torch.set_num_threads(threads)
+    report = measure(options(**_chosen(small if quick else {}, given)), place)
+    if report is not None:
         print(report.draw())
         if path is not None:
             report.write(path)
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="benchmark.py", description="Measure, each against a baseline."
+        prog="harmonize benchmark", description="Measure, each against a baseline."
     )
     names = parser.add_subparsers(dest="benchmark", required=True, metavar="|".join(BENCHMARKS))
     _common(_loss(names.add_parser("loss", help=_first_line(loss_speed))))

@@ -7,7 +7,7 @@ from harmonize.config.run_config import find_file
 from harmonize.config.strict_yaml import load_file
 from harmonize.errors import HarmonizeError, printable
 from harmonize.system.atomic_files import writing
-from harmonize.tools.check.one_file import FileCheck, Options, Report, is_config, is_yaml
+from harmonize.tools.check.checked_file import Options, Report, check_tree, is_config, is_yaml
 from harmonize.tools.check.supervision import Supervision
 
 
@@ -28,7 +28,7 @@ def check(names: Sequence[str], options: Options) -> int:
     for name in names:
         report = Report()
         try:
-            FileCheck(find_file(name), trees, options, report).run()
+            _check_file(find_file(name), trees, options, report)
         except HarmonizeError as error:
             report.tell(*error.problems)
         for table in report.tables:
@@ -43,6 +43,15 @@ def check(names: Sequence[str], options: Options) -> int:
     if options.csv is not None:
         _write_csv(tables, options.csv)
     return number
+
+
+def _check_file(path: Path, trees: dict[str, Path], options: Options, report: Report) -> None:
+    """Check a tree (text), or a mapping or config (YAML) and all that it names."""
+    if not is_yaml(path):
+        return check_tree(path, report)
+    from harmonize.tools.check.one_file import FileCheck  # slow to import
+
+    return FileCheck(path, trees, options, report).run()
 
 
 def _refuse_idle(names: Sequence[str], overrides: Sequence[str]) -> None:

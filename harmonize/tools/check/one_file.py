@@ -1,7 +1,7 @@
-"""The check of one file: a tree, a mapping or a config, and all that it names."""
+"""The check of a mapping or a config, and of all that it names."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,60 +13,13 @@ from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.sources import as_taught
 from harmonize.pipeline.preflight import check_run
+from harmonize.tools.check.checked_file import Options, Report, is_config
 from harmonize.tools.check.lint import STATIC, config_findings, mapping_findings, tree_findings
 from harmonize.tools.check.scan import SplitScan
 from harmonize.tools.check.split_files import check_files
 from harmonize.tools.check.supervision import Source, Supervision
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Options:
-    """How thoroughly to check.
-
-    Attributes:
-        scan: label files to read per split; all if None, none if 0.
-        csv: where to write the supervision table.
-        overrides: of configs, such as ``data.roots.NAME=FOLDER``.
-        progress: show progress bars.
-    """
-
-    scan: int | None = None
-    csv: Path | None = None
-    overrides: tuple[str, ...] = ()
-    progress: bool = False
-
-
-@dataclass
-class Report:
-    """What a check says about one file.
-
-    Attributes:
-        summary: what the file is.
-        problems: one line each.
-        notes: what could not be looked at.
-        tables: supervision tables.
-    """
-
-    summary: str = ""
-    problems: list[str] = field(default_factory=list[str])
-    notes: list[str] = field(default_factory=list[str])
-    tables: list[Supervision] = field(default_factory=list[Supervision])
-
-    def tell(self, *problems: object) -> None:
-        """Add the problems that are not there yet."""
-        new = dict.fromkeys(map(str, problems))
-        self.problems += [problem for problem in new if problem not in self.problems]
-
-
-def is_yaml(path: Path) -> bool:
-    return path.suffix.lower() in (".yaml", ".yml")
-
-
-def is_config(document: Document) -> bool:
-    keys: set[str] = set(document.value) if isinstance(document.value, dict) else set()
-    return bool(keys & {"ontology", "datasets"})
 
 
 class FileCheck:
@@ -81,16 +34,9 @@ class FileCheck:
         self._report = report
 
     def run(self) -> None:
-        """Check a tree (text), mapping or config (YAML) and all that it names."""
-        if not is_yaml(self._path):
-            return self._tree()
+        """Check a mapping or a config and all that it names."""
         document = load_file(self._path)
         return self._config(document) if is_config(document) else self._mapping()
-
-    def _tree(self) -> None:
-        tree = Ontology.from_file(self._path)
-        self._report.summary = f"a tree of {len(tree.leaves)} leaves and {tree.depth} depths"
-        self._report.tell(*tree_findings(tree))
 
     def _mapping(self) -> None:
         """Hold a mapping against its trees and its files."""

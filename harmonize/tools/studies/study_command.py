@@ -1,39 +1,12 @@
-"""What the scripts of all studies take on the command line, and the config that they start from."""
+"""The seeds of a study, and the config that its runs start from."""
 
-import argparse
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from harmonize.config.run_config import RunConfig, find_file
 from harmonize.errors import HarmonizeError
 
 SET_BY_A_STUDY = ("seed", "output", "train.resume", "train.digest")
 """Keys of a config that no study takes from it."""
-
-
-def study_parser(about: str) -> argparse.ArgumentParser:
-    """Return a parser of what all studies take; call its ``parse_intermixed_args``."""
-    parser = argparse.ArgumentParser(description=about)
-    parser.add_argument("--config", required=True, metavar="FILE", help="what the runs share")
-    parser.add_argument(
-        "--seeds", nargs="+", default=["0", "1"], metavar="SEED", help="(default: 0 1)"
-    )
-    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="where all of it goes")
-    parser.add_argument("overrides", nargs="*", metavar="key.path=value", help="change the config")
-    return parser
-
-
-def take_overrides(arguments: argparse.Namespace, *options: str) -> list[str]:
-    """Return all changes of the config, those too that argparse took for values of an option.
-
-    They are removed from the values of the options, of which there may be several each.
-    """
-    overrides: list[str] = []
-    for option in options:
-        words: list[str] = getattr(arguments, option)
-        overrides += [word for word in words if "=" in word]
-        setattr(arguments, option, [word for word in words if "=" not in word])
-    return [*overrides, *arguments.overrides]
 
 
 def parse_seeds(words: Sequence[str]) -> tuple[int, ...]:

@@ -1,0 +1,100 @@
+"""What several commands take on the command line."""
+
+import argparse
+import inspect
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from harmonize.errors import raise_all
+
+_DIGITS = 9
+"""Of a whole number."""
+
+
+def command_parser(command: Callable[..., Any]) -> argparse.ArgumentParser:
+    """Return a parser named after a command's function, whose docstring is its help.
+
+    Call its ``parse_intermixed_args``: options may stand before, between and after other words.
+    """
+    return argparse.ArgumentParser(
+        prog=f"harmonize {command.__name__.replace('_', '-')}",
+        description=inspect.getdoc(command),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def add_overrides(parser: argparse.ArgumentParser) -> None:
+    """Take changes of a config."""
+    parser.add_argument("overrides", nargs="*", metavar="key.path=value", help="change the config")
+
+
+def add_datasets(parser: argparse.ArgumentParser) -> None:
+    """Take the data sets that a run is held against."""
+    parser.add_argument(
+        "--dataset",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME_OR_YAML",
+        help="data sets of the run by name, or any mappings (default: all that it scores)",
+    )
+    parser.add_argument("--split", metavar="NAME", help="(default: the config's, else val)")
+
+
+def add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    """Take which of a run's checkpoints is used."""
+    parser.add_argument(
+        "--checkpoint", "--which", choices=["best", "last"], default="last", help="(default: last)"
+    )
+
+
+def take_overrides(given: argparse.Namespace, *options: str) -> list[str]:
+    """Return all changes of the config, those too that argparse took for values of an option.
+
+    They are removed from the values of the options, of which there may be several each.
+    """
+    overrides: list[str] = []
+    for option in options:
+        words: list[str] = getattr(given, option)
+        overrides += [word for word in words if "=" in word]
+        setattr(given, option, [word for word in words if "=" not in word])
+    return [*overrides, *given.overrides]
+
+
+def files_and_changes(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Part files from ``key.path=value``; what exists under its name is a file."""
+    files = [word for word in words if "=" not in word or Path(word).exists()]
+    return files, [word for word in words if word not in files]
+
+
+def files_and_roots(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Part ``data.roots.NAME=FOLDER`` from files.
+
+    Raises:
+        HarmonizeError: a root without a folder, or a change of another key.
+    """
+    files, changes = files_and_changes(words)
+    roots: dict[str, str] = {}
+    problems: list[str] = []
+    for word in changes:
+        key, _, folder = word.partition("=")
+        if not key.startswith("data.roots.") or not folder:
+            problems.append(f"{word}: only data.roots.NAME=FOLDER can be said here")
+        roots[key.removeprefix("data.roots.")] = folder
+    raise_all(problems)
+    return files, roots
+
+
+def count(text: str) -> int:
+    """Parse a whole number of at least 0."""
+    if not text.isdecimal() or len(text) > _DIGITS:
+        raise argparse.ArgumentTypeError(f"expected a whole number, got {text[:20]!r}")
+    return int(text)
+
+
+def size(text: str) -> int | str:
+    """Parse a number of pixels above 0, or ``full``."""
+    if text != "full" and (not text.isdecimal() or not 0 < int(text) <= 65536):
+        raise argparse.ArgumentTypeError(f"expected 1 to 65536 or full, got {text!r}")
+    return text if text == "full" else int(text)

@@ -1,0 +1,146 @@
+"""The commands about trees, mappings and configs: ``harmonize check | new | tree | ...``."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from harmonize.cli.arguments import command_parser, count, files_and_changes
+from harmonize.config.json_schema import json_schema
+from harmonize.config.run_config import RunConfig, find_file
+from harmonize.config.strict_yaml import load_file
+from harmonize.errors import HarmonizeError, printable
+from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.mapping import Mapping
+from harmonize.labels.ontology import Ontology
+from harmonize.labels.sources import load_sources
+from harmonize.tools.check.check_command import check as check_files
+from harmonize.tools.check.checked_file import Options, is_config, is_yaml
+from harmonize.tools.transfer import print_transfer
+
+SCHEMAS = {"config": RunConfig, "mapping": Mapping}
+
+
+def check(words: Sequence[str]) -> int:
+    """Check trees, mappings and configs: all problems at once, status 1 if there are any."""
+    parser = command_parser(check)
+    parser.add_argument("files", nargs="+", metavar="FILE", help="or key.path=value for configs")
+    parser.add_argument(
+        "--scan", type=count, metavar="N", help="label files to read per split (default: all)"
+    )
+    parser.add_argument(
+        "--csv", type=Path, metavar="FILE", help="write a config's supervision table here"
+    )
+    given = parser.parse_intermixed_args(words)
+    files, overrides = files_and_changes(given.files)
+    progress = sys.stderr.isatty()
+    options = Options(given.scan, given.csv, tuple(overrides), progress)
+    return 1 if check_files(files, options) else 0
+
+
+def new(words: Sequence[str]) -> int:
+    """Draft a mapping from a folder of pictures and labels."""
+    parser = command_parser(new)
+    parser.add_argument("folder", type=Path, metavar="DATASET_DIR")
+    parser.add_argument("--tree", type=Path, metavar="FILE", help="whose nodes the classes mean")
+    parser.add_argument(
+        "--run", type=Path, metavar="RUN_DIR", help="a trained network that tells what classes mean"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="the mapping (default: NAME.yaml)"
+    )
+    parser.add_argument("--name", help="of the data set (default: the folder's)")
+    parser.add_argument(
+        "--scan", type=count, default=200, metavar="N", help="label files to read (default: 200)"
+    )
+    given = parser.parse_intermixed_args(words)
+    from harmonize.tools.draft.new_mapping import new_mapping  # slow to import
+
+    new_mapping(
+        given.folder,
+        tree=given.tree,
+        run=given.run,
+        output=given.output,
+        name=given.name,
+        scan=given.scan,
+    )
+    return 0
+
+
+def tree(words: Sequence[str]) -> int:
+    """Draw a tree and its groups at every depth, or a config's tree and who labels what."""
+    parser = command_parser(tree)
+    parser.add_argument("file", metavar="FILE")
+    path = find_file(parser.parse_intermixed_args(words).file)
+    if is_yaml(path):
+        sources = load_sources(_config(path))
+        ontology, notes = sources.ontology, _labelled_by(sources.ontology, sources.specs)
+    else:
+        ontology, notes = Ontology.from_file(path), {}
+    print(ontology.draw(notes))
+    if any("+" in note for note in notes.values()):
+        print("\n+ the class means other nodes too")
+    for depth in range(1, ontology.depth + 1):
+        groups = ontology.groups(depth)
+        print(f"\ndepth {depth}: {len(groups)} groups")
+        for group in groups:
+            mask = ontology.leaf_mask(group)
+            inside = f" = {', '.join(group)}" if len(group) > 1 else ""
+            print(f"  {' + '.join(ontology.describe(mask))}{inside}")
+    return 0
+
+
+def _labelled_by(ontology: Ontology, specs: Sequence[DatasetSpec]) -> dict[str, str]:
+    """Note at each node the classes that mean it, with a + where they mean other nodes too."""
+    notes: dict[str, list[str]] = {}
+    for spec in specs:
+        for class_name, mask in zip(spec.classes, spec.leaf_masks(ontology), strict=True):
+            nodes = ontology.describe(mask)
+            for node in nodes:
+                more = "+" if len(nodes) > 1 else ""
+                notes.setdefault(node, []).append(f"{spec.name}:{class_name}{more}")
+    return {node: "  ".join(labels) for node, labels in notes.items()}
+
+
+def transfer(words: Sequence[str]) -> int:
+    """Show which data set's classes a network trained on another can answer."""
+    parser = command_parser(transfer)
+    parser.add_argument("config", metavar="CONFIG")
+    print_transfer(_config(find_file(parser.parse_intermixed_args(words).config)))
+    return 0
+
+
+def _config(path: Path) -> RunConfig:
+    """Read a config; a mapping is refused in one line."""
+    document = load_file(path)
+    if document.get(("classes",)) is not None and not is_config(document):
+        raise HarmonizeError(f"{path}: is a mapping; name a config, which lists mappings")
+    return RunConfig.from_document(document)
+
+
+def schema(words: Sequence[str]) -> int:
+    """Print the JSON Schema of configs or mappings, for editors to complete and check keys."""
+    parser = command_parser(schema)
+    parser.add_argument("kind", choices=SCHEMAS, metavar="config|mapping")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it here instead")
+    given = parser.parse_intermixed_args(words)
+    title = f"A {given.kind} of harmonize"
+    text = json.dumps(json_schema(SCHEMAS[given.kind], title), indent=2, ensure_ascii=False)
+    if given.output is None:
+        print(text)
+    else:
+        given.output.write_text(f"{text}\n", encoding="utf-8")
+        print(printable(f"{given.output} is there"))
+    return 0
+
+
+def demo_data(words: Sequence[str]) -> int:
+    """Write two small synthetic face sets."""
+    parser = command_parser(demo_data)
+    parser.add_argument("folder", type=Path, metavar="DIR")
+    folder = parser.parse_intermixed_args(words).folder
+    from harmonize.demo.demo_data import write_demo_data  # the drawing library is slow to import
+
+    write_demo_data(folder)
+    print(f"{folder / 'helen'} and {folder / 'lfw_parts'} are there")
+    return 0

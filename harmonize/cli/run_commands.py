@@ -1,0 +1,131 @@
+"""The commands about a trained run: ``harmonize predict | calibrate | report``."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from harmonize.cli.arguments import (
+    add_checkpoint,
+    add_datasets,
+    command_parser,
+    count,
+    files_and_roots,
+    size,
+    take_overrides,
+)
+from harmonize.errors import HarmonizeError, printable
+
+
+def predict(words: Sequence[str]) -> int:
+    """Answer pictures with a trained network."""
+    parser = command_parser(predict)
+    parser.add_argument("run", type=Path, metavar="RUN_DIR")
+    parser.add_argument("files", nargs="+", metavar="PICTURES", help="files, folders or 'patterns'")
+    parser.add_argument("-o", "--output", type=Path, metavar="DIR", required=True)
+    parser.add_argument("--no-overlay", action="store_true", help="write no drawings")
+    _add_answers(parser)
+    _add_computing(parser)
+    given = parser.parse_intermixed_args(words)
+    from harmonize.inference.options import PredictOptions  # slow to import
+    from harmonize.inference.predict import predict_run
+    from harmonize.inference.write_answers import Output
+
+    pictures, roots = files_and_roots(given.files)
+    options = PredictOptions(
+        depth=given.depth,
+        dataset=given.dataset,
+        confidence=given.confidence,
+        like=given.like,
+        calibrated=not given.uncalibrated,
+        size=given.size,
+        tile=given.tile,
+        checkpoint=given.checkpoint,
+        precision=given.precision,
+        cpu=given.cpu,
+        turn=not given.as_stored,
+        roots=roots,
+    )
+    return predict_run(given.run, pictures, Output(given.output, not given.no_overlay), options)
+
+
+def _add_answers(parser: argparse.ArgumentParser) -> None:
+    """Take what is answered."""
+    asked = parser.add_mutually_exclusive_group()
+    asked.add_argument("--depth", type=count, metavar="N", help="answer the groups at this depth")
+    asked.add_argument(
+        "--as", dest="dataset", metavar="NAME_OR_YAML", help="answer this data set's own classes"
+    )
+    asked.add_argument(
+        "--confidence", type=float, metavar="P", help="answer the deepest node as probable as this"
+    )
+    calibration = parser.add_mutually_exclusive_group()
+    calibration.add_argument(
+        "--like", metavar="NAME", help="trust probabilities as far as for pictures of this data set"
+    )
+    calibration.add_argument(
+        "--uncalibrated", action="store_true", help="take the network's own probabilities"
+    )
+
+
+def _add_computing(parser: argparse.ArgumentParser) -> None:
+    """Take how the answers are computed."""
+    parser.add_argument(
+        "--size",
+        type=size,
+        metavar="N",
+        help="shorter side to look at, or full (default: the run's)",
+    )
+    parser.add_argument(
+        "--tile", type=count, default=768, metavar="N", help="side of a tile (default: 768)"
+    )
+    add_checkpoint(parser)
+    parser.add_argument("--precision", choices=["auto", "float32", "bf16", "fp16"])
+    parser.add_argument("--cpu", action="store_true", help="even where there is a GPU")
+    parser.add_argument(
+        "--as-stored", action="store_true", help="leave photographs turned as their files are"
+    )
+
+
+def calibrate(words: Sequence[str]) -> int:
+    """Make a network's probabilities hold, for predict --confidence."""
+    parser = command_parser(calibrate)
+    parser.add_argument("run", type=Path, metavar="RUN_DIR")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="key.path=value", help="of the run's config"
+    )
+    add_datasets(parser)
+    parser.add_argument(
+        "--check", metavar="NAME", help="split to check on (default: the half not fitted on)"
+    )
+    add_checkpoint(parser)
+    given = parser.parse_intermixed_args(words)
+    overrides = take_overrides(given, "dataset")
+    from harmonize.pipeline.calibrate_run import calibrate_run  # slow to import
+
+    calibrate_run(
+        given.run,
+        datasets=given.dataset,
+        split=given.split,
+        check=given.check,
+        which=given.checkpoint,
+        overrides=overrides,
+    )
+    return 0
+
+
+def report(words: Sequence[str]) -> int:
+    """Show what runs learned, on one page."""
+    parser = command_parser(report)
+    parser.add_argument("files", nargs="+", metavar="RUN_DIR", help="or data.roots.NAME=FOLDER")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="the page (default: RUN_DIR/report.html)"
+    )
+    given = parser.parse_intermixed_args(words)
+    runs, roots = files_and_roots(given.files)
+    if not runs:
+        raise HarmonizeError("no run is named; name a run folder")
+    from harmonize.report.make_report import make_report  # slow to import
+
+    page = make_report([Path(run) for run in runs], given.output, roots=roots)
+    print(printable(f"{page} is there; open it in a browser"))
+    return 0
