@@ -119,11 +119,13 @@ class OptimConfig:
     """The optimizer and the learning rate's schedule."""
 
     name: Literal["sgd", "adamw"] = "sgd"
+    """Stochastic gradient descent, or Adam with decoupled weight decay."""
     lr: Annotated[float, Range(0, 1e6, above=True)] = 0.01
     """The highest learning rate."""
     momentum: Annotated[float, Range(0, 0.9999)] = 0.9
     """Momentum of SGD, beta1 of AdamW."""
     weight_decay: NonNegative = 0.0
+    """Weight decay of all weights."""
     schedule: Literal["constant", "poly", "cosine"] = "poly"
     """``poly`` is (1 - step / steps) ** 0.9; ``cosine`` is half a cosine down to 0."""
     warmup: Count = 0
@@ -199,6 +201,7 @@ class RunConfig:
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     seed: Annotated[int, Range(0, 2**63 - 1)] = 0
+    """Of the initial weights and of the order and the augmentation of the samples."""
     output: str | None = None
     """The run folder; by default ``runs/<config name>``, then ``-2``, ``-3``."""
     accept: Accept = field(default_factory=Accept)

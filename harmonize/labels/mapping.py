@@ -53,21 +53,46 @@ class Mapping:
     """The keys of a mapping file."""
 
     name: str
+    """What configs, tables and checkpoints call the data set: letters, digits, ``_`` and ``-``."""
     picture: str
+    """Path template of the pictures, relative to the data set's folder. A field is ``{person}``,
+    ``{number:04d}``, or a part of a number: ``{id//2000}``, ``{id%100}``. A final ``.*`` stands for
+    whatever extension the file has; ``{split}`` is the split's name."""
     label: str
+    """Path template of the label files, likewise. With one file per class, the field ``{class}`` is
+    what stands for the class in the file's name."""
     encoding: Encoding
+    """How label files say which class a pixel is."""
     splits: dict[str, Split]
+    """The parts of the data set, such as ``train`` and ``val``, and the pictures of each."""
     classes: dict[str, Any]
+    """The data set's own classes, and what stands for each in the label files. A value that belongs
+    to no class is an error that names the file, the value and the number of pixels."""
     meaning: dict[str, dict[str, str | tuple[str, ...]]]
+    """By tree (its file's name without extension), what each class means: a node, a list of nodes,
+    or ``ignore`` for pixels that are neither trained on nor scored."""
     root: str | None = None
+    """The data set's folder, where neither the config nor ``$HARMONIZE_DATA`` says another."""
     about: str = ""
+    """A line for the reader."""
     value: str | None = None
+    """For ``ids``: arithmetic that gives the ids, such as ``V//256`` of a single channel ``V`` or
+    ``R + 256*G + 65536*B`` of a colour picture; ``+ - * // %`` and whole numbers."""
     tolerance: Annotated[int, Range(0, 255)] = 0
+    """For ``rgb``: how far each part of a colour may be from its class's; the nearest class wins."""
     class_file: ClassFile | None = None
+    """For ``ids``: the data set's own file that gives the ids; every class is then written ``~``."""
     resize_picture: bool = False
+    """Scale a picture whose size differs from its label's, instead of refusing it."""
     exif: Literal["apply", "ignore"] | None = None
+    """Whether pictures are turned as their EXIF orientation says (``apply``) or lie as their labels
+    do (``ignore``). Unless given, a picture that has an orientation is refused."""
     outside_root: bool = False
+    """Whether paths with ``..`` may lead out of the data set's folder. Links are followed in any
+    case, absolute paths never."""
     accept: Accept = field(default_factory=Accept)
+    """Findings of ``harmonize check`` that are meant: by kind, the names they may be about, or
+    ``all``."""
 
 
 @dataclass(frozen=True)
