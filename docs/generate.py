@@ -8,11 +8,13 @@ import ast
 import contextlib
 import dataclasses
 import io
+import os
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from latex2mathml.converter import convert
 
@@ -78,7 +80,7 @@ def shipped_mappings() -> str:
 
 def commands() -> str:
     """Return the help of ``harmonize`` and of each of its commands."""
-    names = re.findall(r"^    ([a-z-]+) ", _help(), re.MULTILINE)
+    names = re.findall(r"^    ([a-z-]+)(?: |$)", _help(), re.MULTILINE)
     parts = [f"## harmonize {name}\n\n```text\n{_help(name)}\n```" for name in names]
     return "\n\n".join([f"```text\n{_help()}\n```", *parts])
 
@@ -203,7 +205,12 @@ def _first_line(path: Path) -> str:
 
 
 def _help(*command: str) -> str:
+    """Return what a command prints about itself, in the same width everywhere."""
     shown = io.StringIO()
-    with contextlib.redirect_stdout(shown), contextlib.suppress(SystemExit):
+    with (
+        mock.patch.dict(os.environ, COLUMNS="88"),
+        contextlib.redirect_stdout(shown),
+        contextlib.suppress(SystemExit),
+    ):
         main([*command, "--help"])
     return shown.getvalue().strip()

@@ -79,9 +79,9 @@ class Mapping:
     """For ``ids``: arithmetic that gives the ids, such as ``V//256`` of a single channel ``V`` or
     ``R + 256*G + 65536*B`` of a colour picture; ``+ - * // %`` and whole numbers."""
     tolerance: Annotated[int, Range(0, 255)] = 0
-    """For ``rgb``: how far each part of a colour may be from its class's; the nearest class wins."""
+    """For ``rgb``: how far each part of a colour may be from its class's; the nearest wins."""
     class_file: ClassFile | None = None
-    """For ``ids``: the data set's own file that gives the ids; every class is then written ``~``."""
+    """For ``ids``: the set's own file that gives the ids; every class is then written ``~``."""
     resize_picture: bool = False
     """Scale a picture whose size differs from its label's, instead of refusing it."""
     exif: Literal["apply", "ignore"] | None = None
