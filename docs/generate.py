@@ -63,7 +63,7 @@ def shipped_trees() -> str:
     for path in sorted((REPO / "trees").glob("*.txt")):
         tree = Ontology.from_file(path)
         groups = ", ".join(str(len(tree.groups(d))) for d in range(1, tree.depth + 1))
-        lines.append(f"| `trees/{path.name}` | {len(tree.leaves)} | {tree.depth} | {groups} |")
+        lines.append(f"| `{path.name}` | {len(tree.leaves)} | {tree.depth} | {groups} |")
     return "\n".join(lines)
 
 
@@ -72,9 +72,9 @@ def shipped_mappings() -> str:
     lines = ["| mapping | classes | encoding | trees | about |", "|---|---|---|---|---|"]
     for path in sorted((REPO / "datasets").glob("*.yaml")):
         spec = DatasetSpec.from_file(path)
-        trees = ", ".join(f"`{tree}`" for tree in spec.meaning)
+        trees = ", ".join(spec.meaning)
         facts = f"{len(spec.classes)} | `{spec.encoding}` | {trees} | {spec.about}"
-        lines.append(f"| `{path.relative_to(REPO)}` | {facts} |")
+        lines.append(f"| `{path.name}` | {facts} |")
     return "\n".join(lines)
 
 
@@ -182,7 +182,7 @@ def _example(cls: type, indent: str) -> Iterator[str]:
 
 def _commented(line: str, text: str) -> str:
     """Add the first sentence of a docstring to a line of YAML."""
-    first = re.split(r"(?<=[^.])[.;:](?: |$)", text.replace("``", ""), maxsplit=1)[0]
+    first = re.split(r"(?<=[^.])[.;](?: |$)", text.replace("``", ""), maxsplit=1)[0]
     return f"{line:<34}# {first}"
 
 

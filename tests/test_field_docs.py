@@ -76,6 +76,7 @@ def test_every_key_of_configs_and_mappings_is_documented(cls: type) -> None:
         (bool, "true or false"),
         (int | None, "whole number or null"),
         (Literal["a", "b", "c"], "`a`, `b` or `c`"),
+        (Literal["a", "b"] | None, "`a`, `b` or null"),
         (Annotated[int, Range(1)], "whole number at least 1"),
         (Annotated[int, Range(1, 1_000_000)], "whole number at least 1"),
         (Annotated[float, Range(0, 1)], "number 0 to 1"),

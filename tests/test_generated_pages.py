@@ -47,9 +47,9 @@ def test_the_tables_have_a_row_for_every_key(pages: ModuleType, name: str, cls: 
 
 def test_every_shipped_file_is_listed(pages: ModuleType, repo: Path) -> None:
     for path in (repo / "trees").glob("*.txt"):
-        assert f"`trees/{path.name}`" in pages.shipped_trees()
+        assert f"| `{path.name}` |" in pages.shipped_trees()
     for path in (repo / "datasets").glob("*.yaml"):
-        assert f"`datasets/{path.name}`" in pages.shipped_mappings()
+        assert f"| `{path.name}` |" in pages.shipped_mappings()
 
 
 def test_every_command_and_script_is_listed(pages: ModuleType, repo: Path) -> None:
