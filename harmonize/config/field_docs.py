@@ -88,10 +88,8 @@ def describe_type(kind: Any) -> str:
         return "keys"
     if origin is Annotated:
         return f"{describe_type(parts[0])} {_limits(parts[1])}"
-    if origin is Literal:
-        return _listed([f"`{part}`" for part in parts])
-    if origin in (Union, types.UnionType):
-        return _listed([describe_type(part) for part in parts])
+    if origin in (Literal, Union, types.UnionType):
+        return _listed(_choices(kind))
     if origin is tuple and parts[-1] is Ellipsis:
         return f"list of {describe_type(parts[0])}"
     if origin is tuple:
@@ -100,6 +98,16 @@ def describe_type(kind: Any) -> str:
     if origin is dict:
         return f"names, each with {describe_type(parts[1])}"
     raise TypeError(f"no words for the type {kind}")
+
+
+def _choices(kind: Any) -> list[str]:
+    """Return what a value may be, in words; a choice among choices is taken apart."""
+    origin, parts = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Literal:
+        return [f"`{part}`" for part in parts]
+    if origin in (Union, types.UnionType):
+        return [choice for part in parts for choice in _choices(part)]
+    return [describe_type(kind)]
 
 
 def _listed(choices: list[str]) -> str:

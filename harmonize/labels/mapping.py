@@ -53,6 +53,8 @@ class Mapping:
     ``{number:04d}``, or a part of a number: ``{id//2000}``, ``{id%100}``. A final ``.*`` stands for
     whatever extension the file has; ``{split}`` is the split's name."""
     label: str
+    """Path template of the label files, likewise. With one file per class, the field ``{class}`` is
+    what stands for the class in the file's name."""
     encoding: Literal[tuple(ENCODINGS)]  # pyright: ignore[reportInvalidTypeForm]
     """How label files say which class a pixel is."""
     splits: dict[str, Split]
