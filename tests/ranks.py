@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from staged import FINETUNING, staged_networks
 from tiny import tiny_config
 
 from harmonize.data import loading
@@ -58,10 +59,10 @@ def step(project: Path, rank: int, parts: str) -> Told:
         batches.append(Batch(batch.pictures, codes, batch.datasets))
         if len(batches) == int(parts):
             break
-    trainer.optimizer.zero_grad = lambda: None
+    trainer.learner.optimizer.zero_grad = lambda: None
     trainer.train_step(iter(batches))
-    gradient = torch.cat([p.grad.flatten() for p in trainer.model.parameters()])
-    scored = score(trainer.network, trained, sources, config, accelerator)
+    gradient = torch.cat([p.grad.flatten() for p in trainer.learner.model.parameters()])
+    scored = score(trainer.learner.network, trained, sources, config, accelerator)
     report = trainer.meter.take(accelerator)
     return {
         "rank": rank,
@@ -145,7 +146,7 @@ def bad_numbers(project: Path, rank: int, on_bad: str) -> Told:
             spoiled[0] = torch.nan if rank == 1 and trainer.step == 2 else spoiled[0]
             return spoiled
 
-        hook = trainer.network.register_forward_hook(spoil)
+        hook = trainer.learner.network.register_forward_hook(spoil)
         try:
             return original(trainer, batches)
         finally:
@@ -158,6 +159,14 @@ def bad_numbers(project: Path, rank: int, on_bad: str) -> Told:
     return {}
 
 
+def finetune(project: Path, _: int) -> Told:
+    """Train a network with an encoder, which is frozen at first, clipped and averaged."""
+    output = project / f"finetune-{processes().num_processes}"
+    with staged_networks():
+        training.train(tiny_config(project, output, *FINETUNING), name="x")
+    return {}
+
+
 TOLD: Told = {}
 """What a scenario tells that does not come to its end."""
 SCENARIOS: dict[str, Callable[..., Told]] = {
@@ -166,6 +175,7 @@ SCENARIOS: dict[str, Callable[..., Told]] = {
     "signal": signal_,
     "skip": skip,
     "bad-numbers": bad_numbers,
+    "finetune": finetune,
 }
 
 

@@ -53,7 +53,7 @@ def spoil(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Trainer]]:
         def step(trainer: Trainer, batches: Iterator[Batch]) -> float:
             if trainer not in trainers:
                 trainers.append(trainer)
-                network = trainer.network
+                network = trainer.learner.network
                 network.register_forward_hook(forward)
                 next(network.parameters()).register_hook(backward)
             return original(trainer, batches)
@@ -94,9 +94,9 @@ def test_a_bad_step_stops_a_run_and_was_never_taken(
         "new run"
     )
     saved = numbers(tmp_path / "run", 3)
-    network = trainers[0].network.state_dict()
+    network = trainers[0].learner.network.state_dict()
     assert all(torch.equal(tensor, saved[f"model/{name}"]) for name, tensor in network.items())
-    optimizer = trainers[0].optimizer.state_dict()["state"]
+    optimizer = trainers[0].learner.optimizer.state_dict()["state"]
     assert all(
         torch.equal(value, saved[f"optimizer/{number}/{key}"])
         for number, state in optimizer.items()
@@ -275,7 +275,7 @@ def test_weights_that_are_not_finite_are_not_saved(
     def overflow(trainer: Trainer, batches: Iterator[Batch]) -> float:
         lr = original(trainer, batches)
         if trainer.step == 3:
-            next(iter(trainer.optimizer.state.values()))["exp_avg_sq"][0] = INF
+            next(iter(trainer.learner.optimizer.state.values()))["exp_avg_sq"][0] = INF
         return lr
 
     monkeypatch.setattr(Trainer, "train_step", overflow)

@@ -164,6 +164,15 @@ def test_every_key_is_written_out() -> None:
         ),
         ("datasets.2.weight=1", "datasets.2.weight: '2' is no element; there are 0 to 1"),
         ("train.resume=yes", "train.resume: expected true or false, got 'yes'"),
+        ("model.freeze=decoder", "model.freeze: expected none or encoder or a whole number at le"),
+        ("model.freeze=0", "model.freeze: expected none or encoder or a whole number at least 1"),
+        ("optim.encoder_lr=0", "optim.encoder_lr: expected a number above 0, got 0"),
+        ("optim.layer_decay=1.1", "optim.layer_decay: expected a number above 0 and at most 1"),
+        ("optim.clip=0", "optim.clip: expected a number above 0, got 0"),
+        ("train.ema=1", "train.ema: expected a number above 0 and at most 0.999999, got 1"),
+        ("train.epochs=2", "train.epochs: train.steps is given too; remove one of them"),
+        ("train.epochs_of=helen", "train.epochs_of: belongs to train.epochs; give it too, or"),
+        ("train.unfreeze_at=3", "train.unfreeze_at: nothing is frozen; give model.freeze, or re"),
     ],
 )
 def test_a_wrong_override_is_told(override: str, problem: str) -> None:
@@ -171,6 +180,21 @@ def test_a_wrong_override_is_told(override: str, problem: str) -> None:
     place, _, rest = told.partition(": ")
     assert place in ("command line", "run.yaml:2:1")
     assert rest.startswith(problem)
+
+
+def test_keys_that_need_others_say_so() -> None:
+    patience = problems(TEXT, "train.patience=2")
+    assert patience == (
+        "command line: train.patience: counts evaluations; give train.evaluate_every too",
+        "command line: train.patience: no data set is both trained on and scored; give one of them "
+        "`evaluate`",
+    )
+    scored = ["train.evaluate_every=5", "datasets.0.evaluate=val"]
+    assert config(TEXT, "train.patience=2", *scored).train.patience == 2
+    assert problems(TEXT, "model.freeze=2", "train.unfreeze_at=7") == (
+        "command line: train.unfreeze_at: never comes in a run of 7 steps; give a smaller number",
+    )
+    assert config(TEXT, "model.freeze=2", "train.unfreeze_at=6").model.freeze == 2
 
 
 def test_mistakes_in_the_file_are_told_with_their_places_all_at_once() -> None:

@@ -272,7 +272,10 @@ class RunConfig:
         Whether the run was resumed is left out: it is the same run.
         """
         fresh = dataclasses.replace(self, train=dataclasses.replace(self.train, resume=False))
-        plain = _plain(dataclasses.asdict(fresh))
+        values = dataclasses.asdict(fresh)
+        if self.train.epochs is not None:  # not yet known how many steps they are
+            del values["train"]["steps"]
+        plain = _plain(values)
         assert isinstance(plain, dict)
         return plain
 
@@ -305,13 +308,13 @@ class RunConfig:
 
     def _about_training(self, document: Document) -> list[str]:
         """Return what is wrong between keys that say how the network is trained."""
-        train, given = self.train, cast("dict[str, Any]", document.value).get("train") or {}
+        train, values = self.train, cast("dict[str, dict[str, Any]]", document.value)
         fixed = train.epochs is None
         scored = any(entry.train and entry.evaluate for entry in self.datasets)
         wrong = (
             (
                 "epochs",
-                not fixed and "steps" in given,
+                not fixed and "steps" in values["train"],
                 "train.steps is given too; remove one of them",
             ),
             (

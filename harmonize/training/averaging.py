@@ -26,8 +26,8 @@ class WeightAverage:
         The first steps keep less of the average, or the initial weights would stay in it for long.
         """
         decay = min(self._decay, (1 + step) / (10 + step))
-        averages, parameters = list(self._averages.values()), list(self._parameters.values())
-        get_ema_multi_avg_fn(decay)(averages, parameters, step)
+        parameters: list[Tensor] = list(self._parameters.values())
+        get_ema_multi_avg_fn(decay)(list(self._averages.values()), parameters, step)
 
     @contextlib.contextmanager
     def in_network(self) -> Iterator[None]:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from accelerate import Accelerator
-from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.utils import broadcast_object_list
-from torch import Tensor, nn
+from torch import Tensor
 
 from harmonize.config.run_config import RunConfig
 from harmonize.errors import HarmonizeError, printable
@@ -18,8 +17,8 @@ from harmonize.runs.health import RunHealth
 from harmonize.runs.identity import check_same_config, check_same_run, describe_run
 from harmonize.runs.run_folder import CONFIG
 from harmonize.system.agreement import together
-from harmonize.training.averaging import WeightAverage
 from harmonize.training.bad_numbers import check_weights
+from harmonize.training.learner import Learner
 from harmonize.training.tracking import LossMeter
 
 
@@ -31,9 +30,7 @@ class Checkpointing:
         config, sources: of the run.
         output: the run folder.
         accelerator: whose main process writes.
-        network: the network, without what processes and the compiler wrap it in.
-        average: of its weights, if the run has one.
-        optimizer: the optimizer.
+        learner: the network, its average and its optimizer.
         meter: the losses since the last line of metrics.
         health: what the run remembers of bad steps.
         unsaved: why the last checkpoint could not be written, in the main process.
@@ -43,9 +40,7 @@ class Checkpointing:
     sources: Sources
     output: Path
     accelerator: Accelerator
-    network: nn.Module
-    average: WeightAverage | None
-    optimizer: AcceleratedOptimizer
+    learner: Learner
     meter: LossMeter
     health: RunHealth
     unsaved: HarmonizeError | None = None
@@ -105,14 +100,14 @@ class Checkpointing:
         return str(path), checkpoints.standing_at(self.output, state)
 
     def _load(self, state: Checkpoint, path: Path) -> None:
-        restore_model(self.network, state, path, weights="raw")
+        restore_model(self.learner.network, state, path, weights="raw")
         try:
-            if self.average is not None:
-                self.average.restore(state.ema)
+            if self.learner.average is not None:
+                self.learner.average.restore(state.ema)
         except (KeyError, RuntimeError) as error:
             raise HarmonizeError(f"{path}: its average is of another network: {error}") from None
         try:
-            self.optimizer.load_state_dict(state.optimizer)
+            self.learner.optimizer.load_state_dict(state.optimizer)
         except (ValueError, KeyError) as error:
             raise HarmonizeError(f"{path}: belongs to another optimizer: {error}") from None
         if self.accelerator.scaler is not None and state.scaler is not None:
@@ -122,11 +117,11 @@ class Checkpointing:
 
     def _save(self, path: Path, step: int, standing: Standing) -> bool:
         meter = self.meter.state(self.accelerator)
-        states = self.optimizer.state_dict()["state"].values()
+        states = self.learner.optimizer.state_dict()["state"].values()
         numbers = [
             value for state in states for value in state.values() if isinstance(value, Tensor)
         ]
-        check_weights([*self.network.parameters(), *numbers], step)
+        check_weights([*self.learner.network.parameters(), *numbers], step)
         with together() as shared:
             if self.accelerator.is_main_process:
                 shared.news = int(not self._write(path, self._state(step, standing, meter)))
@@ -154,12 +149,12 @@ class Checkpointing:
         return True
 
     def _state(self, step: int, standing: Standing, meter: Tensor) -> Checkpoint:
-        scaler = self.accelerator.scaler
+        scaler, learner = self.accelerator.scaler, self.learner
         return Checkpoint(
             step=step,
-            model=self.network.state_dict(),
-            ema={} if self.average is None else self.average.state(),
-            optimizer=self.optimizer.state_dict(),
+            model=learner.network.state_dict(),
+            ema={} if learner.average is None else learner.average.state(),
+            optimizer=learner.optimizer.state_dict(),
             scaler=None if scaler is None else scaler.state_dict(),
             meter=meter,
             health=self.health.state(),

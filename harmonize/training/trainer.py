@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import nn
 
 from harmonize.config.run_config import RunConfig
 from harmonize.data.dataset import SegmentationDataset
@@ -17,21 +16,16 @@ from harmonize.data.samples import Batch
 from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.labels.sources import Sources
 from harmonize.loss.hierarchical import HierarchicalLoss, LossTerms
-from harmonize.models.build import build_model
-from harmonize.models.segmenter import Segmenter
-from harmonize.runs.checkpoint import Standing, Weights
+from harmonize.runs.checkpoint import Standing
 from harmonize.runs.health import RunHealth
 from harmonize.system.signals import Stopped
-from harmonize.training.averaging import WeightAverage
 from harmonize.training.bad_numbers import Guard
 from harmonize.training.bad_step import BadStep, save_bad_step
 from harmonize.training.batches import TrainingBatches
 from harmonize.training.checkpointing import Checkpointing
-from harmonize.training.compilation import compile_network
 from harmonize.training.digest import weights_digest
 from harmonize.training.examples import Examples
-from harmonize.training.freezing import hold
-from harmonize.training.optimizer import build_optimizer, learning_rate, set_learning_rate
+from harmonize.training.learner import Learner
 from harmonize.training.scoring import WeightScores, score
 from harmonize.training.summary import bad_news, summarize
 from harmonize.training.tracking import LossMeter, Tracker
@@ -61,49 +55,21 @@ class Trainer:
         self.batches = TrainingBatches(config, sources, trained, scored, output, accelerator)
         self.loss = HierarchicalLoss(sources.space, **dataclasses.asdict(config.loss))
         self.loss = self.loss.to(accelerator.device)
-        self._build_network()
-        self.gradient_norm: float | None = None
-        """Of the last step, before clipping; None unless gradients are clipped."""
+        self.learner = Learner(config, len(sources.ontology.leaves), accelerator)
         names = [dataset.spec.name for dataset in trained]
         self.meter = LossMeter(names, sources.ontology.depth, accelerator.device)
         self.health = RunHealth()
         self.examples = Examples(sources.ontology, scored, output, patient=self.patient)
-        self.guard = Guard(self.network, has_scaler=accelerator.scaler is not None)
-        self.standing = Standing(answers_with="raw" if self.average is None else "ema")
+        self.guard = Guard(self.learner.network, has_scaler=accelerator.scaler is not None)
+        self.standing = Standing(answers_with="raw" if self.learner.average is None else "ema")
         self.checkpointing = Checkpointing(
-            config,
-            sources,
-            output,
-            accelerator,
-            self.network,
-            self.average,
-            self.optimizer,
-            self.meter,
-            self.health,
+            config, sources, output, accelerator, self.learner, self.meter, self.health
         )
         found = self.checkpointing.restore() if config.train.resume else None
         if found is not None:
             self.step, self.standing = found
         self.saved = self.step
         """The step of the newest checkpoint."""
-
-    def _build_network(self) -> None:
-        """Build the network as ``network``, its wrapped form as ``model``, and the rest."""
-        config, accelerator = self.config, self.accelerator
-        torch.manual_seed(config.seed)
-        network = build_model(len(self.sources.ontology.leaves), **config.model.architecture())
-        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
-            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
-        assert isinstance(network, Segmenter)
-        self.network = network
-        self.frozen = config.model.freeze != "none"
-        hold(network, config.model, frozen=self.frozen)
-        optimizer = build_optimizer(network, config.optim, network.encoder_stages)
-        model = compile_network(network) if config.train.compile else network
-        self.model, self.optimizer = accelerator.prepare(model, optimizer)
-        decay = config.train.ema
-        self.average = None if decay is None else WeightAverage(network, decay)
 
     def run(self) -> list[DatasetScores]:
         """Train from the step that the run has come to until its end; return the last scores.
@@ -119,7 +85,7 @@ class Trainer:
                 results = self._evaluate(tracker)  # interrupted between saving and scoring
             batches = self.batches.from_step(self.step)
             if config.digest and self.step == 0:
-                tracker.start(weights_digest(self.network))
+                tracker.start(weights_digest(self.learner.network))
             while self.step < config.steps and not self._has_stalled():
                 lr = self.train_step(batches)
                 self.step += 1
@@ -144,11 +110,9 @@ class Trainer:
         tracker = Tracker(
             self.output, self.accelerator, start=self.step, steps=steps, patient=self.patient
         )
-        ontology, start = self.sources.ontology, self.step
+        ontology, network, start = self.sources.ontology, self.learner.network, self.step
         tracker.say(
-            summarize(
-                self.config, ontology, self.trained, self.network, self.accelerator, step=start
-            )
+            summarize(self.config, ontology, self.trained, network, self.accelerator, step=start)
         )
         return tracker
 
@@ -195,56 +159,31 @@ class Trainer:
             HarmonizeError: one of the processes cannot read its share, or the loss or the gradient
                 is not finite; then the step is not taken.
         """
-        accelerator = self.accelerator
+        accelerator, learner = self.accelerator, self.learner
         parts, labelled = self.batches.take(batches, self.loss)
-        self._unfreeze_if_due()
+        lr = learner.begin(self.step)
         # Gradients are averaged over the processes, but the loss is a mean over all their pixels.
         scale = accelerator.num_processes / labelled.clamp(min=1)
-        lr = learning_rate(self.config.optim, self.step, self.config.train.steps)
-        set_learning_rate(self.optimizer.param_groups, lr)
         seed = (self.config.seed, self.step, accelerator.process_index)
         torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))  # for dropout
         self.guard.begin()
         terms: list[LossTerms] = []
         for number, part in enumerate(parts):
             last = number == len(parts) - 1
-            with contextlib.nullcontext() if last else accelerator.no_sync(self.model):
-                logits = self.model(part.pictures)
+            with contextlib.nullcontext() if last else accelerator.no_sync(learner.model):
+                logits = learner.model(part.pictures)
                 terms.append(self.loss.terms(logits, part.codes, scale=scale))
                 accelerator.backward(terms[-1].loss)
         what = self.guard.problem(terms)
         if what is None:
             for part, its_terms in zip(parts, terms, strict=True):
                 self.meter.add(its_terms, part.datasets)
-            self._apply_gradient()
+            learner.apply_gradient(self.step)
+            self.health.in_a_row = 0
         else:
             self._refuse(what, parts, terms)
-        self.optimizer.zero_grad()
+        learner.optimizer.zero_grad()
         return lr
-
-    def _unfreeze_if_due(self) -> None:
-        """Train what was frozen, too, from the step on that the config says."""
-        start = self.config.train.unfreeze_at
-        if not self.frozen or start is None or self.step < start:
-            return
-        self.frozen = False
-        hold(self.network, self.config.model, frozen=False)
-        if self.accelerator.num_processes > 1:
-            # The wrapper averages the gradients of what was trained when it was made.
-            self.model = self.accelerator.prepare_model(self.model.module)
-
-    def _apply_gradient(self) -> None:
-        """Change the weights by a finite gradient, and their average."""
-        clip = self.config.optim.clip
-        if clip is not None:
-            norm = self.accelerator.clip_grad_norm_(self.network.parameters(), clip)
-            assert norm is not None
-            # fp16's scaler skips a step that overflows.
-            self.gradient_norm = norm.item() if norm.isfinite() else None
-        self.optimizer.step()
-        self.health.in_a_row = 0
-        if self.average is not None and not self.optimizer.step_was_skipped:
-            self.average.update(self.step)
 
     def _refuse(self, what: str, parts: list[Batch], terms: list[LossTerms]) -> None:
         """Keep a bad step's samples, and end the run or go on without the step.
@@ -253,10 +192,8 @@ class Trainer:
             HarmonizeError: the config says to stop, or too many steps in a row were bad.
         """
         self.guard.take_back()
-        self.gradient_norm = None
-        bad = BadStep(
-            self.step + 1, what, self.network, parts, self.batches.places(self.step), terms
-        )
+        network = self.learner.network
+        bad = BadStep(self.step + 1, what, network, parts, self.batches.places(self.step), terms)
         where = save_bad_step(
             bad, self.batches.samples, self.sources.ontology.leaves, self.output, self.accelerator
         )
@@ -271,7 +208,7 @@ class Trainer:
         if self.batches.digest is not None:
             report["input"] = self.batches.digest.take(self.accelerator)
         if self.config.optim.clip is not None:
-            report["gradient_norm"] = self.gradient_norm
+            report["gradient_norm"] = self.learner.gradient_norm
         tracker.warn(self.health.add_loss(report["loss"], self.step))
         tracker.train(self.step, report, lr=lr, batch_size=self.config.data.batch_size)
 
@@ -291,8 +228,7 @@ class Trainer:
             The scores of the weights that the run answers with.
         """
         with tracker.untimed():
-            trained = frozenset(dataset.spec.name for dataset in self.trained)
-            found = WeightScores(trained, self._score("raw"), self._score("ema"))
+            found = self._score_weights()
             self._remember(found)
             self.examples.write(self.step, found.best)
             tracker.evaluation(self.step, found.to_dict())
@@ -301,25 +237,25 @@ class Trainer:
             tracker.say(f"step {self.step}: {found.summary()}")
         return found.best
 
-    def _score(self, weights: Weights) -> list[DatasetScores] | None:
-        """Score the network with its weights or with their average, if it has one."""
-        if weights == "raw":
-            given = contextlib.nullcontext()
-        elif self.average is None:
-            return None
-        else:
-            given = self.average.in_network()
-        config = self.config
-        with given:
-            return score(
-                self.network,
-                self.scored,
-                self.sources,
-                config,
-                self.accelerator,
-                self.batches.bad,
-                keep=config.evaluate.pictures,
-            )
+    def _score_weights(self) -> WeightScores:
+        """Score the network with its weights, and with their average if it has one."""
+        trained = frozenset(dataset.spec.name for dataset in self.trained)
+        raw, average = self._score(), self.learner.average
+        if average is None:
+            return WeightScores(trained, raw, None)
+        with average.in_network():
+            return WeightScores(trained, raw, self._score())
+
+    def _score(self) -> list[DatasetScores]:
+        return score(
+            self.learner.network,
+            self.scored,
+            self.sources,
+            self.config,
+            self.accelerator,
+            self.batches.bad,
+            keep=self.config.evaluate.pictures,
+        )
 
     def _remember(self, found: WeightScores) -> None:
         """Save the network if it is the best so far, and which weights the run answers with."""

@@ -1,0 +1,83 @@
+"""A network together with what changes its weights: optimizer, freezing, clipping, averaging."""
+
+import torch
+from accelerate import Accelerator
+from accelerate.optimizer import AcceleratedOptimizer
+from torch import nn
+
+from harmonize.config.run_config import RunConfig
+from harmonize.models.build import build_model
+from harmonize.models.segmenter import Segmenter
+from harmonize.training.averaging import WeightAverage
+from harmonize.training.compilation import compile_network
+from harmonize.training.freezing import hold
+from harmonize.training.optimizer import build_optimizer, learning_rate, set_learning_rate
+
+
+class Learner:
+    """The network of a run and its optimizer.
+
+    Attributes:
+        network: without what processes and the compiler wrap it in.
+        model: the network to train, wrapped.
+        optimizer: the optimizer.
+        average: of the weights, if the config asks for one.
+        gradient_norm: of the last step, before it was clipped; None if no gradient was.
+    """
+
+    model: nn.Module
+    optimizer: AcceleratedOptimizer
+
+    def __init__(self, config: RunConfig, num_leaves: int, accelerator: Accelerator) -> None:
+        """Build the network, with initial weights that depend on the seed alone."""
+        self._config = config
+        self._accelerator = accelerator
+        torch.manual_seed(config.seed)
+        network = build_model(num_leaves, **config.model.architecture())
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
+            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        assert isinstance(network, Segmenter)
+        self.network = network
+        self._frozen = config.model.freeze != "none"
+        hold(network, config.model, frozen=self._frozen)
+        optimizer = build_optimizer(network, config.optim, network.encoder_stages)
+        model = compile_network(network) if config.train.compile else network
+        self.model, self.optimizer = accelerator.prepare(model, optimizer)
+        decay = config.train.ema
+        self.average = None if decay is None else WeightAverage(network, decay)
+        self.gradient_norm: float | None = None
+
+    def begin(self, step: int) -> float:
+        """Set the learning rate of a step, counted from 0, and unfreeze what is trained from then.
+
+        Returns:
+            The learning rate.
+        """
+        train = self._config.train
+        if self._frozen and train.unfreeze_at is not None and step >= train.unfreeze_at:
+            self._unfreeze()
+        rate = learning_rate(self._config.optim, step, train.steps)
+        set_learning_rate(self.optimizer.param_groups, rate)
+        self.gradient_norm = None
+        return rate
+
+    def apply_gradient(self, step: int) -> None:
+        """Change the weights by the gradient of a step, clipped if the config says so."""
+        clip = self._config.optim.clip
+        if clip is not None:
+            norm = self._accelerator.clip_grad_norm_(self.network.parameters(), clip)
+            assert norm is not None
+            self.gradient_norm = norm.item() if norm.isfinite() else None  # fp16 may overflow
+        self.optimizer.step()
+        if self.average is not None and not self.optimizer.step_was_skipped:
+            self.average.update(step)
+
+    def _unfreeze(self) -> None:
+        self._frozen = False
+        hold(self.network, self._config.model, frozen=False)
+        if self._accelerator.num_processes > 1:
+            # The wrapper averages the gradients of what was trained when it was made.
+            inside = self.model.module
+            assert isinstance(inside, nn.Module)
+            self.model = self._accelerator.prepare_model(inside)
