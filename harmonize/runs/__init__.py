@@ -1,1 +1,1 @@
-"""Run folders: their files, their checkpoints, and what makes two runs the same."""
+"""Run folders: their files, their checkpoints, and which keys make a run the same run."""

@@ -1,4 +1,4 @@
-"""The checkpoints of a run folder: their names, which to read, and which to remove."""
+"""Name, choose and remove the checkpoints of a run folder."""
 
 import dataclasses
 import sys

@@ -1,4 +1,4 @@
-"""What a run remembers of steps that went wrong, and whether its loss still falls."""
+"""Count the steps that went wrong, and notice when training diverges."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -16,7 +16,7 @@ _TIMES = 10
 
 @dataclass
 class RunHealth:
-    """Kept in checkpoints, so that a resumed run goes on as an undisturbed one.
+    """The counts and losses of a run so far; part of its checkpoints, so that resuming is exact.
 
     Attributes:
         skipped: the steps that were not taken, since their numbers were bad.

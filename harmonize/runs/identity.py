@@ -1,4 +1,4 @@
-"""What makes a run the run that it is, and the refusal to resume as another."""
+"""Refuse to resume a run with a config that would make it another run."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ _IDENTITY = (
     ("evaluate", "crop"),
     ("seed",),
 )
-"""The keys of a config that make a run what it is."""
+"""The keys of a config that must not change when a run is resumed."""
 
 
 def describe_run(config: RunConfig, sources: Sources) -> dict[str, Any]:

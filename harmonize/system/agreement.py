@@ -1,4 +1,4 @@
-"""What one of several processes cannot do, none goes on from: they agree before they next meet."""
+"""An error in one process stops all of them."""
 
 import contextlib
 from collections.abc import Iterator
@@ -16,11 +16,11 @@ from harmonize.system.signals import Stopped
 
 @dataclass
 class Shared:
-    """Counts that the processes add up while they agree.
+    """Counts that are summed over the processes at the end of ``together``.
 
     Attributes:
-        count: this process's own; afterwards that of all.
-        news: what happened to this process alone, such as a sample that is bad; afterwards to all.
+        count: set it to this process's count; afterwards it is the sum over all.
+        news: likewise, for things that happen to single processes, such as bad samples.
     """
 
     count: Int[Tensor, ""] | None = None
@@ -29,15 +29,15 @@ class Shared:
 
 @contextlib.contextmanager
 def together() -> Iterator[Shared]:
-    """Do a piece of work in all processes; what fails in one of them, fails in all.
+    """Do a piece of work in all processes; if one of them fails, all raise.
 
-    The work must not wait for other processes itself. One reduction is all that the agreement
-    costs, and it adds up what is ``Shared`` on the way.
+    The work itself must not communicate with other processes. This costs one reduction, which also
+    sums what is ``Shared``.
 
     Raises:
         Stopped: a signal has reached one of the processes.
-        HarmonizeError: another process failed; its message, with its number. The process that
-            failed raises its own error.
+        HarmonizeError: another process failed; the message names it. The process that failed raises
+            its own error.
     """
     shared, trouble = Shared(), None
     try:
@@ -51,7 +51,7 @@ def together() -> Iterator[Shared]:
 
 
 def num_processes() -> int:
-    """Return how many processes do the same as this one."""
+    """Return the number of processes that train or score together."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return torch.distributed.get_world_size()
     return 1
@@ -69,17 +69,17 @@ def _agree(shared: Shared, trouble: Exception | None) -> None:
     shared.news, num_failed = flags[1:].tolist()
     if not num_failed:
         return
-    told: list[tuple[bool, tuple[str, ...], int | None]] = gather_object([_told(trouble)])
+    reports: list[tuple[bool, tuple[str, ...], int | None]] = gather_object([_report(trouble)])
     if trouble is not None and not isinstance(trouble, Stopped):
         raise trouble
-    for number, (failed, problems, _) in enumerate(told):
+    for number, (failed, problems, _) in enumerate(reports):
         if failed:
             raise HarmonizeError(*(f"process {number} failed: {line}" for line in problems))
-    raise Stopped(next(signal for _, _, signal in told if signal is not None))
+    raise Stopped(next(signal for _, _, signal in reports if signal is not None))
 
 
-def _told(trouble: Exception | None) -> tuple[bool, tuple[str, ...], int | None]:
-    """Return what the others need to know: whether this is a failure, which, or which signal."""
+def _report(trouble: Exception | None) -> tuple[bool, tuple[str, ...], int | None]:
+    """Return whether this process failed, its messages, and the signal that it received."""
     if trouble is None:
         return False, (), None
     if isinstance(trouble, Stopped):

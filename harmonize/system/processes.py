@@ -1,4 +1,4 @@
-"""What the scripts and commands share: mistakes shown as plain lines, and who the processes are."""
+"""Join the processes of a run, and show a command's errors as plain lines."""
 
 import contextlib
 import io
@@ -19,10 +19,10 @@ _OUT_OF_MEMORY = (
 
 @contextlib.contextmanager
 def mistakes_shown() -> Iterator[None]:
-    """Show a user's mistake on stderr, without a traceback, and exit with status 2.
+    """Show a user's error on stderr, without a traceback, and exit with status 2.
 
-    What the machine refuses (memory, files) and Ctrl-C are shown alike. A reader that stops early,
-    such as ``head``, is no mistake.
+    Errors of memory and files and Ctrl-C are shown in the same way. A closed output pipe, as by
+    ``head``, is no error.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a tree is drawn with characters beyond ASCII
@@ -55,7 +55,7 @@ def mistakes_shown() -> Iterator[None]:
 
 
 def _why_a_process_is_lost(error: RuntimeError) -> str | None:
-    """Return the plain line for an error that says that another process is gone."""
+    """Return a plain line for an error that means that another process has died, else None."""
     text = str(error)
     if "DataLoader worker" in text:
         return (
@@ -72,12 +72,12 @@ def _why_a_process_is_lost(error: RuntimeError) -> str | None:
 
 
 def processes(*, cpu: bool = False) -> PartialState:
-    """Return which process this is of how many, joining the others on the first call.
+    """Join the other processes on the first call; return this one's rank and their number.
 
     With ``cpu``, the CPU is used even where there is a GPU.
 
     Raises:
-        HarmonizeError: the device has no float64, which sums and scores are kept in.
+        HarmonizeError: the device has no float64, which sums and scores need.
     """
     try:
         cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or cpu
@@ -92,12 +92,12 @@ def processes(*, cpu: bool = False) -> PartialState:
 
 
 def _use_all_cores() -> None:
-    """Undo the one thread that ``accelerate launch`` gives a single process by default."""
+    """Use all cores, although ``accelerate launch`` sets one thread for a single CPU process."""
     launched = "ACCELERATE_MIXED_PRECISION" in os.environ
     if launched and os.environ.get("OMP_NUM_THREADS") == "1":
         torch.set_num_threads(os.cpu_count() or 1)
 
 
 def on_cuda(state: PartialState) -> bool:
-    """Say whether this process computes on a CUDA device."""
+    """Return whether this process computes on a CUDA device."""
     return state.device is not None and state.device.type == "cuda"

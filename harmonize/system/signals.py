@@ -1,4 +1,4 @@
-"""Ends that are asked for by SIGTERM or Ctrl-C, put off to where nothing is lost by them."""
+"""Delay SIGTERM and Ctrl-C until a run can be saved."""
 
 import contextlib
 import os
@@ -13,14 +13,14 @@ Item = TypeVar("Item")
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _GRACE = 2.0
-"""Seconds after a signal in which another is the same wish: launchers pass on what their processes
-were sent as well."""
+"""Seconds in which a further signal counts as the same one: launchers pass on signals that their
+processes have received themselves."""
 _asked: list[tuple[int, float]] = []
-"""The signal that asked for an end, and when."""
+"""Each signal received, and when."""
 
 
 class Stopped(Exception):
-    """An end that was asked for, raised where a run can go on from."""
+    """A signal asked the run to end; raised where the run can be resumed from."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -39,13 +39,13 @@ class Stopped(Exception):
 
 @contextlib.contextmanager
 def signals_put_off() -> Iterator[None]:
-    """Keep SIGTERM and Ctrl-C for ``stop_if_asked``; a second one ends the process at once."""
+    """Leave SIGTERM and Ctrl-C to ``stop_if_asked``; a second one ends the process at once."""
     _asked.clear()
     if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread is given signals
+        yield  # only the main thread receives signals
         return
     before = {number: signal.getsignal(number) for number in SIGNALS}
-    unheard = (signal.SIG_IGN, None)  # as under nohup; set by what is not Python
+    unheard = (signal.SIG_IGN, None)  # ignored, as under nohup; or not set from Python
     before = {number: handler for number, handler in before.items() if handler not in unheard}
     try:
         for number in before:
@@ -58,13 +58,13 @@ def signals_put_off() -> Iterator[None]:
 
 
 def stop_if_asked() -> None:
-    """Raise ``Stopped`` if a signal has asked for it."""
+    """Raise ``Stopped`` if a signal has come."""
     if _asked:
         raise Stopped(_asked[0][0])
 
 
 def until_stopped(items: Iterable[Item]) -> Iterator[Item]:
-    """Hand on items, and raise ``Stopped`` between two of them if a signal has asked for it."""
+    """Yield items, and raise ``Stopped`` between two of them if a signal has come."""
     iterator = iter(items)
     while True:
         stop_if_asked()
@@ -79,7 +79,7 @@ def until_stopped(items: Iterable[Item]) -> Iterator[Item]:
 
 
 def prepare_loader(_: int) -> None:
-    """Have a loader process leave Ctrl-C to the process that reads, and end quietly on SIGTERM."""
+    """Make a loader process ignore Ctrl-C, and end quietly on SIGTERM."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 
