@@ -60,9 +60,11 @@ def step(project: Path, rank: int, parts: str) -> Told:
         batches.append(Batch(batch.pictures, codes, batch.datasets))
         if len(batches) == int(parts):
             break
-    trainer.learner.optimizer.zero_grad = lambda: None
+    setattr(trainer.learner.optimizer, "zero_grad", lambda *_: None)  # noqa: B010
     trainer.train_step(iter(batches))
-    gradient = torch.cat([p.grad.flatten() for p in trainer.learner.model.parameters()])
+    gradient = torch.cat(
+        [p.grad.flatten() for p in trainer.learner.model.parameters() if p.grad is not None]
+    )
     scored = score(trainer.learner.network, trained, sources, config, accelerator)
     report = trainer.meter.take(accelerator)
     return {

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -463,7 +464,7 @@ def test_a_run_of_one_process_goes_on_with_two(project: Path) -> None:
     assert largest_difference(weights(one, 8), weights(project / "two", 8)) < 1e-5
 
 
-def everything(run: Path, step: int | None) -> dict[str, object]:
+def everything(run: Path, step: int | None) -> dict[str, Any]:
     """Return all tensors of a checkpoint or of the best, and what its evaluations have found."""
     path = checkpoints.best_path(run) if step is None else checkpoints.step_path(run, step)
     state, tensors = checkpoint.load(path), load_file(path)
@@ -486,7 +487,9 @@ def test_a_finetuned_run_resumes_bit_for_bit(project: Path, last: int) -> None:
     assert everything(cut, 6) == expected
     assert metrics(cut) == lines
     assert everything(cut, None) == best
-    assert all(line["gradient_norm"] > 0 for line in lines if line["event"] == "train")
+    norms = [line["gradient_norm"] for line in lines if line["event"] == "train"]
+    assert len(norms) == 6
+    assert all(isinstance(norm, float) and norm > 0 for norm in norms)
     first = "model/network.stages.0.0.weight"
     assert everything(run, 4)[first] != expected[first]  # it is unfrozen
 
@@ -551,6 +554,26 @@ def test_a_run_answers_with_the_better_of_its_weights_and_their_average(
     evaluate_run(run, json_file=project / "again.json")
     assert json.loads((project / "again.json").read_text())["datasets"] == scored
     assert open_run(run, which="best").state.standing.answers_with == better
+
+
+def test_a_run_killed_before_it_is_scored_answers_alike(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The checkpoint is saved before its own evaluation, which chooses other weights here."""
+    monkeypatch.setattr(WeightScores, "answers_with", "raw")
+    overrides = ["train.ema=0.9", "train.evaluate_every=3"]
+    run = train(tiny_config(project, project / "run", *overrides), name="tiny")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delattr(Trainer, "_evaluate")
+        with pytest.raises(AttributeError):
+            train(tiny_config(project, project / "cut", *overrides), name="tiny")
+    saved = checkpoint.load(checkpoints.step_path(project / "cut", 3)).standing
+    assert (saved.answers_with, saved.best) == ("ema", None)
+    cut = train(tiny_config(project, project / "cut", *overrides, "train.resume=true"), name="tiny")
+    for step in (3, 6, None):
+        assert everything(cut, step) == everything(run, step)
+        assert everything(run, step)["answers_with"] == "raw"
+    assert metrics(cut) == metrics(run)
 
 
 def spoil_scores(monkeypatch: pytest.MonkeyPatch, means: list[float]) -> None:
