@@ -16,6 +16,7 @@ LAUNCH = ["accelerate", "launch"]
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # under a minute on an idle core, several on a busy one
 def test_the_marked_blocks_run(
     repo: Path,
     tmp_path: Path,
