@@ -148,6 +148,24 @@ def test_overrides_replace_values_by_dotted_path(tmp_path: Path) -> None:
     )
 
 
+def test_the_leaves_of_classes_are_found_once_and_each_caller_has_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spec, calls = toy(), list[object]()
+    found = Ontology.leaf_mask
+    monkeypatch.setattr(Ontology, "leaf_mask", lambda *a: (calls.append(a), found(*a))[1])
+    first = spec.leaf_masks(STREET)
+    expected = first.tolist()
+    first[:] = True
+    number = len(calls)
+    assert number == len(spec.classes)
+    assert spec.leaf_masks(STREET).tolist() == expected
+    assert len(calls) == number
+    other = Ontology("sky\nroad\npavement\n", name="street")  # the name alone says too little
+    assert spec.leaf_masks(other).shape == (3, 3)
+    assert spec == toy()
+
+
 def test_the_options_of_a_mapping_are_off_unless_written() -> None:
     spec = toy()
     assert (spec.encoding, spec.class_file, spec.resize_picture) == (Ids(), None, False)
