@@ -16,7 +16,7 @@ from harmonize.labels.path_template import Fields, Template, inside_root
 
 ANY_EXTENSION = ".*"
 _SHOWN = 20
-"""Problems of one split that are told."""
+"""Problems of one split that are listed."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def index_files(spec: DatasetSpec, split_name: str, root: Path) -> FileIndex:
 
 
 def list_files(spec: DatasetSpec, split_name: str, root: Path) -> tuple[FileIndex, list[str]]:
-    """List those of a split's pictures that have all their files, and tell what is wrong.
+    """List those of a split's pictures that have all their files, and say what is wrong.
 
     Raises:
         HarmonizeError: a list that does not fit its columns, or no pictures.
@@ -85,15 +85,15 @@ def list_files(spec: DatasetSpec, split_name: str, root: Path) -> tuple[FileInde
         if not absent:
             pictures.append(os.fsencode(picture))
             labels.append(os.fsencode(label))
-    told = list(problems)[:_SHOWN]
+    listed = list(problems)[:_SHOWN]
     if missing:
         shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
-        told.append(
+        listed.append(
             f"{where}: {len(missing)} files of {spec.name} are missing from {root}: {shown}; "
             "check data.roots and the mapping's `picture` and `label`"
         )
     index = FileIndex(np.array(pictures, dtype=np.bytes_), np.array(labels, dtype=np.bytes_))
-    return index, told
+    return index, listed
 
 
 def unlabelled_pictures(spec: DatasetSpec, root: Path) -> list[str]:

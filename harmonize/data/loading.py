@@ -1,4 +1,4 @@
-"""Loader processes that read ahead, and hand a user's mistakes over whole."""
+"""Read batches ahead in loader processes, and raise a user's mistakes as they were raised there."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar

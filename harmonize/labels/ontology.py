@@ -159,14 +159,14 @@ class Ontology:
     def describe(self, mask: Bool[ndarray, " K"]) -> tuple[str, ...]:
         """Name a set of leaves by the fewest nodes whose leaves make it up, in file order."""
         chosen: list[str] = []
-        told = 0  # leaves before this one are named
+        named = 0  # leaves before this one are
         for leaf in np.flatnonzero(mask).tolist():
-            if leaf < told:
+            if leaf < named:
                 continue
             path = self._node[self.leaves[leaf]].path[1:]
             highest = next(node.name for node in path if mask[self._below[node.name]].all())
             chosen.append(highest)
-            told = self._below[highest].stop
+            named = self._below[highest].stop
         return tuple(chosen)
 
     def draw(self, notes: dict[str, str] | None = None) -> str:
