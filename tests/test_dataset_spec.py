@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from harmonize import DatasetSpec, HarmonizeError, Ontology
 from harmonize.config.strict_yaml import Value, dump, load_file, load_text
-from harmonize.labels.encodings import Ids
 from harmonize.labels.mapping import Split
+from harmonize.labels.number_encodings import Ids
 
 REPO = Path(__file__).parents[1]
 MAPPINGS = sorted((REPO / "datasets").glob("*.yaml"))
