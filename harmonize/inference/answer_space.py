@@ -17,11 +17,12 @@ from harmonize.labels.answerable import answers_for, unanswerable
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.encoding import Encoding
 from harmonize.labels.encodings import ENCODINGS
-from harmonize.labels.ontology import ROOT, Ontology
+from harmonize.labels.ontology import Ontology
 from harmonize.labels.palette import UNKNOWN as UNKNOWN_COLOR
 from harmonize.labels.palette import Color, class_colors, color_of_leaves, node_colors
 from harmonize.labels.separable import Separable, answer_nodes, separable_leaves, split_by_groups
 from harmonize.labels.sources import Sources
+from harmonize.labels.tree_text import ROOT
 
 # Letters of shapes: K leaves, C words, R x W pixels.
 

@@ -8,8 +8,9 @@ from jaxtyping import Bool
 from numpy import ndarray
 
 from harmonize.labels.answerable import class_leaves
-from harmonize.labels.ontology import ROOT, Ontology
+from harmonize.labels.ontology import Ontology
 from harmonize.labels.sources import Sources
+from harmonize.labels.tree_text import ROOT
 
 # Letters of shapes: C classes, K leaves.
 
