@@ -85,9 +85,9 @@ def places_of(trainer: Trainer) -> list[list[int]]:
             start=0,
             steps=1,
             batch_size=trainer.config.data.batch_size,
-            parts=trainer.config.train.accumulate,
+            num_parts=trainer.config.train.accumulate,
             rank=trainer.accelerator.process_index,
-            processes=trainer.accelerator.num_processes,
+            num_processes=trainer.accelerator.num_processes,
         )
     )
 

@@ -66,14 +66,14 @@ def test_leaves_are_numbered_as_the_networks_channels(every_leaf: Sources) -> No
     assert [word.name for word in words.words] == list(every_leaf.ontology.leaves)
     assert [word.value for word in words.words] == list(range(6))
     assert np.array_equal(words.masks, np.eye(6, dtype=bool))
-    assert not words.left_out
+    assert not words.unanswerable
 
 
 def test_leaves_that_no_label_tells_apart_are_one_answer(unclear: Sources) -> None:
     words = leaves(unclear)
     assert [word.name for word in words.words] == ["background+hat", "face", "hair"]
     assert [word.depth for word in words.words] == [None, 2, 2]
-    assert words.left_out == {"car": "no trained set labels it"}
+    assert words.unanswerable == {"car": "no trained set labels it"}
     logits = torch.tensor([1.0, 1.1, 1.2, 1.5, 0.0, 9.0])[:, None, None]
     assert words.decide(logits).item() == 1  # skin and nose are more probable together than hair
 
@@ -173,7 +173,7 @@ def test_classes_that_the_labels_do_not_teach_are_left_out(unclear: Sources) -> 
     meaning: dict[str, object] = {"hat": "hat", "hair": "hair", "car": "car"}
     words = classes_of(unclear, make_spec("ids", {"hat": 0, "hair": 1, "car": 2}, meaning), {})
     assert words.masks.any(1).tolist() == [False, True, False]
-    assert words.left_out == {
+    assert words.unanswerable == {
         "hat": "only as background + hat",
         "car": "no trained set labels it",
     }

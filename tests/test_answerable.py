@@ -12,12 +12,12 @@ from random_trees import random_label, random_tree_text
 
 from harmonize import DatasetSpec, Ontology
 from harmonize.labels.answerable import (
-    Answer,
+    Answerable,
     answers_for,
     find_answers,
-    left_out,
     merge_for,
     name_leaves,
+    unanswerable,
 )
 
 FACES = Ontology(
@@ -61,14 +61,14 @@ def masks(classes: Classes, ontology: Ontology = FACES) -> dict[str, np.ndarray]
 
 def ask(
     trained: Sequence[Classes], asked: Classes, ontology: Ontology = FACES
-) -> dict[str, Answer]:
+) -> dict[str, Answerable]:
     sets = [np.stack([*masks(classes, ontology).values()]) for classes in trained]
     found = find_answers(ontology, sets, masks(asked, ontology))
     assert [answer.name for answer in found] == list(asked)
     return {answer.name: answer for answer in found}
 
 
-def told(answers: Mapping[str, Answer]) -> dict[str, tuple[str, str]]:
+def told(answers: Mapping[str, Answerable]) -> dict[str, tuple[str, str]]:
     return {name: (answer.status, answer.reason) for name, answer in answers.items()}
 
 
@@ -174,7 +174,7 @@ def test_of_classes_with_the_same_leaves_the_first_is_answered() -> None:
         "rest": ("overlapping", "the same leaves as ears"),
         "hair": ("answerable", ""),
     }
-    assert left_out(found.values()) == {"rest": "the same leaves as ears"}
+    assert unanswerable(found.values()) == {"rest": "the same leaves as ears"}
 
 
 def test_classes_that_share_all_their_leaves_in_turn_cannot_all_be_answered() -> None:
@@ -211,7 +211,7 @@ def test_shipped_mappings(
     one, two = (DatasetSpec.from_file(repo / "datasets" / f"{n}.yaml") for n in (trained, asked))
     found = answers_for(ontology, [one], two)
     assert len(found) == classes
-    assert len(found) - len(left_out(found)) == answerable
+    assert len(found) - len(unanswerable(found)) == answerable
 
 
 # Against the definition, in plain sets.

@@ -63,7 +63,7 @@ def make(
         least=least_side(AUGMENT, size),
         limit=limit,
         workers=workers,
-        processes=Accelerator(cpu=True),
+        accelerator=Accelerator(cpu=True),
     )
 
 

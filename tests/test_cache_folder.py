@@ -41,7 +41,7 @@ def test_old_pictures_that_nobody_wants_make_room_as_far_as_need_be(
     assert "".join(name for name, path in paths.items() if path.exists()) == left
     assert room.free == free
     assert room.needed == 100 * len(left) + missing
-    assert (room.removed, room.removed_bytes) == (4 - len(left), 100 * (4 - len(left)))
+    assert (room.num_removed, room.removed_bytes) == (4 - len(left), 100 * (4 - len(left)))
 
 
 def test_what_was_removed_is_said(tmp_path: Path) -> None:
@@ -74,5 +74,5 @@ def test_files_of_others_are_neither_counted_nor_touched(tmp_path: Path) -> None
         path.write_bytes(bytes(1000))
         os.utime(path, (0, 0))
     room = make_room(tmp_path, set(), 10, 5)
-    assert (room.free, room.removed) == (5, 0)
+    assert (room.free, room.num_removed) == (5, 0)
     assert all(path.exists() for path in others)

@@ -1,4 +1,4 @@
-"""Data sets calibrated: which pictures are fitted to and which are checked, and what is told."""
+"""Data sets calibrated: which pictures are fitted to, which checked, what is separable."""
 
 import dataclasses
 
@@ -15,7 +15,7 @@ from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.evaluation.metrics import calibration_error, scores
 from harmonize.evaluation.mistakes import Mistakes
 from harmonize.evaluation.sampling import PixelSample
-from harmonize.labels.separable import Told, answer_nodes, told_apart, with_twins
+from harmonize.labels.separable import Separable, answer_nodes, separable_leaves, with_twins
 from harmonize.labels.sources import Sources, load_sources
 
 
@@ -217,9 +217,9 @@ TREE = "background\nperson\n\tface\n\t\tskin\n\t\tnose\n\thair\n\that\ncar\n"
 
 def test_labels_stand_for_all_that_the_network_cannot_tell_from_them() -> None:
     tree = Ontology(TREE, name="small")  # background, skin, nose, hair, hat, car
-    told = Told((("background", "hat"), ("skin", "nose"), ("hair",)), ("car",))
+    separable = Separable((("background", "hat"), ("skin", "nose"), ("hair",)), ("car",))
     masks = np.stack([tree.leaf_mask(node) for node in ("skin", "hat", "hair", "car", "person")])
-    assert with_twins(tree, told, masks).astype(int).tolist() == [
+    assert with_twins(tree, separable, masks).astype(int).tolist() == [
         [0, 1, 1, 0, 0, 0],
         [1, 0, 0, 0, 1, 0],
         [0, 0, 0, 1, 0, 0],
@@ -230,8 +230,8 @@ def test_labels_stand_for_all_that_the_network_cannot_tell_from_them() -> None:
 
 def test_answers_back_off_to_nodes_as_far_as_they_are_told_apart() -> None:
     tree = Ontology(TREE, name="small")
-    told = Told((("background", "hat"), ("skin", "nose"), ("hair",)), ("car",))
-    found = answer_nodes(tree, told)
+    separable = Separable((("background", "hat"), ("skin", "nose"), ("hair",)), ("car",))
+    found = answer_nodes(tree, separable)
     assert [(answer.nodes, answer.depth) for answer in found] == [
         (("(root)",), 0),
         (("person",), 1),
@@ -246,7 +246,7 @@ def test_answers_back_off_to_nodes_as_far_as_they_are_told_apart() -> None:
 def test_classes_of_leaves_that_no_trained_set_has_are_not_looked_at(tiny: Sources) -> None:
     entry, spec = tiny.trained[1]
     coarse_alone = Sources(tiny.ontology, ((entry, spec),), ((tiny.trained[0])[:2],))
-    assert told_apart(coarse_alone).twins == (("background",), ("left", "right"))
+    assert separable_leaves(coarse_alone).twins == (("background",), ("left", "right"))
     sample = draw(1.0, pictures=range(20))
     given = dataclasses.replace(result(sample), classes=("background",))
     (found,), problems = calibrate([given], [tiny.specs[0]], coarse_alone)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from harmonize import DatasetSpec, HarmonizeError, Ontology
 from harmonize.config.strict_yaml import Value, dump, load_file, load_text
-from harmonize.labels.encodings import Ids
 from harmonize.labels.mapping import Split
+from harmonize.labels.number_encodings import Ids
 
 REPO = Path(__file__).parents[1]
 MAPPINGS = sorted((REPO / "datasets").glob("*.yaml"))
@@ -146,6 +146,23 @@ def test_overrides_replace_values_by_dotted_path(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"{path} (override): classes.sky: expected an id of at least 0 or a list of ids, got 'blue'"
     )
+
+
+def test_the_leaves_of_classes_are_found_once_and_each_caller_has_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spec, calls = toy(), list[object]()
+    found = Ontology.leaf_mask
+    monkeypatch.setattr(Ontology, "leaf_mask", lambda *a: (calls.append(a), found(*a))[1])
+    first = spec.leaf_masks(STREET)
+    expected = first.tolist()
+    first[:] = True
+    number = len(calls)
+    assert number == len(spec.classes)
+    assert spec.leaf_masks(STREET).tolist() == expected
+    assert len(calls) == number
+    other = Ontology("sky\nroad\npavement\n", name="street")  # the name alone says too little
+    assert spec.leaf_masks(other).shape == (3, 3)
 
 
 def test_the_options_of_a_mapping_are_off_unless_written() -> None:

@@ -9,7 +9,7 @@ from PIL import Image, ImageFilter
 from test_draft_folders import HEIGHT, SCENE, WIDTH, draft, label, photo, save, write_scene
 
 from harmonize import HarmonizeError, Ontology
-from harmonize.labels.encodings import Rgb
+from harmonize.labels.number_encodings import Rgb
 from harmonize.tools.draft.class_tables import Entry, read_tables
 from harmonize.tools.draft.similarity import ALIKE, best_node, similarity
 

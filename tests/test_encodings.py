@@ -9,8 +9,9 @@ import pytest
 
 from harmonize.config.strict_yaml import Value
 from harmonize.labels.class_table import DataClass
-from harmonize.labels.encodings import ENCODINGS, Ids, Rgb
+from harmonize.labels.encodings import ENCODINGS
 from harmonize.labels.formula import ValueFormula
+from harmonize.labels.number_encodings import Ids, Rgb
 
 
 def test_each_encoding_is_found_by_its_own_name() -> None:

@@ -173,7 +173,7 @@ def test_left_out_classes_are_neither_predicted_nor_scored(tmp_path: Path) -> No
         tree,
         accelerator=Accelerator(cpu=True),
         size=20,
-        left_out={"left": "only as thing"},
+        unanswerable={"left": "only as thing"},
     )
     # Where it sees left, background comes second: 90 of background and 130 of right are right.
     assert found.classes == ("background", "right")
@@ -197,7 +197,7 @@ def test_a_class_that_is_scored_alone_is_said_to_prove_nothing(
         tree,
         accelerator=Accelerator(cpu=True),
         size=20,
-        left_out={"thing": "no trained set labels it"},
+        unanswerable={"thing": "no trained set labels it"},
     )
     assert found.scores.pixel_accuracy == 1
     last = found.table().splitlines()[-1]

@@ -105,9 +105,9 @@ def walk(*, processes: int, parts: int, start: int = 0, batch_size: int = 24) ->
                 start=start,
                 steps=5,
                 batch_size=batch_size,
-                parts=parts,
+                num_parts=parts,
                 rank=rank,
-                processes=processes,
+                num_processes=processes,
             )
         )
         for rank in range(processes)
@@ -139,7 +139,7 @@ def test_pieces_differ_by_at_most_one_sample(processes: int, parts: int) -> None
         len(batch)
         for rank in range(processes)
         for batch in StepSampler(
-            start=0, steps=2, batch_size=13, parts=parts, rank=rank, processes=processes
+            start=0, steps=2, batch_size=13, num_parts=parts, rank=rank, num_processes=processes
         )
     }
     assert max(sizes) - min(sizes) <= 1
@@ -155,7 +155,9 @@ def test_resuming_gives_the_tail(start: int, processes: int, parts: int) -> None
 
 @pytest.mark.parametrize(("start", "parts"), [(0, 1), (2, 3), (5, 2)])
 def test_the_length_counts_the_batches(start: int, parts: int) -> None:
-    sampler = StepSampler(start=start, steps=5, batch_size=8, parts=parts, rank=1, processes=2)
+    sampler = StepSampler(
+        start=start, steps=5, batch_size=8, num_parts=parts, rank=1, num_processes=2
+    )
     assert len(sampler) == len(list(sampler)) == (5 - start) * parts
     assert list(sampler) == list(sampler)
 
@@ -164,7 +166,9 @@ def test_ranks_share_no_position() -> None:
     seen = [
         set(
             itertools.chain.from_iterable(
-                StepSampler(start=0, steps=3, batch_size=10, parts=2, rank=rank, processes=3)
+                StepSampler(
+                    start=0, steps=3, batch_size=10, num_parts=2, rank=rank, num_processes=3
+                )
             )
         )
         for rank in range(3)

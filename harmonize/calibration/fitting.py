@@ -15,7 +15,13 @@ from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.evaluation.metrics import calibration_error
 from harmonize.evaluation.sampling import PixelSample
 from harmonize.labels.dataset_spec import DatasetSpec
-from harmonize.labels.separable import AnswerNode, Told, answer_nodes, told_apart, with_twins
+from harmonize.labels.separable import (
+    AnswerNode,
+    Separable,
+    answer_nodes,
+    separable_leaves,
+    with_twins,
+)
 from harmonize.labels.sources import Sources
 
 # Letters of shapes: K leaves, C classes.
@@ -46,12 +52,12 @@ def calibrate(
     Returns:
         What was found of each set, and why nothing of the others.
     """
-    told = told_apart(sources)
+    separable = separable_leaves(sources)
     parts: list[_Part] = []
     problems: list[str] = []
     for number, (result, spec) in enumerate(zip(results, specs, strict=True)):
         check = None if checks is None else checks[number]
-        part = _split(result, check, spec, sources, told)
+        part = _split(result, check, spec, sources, separable)
         fitted_on, checked_on = _pictures(part.fitted), _pictures(part.checked)
         if min(fitted_on, checked_on) >= LEAST:
             parts.append(part)
@@ -61,7 +67,7 @@ def calibrate(
                 f"{checked_on} to check them; at least {LEAST} of each are needed"
             )
     fits = [fit(part.fitted, labels=part.labels, names=part.names) for part in parts]
-    nodes = _as_tensors(answer_nodes(sources.ontology, told))
+    nodes = _as_tensors(answer_nodes(sources.ontology, separable))
     largest = torch.stack([one.by_leaf for one in fits]).amax(0) if fits else torch.empty(0)
     found = [
         _check(part, one, largest, nodes, sources.ontology.leaves)
@@ -97,11 +103,11 @@ def _split(
     check: DatasetScores | None,
     spec: DatasetSpec,
     sources: Sources,
-    told: Told,
+    separable: Separable,
 ) -> _Part:
     """Say which pixels are fitted to, and which are checked."""
     masks = spec.leaf_masks(sources.ontology)
-    labels = torch.from_numpy(with_twins(sources.ontology, told, masks))
+    labels = torch.from_numpy(with_twins(sources.ontology, separable, masks))
     scored = torch.from_numpy(masks)
     scored[[name not in result.classes for name in spec.classes]] = False
     fitted = _labelled(result.sample, labels)

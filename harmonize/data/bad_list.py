@@ -1,4 +1,4 @@
-"""The pictures and labels of a run that cannot be used: listed, counted, and when too many."""
+"""Lists the bad samples of a run in a file, and ends the run when there are too many."""
 
 import json
 import sys
@@ -20,7 +20,7 @@ LIST = "bad_samples.jsonl"
 
 
 class BadList:
-    """Those that were met so far, the same in all processes; listed in a file, a line each."""
+    """The bad samples that were met so far, the same in all processes; a file lists them."""
 
     def __init__(
         self, datasets: Iterable[SegmentationDataset], share: float, folder: Path | None = None
@@ -64,7 +64,7 @@ class BadList:
         new = sorted(sample for sample in met.values() if not self.is_known(sample))
         with together():
             if self._main and new:
-                self._tell(new)
+                self._warn(new)
                 self._append(new)
         for sample in new:
             self._note(sample)
@@ -86,12 +86,12 @@ class BadList:
         self._known[_key(sample)] = sample
         self._counts[sample.dataset, sample.split] += 1
 
-    def _tell(self, new: list[BadSample]) -> None:
+    def _warn(self, new: list[BadSample]) -> None:
         """Warn of the first of each split."""
-        told = set(self._counts)
+        warned = set(self._counts)
         for sample in new:
-            if (sample.dataset, sample.split) not in told:
-                told.add((sample.dataset, sample.split))
+            if (sample.dataset, sample.split) not in warned:
+                warned.add((sample.dataset, sample.split))
                 print(
                     f"warning: {printable(sample.reason)}; skipped, as further bad samples of "
                     f"{sample.dataset}, {sample.split} will be",

@@ -1,4 +1,4 @@
-"""A picture or label that cannot be used."""
+"""What is known of a picture or label that cannot be used."""
 
 from dataclasses import dataclass
 

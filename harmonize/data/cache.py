@@ -16,7 +16,7 @@ from harmonize.config.run_config import RunConfig
 from harmonize.data.bad_list import BadList
 from harmonize.data.cache_entry import entry_path, read_entry
 from harmonize.data.cache_folder import Room, make_room
-from harmonize.data.cache_making import Found, Made, Survey, make_all, work
+from harmonize.data.cache_making import Made, Survey, SurveyedPicture, make_all, work
 from harmonize.data.dataset import Pixels, SegmentationDataset
 from harmonize.data.samples import least_side
 from harmonize.system.agreement import together
@@ -81,7 +81,7 @@ def open_cache(
         least=least_side(config.augment, data.size),
         limit=data.cache_limit,
         workers=data.workers,
-        processes=accelerator,
+        accelerator=accelerator,
         bad=bad,
     )
 
@@ -93,7 +93,7 @@ def build_cache(
     least: float,
     limit: float,
     workers: int,
-    processes: Accelerator,
+    accelerator: Accelerator,
     bad: BadList | None = None,
 ) -> DiskCache:
     """Decode all pictures that a folder does not hold yet; every process must call this.
@@ -107,20 +107,20 @@ def build_cache(
         least: the shorter side that pictures need.
         limit: GiB that the folder may hold.
         workers: loader processes of each process.
-        processes: that build together.
+        accelerator: whose processes build together.
         bad: takes down what cannot be used; None to stop at it.
 
     Raises:
         HarmonizeError: a picture or label that cannot be used, or too many of them; a folder that
             cannot be made.
     """
-    rank, number = processes.process_index, processes.num_processes
+    rank, number = accelerator.process_index, accelerator.num_processes
     survey = Survey(datasets, folder, least, skip_bad=bad is not None)
     with together():
         make_folder(folder)
         own = list(work(survey, range(rank, len(survey), number), workers, _SURVEYED))
     found = _interleave(gather_object([own]), len(survey))
-    room = _share_room(folder, found, limit * _GIB, processes)
+    room = _share_room(folder, found, limit * _GIB, accelerator)
     todo = _choose(found, room.free)
     with together():
         made = make_all(
@@ -128,17 +128,17 @@ def build_cache(
             found,
             todo[rank::number],
             workers=workers,
-            shown=processes.is_main_process,
+            shown=accelerator.is_main_process,
         )
     if bad is not None:
         looked = [entry.bad for entry in found if entry.bad is not None]
         bad.add([*made.bad, *looked])
-    told: list[Made] = gather_object([made])
+    shares: list[Made] = gather_object([made])
     cached = np.array([entry.present for entry in found], dtype=bool)
-    for share in told:
+    for share in shares:
         cached[share.positions] = True
-    troubles = [share.trouble for share in told if share.trouble is not None]
-    if processes.is_main_process:
+    troubles = [share.trouble for share in shares if share.trouble is not None]
+    if accelerator.is_main_process:
         _report(folder, found, cached, room, limit, troubles[0] if troubles else None)
     return DiskCache(folder, survey.split([entry.name for entry in found], cached))
 
@@ -154,16 +154,18 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
 
 
-def _interleave(shares: list[list[Found]], total: int) -> list[Found]:
+def _interleave(shares: list[list[SurveyedPicture]], total: int) -> list[SurveyedPicture]:
     """Put together what each process found in every n-th picture."""
     return [shares[place % len(shares)][place // len(shares)] for place in range(total)]
 
 
-def _share_room(folder: Path, found: list[Found], limit: float, processes: Accelerator) -> Room:
+def _share_room(
+    folder: Path, found: list[SurveyedPicture], limit: float, accelerator: Accelerator
+) -> Room:
     """Let the main process make room, and tell all of them how much there is."""
     rooms: list[Room | None] = [None]
     with together():
-        if processes.is_main_process:
+        if accelerator.is_main_process:
             missing = {
                 entry.name: entry.bytes for entry in found if entry.name and not entry.present
             }
@@ -174,7 +176,7 @@ def _share_room(folder: Path, found: list[Found], limit: float, processes: Accel
     return rooms[0]
 
 
-def _choose(found: list[Found], free: float) -> list[int]:
+def _choose(found: list[SurveyedPicture], free: float) -> list[int]:
     """Return the places of the first missing pictures that fit, each file once."""
     chosen: dict[str, int] = {}
     for position, entry in enumerate(found):
@@ -189,7 +191,7 @@ def _choose(found: list[Found], free: float) -> list[int]:
 
 def _report(
     folder: Path,
-    found: list[Found],
+    found: list[SurveyedPicture],
     cached: Bool[ndarray, " P"],
     room: Room,
     limit: float,

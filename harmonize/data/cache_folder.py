@@ -24,21 +24,21 @@ class Room:
     Attributes:
         free: bytes that may still be written.
         needed: bytes that the folder would hold with all that is wanted.
-        removed: files that were removed to make room.
+        num_removed: files that were removed to make room.
         removed_bytes: how large they were.
     """
 
     free: float
     needed: float
-    removed: int
+    num_removed: int
     removed_bytes: int
 
     def describe(self) -> str:
         """Say what was removed, if anything."""
-        if not self.removed:
+        if not self.num_removed:
             return ""
         size = f"{self.removed_bytes / _GIB:.3g} GiB"
-        return f"; {self.removed} others, not used for a day, were removed ({size})"
+        return f"; {self.num_removed} others, not used for a day, were removed ({size})"
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Found:
+class SurveyedPicture:
     """What a look at the folder says about a picture.
 
     Attributes:
@@ -46,7 +46,7 @@ class Found:
     bad: BadSample | None = None
 
 
-class Survey(Dataset[Found]):
+class Survey(Dataset[SurveyedPicture]):
     """Looks for the pictures of all data sets in the folder, by their place among all."""
 
     def __init__(
@@ -67,21 +67,23 @@ class Survey(Dataset[Found]):
     def __len__(self) -> int:
         return int(self._ends[-1])
 
-    def __getitem__(self, position: int) -> Found:
+    def __getitem__(self, position: int) -> SurveyedPicture:
         try:
             return self._look(position)
         except BadSampleError as error:
             if not self.skip_bad:
                 raise
-            return Found("", 0, False, error.sample)
+            return SurveyedPicture("", 0, False, error.sample)
 
-    def _look(self, position: int) -> Found:
+    def _look(self, position: int) -> SurveyedPicture:
         dataset, number = self._place(position)
         size = self._datasets[dataset].size(number)
         factor = choose_factor(size, self._least)
         name = self._names[dataset].name(number, factor)
         num_bytes = entry_bytes(reduced_size(size, factor), self._num_classes(dataset))
-        return Found(name, num_bytes, read_entry(entry_path(self.folder, name)) is not None)
+        return SurveyedPicture(
+            name, num_bytes, read_entry(entry_path(self.folder, name)) is not None
+        )
 
     def make(self, position: int, name: str) -> bool:
         """Decode and write a picture; False if its files are no longer those of the name.
@@ -116,7 +118,7 @@ class Survey(Dataset[Found]):
 class _Maker(Dataset["bool | OSError | BadSample"]):
     """Makes what the folder lacks; what stops it from writing, or is to be skipped, is returned."""
 
-    def __init__(self, survey: Survey, found: list[Found]) -> None:
+    def __init__(self, survey: Survey, found: list[SurveyedPicture]) -> None:
         self._survey = survey
         self._names = np.array([entry.name for entry in found], dtype=np.bytes_)
 
@@ -158,7 +160,7 @@ def work(
 
 def make_all(
     survey: Survey,
-    found: list[Found],
+    found: list[SurveyedPicture],
     positions: list[int],
     *,
     workers: int,

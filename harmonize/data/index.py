@@ -9,14 +9,14 @@ import numpy as np
 from numpy import ndarray
 
 from harmonize.config.strict_yaml import read_text
+from harmonize.data.folder_listings import FolderListings
 from harmonize.errors import HarmonizeError, raise_all
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.mapping import Split
 from harmonize.labels.path_template import Fields, Template, inside_root
 
-ANY_EXTENSION = ".*"
 _SHOWN = 20
-"""Problems of one split that are told."""
+"""Problems of one split that are listed."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,14 @@ def index_files(spec: DatasetSpec, split_name: str, root: Path) -> FileIndex:
 
 
 def list_files(spec: DatasetSpec, split_name: str, root: Path) -> tuple[FileIndex, list[str]]:
-    """List those of a split's pictures that have all their files, and tell what is wrong.
+    """List those of a split's pictures that have all their files, and say what is wrong.
 
     Raises:
         HarmonizeError: a list that does not fit its columns, or no pictures.
     """
     where = spec.document.where(("splits", split_name))
     rows = _rows(spec, split_name, root, where)
-    folders = _Folders(root)
+    folders = FolderListings(root)
     pictures, labels, missing = [], [], []
     problems: dict[str, None] = {}  # each once: a field without a value is wrong in every row
     for row in rows:
@@ -85,15 +85,15 @@ def list_files(spec: DatasetSpec, split_name: str, root: Path) -> tuple[FileInde
         if not absent:
             pictures.append(os.fsencode(picture))
             labels.append(os.fsencode(label))
-    told = list(problems)[:_SHOWN]
+    listed = list(problems)[:_SHOWN]
     if missing:
         shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
-        told.append(
+        listed.append(
             f"{where}: {len(missing)} files of {spec.name} are missing from {root}: {shown}; "
             "check data.roots and the mapping's `picture` and `label`"
         )
     index = FileIndex(np.array(pictures, dtype=np.bytes_), np.array(labels, dtype=np.bytes_))
-    return index, told
+    return index, listed
 
 
 def unlabelled_pictures(spec: DatasetSpec, root: Path) -> list[str]:
@@ -101,7 +101,7 @@ def unlabelled_pictures(spec: DatasetSpec, root: Path) -> list[str]:
 
     Only where a picture's path gives all the fields that the label's path needs.
     """
-    folders = _Folders(root)
+    folders = FolderListings(root)
     picture, label = spec.picture.pattern(), spec.label.pattern()
     paths = [path.relative_to(root).as_posix() for path in sorted(root.glob(spec.picture.glob()))]
     used: set[str] = set()
@@ -151,7 +151,9 @@ def _fields(pattern: re.Pattern[str], path: str, fixed: Fields) -> Fields | None
     return {**fixed, **fields} if agree else None
 
 
-def _listed_pictures(spec: DatasetSpec, split: str, root: Path, folders: "_Folders") -> set[str]:
+def _listed_pictures(
+    spec: DatasetSpec, split: str, root: Path, folders: FolderListings
+) -> set[str]:
     """Return a split's pictures, those without a label too; none if it cannot be read."""
     try:
         rows = _rows(spec, split, root, spec.document.where(("splits", split)))
@@ -160,11 +162,11 @@ def _listed_pictures(spec: DatasetSpec, split: str, root: Path, folders: "_Folde
         return set()
 
 
-def _picture_file(spec: DatasetSpec, row: Fields, folders: "_Folders") -> str:
+def _picture_file(spec: DatasetSpec, row: Fields, folders: FolderListings) -> str:
     return folders.complete(_inside(spec, spec.picture.fill(row), spec.picture.where))
 
 
-def _label_files(spec: DatasetSpec, row: Fields, folders: "_Folders") -> tuple[str, list[str]]:
+def _label_files(spec: DatasetSpec, row: Fields, folders: FolderListings) -> tuple[str, list[str]]:
     """Return the label's path in the index, and the files that must be there."""
     label = spec.encoding.fill(spec.label, row)
     files = spec.encoding.files(label, tuple(spec.classes.values()))
@@ -219,41 +221,3 @@ def _globbed(split: Split, fixed: Fields, root: Path, where: str) -> list[Fields
     paths = sorted(root.glob(template.glob()))
     rows = (_fields(pattern, path.relative_to(root).as_posix(), fixed) for path in paths)
     return [row for row in rows if row is not None]
-
-
-class _Folders:
-    """Listings of folders, each read once: far faster than asking for every file."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self._names: dict[str, set[str]] = {}
-        self._by_stem: dict[str, dict[str, list[str]]] = {}
-
-    def has(self, file: str) -> bool:
-        """Say whether a file is there."""
-        folder, _, name = file.rpartition("/")
-        return name in self._listing(folder)
-
-    def complete(self, file: str) -> str:
-        """Replace the extension ``.*`` by the one the file has."""
-        if not file.endswith(ANY_EXTENSION):
-            return file
-        folder, _, name = file.rpartition("/")
-        self._listing(folder)
-        stem = name.removesuffix(ANY_EXTENSION)
-        found = sorted(self._by_stem[folder].get(stem, []))
-        if len(found) > 1:
-            raise HarmonizeError(f"{self.root / file}: which of {', '.join(found)}? name one")
-        return f"{folder}/{found[0]}".lstrip("/") if found else file
-
-    def _listing(self, folder: str) -> set[str]:
-        if folder not in self._names:
-            try:
-                names = {entry.name for entry in (self.root / folder).iterdir()}
-            except (OSError, ValueError):  # ValueError: a NUL in the name
-                names = set()
-            self._names[folder] = names
-            stems = self._by_stem[folder] = {}
-            for name in names:
-                stems.setdefault(name.rpartition(".")[0], []).append(name)
-        return self._names[folder]

@@ -72,14 +72,23 @@ class StepSampler(Sampler[list[int]]):
     """
 
     def __init__(
-        self, *, start: int, steps: int, batch_size: int, parts: int, rank: int, processes: int
+        self,
+        *,
+        start: int,
+        steps: int,
+        batch_size: int,
+        num_parts: int,
+        rank: int,
+        num_processes: int,
     ) -> None:
         """Cover the steps ``start`` to ``steps``; the batch must fill every process and part."""
-        assert batch_size >= parts * processes
+        assert batch_size >= num_parts * num_processes
         self._steps = range(start, steps)
         self._batch_size = batch_size
-        pieces = np.array_split(np.arange(batch_size), processes * parts)
-        self._offsets = [piece.tolist() for piece in pieces[rank * parts : (rank + 1) * parts]]
+        pieces = np.array_split(np.arange(batch_size), num_processes * num_parts)
+        self._offsets = [
+            piece.tolist() for piece in pieces[rank * num_parts : (rank + 1) * num_parts]
+        ]
 
     def __len__(self) -> int:
         return len(self._steps) * len(self._offsets)

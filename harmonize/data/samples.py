@@ -46,7 +46,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Found:
+class DrawnPicture:
     """What stands at a position of a run: a picture, and how it is changed.
 
     Attributes:
@@ -124,7 +124,7 @@ class MixedSamples(Dataset[Batch]):
         )
         return Batch(picture[None], codes[None], torch.tensor([dataset]), found.skipped)
 
-    def find(self, position: int) -> Found:
+    def find(self, position: int) -> DrawnPicture:
         """Read the picture at a position of the run; errors as for samples.
 
         In place of a bad one comes the next of its data set's order that is good, under the same
@@ -143,7 +143,7 @@ class MixedSamples(Dataset[Batch]):
         height, width = pixels.classes.shape
         rng = np.random.default_rng(draw.seed)
         choices = draw_augmentation(rng, self._config, height=height, width=width)
-        return Found(draw, pixels, choices, tuple(skipped))
+        return DrawnPicture(draw, pixels, choices, tuple(skipped))
 
     def _most(self, dataset: int) -> int:
         """Return after how many bad pictures in a row none is looked for any more."""

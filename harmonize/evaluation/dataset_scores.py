@@ -59,7 +59,7 @@ class DatasetScores:
         picture_scores: of each picture that has any pixel to score, in order.
         kept: the pictures that were asked for, by their numbers, as far as this process scored
             them.
-        left_out: the classes that are not scored, each with the reason; ignored ones are not here.
+        unanswerable: the classes that are not scored, each with the reason, but for ignored ones.
         skipped: the pictures that could not be used, each with the reason.
     """
 
@@ -77,12 +77,12 @@ class DatasetScores:
     sample: PixelSample
     picture_scores: tuple[PictureScore, ...] = ()
     kept: Mapping[int, Kept] = field(default_factory=dict[int, Kept])
-    left_out: Mapping[str, str] = field(default_factory=dict[str, str])
+    unanswerable: Mapping[str, str] = field(default_factory=dict[str, str])
     skipped: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def to_dict(self) -> dict[str, Value]:
         """Return plain values for JSON; null for what cannot be measured."""
-        left_out: dict[str, Value] = dict(self.left_out)
+        unanswerable: dict[str, Value] = dict(self.unanswerable)
         skipped: dict[str, Value] = dict(self.skipped)
         return {
             "split": self.split,
@@ -101,7 +101,7 @@ class DatasetScores:
             "loss_by_depth": [_number(loss) for loss in self.loss_by_depth],
             "mistakes": {name: _number(value) for name, value in vars(self.mistakes).items()},
             "calibration_error": _number(self.calibration_error),
-            "left_out": left_out,
+            "left_out": unanswerable,
             "skipped": skipped,
         }
 
@@ -129,8 +129,8 @@ class DatasetScores:
             rows.append(f"{name:<{width}}  {_percent(value)}")
         rows += [rule, f"{label:<{width}}  {_percent(self.scores.mean_iou)}"]
         rows += [f"{name:<{width}}  {text}" for name, text in further.items()]
-        rows += [f"left out: {name}, {reason}" for name, reason in self.left_out.items()]
-        if len(self.classes) == 1 and self.left_out:
+        rows += [f"left out: {name}, {reason}" for name, reason in self.unanswerable.items()]
+        if len(self.classes) == 1 and self.unanswerable:
             rows.append(f"{self.classes[0]} is scored alone, so that every answer is right")
         if self.skipped:
             total = self.pictures + len(self.skipped)
@@ -162,7 +162,7 @@ def summarize(
     counted: Counted,
     *,
     masks: Bool[Tensor, "C K"],
-    left_out: Mapping[str, str],
+    unanswerable: Mapping[str, str],
     skipped: Mapping[str, str],
     kept: Mapping[int, Kept],
 ) -> DatasetScores:
@@ -173,7 +173,7 @@ def summarize(
         ontology: the tree.
         counted: of its pictures.
         masks: the leaves of each of the mapping's classes, none for those that are not scored.
-        left_out: the classes that are not scored, with the reasons.
+        unanswerable: the classes that are not scored, with the reasons.
         skipped: the pictures that could not be used, with the reasons.
         kept: the pictures that were asked for.
     """
@@ -200,7 +200,7 @@ def summarize(
             if not math.isnan(mean)
         ),
         kept=kept,
-        left_out=left_out,
+        unanswerable=unanswerable,
         skipped=skipped,
     )
 

@@ -38,7 +38,7 @@ def evaluate(
     *,
     accelerator: Accelerator,
     size: int,
-    left_out: Mapping[str, str] | None = None,
+    unanswerable: Mapping[str, str] | None = None,
     groups: Sequence[DepthGroups] | None = None,
     crop: bool = False,
     workers: int = 0,
@@ -59,7 +59,7 @@ def evaluate(
         ontology: the tree whose leaves the logits stand for.
         accelerator: its device, precision and processes are used.
         size: in pixels.
-        left_out: the classes that are not scored, with the reasons; see ``find_left_out``.
+        unanswerable: the classes that are not scored, with the reasons: ``find_unanswerable``.
         groups: what is scored at each depth; unless given, all groups are.
         crop: score the centre square at ``size`` x ``size`` instead.
         workers: loader processes.
@@ -70,11 +70,11 @@ def evaluate(
     Raises:
         HarmonizeError: a picture or label that cannot be used, or too many of them.
     """
-    left_out = left_out or {}
+    unanswerable = unanswerable or {}
     spec = dataset.spec
     known = torch.from_numpy(spec.leaf_masks(ontology)).to(accelerator.device)
     masks = known.clone()
-    masks[[name in left_out for name in spec.classes]] = False
+    masks[[name in unanswerable for name in spec.classes]] = False
     groups = depth_groups(ontology, spec) if groups is None else groups
     tally = Tally(masks, known, groups, pictures=len(dataset), keep=keep)
     mine = _share(len(dataset), accelerator.process_index, accelerator.num_processes)
@@ -101,7 +101,7 @@ def evaluate(
         ontology,
         tally.together(accelerator),
         masks=masks.cpu(),
-        left_out=left_out,
+        unanswerable=unanswerable,
         skipped={sample.picture: sample.reason for sample in skipped},
         kept=tally.kept,
     )

@@ -14,15 +14,16 @@ from harmonize.calibration.calibration_file import Temperatures
 from harmonize.calibration.temperatures import scaled
 from harmonize.errors import HarmonizeError
 from harmonize.evaluation.counting import classify
-from harmonize.labels.answerable import answers_for, left_out
+from harmonize.labels.answerable import answers_for, unanswerable
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.encoding import Encoding
 from harmonize.labels.encodings import ENCODINGS
-from harmonize.labels.ontology import ROOT, Ontology
+from harmonize.labels.ontology import Ontology
 from harmonize.labels.palette import UNKNOWN as UNKNOWN_COLOR
 from harmonize.labels.palette import Color, class_colors, color_of_leaves, node_colors
-from harmonize.labels.separable import Told, answer_nodes, split_by_groups, told_apart
+from harmonize.labels.separable import Separable, answer_nodes, separable_leaves, split_by_groups
 from harmonize.labels.sources import Sources
+from harmonize.labels.tree_text import ROOT
 
 # Letters of shapes: K leaves, C words, R x W pixels.
 
@@ -64,7 +65,7 @@ class Words:
         confidence: the probability that an answer must reach, if one must; the deepest that does
             is given, and the first word, which has all leaves, if none does.
         temperatures: what logits are divided by before, by their most probable leaf.
-        left_out: classes that are not answered, each with the reason.
+        unanswerable: classes that are not answered, each with the reason.
     """
 
     title: str
@@ -74,7 +75,7 @@ class Words:
     encoding: Encoding = ENCODINGS["ids"]
     confidence: float | None = None
     temperatures: Float[ndarray, " K"] | None = None
-    left_out: Mapping[str, str] = field(default_factory=dict[str, str])
+    unanswerable: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def decide(self, logits: Float[Tensor, "K R W"]) -> Int[Tensor, "R W"]:
         """Return the number of each pixel's word."""
@@ -131,8 +132,8 @@ def confident_nodes(
     ontology = sources.ontology
     if not 0 < confidence <= 1:
         raise HarmonizeError(f"--confidence {confidence:g}: a probability above 0, up to 1")
-    told = told_apart(sources)
-    answers = answer_nodes(ontology, told)
+    separable = separable_leaves(sources)
+    answers = answer_nodes(ontology, separable)
     colors = node_colors(ontology)
     words = [Word(UNKNOWN, 0, (ROOT,), 0, colors[ROOT])]
     for answer in answers[1:]:
@@ -151,7 +152,7 @@ def confident_nodes(
         np.stack([answer.leaves for answer in answers]),
         confidence=confidence,
         temperatures=None if temperatures is None else temperatures.by_leaf,
-        left_out=_untaught(told),
+        unanswerable=_untaught(separable),
     )
 
 
@@ -172,7 +173,7 @@ def classes_of(sources: Sources, spec: DatasetSpec, roots: dict[str, str]) -> Wo
     """
     ontology = sources.ontology
     masks = spec.leaf_masks(ontology)
-    missing = left_out(answers_for(ontology, sources.space.specs, spec))
+    missing = unanswerable(answers_for(ontology, sources.space.specs, spec))
     masks[[name in missing for name in spec.classes]] = False
     if not masks.any():
         reasons = [f"{name}: {reason}" for name, reason in missing.items()]
@@ -196,7 +197,7 @@ def classes_of(sources: Sources, spec: DatasetSpec, roots: dict[str, str]) -> Wo
         masks,
         is_classes=True,
         encoding=encoding,
-        left_out=missing,
+        unanswerable=missing,
     )
 
 
@@ -210,20 +211,20 @@ def _values(spec: DatasetSpec, answered: Bool[ndarray, " C"], highest: int) -> l
 
 def _of_groups(sources: Sources, title: str, nodes: Sequence[str]) -> Words:
     """Return groups as answers, numbered in file order of their first leaves."""
-    ontology, told = sources.ontology, told_apart(sources)
+    ontology, separable = sources.ontology, separable_leaves(sources)
     colors = node_colors(ontology)
     words: list[Word] = []
     masks: list[Bool[ndarray, " K"]] = []
-    for named, mask in split_by_groups(ontology, told, nodes):
+    for named, mask in split_by_groups(ontology, separable, nodes):
         color = color_of_leaves(ontology, ontology.leaf_mask(named), colors, ())
         words.append(Word("+".join(named), len(words), named, _depth(ontology, named), color))
         masks.append(mask)
-    return Words(title, tuple(words), np.stack(masks), left_out=_untaught(told))
+    return Words(title, tuple(words), np.stack(masks), unanswerable=_untaught(separable))
 
 
 def _depth(ontology: Ontology, nodes: Sequence[str]) -> int | None:
     return ontology.depth_of(nodes[0]) if len(nodes) == 1 else None
 
 
-def _untaught(told: Told) -> dict[str, str]:
-    return dict.fromkeys(told.untaught, "no trained set labels it")
+def _untaught(separable: Separable) -> dict[str, str]:
+    return dict.fromkeys(separable.untaught, "no trained set labels it")

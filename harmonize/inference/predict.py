@@ -63,7 +63,7 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, options: Pre
         for word in words.words:
             if not words.is_classes and len(word.nodes) > 1:
                 print(f"answered as one: {word.name}; no label tells them apart")
-        for name, reason in words.left_out.items():
+        for name, reason in words.unanswerable.items():
             print(f"never answered: {name}, {reason}")
     mine = wanted[accelerator.process_index :: accelerator.num_processes]
     job = _Job(network, words, output, None if size == "full" else int(size), options)

@@ -109,7 +109,7 @@ def describe(words: Words, source: dict[str, Any]) -> dict[str, Any]:
         "answers": words.title,
         "encoding": words.encoding.name,
         "classes": classes,
-        "left_out": dict(words.left_out),
+        "left_out": dict(words.unanswerable),
         **source,
     }
 

@@ -1,1 +1,1 @@
-"""What labels mean: the tree, the mappings of data sets onto it, and the target space of a run."""
+"""What labels mean: the tree, mappings of data sets onto it, their encodings, the target space."""

@@ -18,12 +18,12 @@ Status = Literal["answerable", "overlapping", "coarser", "never"]
 
 
 @dataclass(frozen=True)
-class Answer:
+class Answerable:
     """Whether a network can answer one asked class.
 
     Attributes:
         name: of the class.
-        status: ``answerable``; ``overlapping``: told apart as a set of leaves, but another class
+        status: ``answerable``; ``overlapping``: separable as a set of leaves, but another class
             of the same data set takes its leaves; ``coarser``: only as part of a larger set of
             leaves; ``never``.
         reason: why the class is left out; of an answerable class what is lost all the same, or
@@ -47,13 +47,13 @@ def class_leaves(ontology: Ontology, spec: DatasetSpec) -> dict[str, Bool[ndarra
 
 def answers_for(
     ontology: Ontology, trained: Iterable[DatasetSpec], asked: DatasetSpec
-) -> tuple[Answer, ...]:
+) -> tuple[Answerable, ...]:
     """Say of each class of a data set, the ignored ones left out, whether it can be answered."""
     taught = [np.stack([*class_leaves(ontology, spec).values()]) for spec in trained]
     return find_answers(ontology, taught, class_leaves(ontology, asked))
 
 
-def left_out(answers: Iterable[Answer]) -> dict[str, str]:
+def unanswerable(answers: Iterable[Answerable]) -> dict[str, str]:
     """Return the classes that cannot be answered, each with its reason."""
     return {answer.name: answer.reason for answer in answers if answer.status != "answerable"}
 
@@ -62,7 +62,7 @@ def find_answers(
     ontology: Ontology,
     trained: Sequence[Bool[ndarray, "_ K"]],
     asked: Mapping[str, Bool[ndarray, " K"]],
-) -> tuple[Answer, ...]:
+) -> tuple[Answerable, ...]:
     """Say of each asked class whether a network taught the trained classes can answer it.
 
     A label T on a pixel of leaf l says no more than that the answer lies in T. So with every label
@@ -73,20 +73,21 @@ def find_answers(
     leaves *holds* l if M(l) lies in it. A class with the leaves S, S' of them taught, is
 
     - ``never`` answered if S' is empty;
-    - told apart if S' has all twins of its leaves, and holds at least one of them. What it does not
+    - separable if S' has all twins of its leaves, and holds at least one of them. What it does not
       hold (untaught leaves, and those that labels name only along with better known ones outside
       S) it may miss, and other classes may then be answered there;
     - ``coarser`` otherwise. Its closure is then what can be answered in its place: S' with all
       twins if that holds a leaf, else the union of M(l) over S'. If the closure is all that was
       taught, the class is ``never`` answered.
 
-    Of classes that share leaves, one always loses to another that contains it. So those told apart
-    are gone through from few taught leaves to many, ties in the order given; one is ``answerable``
-    if then each class kept has a taught leaf that no other has, else ``overlapping``.
+    Of classes that share leaves, one always loses to another that contains it. So the separable
+    ones are gone through from few taught leaves to many, ties in the order given; one is
+    ``answerable`` if then each class kept has a taught leaf that no other has, else
+    ``overlapping``.
 
     The own classes of a set that was trained on are all answerable, but for those that share each
     of their leaves. Where every trained set has just one class for each taught leaf, a class is
-    told apart if it is a union of sets of twins.
+    separable if it is a union of sets of twins.
 
     Args:
         ontology: names the leaves.
@@ -101,7 +102,7 @@ def find_answers(
     return _settle_rivals(ontology, found)
 
 
-def merge_for(answer: Answer, answers: Iterable[Answer]) -> tuple[str, ...]:
+def merge_for(answer: Answerable, answers: Iterable[Answerable]) -> tuple[str, ...]:
     """Name the classes that, made one, would be answerable in a coarser one's place, if any are."""
     sized = [other for other in answers if other.leaves.any()]
     inside = [other for other in sized if not (other.leaves & ~answer.closure).any()]
@@ -159,7 +160,7 @@ def _answer(
     *,
     twins: Bool[ndarray, "K K"],
     may: Bool[ndarray, "K K"],
-) -> Answer:
+) -> Answerable:
     """Judge a class alone, whatever its rivals."""
     taught = twins.diagonal()
     leaves = mask & taught
@@ -174,15 +175,15 @@ def _answer(
         status, reason = "never", "the trained sets tell it from nothing else"
     else:
         status, reason = "coarser", f"only as {name_leaves(ontology, closure)}"
-    return Answer(name, status, reason, leaves, closure)
+    return Answerable(name, status, reason, leaves, closure)
 
 
-def _settle_rivals(ontology: Ontology, answers: list[Answer]) -> tuple[Answer, ...]:
+def _settle_rivals(ontology: Ontology, answers: list[Answerable]) -> tuple[Answerable, ...]:
     """Leave out classes that would rob another, or be robbed, of all leaves of their own."""
-    told = [answer for answer in answers if answer.status == "answerable"]
-    kept: list[Answer] = []
-    settled: dict[str, Answer] = {}
-    for answer in sorted(told, key=lambda answer: int(answer.leaves.sum())):
+    alone = [answer for answer in answers if answer.status == "answerable"]
+    kept: list[Answerable] = []
+    settled: dict[str, Answerable] = {}
+    for answer in sorted(alone, key=lambda answer: int(answer.leaves.sum())):
         owners = np.sum([other.leaves for other in (*kept, answer)], axis=0)
         if all((owners[other.leaves] == 1).any() for other in (*kept, answer)):
             kept.append(answer)
@@ -196,7 +197,7 @@ def _settle_rivals(ontology: Ontology, answers: list[Answer]) -> tuple[Answer, .
     return tuple(settled.get(answer.name, answer) for answer in answers)
 
 
-def _shared(ontology: Ontology, answer: Answer, rivals: Iterable[Answer]) -> str:
+def _shared(ontology: Ontology, answer: Answerable, rivals: Iterable[Answerable]) -> str:
     """Say which leaves a class shares with which others; nothing if there are none."""
     sharing = [rival for rival in rivals if (answer.leaves & rival.leaves).any()]
     for rival in sharing:

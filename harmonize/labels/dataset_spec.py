@@ -66,6 +66,9 @@ class DatasetSpec:
     outside_root: bool
     accept: Accept
     document: Document = field(repr=False, compare=False)
+    _leaf_masks: dict[tuple[str, str], ndarray] = field(
+        default_factory=dict[tuple[str, str], ndarray], init=False, repr=False, compare=False
+    )
 
     @classmethod
     def from_file(cls, path: str | Path, override: dict[str, Value] | None = None) -> "DatasetSpec":
@@ -123,9 +126,17 @@ class DatasetSpec:
     def leaf_masks(self, ontology: Ontology) -> Bool[ndarray, "C K"]:
         """Return the leaves that each class means; none for an ignored class.
 
+        They are found once for each ontology; each caller gets a copy.
+
         Raises:
             HarmonizeError: the mapping does not serve this ontology, or names unknown nodes.
         """
+        key = ontology.name, ontology.text
+        if key not in self._leaf_masks:
+            self._leaf_masks[key] = self._find_leaf_masks(ontology)
+        return self._leaf_masks[key].copy()
+
+    def _find_leaf_masks(self, ontology: Ontology) -> Bool[ndarray, "C K"]:
         if ontology.name not in self.meaning:
             advice = ", ".join(self.meaning) or "none"
             raise HarmonizeError(

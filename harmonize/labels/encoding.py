@@ -12,6 +12,7 @@ from numpy import ndarray
 
 from harmonize.config.strict_yaml import Value
 from harmonize.labels.class_table import ClassTable, DataClass
+from harmonize.labels.formula import MAX_ID
 from harmonize.labels.path_template import Fields, Template
 
 # Letters of shapes: C classes, H x W pixels.
@@ -99,3 +100,10 @@ class Encoding(ABC):
     def fingerprint(self, classes: Sequence[DataClass]) -> str:
         """Return a text that differs wherever the same label files would be read otherwise."""
         return repr((self, [(entry.values, entry.mask) for entry in classes]))
+
+
+def parse_ids(value: Value) -> tuple[int, ...] | None:
+    """Return an id or a list of ids, or None if a value is neither."""
+    items = value if isinstance(value, list) else [value]
+    numbers = tuple(item for item in items if type(item) is int and 0 <= item <= MAX_ID)
+    return numbers if numbers and len(numbers) == len(items) else None

@@ -172,33 +172,38 @@ def check_files(
         )
     _check_paths(written, document, problems)
     for name, split in written.splits.items():
-        if wrong := wrong_characters(name):
-            problems.append(f"{document.where(('splits', name))}: {wrong}")
-        given = [key for key in ("list", "range", "glob") if getattr(split, key) is not None]
-        where = document.where(("splits", name))
-        if len(given) != 1:
-            shown = " and ".join(given) or "none"
-            problems.append(f"{where}: needs exactly one of list, range and glob, got {shown}")
-        for path in (split.list, split.glob):
-            if path is not None:
-                read_template(path, where, problems)
-            if path == "" or "**" in (path or ""):
-                problems.append(
-                    f"{where}: a path is not empty and has no **; write * or a field per folder"
-                )
-        if split.glob and "*" not in split.glob and "{" not in split.glob:
-            problems.append(f"{where}: `glob` needs a field or a *, got {split.glob!r}")
-        if split.separator == "":
-            problems.append(f"{where}: `separator` is empty; leave it out for white space")
-        for key in ("columns", "separator", "skip"):
-            if split.list is None and getattr(split, key) != getattr(Split(), key):
-                problems.append(f"{where}: `{key}` belongs to a list")
-        if split.range is not None and split.range[0] > split.range[1]:
-            problems.append(f"{where}: the range is first to last, got {list(split.range)}")
-        if split.range is not None and split.range[1] - split.range[0] >= _LONGEST_RANGE:
+        _check_split(name, split, document, problems)
+
+
+def _check_split(name: str, split: Split, document: Document, problems: list[str]) -> None:
+    """Note what is wrong with a split."""
+    where = document.where(("splits", name))
+    if wrong := wrong_characters(name):
+        problems.append(f"{where}: {wrong}")
+    given = [key for key in ("list", "range", "glob") if getattr(split, key) is not None]
+    if len(given) != 1:
+        shown = " and ".join(given) or "none"
+        problems.append(f"{where}: needs exactly one of list, range and glob, got {shown}")
+    for path in (split.list, split.glob):
+        if path is not None:
+            read_template(path, where, problems)
+        if path == "" or "**" in (path or ""):
             problems.append(
-                f"{where}: a range of more than {_LONGEST_RANGE} pictures, got {list(split.range)}"
+                f"{where}: a path is not empty and has no **; write * or a field per folder"
             )
+    if split.glob and "*" not in split.glob and "{" not in split.glob:
+        problems.append(f"{where}: `glob` needs a field or a *, got {split.glob!r}")
+    if split.separator == "":
+        problems.append(f"{where}: `separator` is empty; leave it out for white space")
+    for key in ("columns", "separator", "skip"):
+        if split.list is None and getattr(split, key) != getattr(Split(), key):
+            problems.append(f"{where}: `{key}` belongs to a list")
+    if split.range is not None and split.range[0] > split.range[1]:
+        problems.append(f"{where}: the range is first to last, got {list(split.range)}")
+    if split.range is not None and split.range[1] - split.range[0] >= _LONGEST_RANGE:
+        problems.append(
+            f"{where}: a range of more than {_LONGEST_RANGE} pictures, got {list(split.range)}"
+        )
 
 
 def _check_paths(written: Mapping, document: Document, problems: list[str]) -> None:

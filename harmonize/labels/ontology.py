@@ -1,51 +1,17 @@
-"""The tree of classes: its text, its leaves, its groups at every depth, its mirror pairs."""
+"""The tree of classes: its leaves, its groups at every depth, its mirror pairs."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 import numpy as np
-from anytree import NodeMixin, PreOrderIter, RenderTree  # pyright: ignore[reportMissingTypeStubs]
+from anytree import RenderTree  # pyright: ignore[reportMissingTypeStubs]
 from jaxtyping import Bool, Int
 from numpy import ndarray
 
 from harmonize.config.strict_yaml import read_text
-from harmonize.errors import HarmonizeError, near_matches, raise_all, wrong_characters
-
-ROOT = "(root)"
-MIRROR = "@mirror"
-LEFT = "@left"
-MAX_DEPTH = 255  # the agreement table holds depths as uint8
-
-
-class _Node(NodeMixin):
-    """A named node of the tree."""
-
-    def __init__(self, name: str, parent: "_Node | None" = None) -> None:
-        self.name = name
-        self.parent = parent
-
-    def walk(self) -> Iterator["_Node"]:
-        """Iterate over this node and all nodes below it, in file order."""
-        return cast("Iterator[_Node]", PreOrderIter(self))
-
-
-@dataclass
-class _Parsed:
-    """What a tree's text says.
-
-    Attributes:
-        root: of the tree.
-        places: where each node stands, as ``file:line:column``.
-        mirrors: the leaves of each mirror declaration, with its place.
-        left: whose left the names mean.
-    """
-
-    root: _Node = field(default_factory=lambda: _Node(ROOT))
-    places: dict[str, str] = field(default_factory=dict[str, str])
-    mirrors: list[tuple[str, list[str]]] = field(default_factory=list[tuple[str, list[str]]])
-    left: Literal["viewer", "subject"] | None = None
+from harmonize.errors import HarmonizeError, near_matches, raise_all
+from harmonize.labels.tree_text import TreeNode, parse_tree
 
 
 class Ontology:
@@ -78,7 +44,7 @@ class Ontology:
         """
         self.name = name
         self.text = text
-        parsed = _parse(text, source or name)
+        parsed = parse_tree(text, source or name)
         root = parsed.root
         below = [node for node in root.walk() if node is not root]
         leaf_nodes = [node for node in below if node.is_leaf]
@@ -159,20 +125,20 @@ class Ontology:
     def describe(self, mask: Bool[ndarray, " K"]) -> tuple[str, ...]:
         """Name a set of leaves by the fewest nodes whose leaves make it up, in file order."""
         chosen: list[str] = []
-        told = 0  # leaves before this one are named
+        named = 0  # leaves before this one are
         for leaf in np.flatnonzero(mask).tolist():
-            if leaf < told:
+            if leaf < named:
                 continue
             path = self._node[self.leaves[leaf]].path[1:]
             highest = next(node.name for node in path if mask[self._below[node.name]].all())
             chosen.append(highest)
-            told = self._below[highest].stop
+            named = self._below[highest].stop
         return tuple(chosen)
 
     def draw(self, notes: dict[str, str] | None = None) -> str:
         """Draw the tree with box characters, each node followed by its note if it has one."""
         lines: list[str] = []
-        rows = cast("list[tuple[str, str, _Node]]", list(RenderTree(self._root)))
+        rows = cast("list[tuple[str, str, TreeNode]]", list(RenderTree(self._root)))
         width = max(len(prefix) + len(node.name) for prefix, _, node in rows)
         for prefix, _, node in rows:
             note = (notes or {}).get(node.name, "")
@@ -201,88 +167,7 @@ class Ontology:
         return np.array([self._leaf_number[partner.get(leaf, leaf)] for leaf in self.leaves])
 
 
-def _parse(text: str, source: str) -> _Parsed:
-    """Read a tree's lines."""
-    parsed = _Parsed()
-    path = [parsed.root]  # from the root down to the latest node
-    unit = ""  # what one level is indented by
-    problems: list[str] = []
-    for number, raw in enumerate(text.splitlines(), 1):
-        content = raw.split("#", 1)[0].rstrip()
-        name = content.strip()
-        if not name:
-            continue
-        indent = content[: len(content) - len(name)]
-        place = f"{source}:{number}:{len(indent) + 1}"
-        if name.startswith("@"):
-            problems += _declare(name.split(), place, parsed)
-            continue
-        unit = unit or ("\t" if indent.startswith("\t") else indent)
-        level, wrong = _level(indent, unit, len(path) - 1)
-        if wrong:  # what follows cannot be placed either
-            raise HarmonizeError(*problems, f"{place}: {name!r} {wrong}")
-        wrong = _wrong_name(name, parsed.places)
-        if wrong:
-            problems.append(f"{place}: {wrong}")
-        parsed.places.setdefault(name, place)
-        del path[level + 1 :]
-        path.append(_Node(name, parent=path[level]))
-    if parsed.root.is_leaf and not problems:
-        problems.append(f"{source}:1: the tree is empty; write one node per line")
-    raise_all(problems)
-    return parsed
-
-
-def _declare(words: list[str], place: str, parsed: _Parsed) -> list[str]:
-    """Take in a line that starts with @; return what is wrong with it."""
-    if words[0] == MIRROR and len(words) in (2, 3):
-        parsed.mirrors.append((place, words[1:]))
-    elif parsed.left and words[0] == LEFT:
-        return [f"{place}: {LEFT} is declared already"]
-    elif words in ([LEFT, "viewer"], [LEFT, "subject"]):
-        parsed.left = "viewer" if words[1] == "viewer" else "subject"
-    else:
-        return [
-            f"{place}: expected `@mirror LEAF LEAF`, `@mirror LEAF`, `@left viewer` or "
-            f"`@left subject`, got {' '.join(words)!r}"
-        ]
-    return []
-
-
-def _level(indent: str, unit: str, deepest: int) -> tuple[int, str | None]:
-    """Return the level that an indentation stands for, and what is wrong with it if anything is."""
-    if len(set(indent + unit)) > 1 or set(indent) - {" ", "\t"}:
-        return 0, "has mixed tabs and spaces before it; indent the whole file with one kind"
-    level, rest = divmod(len(indent), len(unit) or 1)
-    if rest:
-        return 0, (
-            f"is indented by {len(indent)} spaces, which is no multiple of {len(unit)}, "
-            "the first indentation of the file"
-        )
-    if level > deepest:
-        return 0, (
-            f"is indented by {level} levels, where at most {deepest} can be; "
-            "indent one level at a time"
-        )
-    if level >= MAX_DEPTH:
-        return 0, f"is deeper than {MAX_DEPTH} levels"
-    return level, None
-
-
-def _wrong_name(name: str, places: dict[str, str]) -> str | None:
-    if len(name.split()) > 1:
-        return f"a name has no spaces, got {name!r}; write {'_'.join(name.split())}"
-    if name in (ROOT, "ignore"):
-        return f"{name!r} is a reserved name; choose another"
-    if wrong := wrong_characters(name):
-        return wrong
-    if name in places:
-        line = places[name].split(":")[-2]
-        return f"{name!r} stands on line {line} already; names are unique"
-    return None
-
-
-def _group_index(leaf_nodes: list[_Node], depth: int) -> Int[ndarray, "D1 K"]:
+def _group_index(leaf_nodes: list[TreeNode], depth: int) -> Int[ndarray, "D1 K"]:
     """Number the groups of each depth in file order."""
     index = np.zeros((depth + 1, len(leaf_nodes)), dtype=np.int64)
     paths = [[node.name for node in leaf.path] for leaf in leaf_nodes]

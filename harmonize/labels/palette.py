@@ -8,7 +8,8 @@ from jaxtyping import Bool
 from numpy import ndarray
 
 from harmonize.labels.dataset_spec import DatasetSpec
-from harmonize.labels.ontology import ROOT, Ontology
+from harmonize.labels.ontology import Ontology
+from harmonize.labels.tree_text import ROOT
 
 # Letters of shapes: K leaves.
 

@@ -1,4 +1,4 @@
-"""Which leaves a run's labels tell apart, and so which of them can be answers of their own."""
+"""Which sets of leaves a run's labels separate, and so which can be answers of their own."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,20 +8,20 @@ from jaxtyping import Bool
 from numpy import ndarray
 
 from harmonize.labels.answerable import class_leaves
-from harmonize.labels.ontology import ROOT, Ontology
+from harmonize.labels.ontology import Ontology
 from harmonize.labels.sources import Sources
+from harmonize.labels.tree_text import ROOT
 
 # Letters of shapes: C classes, K leaves.
 
 
 @dataclass(frozen=True)
-class Told:
-    """What labels say of the leaves.
+class Separable:
+    """The sets of leaves that labels separate.
 
     Attributes:
-        twins: sets of leaves, in file order, each leaf of which stands in the same trained classes
-            as the others of its set, and no leaf outside it. So labels tell the sets apart, and
-            nothing tells apart the leaves of one.
+        twins: sets of leaves, in file order: those that are in the same trained classes. Labels
+            separate the sets, and nothing separates the leaves of one.
         untaught: leaves that no trained class has.
     """
 
@@ -29,8 +29,8 @@ class Told:
     untaught: tuple[str, ...]
 
 
-def told_apart(sources: Sources) -> Told:
-    """Say what the labels of a run's trained data sets tell apart."""
+def separable_leaves(sources: Sources) -> Separable:
+    """Find what the labels of a run's trained data sets separate."""
     ontology = sources.ontology
     trained = [class_leaves(ontology, spec) for spec in sources.space.specs]
     classes = np.stack([mask for masks in trained for mask in masks.values()])
@@ -41,19 +41,19 @@ def told_apart(sources: Sources) -> Told:
             sets.setdefault(column.tobytes(), []).append(leaf)
         else:
             untaught.append(leaf)
-    return Told(tuple(map(tuple, sets.values())), tuple(untaught))
+    return Separable(tuple(map(tuple, sets.values())), tuple(untaught))
 
 
-def own_leaves(ontology: Ontology, told: Told, node: str) -> Bool[ndarray, " K"]:
+def own_leaves(ontology: Ontology, separable: Separable, node: str) -> Bool[ndarray, " K"]:
     """Return the leaves below a node that labels tell from all that is not below it."""
     mask = ontology.leaf_mask(node)
-    taught = [ontology.leaf_mask(twins) for twins in told.twins]
+    taught = [ontology.leaf_mask(twins) for twins in separable.twins]
     inside = [one for one in taught if not (one & ~mask).any()]
     return np.any([np.zeros_like(mask), *inside], axis=0)
 
 
 def split_by_groups(
-    ontology: Ontology, told: Told, groups: Sequence[str]
+    ontology: Ontology, separable: Separable, groups: Sequence[str]
 ) -> list[tuple[tuple[str, ...], Bool[ndarray, " K"]]]:
     """Return the answers that groups of leaves, which make up the tree, allow.
 
@@ -63,10 +63,10 @@ def split_by_groups(
     Returns:
         The nodes that name each answer, and its leaves; in file order of their first leaves.
     """
-    taught = [ontology.leaf_mask(twins) for twins in told.twins]
+    taught = [ontology.leaf_mask(twins) for twins in separable.twins]
     answers: list[tuple[tuple[str, ...], Bool[ndarray, " K"]]] = []
     for node in groups:
-        mask = own_leaves(ontology, told, node)
+        mask = own_leaves(ontology, separable, node)
         if mask.any():
             answers.append(((node,), mask))
     answers += [
@@ -92,7 +92,7 @@ class AnswerNode:
     leaves: Bool[ndarray, " K"]
 
 
-def answer_nodes(ontology: Ontology, told: Told) -> list[AnswerNode]:
+def answer_nodes(ontology: Ontology, separable: Separable) -> list[AnswerNode]:
     """Return the root and all nodes that labels tell from what is not below them.
 
     Leaves of several nodes that no label tells apart count as one node, a child of the lowest that
@@ -100,10 +100,10 @@ def answer_nodes(ontology: Ontology, told: Told) -> list[AnswerNode]:
     """
     answers = [AnswerNode((ROOT,), 0, np.ones(len(ontology.leaves), dtype=bool))]
     for node in ontology.nodes:
-        mask = own_leaves(ontology, told, node)
+        mask = own_leaves(ontology, separable, node)
         if mask.any():
             answers.append(AnswerNode((node,), ontology.depth_of(node), mask))
-    for twins in told.twins:
+    for twins in separable.twins:
         mask = ontology.leaf_mask(twins)
         nodes = ontology.describe(mask)
         if len(nodes) > 1:  # else the node is there already
@@ -111,9 +111,11 @@ def answer_nodes(ontology: Ontology, told: Told) -> list[AnswerNode]:
     return answers
 
 
-def with_twins(ontology: Ontology, told: Told, masks: Bool[ndarray, "C K"]) -> Bool[ndarray, "C K"]:
+def with_twins(
+    ontology: Ontology, separable: Separable, masks: Bool[ndarray, "C K"]
+) -> Bool[ndarray, "C K"]:
     """Return sets of leaves with all twins of these, and without leaves that no label has."""
-    taught = [ontology.leaf_mask(twins) for twins in told.twins]
+    taught = [ontology.leaf_mask(twins) for twins in separable.twins]
     met = [np.outer((masks & one).any(1), one) for one in taught]
     return np.any([np.zeros_like(masks), *met], axis=0)
 

@@ -29,7 +29,7 @@ class Sources:
         """All mappings, the trained ones first."""
         return tuple(spec for _, spec in (*self.trained, *self.also))
 
-    @property
+    @functools.cached_property
     def taught(self) -> tuple[DatasetSpec, ...]:
         """The mappings that are trained on, as coarse as their entries say."""
         return tuple(

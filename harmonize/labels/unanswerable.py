@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from harmonize.labels.answerable import answers_for, left_out
+from harmonize.labels.answerable import answers_for, unanswerable
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.sources import Sources
 
@@ -10,9 +10,9 @@ _SHOWN = 3
 """Reasons that an error lists."""
 
 
-def find_left_out(sources: Sources, spec: DatasetSpec) -> dict[str, str]:
+def find_unanswerable(sources: Sources, spec: DatasetSpec) -> dict[str, str]:
     """Return the classes of a data set that a run's network cannot answer, with the reasons."""
-    return left_out(answers_for(sources.ontology, sources.space.specs, spec))
+    return unanswerable(answers_for(sources.ontology, sources.space.specs, spec))
 
 
 def unscorable(sources: Sources, specs: Iterable[DatasetSpec]) -> list[str]:
@@ -20,7 +20,7 @@ def unscorable(sources: Sources, specs: Iterable[DatasetSpec]) -> list[str]:
     problems: list[str] = []
     for spec in specs:
         answers = answers_for(sources.ontology, sources.space.specs, spec)
-        reasons = [f"{name}: {reason}" for name, reason in left_out(answers).items()]
+        reasons = [f"{name}: {reason}" for name, reason in unanswerable(answers).items()]
         if len(reasons) == len(answers):
             more = "; ..." if len(reasons) > _SHOWN else ""
             problems.append(

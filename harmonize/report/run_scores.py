@@ -59,7 +59,7 @@ class SetScores:
     loss_by_depth: tuple[Value, ...]
     mistakes: Mapping[str, Value]
     calibration_error: Value
-    left_out: Mapping[str, str]
+    unanswerable: Mapping[str, str]
     skipped: Mapping[str, str]
     confusion: Confusion | None
     worst: tuple[ScoredPicture, ...]
@@ -158,7 +158,7 @@ def _set_scores(one: Fields) -> SetScores:
         loss_by_depth=one.numbers("loss_by_depth"),
         mistakes=one.inside("mistakes").all_numbers(),
         calibration_error=one.number("calibration_error"),
-        left_out=one.inside("left_out").all_texts(),
+        unanswerable=one.inside("left_out").all_texts(),
         skipped=one.inside("skipped").all_texts(),
         confusion=_confusion(one.inside("confusion")) if "confusion" in one else None,
         worst=_pictures(one, "worst"),

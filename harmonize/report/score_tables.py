@@ -132,7 +132,7 @@ def _set_tables(name: str, runs: Sequence[Run]) -> SetTables:
             for depth in depths
             if any(_at(one, depth) is not None for one in known)
         ),
-        left_out=_left_out(runs, [one.left_out if one else {} for one in scores]),
+        left_out=_left_out(runs, [one.unanswerable if one else {} for one in scores]),
         skipped=_left_out(runs, [one.skipped if one else {} for one in scores]),
     )
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harmonize.config.run_config import RunConfig
-from harmonize.labels.answerable import Answer, Status, answers_for, merge_for
+from harmonize.labels.answerable import Answerable, Status, answers_for, merge_for
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.sources import load_sources
@@ -28,7 +28,7 @@ class Pair:
 
     trained: str
     asked: str
-    answers: tuple[Answer, ...]
+    answers: tuple[Answerable, ...]
 
     @property
     def count(self) -> str:
@@ -99,7 +99,7 @@ def _explain(pair: Pair) -> str:
     """Write one pair: a line if all is answerable, else the classes left out, grouped by reason."""
     count = f"all {len(pair.answers)}" if pair.complete else pair.count
     lines = [f"{pair.trained} -> {pair.asked}: {count} classes"]
-    groups: dict[tuple[Status, str], list[Answer]] = {}
+    groups: dict[tuple[Status, str], list[Answerable]] = {}
     for answer in sorted(pair.answers, key=lambda answer: _ORDER.index(answer.status)):
         if answer.reason:
             groups.setdefault((answer.status, answer.reason), []).append(answer)

@@ -103,7 +103,7 @@ class TrainingBatches:
             start=start,
             steps=end,
             batch_size=self._config.data.batch_size,
-            parts=self._config.train.accumulate,
+            num_parts=self._config.train.accumulate,
             rank=self._accelerator.process_index,
-            processes=self._accelerator.num_processes,
+            num_processes=self._accelerator.num_processes,
         )

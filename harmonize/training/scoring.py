@@ -16,7 +16,7 @@ from harmonize.evaluation.by_depth import depth_groups
 from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.evaluation.evaluate import evaluate
 from harmonize.labels.sources import Sources
-from harmonize.labels.unanswerable import find_left_out
+from harmonize.labels.unanswerable import find_unanswerable
 from harmonize.runs.checkpoint import Weights
 
 
@@ -45,7 +45,7 @@ def score(
             sources.ontology,
             accelerator=accelerator,
             size=config.data.size,
-            left_out=find_left_out(sources, dataset.spec),
+            unanswerable=find_unanswerable(sources, dataset.spec),
             groups=depth_groups(sources.ontology, dataset.spec, sources.taught),
             crop=config.evaluate.crop,
             workers=config.data.workers,

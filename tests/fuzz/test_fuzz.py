@@ -52,7 +52,7 @@ def test_failures_are_counted_by_reason_and_their_input_is_kept(
     def fail(text: str) -> None:
         raise KeyError(text[:0])
 
-    monkeypatch.setattr("harmonize.labels.ontology._parse", lambda text, _source: fail(text))
+    monkeypatch.setattr("harmonize.labels.ontology.parse_tree", lambda text, _source: fail(text))
     outcome = run("trees", range(8), keep=tmp_path)
     [(reason, numbers)] = outcome.failures.items()
     assert outcome.inputs == 8

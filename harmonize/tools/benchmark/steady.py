@@ -62,9 +62,9 @@ class SteadyLoader:
             start=start,
             steps=start + self.lead + count + self.lead,
             batch_size=self.batch_size,
-            parts=self.parts,
+            num_parts=self.parts,
             rank=self.rank,
-            processes=self.processes,
+            num_processes=self.processes,
         )
         batches = load(self.samples, sampler, collate, workers=self.workers)
         try:

@@ -1,0 +1,45 @@
+"""Which files a data set's folders hold, each folder listed once."""
+
+from pathlib import Path
+
+from harmonize.errors import HarmonizeError
+
+ANY_EXTENSION = ".*"
+
+
+class FolderListings:
+    """The names in a data set's folders: far faster than asking for every file."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._names: dict[str, set[str]] = {}
+        self._by_stem: dict[str, dict[str, list[str]]] = {}
+
+    def has(self, file: str) -> bool:
+        """Say whether a file is there."""
+        folder, _, name = file.rpartition("/")
+        return name in self._listing(folder)
+
+    def complete(self, file: str) -> str:
+        """Replace the extension ``.*`` by the one the file has."""
+        if not file.endswith(ANY_EXTENSION):
+            return file
+        folder, _, name = file.rpartition("/")
+        self._listing(folder)
+        stem = name.removesuffix(ANY_EXTENSION)
+        found = sorted(self._by_stem[folder].get(stem, []))
+        if len(found) > 1:
+            raise HarmonizeError(f"{self.root / file}: which of {', '.join(found)}? name one")
+        return f"{folder}/{found[0]}".lstrip("/") if found else file
+
+    def _listing(self, folder: str) -> set[str]:
+        if folder not in self._names:
+            try:
+                names = {entry.name for entry in (self.root / folder).iterdir()}
+            except (OSError, ValueError):  # ValueError: a NUL in the name
+                names = set()
+            self._names[folder] = names
+            stems = self._by_stem[folder] = {}
+            for name in names:
+                stems.setdefault(name.rpartition(".")[0], []).append(name)
+        return self._names[folder]

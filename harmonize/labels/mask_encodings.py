@@ -1,0 +1,121 @@
+"""Encodings with a mask for each class: a picture that says where the class is."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Int, Integer
+from numpy import ndarray
+from PIL import Image
+
+from harmonize.config.strict_yaml import Value
+from harmonize.errors import HarmonizeError
+from harmonize.labels.class_table import ClassTable, DataClass
+from harmonize.labels.encoding import Encoding, parse_ids
+from harmonize.labels.path_template import Fields, Template
+from harmonize.pictures.reading import open_image, refuse_turned
+
+# Letters of shapes: H x W pixels.
+
+
+class _OnePerClass(Encoding):
+    """One picture for each class, a mask."""
+
+    per_class = True
+
+    def fill(self, template: Template, fields: Fields) -> str:
+        return template.fill_all_but("class", fields)
+
+    def files(self, label: str, classes: Sequence[DataClass]) -> dict[int, str]:
+        template = Template(label, where="label")
+        return {
+            number: template.fill({"class": entry.mask})
+            for number, entry in enumerate(classes)
+            if entry.mask is not None
+        }
+
+    def refuse_mode(self, picture: Image.Image, path: Path) -> None:
+        """Refuse a mask of the wrong kind of pixels."""
+
+    def masks(
+        self, root: Path, files: Mapping[int, str]
+    ) -> Iterator[tuple[int, Integer[ndarray, "H W"] | Bool[ndarray, "H W"]]]:
+        """Yield the number of each class and its mask: of a colour picture the first channel."""
+        first: tuple[int, ...] | None = None
+        for number, file in files.items():
+            path = root / file
+            picture = open_image(path)
+            self.refuse_mode(picture, path)
+            refuse_turned(picture, path)
+            mask = np.asarray(picture)
+            mask = mask if mask.ndim == 2 else mask[..., 0]
+            first = first or mask.shape
+            if mask.shape != first:
+                sizes = ["{1} x {0}".format(*shape) for shape in (mask.shape, first)]
+                raise HarmonizeError(
+                    f"{path}: {sizes[0]} pixels, but the other masks have {sizes[1]}"
+                )
+            yield number, mask
+
+
+@dataclass(frozen=True)
+class SoftMasks(_OnePerClass):
+    """A grey mask for each class; the largest value wins, ties go to the lower id."""
+
+    name = "soft_masks"
+    wanted = "the one id that stands in the mask's file name"
+
+    def parse(self, name: str, value: Value) -> DataClass | None:
+        ids = parse_ids(value)
+        return DataClass(name, ids, str(ids[0])) if ids is not None and len(ids) == 1 else None
+
+    def refuse_mode(self, picture: Image.Image, path: Path) -> None:
+        if picture.mode != "L":
+            raise HarmonizeError(f"{path}: expected an 8-bit grey mask, got mode {picture.mode}")
+
+    def read(self, root: Path, label: str, table: ClassTable) -> Int[ndarray, "H W"]:
+        by_id = sorted(
+            self.files(label, table.classes).items(), key=lambda file: table.classes[file[0]].values
+        )
+        winner = best = np.array(-1, dtype=np.int16)
+        for number, mask in self.masks(root, dict(by_id)):
+            winner = np.where(mask > best, np.int16(number), winner)
+            best = np.maximum(best, mask)
+        return winner
+
+
+@dataclass(frozen=True)
+class Masks(_OnePerClass):
+    """A mask for each class that is in the picture; where it is not 0 it covers those before it."""
+
+    name = "masks"
+    wanted = "the text that stands in the mask's file name, or ~ for what no mask covers"
+
+    def parse(self, name: str, value: Value) -> DataClass | None:
+        if value is None or (isinstance(value, str) and value):
+            return DataClass(name, mask=value)
+        return None
+
+    def keys(self, entry: DataClass) -> Sequence[int | str | None]:
+        return (entry.mask,)
+
+    def write(self, key: int | str | None) -> str:
+        return "~" if key is None else repr(key)
+
+    def needed(self, files: Sequence[str], is_there: Callable[[str], bool]) -> Sequence[str]:
+        return [file for file in files if is_there(file)] or files[:1]
+
+    def read(self, root: Path, label: str, table: ClassTable) -> Int[ndarray, "H W"]:
+        files = self.files(label, table.classes)
+        files = {number: file for number, file in files.items() if (root / file).exists()}
+        rest = [number for number, entry in enumerate(table.classes) if entry.mask is None]
+        winner = np.array(rest[0] if rest else -1, dtype=np.int16)
+        for number, mask in self.masks(root, files):
+            winner = np.where(mask != 0, np.int16(number), winner)
+        if not files or winner.min() < 0:
+            raise HarmonizeError(
+                f"{root / label}: no mask covers {(winner < 0).sum() if files else 0} pixels; "
+                "give one class the value ~, for what no mask covers"
+            )
+        return winner

@@ -1,0 +1,174 @@
+"""Encodings with one label file, whose pixels are numbers that stand for classes."""
+
+import re
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Int, Integer
+from numpy import ndarray
+from PIL import Image
+
+from harmonize.config.strict_yaml import Value
+from harmonize.errors import HarmonizeError
+from harmonize.labels.class_table import ClassTable, DataClass, UnknownValuesError
+from harmonize.labels.encoding import Encoding, parse_ids
+from harmonize.labels.formula import MAX_ID, ValueFormula
+from harmonize.labels.path_template import Fields, Template
+from harmonize.pictures.reading import open_image
+
+# Letters of shapes: C classes, H x W pixels.
+
+_HEX_COLOR = re.compile(r"#[0-9a-fA-F]{6}(?:[0-9a-fA-F]{2})?")
+_SHOWN = 5
+"""Unknown values that an error lists."""
+
+
+class _OneFile(Encoding):
+    """One picture, whose pixels are numbers that stand for classes."""
+
+    tolerance = 0
+    """How far each byte of a number may be from its class's."""
+
+    @abstractmethod
+    def numbers(
+        self, picture: Image.Image, path: Path, table: ClassTable
+    ) -> Integer[ndarray, "H W"]:
+        """Return the number of each pixel; HarmonizeError for the wrong kind of picture."""
+
+    def fill(self, template: Template, fields: Fields) -> str:
+        return template.fill(fields)
+
+    def files(self, label: str, classes: Sequence[DataClass]) -> dict[int, str]:
+        return {0: label}
+
+    def read(self, root: Path, label: str, table: ClassTable) -> Int[ndarray, "H W"]:
+        path = root / label
+        numbers = self.numbers(open_image(path, exact=True), path, table)
+        classes = table.look_up(numbers, tolerance=self.tolerance)
+        if not classes.size or classes.min() >= 0:
+            return classes
+        found, counts = np.unique(numbers[classes < 0], return_counts=True)
+        pixels = dict(zip(found.tolist(), counts.tolist(), strict=True))
+        shown = [f"{self.write(n)} ({pixels[n]} pixels)" for n in list(pixels)[:_SHOWN]]
+        raise UnknownValuesError(
+            f"{path}: {self.kind}s that no class of {table.dataset} stands for: "
+            f"{', '.join(shown)}; "
+            "add them to `classes`, with the meaning `ignore` if they are void",
+            pixels,
+            classes,
+        )
+
+
+@dataclass(frozen=True)
+class Ids(_OneFile):
+    """Numbers of a grey or palette picture or, by a formula, of a colour picture."""
+
+    name = "ids"
+    wanted = "an id of at least 0 or a list of ids"
+    options = ("value", "class_file")
+
+    formula: ValueFormula | None = None
+    """Arithmetic that gives the ids."""
+
+    def with_options(self, given: Mapping[str, Any], where: Callable[[str], str]) -> "Ids":
+        text = given["value"]
+        return self if text is None else Ids(ValueFormula(text, where=where("value")))
+
+    def parse(self, name: str, value: Value) -> DataClass | None:
+        ids = parse_ids(value)
+        return None if ids is None else DataClass(name, ids)
+
+    def numbers(
+        self, picture: Image.Image, path: Path, table: ClassTable
+    ) -> Integer[ndarray, "H W"]:
+        channels = _channels(picture)
+        if self.formula is None and "V" not in channels:
+            raise HarmonizeError(
+                f"{path}: expected ids in one channel, got mode {picture.mode}; colours need "
+                "`encoding: rgb`, ids made of several channels a formula in `value`"
+            )
+        if self.formula is None:
+            return channels["V"]
+        if not self.formula.names <= channels.keys():
+            known = ", ".join(channels) or picture.mode
+            raise HarmonizeError(
+                f"{path}: has the channels {known}, but `value` is {self.formula.text!r}"
+            )
+        return self.formula(channels)
+
+
+@dataclass(frozen=True)
+class Rgb(_OneFile):
+    """Colours, as the numbers ``65536 R + 256 G + B``, with ``A << 24`` added to four parts."""
+
+    name = "rgb"
+    wanted = "a colour such as [255, 0, 0] or '#ff0000', or a list of colours"
+    kind = "colour"
+    options = ("tolerance",)
+    written_as = "rgb"
+    highest_written = MAX_ID
+
+    tolerance: int = 0
+
+    def with_options(self, given: Mapping[str, Any], where: Callable[[str], str]) -> "Rgb":
+        return replace(self, tolerance=given["tolerance"])
+
+    def parse(self, name: str, value: Value) -> DataClass | None:
+        items: list[Value] = [value]
+        if isinstance(value, list) and value and isinstance(value[0], list | str):
+            items = value
+        colors = [_color(item) for item in items]
+        numbers = tuple(color for color in colors if color is not None)
+        known = numbers and len(numbers) == len(colors)
+        return DataClass(name, numbers) if known else None
+
+    def write(self, key: int | str | None) -> str:
+        assert isinstance(key, int)
+        return f"#{key & 0xFFFFFF:06x}" + (f"{key >> 24:02x}" if key >> 24 else "")
+
+    def color(self, entry: DataClass) -> tuple[int, int, int] | None:
+        value = entry.values[0]
+        return value >> 16 & 255, value >> 8 & 255, value & 255
+
+    def numbers(
+        self, picture: Image.Image, path: Path, table: ClassTable
+    ) -> Integer[ndarray, "H W"]:
+        if picture.mode not in ("RGB", "RGBA", "P"):
+            raise HarmonizeError(f"{path}: expected a colour picture, got mode {picture.mode}")
+        parts = np.asarray(picture.convert("RGBA")).view(">u4")[..., 0].astype(np.uint32)
+        return parts >> 8 | (parts & 255) << 24 if table.highest > 0xFFFFFF else parts >> 8
+
+    def pixels(
+        self, values: Int[ndarray, " C"], answered: Bool[ndarray, " C"]
+    ) -> Integer[ndarray, "C *parts"]:
+        parts = np.stack([values >> shift & 255 for shift in (16, 8, 0, 24)], axis=1)
+        return (parts if values.max() > 0xFFFFFF else parts[:, :3]).astype(np.uint8)
+
+
+def _color(value: Value) -> int | None:
+    if isinstance(value, str):
+        if not _HEX_COLOR.fullmatch(value):
+            return None
+        parts = list(bytes.fromhex(value[1:]))
+    elif isinstance(value, list):
+        parts = [part for part in value if type(part) is int and 0 <= part <= 255]
+        if len(parts) != len(value) or len(parts) not in (3, 4):
+            return None
+    else:
+        return None
+    red, green, blue, *alpha = parts
+    return (red << 16) | (green << 8) | blue | (alpha[0] << 24 if alpha else 0)
+
+
+def _channels(picture: Image.Image) -> dict[str, Integer[ndarray, "H W"]]:
+    """Return the numbers of a picture by the names that formulas use."""
+    pixels = np.asarray(picture)
+    if pixels.ndim == 2 and picture.mode != "F":
+        return {"V": pixels.astype(np.uint8) if picture.mode == "1" else pixels}
+    if picture.mode in ("RGB", "RGBA"):
+        return {name: pixels[..., place] for place, name in enumerate(picture.mode)}
+    return {}
