@@ -24,7 +24,7 @@ from harmonize.runs.run_folder import EVALUATION
 from harmonize.system.atomic_files import part_of
 from harmonize.system.processes import mistakes_shown
 from harmonize.tools.benchmark.made_up_data import made_up_config, write_datasets
-from harmonize.training.tracking import METRICS
+from harmonize.runs.metrics_log import METRICS
 
 _SETS = 2
 _STEPS = 24
