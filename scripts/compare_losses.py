@@ -12,8 +12,7 @@ from pathlib import Path
 from harmonize.system.agreement import together
 from harmonize.system.processes import mistakes_shown, processes
 from harmonize.tools.studies.compare_losses import compare_losses
-from harmonize.tools.studies.loss_plan import SET_BY_IT
-from harmonize.tools.studies.losses import LOSSES
+from harmonize.tools.studies.loss_plan import LOSSES, SET_BY_IT
 from harmonize.tools.studies.study_command import (
     parse_seeds,
     read_shared,

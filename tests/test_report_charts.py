@@ -4,14 +4,14 @@ import math
 from xml.etree import ElementTree
 
 import pytest
+from harmonize.report.run_scores import Confusion
+from harmonize.report.ticks import log_ticks, round_ticks, written
 
 from harmonize import DatasetSpec, Ontology
 from harmonize.config.strict_yaml import load_text
 from harmonize.report.charts import COLORS, Series, line_chart
 from harmonize.report.heat import branch_borders, draw_confusion
-from harmonize.report.run_scores import Confusion
 from harmonize.report.svg import shortened
-from harmonize.report.ticks import log_ticks, round_ticks, written
 
 HOSTILE = "<script>alert(1)</script> \"&' \x1b"
 SVG = "{http://www.w3.org/2000/svg}"

@@ -1,6 +1,7 @@
 """Build frozen dataclasses from YAML: all wrong keys, types, ranges at once, each with a place."""
 
 import dataclasses
+import functools
 import math
 import sys
 import types
@@ -93,8 +94,7 @@ class _Builder:
     def _dataclass(self, cls: Any, value: Any, path: KeyPath) -> Any:
         if not isinstance(value, dict):
             return self._wrong(path, "a mapping of keys", value)
-        hints = typing.get_type_hints(cls, include_extras=True)
-        fields = {field.name: field for field in dataclasses.fields(cls)}
+        hints, fields = _fields(cls)
         for key in value:
             if key not in fields and not self.unknown_keys:
                 advice = near_matches(key, fields)
@@ -155,6 +155,13 @@ class _Builder:
         if hint:
             self.problems[-1] += hint
         return None
+
+
+@functools.cache  # a log has thousands of lines of one class
+def _fields(cls: Any) -> tuple[dict[str, Any], dict[str, dataclasses.Field[Any]]]:
+    """Return the type and the definition of each field of a dataclass."""
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    return typing.get_type_hints(cls, include_extras=True), fields
 
 
 def _describe(kind: Any) -> str:
