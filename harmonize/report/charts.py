@@ -11,12 +11,12 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from harmonize.errors import printable
-from harmonize.report.svg import INK, SIZE, TIP, as_svg, new_figure, shortened
+from harmonize.report.axes import x_axis, y_axis
+from harmonize.report.svg import SIZE, TIP, as_svg, new_figure, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.ticker import Formatter
 
 # Letters of shapes: N points of a line.
 
@@ -36,7 +36,6 @@ _LEFT, _RIGHT, _BOTTOM = 66, 24, 46
 """Pixels beside and below a plot."""
 _TITLE, _ROW, _GAP = 34, 18, 8
 """Pixels above it: of the title, of a row of names, and below these."""
-_FAINT = (INK, 0.75)
 _LETTER = 7
 """Pixels of a letter, about."""
 _LONGEST_NAME = 44
@@ -137,8 +136,12 @@ def _panel(figure: "Figure", chart: Chart, corner: tuple[int, int], size: tuple[
         gid=TIP + printable(chart.title),
     )
     lines = [_finite(series, chart) for series in chart.series]
-    _x_axis(axes, chart, lines, int(width))
-    _y_axis(axes, chart, lines, int(height))
+    x_axis(axes, np.concatenate([line.x for line in lines] or [[]]), log=chart.log_x)
+    values = np.concatenate([v for line in lines for v in (line.y, line.low, line.high)] or [[]])
+    y_axis(axes, values, chart.y_range, percent=chart.percent)
+    axes.set_xlabel(printable(chart.x_label), labelpad=5)
+    axes.set_ylabel(printable(chart.y_label))
+    axes.yaxis.set_label_coords((20 - _LEFT) / width, 0.5)
     for side in ("left", "right", "top"):
         axes.spines[side].set_visible(False)
     axes.patch.set_visible(False)
@@ -203,50 +206,6 @@ def _finite(series: Series, chart: Chart) -> _Line:
     return _Line(series.name, x, y, low, high, _look(series))
 
 
-def _x_axis(axes: "Axes", chart: Chart, lines: Sequence[_Line], width: int) -> None:
-    from matplotlib import ticker
-
-    x = np.unique(np.concatenate([line.x for line in lines] or [np.ones(0)]))
-    low, high = (x[0], x[-1]) if len(x) else (1.0, 2.0)
-    if chart.log_x:
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(ticker.FixedLocator(x.tolist()))
-        axes.xaxis.set_minor_locator(ticker.NullLocator())
-        axes.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
-        axes.set_xlim(*((low, high) if low < high else (low / 2, high * 2)))
-    else:
-        whole = bool((x == x.round()).all())
-        axes.xaxis.set_major_locator(ticker.MaxNLocator(max(width // 75, 2), integer=whole))
-        axes.xaxis.set_major_formatter(_plain())
-        axes.set_xlim(*((low, high) if low < high else (low - 1, high + 1)))
-    axes.spines["bottom"].set(color=INK, alpha=0.5)
-    axes.tick_params("x", length=0, pad=6, labelcolor=_FAINT)
-    axes.set_xlabel(printable(chart.x_label), labelpad=5)
-
-
-def _y_axis(axes: "Axes", chart: Chart, lines: Sequence[_Line], height: int) -> None:
-    from matplotlib import ticker
-
-    marks = ticker.MaxNLocator(max(height // 44, 2), steps=[1, 2, 2.5, 5, 10])
-    values = np.concatenate([v for line in lines for v in (line.y, line.low, line.high)] or [[]])
-    known = values[np.isfinite(values)]
-    low, high = (known.min(), known.max()) if len(known) else (0.0, 1.0)
-    if 0 <= low < high / 2:
-        low = 0.0
-    ticks = marks.tick_values(low, high)
-    bottom, top = ticks[0], ticks[-1]
-    if chart.percent:  # no mark lies beyond what a share can be
-        bottom, top = max(bottom, min(0.0, low)), min(top, max(1.0, high))
-    axes.set_ylim(*(chart.y_range or (bottom, top)))
-    axes.yaxis.set_major_locator(marks)
-    percent = ticker.PercentFormatter(1, symbol=" %")
-    axes.yaxis.set_major_formatter(percent if chart.percent else _plain())
-    axes.grid(axis="y", color=INK, alpha=0.12, linewidth=1, clip_on=False)
-    axes.tick_params("y", length=0, pad=7, labelcolor=_FAINT)
-    axes.set_ylabel(printable(chart.y_label))
-    axes.yaxis.set_label_coords((20 - _LEFT) / axes.bbox.width, 0.5)
-
-
 def _line(axes: "Axes", line: _Line, chart: Chart, bottom: float) -> str:
     """Draw a band and the line over it; return its points as SVG.
 
@@ -278,12 +237,3 @@ def _line(axes: "Axes", line: _Line, chart: Chart, bottom: float) -> str:
 def _look(series: Series) -> dict[str, Any]:
     dashes = (0, (2.5, 2)) if series.dash else "solid"
     return {"color": COLORS[series.color % len(COLORS)], "linewidth": 2, "linestyle": dashes}
-
-
-def _plain() -> "Formatter":
-    """Return what writes numbers with as many decimals as tell them apart."""
-    from matplotlib.ticker import ScalarFormatter
-
-    formatter = ScalarFormatter(useOffset=False)
-    formatter.set_scientific(False)
-    return formatter
