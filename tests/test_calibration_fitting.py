@@ -8,7 +8,8 @@ import torch
 from tiny import tiny_config, write_project
 
 from harmonize import Ontology
-from harmonize.calibration.calibration_results import DatasetCalibration
+from harmonize.calibration.back_off import Outcome
+from harmonize.calibration.calibration_results import Change, DatasetCalibration
 from harmonize.calibration.fitting import calibrate
 from harmonize.calibration.temperatures import fit, scaled
 from harmonize.evaluation.dataset_scores import DatasetScores
@@ -43,6 +44,20 @@ def join(*parts: PixelSample) -> PixelSample:
     )
 
 
+def depth(one: Outcome) -> float:
+    """Return the mean depth of all answers, the root's 0 included."""
+    assert one.mean_depth is not None
+    assert one.coverage is not None
+    return one.mean_depth * one.coverage
+
+
+def both(change: Change) -> tuple[float, float]:
+    """Return the numbers before and after, of which neither is missing."""
+    assert change.before is not None
+    assert change.after is not None
+    return change.before, change.after
+
+
 def result(sample: PixelSample, name: str = "fine", split: str = "val") -> DatasetScores:
     classes = {"fine": ("background", "left", "right"), "coarse": ("background", "thing")}[name]
     confusion = torch.eye(len(classes), dtype=torch.int64)
@@ -73,11 +88,11 @@ def test_the_first_half_is_fitted_to_and_the_second_is_checked(tiny: Sources) ->
     found = one(tiny, result(join(*halves)))
     assert (found.fitted_on, found.checked_on) == (10, 11)
     assert (found.split, found.check_split) == ("val", "val")
-    assert found.calibration.temperature == pytest.approx(2.0, rel=0.05)
+    assert found.temperature == pytest.approx(2.0, rel=0.05)
     spec = tiny.specs[0]
     labels = torch.from_numpy(spec.leaf_masks(tiny.ontology))
     expected = fit(halves[0], labels=labels, names=list(spec.classes))
-    assert found.calibration.by_class == pytest.approx(expected.by_class)
+    assert found.temperatures == pytest.approx(expected.by_class)
     assert [*found.leaf_temperatures] == [*tiny.ontology.leaves]
     assert [*found.leaf_temperatures.values()] == pytest.approx(expected.by_leaf.tolist())
 
@@ -94,28 +109,26 @@ def test_another_split_is_checked_if_asked(tiny: Sources) -> None:
 
 def test_overconfident_probabilities_are_mended_and_the_curve_says_so(tiny: Sources) -> None:
     found = one(tiny, result(draw(2.5, pictures=range(40))))
-    assert found.error.after < 0.02 < 0.08 < found.error.before
-    assert found.loss.after < found.loss.before - 0.2
-    assert all(line.calibrated.kept for line in found.curve)
-    assert not any(
-        line.uncalibrated.kept for line in found.curve if line.calibrated.confidence > 0.7
-    )
+    (worse, better), (high, low) = both(found.calibration_error), both(found.loss)
+    assert better < 0.02 < 0.08 < worse
+    assert low < high - 0.2
+    assert all(line.kept for line in found.curve)
     for line in found.curve:
-        assert line.cautious == line.calibrated  # there is one set
-        assert line.calibrated.mean_depth * line.calibrated.coverage < (
-            line.uncalibrated.mean_depth * line.uncalibrated.coverage
-        )
+        assert line.uncalibrated is not None
+        assert line.confidence <= 0.7 or not line.uncalibrated.kept
+        assert vars(line.cautious).items() <= vars(line).items()  # there is one set
+        assert depth(line) < depth(line.uncalibrated)
     assert "the promise is not kept" not in found.table()
     assert "* fewer answers are right than promised" in found.table()  # before
 
 
 def test_the_table_lists_the_temperatures_of_classes_that_have_their_own(tiny: Sources) -> None:
     few = one(tiny, result(draw(2.0, pictures=range(10))))
-    whole = f"temperature: {few.calibration.temperature:.2f}; "
+    whole = f"temperature: {few.temperature:.2f}; "
     assert f"{whole}too few pictures or pixels of any class" in few.table().split("\n")
     many = one(tiny, result(draw(2.0, pictures=range(40), pixels=100)))
-    named = [f"{name} {value:.2f}" for name, value in many.calibration.by_class.items()]
-    whole = f"temperature: {many.calibration.temperature:.2f}; "
+    named = [f"{name} {value:.2f}" for name, value in many.temperatures.items()]
+    whole = f"temperature: {many.temperature:.2f}; "
     assert f"{whole}{', '.join(named)}" in many.table().split("\n")
 
 
@@ -123,7 +136,7 @@ def test_the_table_says_what_labels_cannot_tell(tiny: Sources) -> None:
     fine = draw(1.0, pictures=range(20))
     coarse = PixelSample(fine.logits, fine.classes.clamp(max=1), fine.pictures)
     (found,), _ = calibrate([result(coarse, "coarse")], tiny.specs[1:], tiny)
-    shares = [line.calibrated.finer for line in found.curve]
+    shares = [line.finer for line in found.curve if line.finer is not None]
     assert 0 < min(shares) < max(shares) < 1
     expected = f"{100 * min(shares):.0f} to {100 * max(shares):.0f} % of the answers say more than"
     assert expected in found.table()
@@ -137,8 +150,8 @@ def test_the_calibration_error_is_that_of_scoring_with_scaled_logits(tiny: Sourc
     checked = sample.where(sample.pictures >= 20)
     temperatures = torch.tensor(list(found.leaf_temperatures.values()))
     for logits, error in (
-        (checked.logits, found.error.before),
-        (scaled(checked.logits.T, temperatures).T, found.error.after),
+        (checked.logits, found.calibration_error.before),
+        (scaled(checked.logits.T, temperatures).T, found.calibration_error.after),
     ):
         confidence, answer = logits.softmax(1).max(1)
         expected = calibration_error(confidence, answer == checked.classes)
@@ -150,24 +163,24 @@ def test_the_calibration_error_is_that_of_scoring_with_scaled_logits(tiny: Sourc
 def test_a_promise_that_does_not_hold_is_told(tiny: Sources) -> None:
     halves = draw(0.5, pictures=range(10)), draw(3.0, pictures=range(10, 20), seed=1)
     found = one(tiny, result(join(*halves)))
-    broken = [line for line in found.curve if not line.calibrated.kept]
+    broken = [line for line in found.curve if not line.kept]
     assert broken
     lines = found.table().split("\n")
     unkept = [
         point
         for line in found.curve
-        for point in (line.calibrated, line.uncalibrated)
-        if not point.kept
+        for point in (line, line.uncalibrated)
+        if point and not point.kept
     ]
     assert sum(line.count("*") for line in lines) == len(unkept) + 1
-    listed = ", ".join(f"{line.calibrated.confidence:g}" for line in broken)
+    listed = ", ".join(f"{line.confidence:g}" for line in broken)
     assert f"the promise is not kept at confidence {listed}" in lines
     assert f"the promise is not kept with the temperatures of all sets at confidence {listed}" in (
         lines
     )
     facts = found.to_dict()["curve"]
     assert isinstance(facts, list)
-    assert [one["kept"] for one in facts] == [line.calibrated.kept for line in found.curve]  # type: ignore[index,call-overload]
+    assert [one["kept"] for one in facts] == [line.kept for line in found.curve]  # type: ignore[index,call-overload]
 
 
 def test_of_several_sets_the_largest_temperatures_are_checked_too(tiny: Sources) -> None:
@@ -176,12 +189,10 @@ def test_of_several_sets_the_largest_temperatures_are_checked_too(tiny: Sources)
     found, problems = calibrate([result(sure), result(unsure, "coarse")], tiny.specs, tiny)
     assert not problems
     fine, coarse = found
-    assert fine.calibration.temperature < 1.3 < 2.0 < coarse.calibration.temperature
+    assert fine.temperature < 1.3 < 2.0 < coarse.temperature
     for line in fine.curve:
-        assert line.cautious.mean_depth * line.cautious.coverage < (
-            line.calibrated.mean_depth * line.calibrated.coverage
-        )
-    assert [line.cautious for line in coarse.curve] == [line.calibrated for line in coarse.curve]
+        assert depth(line.cautious) < depth(line)
+    assert all(vars(line.cautious).items() <= vars(line).items() for line in coarse.curve)
 
 
 @pytest.mark.parametrize(("pictures", "enough"), [(3, False), (4, True)])
@@ -253,5 +264,5 @@ def test_classes_of_leaves_that_no_trained_set_has_are_not_looked_at(tiny: Sourc
     assert not problems
     # Left and right are one answer for this network, so that all is right that says thing.
     assert found.leaf_temperatures["left"] == found.leaf_temperatures["right"]
-    assert all(line.calibrated.kept for line in found.curve)
-    assert max(line.calibrated.mean_depth for line in found.curve) == 1
+    assert all(line.kept for line in found.curve)
+    assert max(line.mean_depth or 0 for line in found.curve) == 1

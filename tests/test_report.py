@@ -1,6 +1,7 @@
 """The report of runs: what is on the page, what is missing from it, and what is refused."""
 
 import json
+import math
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
@@ -94,6 +95,9 @@ def test_the_page_is_whole_and_needs_nothing_beside_it(page: Page) -> None:
     assert all(image["src"].startswith("data:image/") for image in page.all("img"))
     assert {a["href"] for a in page.all("a")} <= {f"#{one}" for one in ids}
     assert "url(" not in page.source
+    drawn = {a["href"][:11] for a in page.all("image")}
+    assert drawn == {"data:image/"}
+    assert not page.all("use")
     assert "@import" not in page.source
     assert {"name": "generator", "content": "harmonize report"} in page.all("meta")
 
@@ -200,7 +204,7 @@ def test_backed_off_answers_are_calibrated_if_the_calibration_is_of_the_checkpoi
     one["curve"][0]["coverage"] = 1.5
     path.write_text(json.dumps(facts))
     damaged = Page(make_report([run], tmp_path / "x.html"))
-    assert "coverage: expected a number from 0 to 1, got 1.5" in damaged.text
+    assert "coverage: expected a number at least 0 and at most 1, got 1.5" in damaged.text
     path.write_text("{}")
     damaged = Page(make_report([run], tmp_path / "x.html"))
     assert "The calibration is left out:" in damaged.text
@@ -312,26 +316,32 @@ def test_an_older_evaluation_is_shown_as_far_as_it_goes(run: Path, tmp_path: Pat
     assert "confusion" not in [section["id"] for section in made.all("section")]
 
 
+def scored(**changes: object) -> str:
+    """Return an evaluation.json of a data set ``a``, with some changes."""
+    facts = {"split": "val", "pictures": 1, "mean_iou": 0.5, "pixel_accuracy": 0.5, "iou": {}}
+    return json.dumps({"datasets": {"a": {**facts, **changes}}})
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"datasets": {"a"', "is damaged, not JSON"),
-        ("[]", "expected an object, got []"),
-        ('{"datasets": {"a": 3}}', "datasets.a: expected an object, got 3"),
-        ('{"datasets": {"a": {"pictures": -1}}}', "a.pictures: expected a whole number, got -1"),
-        ('{"datasets": {"a": {"pictures": 1, "mean_iou": "x"}}}', "a.mean_iou: expected a number"),
+        ('{"datasets": {"a"', "is damaged: not JSON"),
+        ("[]", "expected a mapping of keys, got []"),
+        ('{"datasets": {"a": 3}}', "datasets.a: expected a mapping of keys, got 3"),
+        ('{"datasets": {"a": {}}}', "datasets.a: the key 'split' is missing; score it again with"),
+        (scored(pictures=-1), "a.pictures: expected a number at least 0 and at most 1e+12, got -1"),
+        (scored(pictures=10**400), "a.pictures: expected a number at least 0 and at most 1e+12"),
+        (scored(mean_iou="x"), "a.mean_iou: expected a number, got 'x'"),
+        (scored(mean_iou=math.nan), "a.mean_iou: expected a number at least 0 and at most 1, got"),
+        (scored(mean_iou=10**400), "a.mean_iou: expected a number, got 1000"),
+        (scored(worst={}), "a.worst: expected a list, got {}"),
+        (scored(left_out={"b": 1}), "a.left_out.b: expected text, got 1"),
         (
-            '{"datasets": {"a": {"pictures": 1' + "0" * 400 + "}}}",
-            "a.pictures: expected a whole number, got 1000",
-        ),
-        ('{"datasets": {"a": {"pictures": 1, "worst": {}}}}', "a.worst: expected a list, got {}"),
-        ('{"datasets": {"a": {"pictures": 1, "left_out": {"b": 1}}}}', "b: expected a text, got 1"),
-        (
-            '{"datasets": {"a": {"pictures": 1, "confusion": {"classes": ["b"], "counts": []}}}}',
-            "confusion.counts: expected 1 x 1 counts, got []",
+            scored(confusion={"classes": ["b"], "counts": []}),
+            "a.confusion.counts: expected 1 x 1 counts; score it again with",
         ),
         ("[" * 100000, "is damaged"),
-        ("\udcff", "cannot be read: it is no text"),
+        ("\udcff", "is damaged: not JSON: 'utf-8' codec can't decode byte"),
     ],
 )
 def test_a_damaged_evaluation_is_named(run: Path, text: str, message: str) -> None:
@@ -351,7 +361,7 @@ def test_damaged_lines_of_metrics_are_left_out(run: Path, tmp_path: Path) -> Non
     worse = b'{"event":"train","step":1,"loss":"a"}\n'
     (run / "metrics.jsonl").write_bytes(bad + worse + good + b"\n\n")
     made = Page(make_report([run], tmp_path / "x.html"))
-    assert "5 lines of metrics.jsonl cannot be read, and left out." in made.text
+    assert "5 lines of metrics.jsonl cannot be read, and left out: " in made.text
 
 
 def test_nothing_but_a_report_is_overwritten(run: Path) -> None:

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from harmonize.report.charts import COLORS
 from harmonize.report.curves import learning_curves
 from harmonize.report.inline_images import label_map, photograph
-from harmonize.report.read_runs import Run, read_runs
+from harmonize.report.read_runs import ReportedRun, read_runs
 from harmonize.report.sample_pictures import _spread
 from harmonize.report.score_tables import score_tables, written
+from harmonize.runs.metrics_log import METRICS
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -88,7 +90,7 @@ def write_run(folder: Path, steps: int, mean_iou: float, **more: object) -> Path
     return folder
 
 
-def read(*folders: Path) -> list[Run]:
+def read(*folders: Path) -> list[ReportedRun]:
     return read_runs(folders)
 
 
@@ -133,7 +135,10 @@ def test_scores_are_written_with_one_decimal() -> None:
 
 
 def lines_of(chart: str) -> list[str]:
-    return [path.attrib["d"] for path in ElementTree.fromstring(chart).iter(f"{SVG}path")]
+    """Return the paths of the lines, not those of the legend."""
+    paths = [path.attrib for path in ElementTree.fromstring(chart).iter(f"{SVG}path")]
+    drawn = [one["d"] for one in paths if any(color in one["style"] for color in COLORS)]
+    return drawn[: len(drawn) // 2]
 
 
 def test_curves_have_a_line_for_each_depth_and_break_where_a_loss_is_missing(
@@ -190,11 +195,13 @@ def test_the_step_of_the_scores_is_found_among_the_evaluations(tmp_path: Path) -
     assert any("other scores than the last evaluation" in note for note in run.notes)
 
 
-def test_numbers_that_are_not_finite_are_no_numbers(tmp_path: Path) -> None:
-    folder = write_run(tmp_path / "x", 1, 0.5)
-    (folder / "evaluation.json").write_text(
-        '{"datasets": {"one": {"pictures": 1, "mean_iou": NaN, "pixel_accuracy": 1e999}}}'
-    )
+def test_losses_that_are_not_finite_are_gaps(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "x", 5, 0.5)
+    path = folder / "metrics.jsonl"
+    text = path.read_text().replace('"loss": 1.0,', '"loss": NaN,')
+    path.write_text(text.replace('"loss": 0.6,', '"loss": 1e999,'))
     (run,) = read(folder)
-    assert run.scores["one"].mean_iou is None
-    assert run.scores["one"].pixel_accuracy is None
+    assert not any(METRICS in note for note in run.notes)
+    whole = lines_of(learning_curves([run])[0].charts[0])[0]
+    assert whole.count("M") == 2
+    assert "nan" not in whole

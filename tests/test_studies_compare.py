@@ -25,7 +25,7 @@ from harmonize.pipeline import finish
 from harmonize.pipeline import train as training
 from harmonize.runs import checkpoints
 from harmonize.tools.studies.compare_losses import compare_losses
-from harmonize.tools.studies.finished_runs import read_run
+from harmonize.tools.studies.finished_runs import read_finished_run
 
 REPO = Path(__file__).parents[1]
 NAMES = [f"{loss}-seed{seed}" for seed in (0, 1) for loss in ("flat", "finest", "hierarchical")]
@@ -95,9 +95,9 @@ def test_three_losses_and_two_seeds_are_ordinary_runs(finished: Path) -> None:
 
 
 def test_the_input_is_proven_identical_within_a_seed_alone(finished: Path) -> None:
-    runs = {name: read_run(finished / name) for name in NAMES}
-    weights = {name: run.start["weights"] for name, run in runs.items()}
-    inputs = {name: [line["input"] for line in run.training] for name, run in runs.items()}
+    runs = {name: read_finished_run(finished / name) for name in NAMES}
+    weights = {name: run.start.weights for name, run in runs.items()}
+    inputs = {name: [line.input for line in run.training] for name, run in runs.items()}
     assert weights["flat-seed0"] == weights["hierarchical-seed0"] != weights["flat-seed1"]
     assert inputs["flat-seed1"] == inputs["finest-seed1"] == inputs["hierarchical-seed1"]
     assert not set(inputs["flat-seed0"]) & set(inputs["flat-seed1"])
@@ -259,7 +259,7 @@ def test_what_is_no_run_or_a_damaged_one_is_named(project: Path, copied: Path) -
     with pytest.raises(HarmonizeError, match=r"says nothing of the initial weights; remove .*0, "):
         study(project, copied)
     (run / "evaluation.json").write_text("{}")
-    with pytest.raises(HarmonizeError, match=r"evaluation\.json: cannot be read: datasets is mis"):
+    with pytest.raises(HarmonizeError, match=r"evaluation\.json: is damaged: the key 'datasets' "):
         study(project, copied)
     (run / "config.yaml").unlink()
     with pytest.raises(HarmonizeError, match="flat-seed0: exists and is no run folder; remove it"):
@@ -270,16 +270,28 @@ def test_what_is_no_run_or_a_damaged_one_is_named(project: Path, copied: Path) -
     ("damage", "message"),
     [
         (lambda all_: all_.pop("fine"), "has no scores of fine; remove "),
-        (lambda all_: all_["fine"].pop("split"), "cannot be read: fine: split is missing; remove "),
+        (
+            lambda all_: all_["fine"].pop("split"),
+            "is damaged: datasets.fine: the key 'split' is missing; remove .*-seed1, and it is tr",
+        ),
         (lambda all_: all_["fine"]["iou"].pop("left"), "says nothing of left of fine; remove "),
         (lambda all_: all_["fine"].pop("mistakes"), "says nothing of hierarchical F, % of fine; "),
-        (lambda all_: all_["fine"].update(mean_iou="x"), "cannot be read: fine: an IoU is 'x'; r"),
+        (
+            lambda all_: all_["fine"].update(mean_iou="x"),
+            "is damaged: datasets.fine.mean_iou: expected a number, got 'x'; remove ",
+        ),
         (
             lambda all_: all_["fine"].update(mean_iou=float("nan")),
-            "cannot be read: fine: an IoU is 'nan'",
+            "is damaged: datasets.fine.mean_iou: expected a number at least 0 and at most 1, got n",
         ),
-        (lambda all_: all_["fine"].update(pictures="x"), "cannot be read: fine: pictures 'x' is"),
-        (lambda all_: all_["fine"]["depths"][0].update(iou=3), "cannot be read: 'int' object has"),
+        (
+            lambda all_: all_["fine"].update(pictures="x"),
+            "is damaged: datasets.fine.pictures: expected a whole number, got 'x'",
+        ),
+        (
+            lambda all_: all_["fine"]["depths"][0].update(iou=3),
+            "is damaged: datasets.fine.depths.0.iou: expected a mapping of keys, got 3",
+        ),
         (lambda all_: all_["fine"]["depths"].pop(), r"says nothing of mean IoU at depth 1 \(2 gr"),
     ],
 )
@@ -298,7 +310,7 @@ def test_scores_that_lack_something_are_named(
 def test_a_log_that_lacks_something_is_named(project: Path, copied: Path) -> None:
     run = copied / "flat-seed1"
     edit_metrics(run, r'(?s)("event": "evaluation".*?)"mean_iou"', r'\1"meen"')
-    with pytest.raises(HarmonizeError, match=r"jsonl: step 1: says nothing of mean IoU of fine; "):
+    with pytest.raises(HarmonizeError, match=r"line \d: datasets\.fine: the key 'mean_iou' is mi"):
         study(project, copied)
     edit_metrics(run, r'(?m)^.*"event": "evaluation".*\n', "")
     message = (

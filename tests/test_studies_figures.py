@@ -1,7 +1,6 @@
 """The curves and the pictures of a study."""
 
 import io
-import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -10,7 +9,9 @@ import pytest
 from PIL import Image
 
 from harmonize import HarmonizeError
-from harmonize.tools.studies.figures import PANEL, curve, panels
+from harmonize.evaluation.saved_scores import SavedScores
+from harmonize.runs.metrics_log import EvaluationLine, SetLoss, StartLine, TrainLine
+from harmonize.tools.studies.figures import curve, loss_figure
 from harmonize.tools.studies.finished_runs import RunRecord, check_same_steps
 from harmonize.tools.studies.measures import MEAN_IOU
 from harmonize.tools.studies.study_pictures import (
@@ -26,11 +27,11 @@ RED, BLUE = (255, 0, 0), (0, 0, 255)
 
 
 def record(values: dict[int, float | None], name: str = "x") -> RunRecord:
-    lines = tuple(
-        {"event": "evaluation", "step": step, "datasets": {"fine": {"mean_iou": mean}}}
+    lines = [
+        EvaluationLine(step, {"fine": SavedScores("val", 5, mean, None, {})})
         for step, mean in values.items()
-    )
-    return RunRecord(Path(name), {}, {"event": "start"}, (), lines)
+    ]
+    return RunRecord(Path(name), {}, StartLine(0, "aa"), (), lines)
 
 
 def test_a_curve_is_the_mean_over_seeds_and_their_range() -> None:
@@ -51,14 +52,19 @@ def test_the_run_that_lacks_a_line_is_named(lacking: dict[int, float | None]) ->
     check_same_steps(runs[1:])
 
 
-def test_panels_lie_in_rows_of_three_and_each_group_begins_one() -> None:
-    chart = '<svg xmlns="http://www.w3.org/2000/svg"/>'
-    whole = panels([[chart] * 4, [chart]])
-    root = ElementTree.fromstring(whole)
-    assert (root.get("width"), root.get("height")) == (f"{3 * PANEL[0]}", f"{3 * PANEL[1]}")
-    places = [tuple(map(int, p.split())) for p in re.findall(r"translate\((\d+ \d+)\)", whole)]
-    width, height = PANEL
-    assert places == [(0, 0), (width, 0), (2 * width, 0), (0, height), (0, 2 * height)]
+def test_each_data_set_begins_a_row_of_at_most_three_panels() -> None:
+    line = TrainLine(2, 0.5, (0.5,) * 4, {"fine": SetLoss(0.5, (0.5,) * 4)})
+    scores = SavedScores("val", 5, 0.5, None, {}, loss_by_depth=(0.5,) * 4)
+    one = EvaluationLine(2, {"fine": scores})
+    run = RunRecord(Path("x"), {}, StartLine(0, "aa"), [line], [one])
+    svg = loss_figure({"flat": [run], "hierarchical": [run]}, ["fine"], ["fine"], 4)
+    root = ElementTree.fromstring(svg)
+    # Four depths in validation take two rows, and so do four in training.
+    assert (root.get("width"), root.get("height")) == (str(3 * 480), str(4 * 320))
+    titles = [text.text or "" for text in root.iter("{http://www.w3.org/2000/svg}title")]
+    for kind in ("validation", "training"):
+        assert {f"fine: loss at depth {d} in {kind}" for d in (1, 2, 3, 4)} <= set(titles)
+    assert "flat, of leaf labels" in titles
 
 
 def test_the_first_an_early_and_the_last_step_are_shown() -> None:

@@ -16,7 +16,9 @@ from harmonize import HarmonizeError
 from harmonize.config.run_config import RunConfig
 from harmonize.config.strict_yaml import dump
 from harmonize.data.open_datasets import open_trained
+from harmonize.evaluation.saved_scores import SavedScores
 from harmonize.labels.sources import load_sources
+from harmonize.runs.metrics_log import StartLine
 from harmonize.tools.studies import label_plan
 from harmonize.tools.studies.finished_runs import RunRecord
 from harmonize.tools.studies.label_plan import (
@@ -206,8 +208,8 @@ def test_shares_whose_folders_have_the_same_name_are_refused(
 
 
 def record(mean: float | None) -> RunRecord:
-    scores = {"fine": {"mean_iou": mean}}
-    return RunRecord(Path("x"), scores, {"event": "start"}, (), ())
+    scores = {"fine": SavedScores("val", 5, mean, 0.5, {})}
+    return RunRecord(Path("x"), scores, StartLine(0, "aa"), (), ())
 
 
 def hand_made(*by_seed: tuple[float, float, float]) -> tuple[LabelStudy, dict[Any, Any]]:

@@ -9,7 +9,7 @@ from tiny import tiny_config, write_project
 from harmonize import HarmonizeError, HierarchicalLoss
 from harmonize.labels.sources import load_sources
 from harmonize.labels.target_space import TargetSpace
-from harmonize.tools.studies.losses import LOSSES, choose_losses, same_losses, with_loss
+from harmonize.tools.studies.loss_plan import LOSSES, choose_losses, same_losses, with_loss
 
 
 @pytest.fixture(scope="module")

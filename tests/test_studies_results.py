@@ -1,33 +1,39 @@
 """Proofs, numbers and tables of studies, on runs that are made by hand."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harmonize import HarmonizeError
-from harmonize.tools.studies.finished_runs import RunRecord
-from harmonize.tools.studies.identical import Proof, prove_identical
-from harmonize.tools.studies.loss_results import dataset_results, short, to_dict
-from harmonize.tools.studies.loss_table import comparison_tables
-from harmonize.tools.studies.markdown import change, listed, markdown, value
+from harmonize.evaluation.saved_scores import SavedDepth, SavedScores
+from harmonize.runs.metrics_log import EvaluationLine, StartLine, TrainLine
+from harmonize.tools.studies.finished_runs import Proof, RunRecord, prove_identical
+from harmonize.tools.studies.loss_results import (
+    comparison_tables,
+    dataset_results,
+    short,
+    to_dict,
+)
 from harmonize.tools.studies.measures import depth_measures
 from harmonize.tools.studies.spread import differences, relative_change, spread_name, summarize
+from harmonize.tools.studies.study_output import change, listed, markdown, value
 
 
-def scores(mean: float | None, *, left: float | None = None) -> dict[str, Any]:
+def scores(mean: float | None, *, left: float | None = None) -> SavedScores:
     """Return a data set's scores; some numbers follow from the mean."""
-    return {
-        "split": "val",
-        "pictures": 5,
-        "mean_iou": mean,
-        "pixel_accuracy": 0.75,
-        "iou": {"background": mean, "left": left},
-        "depths": [{"depth": 1, "mean_iou": 0.5, "iou": {"background": 0.5, "thing": 0.5}}],
-        "loss_by_depth": [0.25],
-        "mistakes": {"lca_height": 1.5, "precision": 0.5, "recall": 0.5, "f": 0.5},
-        "calibration_error": 0.125,
-    }
+    return SavedScores(
+        split="val",
+        pictures=5,
+        mean_iou=mean,
+        pixel_accuracy=0.75,
+        iou={"background": mean, "left": left},
+        depths=(SavedDepth(1, 0.5, {"background": 0.5, "thing": 0.5}),),
+        loss_by_depth=(0.25,),
+        mistakes={"lca_height": 1.5, "precision": 0.5, "recall": 0.5, "f": 0.5},
+        calibration_error=0.125,
+    )
 
 
 def record(
@@ -37,20 +43,12 @@ def record(
     inputs: tuple[str | None, ...] = ("i1", "i2", "i3"),
 ) -> RunRecord:
     """Return a run that was scored at these steps, and logged every two steps."""
-    lines = [
-        {"event": "evaluation", "step": step, "datasets": {"fine": scores(mean)}}
-        for step, mean in means.items()
-    ]
-    training = [
-        {"event": "train", "step": 2 * n, "input": text, "datasets": {"fine": {}}}
-        for n, text in enumerate(inputs, 1)
-    ]
     return RunRecord(
         folder=Path("somewhere"),
         datasets={"fine": scores([*means.values()][-1], left=0.25)},
-        start={"event": "start", "step": 0, "weights": weights},
-        training=tuple(training),
-        evaluations=tuple(lines),
+        start=StartLine(0, weights),
+        training=[TrainLine(2 * n, 0.5, input=text) for n, text in enumerate(inputs, 1)],
+        evaluations=[EvaluationLine(step, {"fine": scores(mean)}) for step, mean in means.items()],
     )
 
 
@@ -161,26 +159,26 @@ def test_every_number_of_every_seed_is_kept() -> None:
     assert facts["steps_to_reach"]["0.5"]["flat = finest"] == [4, 2]
 
 
-def depth(number: int, mean: float | None, **iou: float | None) -> dict[str, Any]:
-    return {"depth": number, "mean_iou": mean, "iou": iou}
+def depth(number: int, mean: float | None, **iou: float | None) -> SavedDepth:
+    return SavedDepth(number, mean, iou)
 
 
 def test_depths_that_say_nothing_new_have_no_row() -> None:
-    one = {
-        **scores(0.5),
-        "iou": {"brow": 0.75, "sky": 0.25, "never": None},
-        "depths": [
+    one = replace(
+        scores(0.5),
+        iou={"brow": 0.75, "sky": 0.25, "never": None},
+        depths=(
             depth(1, 0.625, sky=0.25, face=1.0, other=None),
             depth(2, 0.5, sky=0.25, eyebrow=0.75, other=None),
             depth(3, None, left=None, right=None),
-        ],
-    }
+        ),
+    )
     measures = depth_measures([one, one])
     assert [measure.name for measure in measures] == ["mean IoU at depth 1 (2 groups), %"]
     assert measures[0].read(one) == 0.625
     # A depth is kept as soon as one run tells it from the classes, or has a mean there.
-    deeper = [one["depths"][0], depth(2, 0.4, sky=0.25, eyebrow=0.55), depth(3, 0.1, left=0.1)]
-    kept = depth_measures([one, {**one, "depths": deeper}])
+    deeper = (one.depths[0], depth(2, 0.4, sky=0.25, eyebrow=0.55), depth(3, 0.1, left=0.1))
+    kept = depth_measures([one, replace(one, depths=deeper)])
     assert [measure.path[1] for measure in kept] == [0, 1, 2]
     assert kept[2].name == "mean IoU at depth 3 (1 groups), %"
 
@@ -188,8 +186,8 @@ def test_depths_that_say_nothing_new_have_no_row() -> None:
 @pytest.mark.parametrize(("flat", "shown"), [(0.0099, "–"), (0.0101, "-50.5 %"), (None, "–")])
 def test_a_change_of_almost_nothing_is_not_shown(flat: float | None, shown: str) -> None:
     runs = {"flat": [record({6: 0.5})], "hierarchical": [record({6: 0.5})]}
-    runs["flat"][0].datasets["fine"]["iou"]["left"] = flat
-    runs["hierarchical"][0].datasets["fine"]["iou"]["left"] = 0.005
+    runs["flat"][0].datasets["fine"].iou["left"] = flat
+    runs["hierarchical"][0].datasets["fine"].iou["left"] = 0.005
     lines = comparison_tables("x", [dataset_results(runs, "fine")], {0: Proof("aa", 6, 6)})
     (left,) = [line for line in lines.splitlines() if line.startswith("| left")]
     assert left.split("|")[-2].strip() == shown

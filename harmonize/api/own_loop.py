@@ -77,8 +77,8 @@ def loader(config: Config, *, start: int = 0, steps: int | None = None) -> Loade
         start=start,
         steps=config.train.steps if steps is None else steps,
         batch_size=config.data.batch_size,
-        parts=1,
+        num_parts=1,
         rank=0,
-        processes=1,
+        num_processes=1,
     )
     return Loader(samples, sampler, collate, workers=config.data.workers)

@@ -1,6 +1,5 @@
 """Backing off: the deepest node that is probable enough, and how often that is right."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +8,9 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from harmonize.calibration.temperatures import scaled
+from harmonize.config.schema import Fraction
 from harmonize.evaluation.sampling import PixelSample
+from harmonize.evaluation.saved_scores import Number, Share
 
 # Letters of shapes: P pixels, K leaves, C classes, N nodes (the root first), D draws, Q pictures.
 
@@ -96,38 +97,38 @@ def judge(classes: Bool[Tensor, "C K"], nodes: Bool[Tensor, "N K"]) -> Verdicts:
     return Verdicts(inside | within, within & ~inside, shared == 0)
 
 
-@dataclass(frozen=True)
-class Point:
-    """How answers at one confidence fare.
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How answers at one confidence fare; None where there is nothing to measure, or it is unknown.
 
     Attributes:
-        confidence: that a node must reach.
+        kept: whether as many answers are right as the confidence says, at least up to the error
+            bar; without answers nothing is promised.
         coverage: share of the labelled pixels that get a node below the root.
-        accuracy: share of right answers among those that are right or wrong; NaN without any.
+        accuracy: share of right answers among those that are right or wrong.
         error_bar: half the width of the interval that holds the accuracy of 95 % of draws of as
             many pictures, with replacement. The pixels of a picture hang together, so pictures are
             drawn and not pixels; pictures that hang together, as the frames of a video do, make it
             too small.
-        mean_depth: of the answers below the root; NaN without any.
+        mean_depth: of the answers below the root.
         finer: share of these that say more than the label can confirm; they count as right.
         not_judged: share of these that only overlap with the label.
     """
 
-    confidence: float
-    coverage: float
-    accuracy: float
-    error_bar: float
-    mean_depth: float
-    finer: float
-    not_judged: float
+    kept: bool
+    coverage: Share = None
+    accuracy: Share = None
+    error_bar: Share = None
+    mean_depth: Number = None
+    finer: Share = None
+    not_judged: Share = None
 
-    @property
-    def kept(self) -> bool:
-        """Whether the promise is kept: as many answers are right as the confidence says.
 
-        At least up to the error bar; without answers nothing is promised.
-        """
-        return math.isnan(self.accuracy) or self.accuracy >= self.confidence - self.error_bar
+@dataclass(frozen=True, kw_only=True)
+class Point(Outcome):
+    """How answers fare, and the confidence that a node must reach."""
+
+    confidence: Fraction
 
 
 def curve(
@@ -211,21 +212,22 @@ def _point(confidence: float, answers: _Answers, drawn: Float[Tensor, "D Q"]) ->
     right = answered & answers.right
     judged = right | (answered & answers.wrong)
     number = drawn.shape[1]
+    accuracy, bar = _mean(right[judged]), None
+    if accuracy is not None:
+        per_picture = [answers.pictures[of].bincount(minlength=number) for of in (right, judged)]
+        bar = error_bar(per_picture[0], per_picture[1], drawn)
     return Point(
         confidence=confidence,
+        kept=accuracy is None or bar is None or accuracy >= confidence - bar,
         coverage=_mean(answered),
-        accuracy=_mean(right[judged]),
-        error_bar=error_bar(
-            answers.pictures[right].bincount(minlength=number),
-            answers.pictures[judged].bincount(minlength=number),
-            drawn,
-        ),
+        accuracy=accuracy,
+        error_bar=bar,
         mean_depth=_mean(answers.depths[answered]),
         finer=_mean(answers.finer[answered]),
         not_judged=_mean(~judged[answered]),
     )
 
 
-def _mean(values: Shaped[Tensor, " _"]) -> float:
-    """Return the mean of numbers or truths; NaN of none."""
-    return values.double().mean().item()
+def _mean(values: Shaped[Tensor, " _"]) -> float | None:
+    """Return the mean of numbers or truths; None of none."""
+    return values.double().mean().item() if len(values) else None

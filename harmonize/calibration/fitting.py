@@ -1,5 +1,6 @@
 """Calibrate data sets: fit temperatures on some pictures, check what they promise on others."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from harmonize.calibration.back_off import Nodes, curve
-from harmonize.calibration.calibration_results import Change, DatasetCalibration, Line
+from harmonize.calibration.calibration_results import Change, CurvePoint, DatasetCalibration
 from harmonize.calibration.temperatures import Calibration, fit, mean_loss, scaled
 from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.evaluation.metrics import calibration_error
@@ -134,20 +135,28 @@ def _check(
         curve(part.checked, nodes, labels=part.labels, temperatures=one)
         for one in (temperatures, None, largest)
     ]
+    losses = [mean_loss(part.checked, part.labels, one) for one in (None, temperatures)]
+    errors = [_error(part, one) for one in (None, temperatures)]
     return DatasetCalibration(
         name=part.result.name,
         split=part.result.split,
         check_split=part.check_split,
         fitted_on=_pictures(part.fitted),
         checked_on=_pictures(part.checked),
-        calibration=calibration,
+        temperature=calibration.temperature,
+        temperatures=dict(calibration.by_class),
         leaf_temperatures=dict(zip(leaves, temperatures.tolist(), strict=True)),
-        loss=Change(
-            mean_loss(part.checked, part.labels), mean_loss(part.checked, part.labels, temperatures)
+        loss=Change(*map(_known, losses)),
+        calibration_error=Change(*map(_known, errors)),
+        curve=tuple(
+            CurvePoint(**vars(point), uncalibrated=own, cautious=cautious)
+            for point, own, cautious in zip(*curves, strict=True)
         ),
-        error=Change(_error(part, None), _error(part, temperatures)),
-        curve=tuple(Line(*points) for points in zip(*curves, strict=True)),
     )
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _error(part: _Part, temperatures: Float[Tensor, " K"] | None) -> float:

@@ -116,8 +116,7 @@ def compare_losses(words: Sequence[str]) -> int:
     from harmonize.system.agreement import together  # slow to import, as are all below
     from harmonize.system.processes import processes
     from harmonize.tools.studies.compare_losses import compare_losses as compare
-    from harmonize.tools.studies.loss_plan import SET_BY_IT
-    from harmonize.tools.studies.losses import LOSSES
+    from harmonize.tools.studies.loss_plan import LOSSES, SET_BY_IT
 
     given.losses = given.losses or list(LOSSES)
     state = processes()

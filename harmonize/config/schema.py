@@ -1,7 +1,9 @@
 """Build frozen dataclasses from YAML: all wrong keys, types, ranges at once, each with a place."""
 
 import dataclasses
+import functools
 import math
+import sys
 import types
 import typing
 from dataclasses import dataclass
@@ -24,7 +26,7 @@ class Range:
     def admits(self, number: float) -> bool:
         """Say whether the number is finite and inside."""
         low_ok = number > self.low if self.above else number >= self.low
-        return low_ok and number <= self.high and math.isfinite(number)
+        return low_ok and number <= self.high and -math.inf < number < math.inf
 
     def __str__(self) -> str:
         low = f"{'above' if self.above else 'at least'} {self.low:g}"
@@ -40,17 +42,18 @@ PositiveInt = Annotated[int, Range(1)]
 Count = Annotated[int, Range(0)]
 
 
-def build(cls: type[T], document: Document) -> T:
+def build(cls: type[T], document: Document, *, unknown_keys: bool = False) -> T:
     """Build the dataclass ``cls`` from a document.
 
-    A key that is missing takes the field's default. Fields may be bool, int, float, str, None, Any,
+    A key that is missing takes the field's default; one that ``cls`` does not know is an error,
+    unless ``unknown_keys`` are passed over. Fields may be bool, int, float, str, None, Any,
     Literal, Annotated with a ``Range``, ``tuple[X, ...]``, ``tuple[X, Y]``, ``dict[str, X]``,
     another dataclass, or a union of these.
 
     Raises:
         HarmonizeError: one line for each unknown key, missing key and wrong value.
     """
-    builder = _Builder(document)
+    builder = _Builder(document, unknown_keys=unknown_keys)
     result = builder.build(cls, document.value if document.value is not None else {}, ())
     raise_all(builder.problems)
     return result
@@ -59,8 +62,9 @@ def build(cls: type[T], document: Document) -> T:
 class _Builder:
     """Walks a type and a value side by side, noting each place where they disagree."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, *, unknown_keys: bool) -> None:
         self.document = document
+        self.unknown_keys = unknown_keys
         self.problems: list[str] = []
 
     def build(self, kind: Any, value: Any, path: KeyPath) -> Any:
@@ -90,10 +94,9 @@ class _Builder:
     def _dataclass(self, cls: Any, value: Any, path: KeyPath) -> Any:
         if not isinstance(value, dict):
             return self._wrong(path, "a mapping of keys", value)
-        hints = typing.get_type_hints(cls, include_extras=True)
-        fields = {field.name: field for field in dataclasses.fields(cls)}
+        hints, fields = _fields(cls)
         for key in value:
-            if key not in fields:
+            if key not in fields and not self.unknown_keys:
                 advice = near_matches(key, fields)
                 where = self.document.where((*path, key))
                 self.problems.append(f"{where}: unknown key; {advice}")
@@ -121,7 +124,7 @@ class _Builder:
         if len(choices) == 1:
             return self.build(choices[0], value, path)
         for choice in choices:
-            trial = _Builder(self.document)
+            trial = _Builder(self.document, unknown_keys=self.unknown_keys)
             result = trial.build(choice, value, path)
             if not trial.problems:
                 return result
@@ -143,7 +146,7 @@ class _Builder:
         return {key: self.build(part, item, (*path, key)) for key, item in value.items()}
 
     def _scalar(self, kind: type, value: Any, path: KeyPath) -> Any:
-        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        if kind is float and type(value) is int and abs(value) <= sys.float_info.max:
             return float(value)
         if type(value) is kind:
             return value
@@ -152,6 +155,13 @@ class _Builder:
         if hint:
             self.problems[-1] += hint
         return None
+
+
+@functools.cache  # a log has thousands of lines of one class
+def _fields(cls: Any) -> tuple[dict[str, Any], dict[str, dataclasses.Field[Any]]]:
+    """Return the type and the definition of each field of a dataclass."""
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    return typing.get_type_hints(cls, include_extras=True), fields
 
 
 def _describe(kind: Any) -> str:

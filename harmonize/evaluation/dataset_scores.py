@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from harmonize.config.saved_json import to_json
 from harmonize.config.strict_yaml import Value
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.errors import printable
@@ -14,6 +15,14 @@ from harmonize.evaluation.by_depth import DepthScores, loss_by_depth
 from harmonize.evaluation.metrics import Scores, calibration_error, scores
 from harmonize.evaluation.mistakes import Mistakes, kinship, mistakes
 from harmonize.evaluation.sampling import PixelSample
+from harmonize.evaluation.saved_scores import (
+    DETAILS,
+    SCORES,
+    PictureScore,
+    SavedConfusion,
+    SavedDepth,
+    SavedScores,
+)
 from harmonize.evaluation.tally import Counted, Kept
 from harmonize.labels.ontology import Ontology
 
@@ -23,19 +32,6 @@ _SHOWN = 10
 """Pictures that could not be used that a table names."""
 _EXTREMES = 6
 """Pictures with the lowest and with the highest scores that are named."""
-
-
-@dataclass(frozen=True)
-class PictureScore:
-    """How well one picture is answered: the mean IoU over the classes in its truth or answer."""
-
-    number: int
-    picture: str
-    mean_iou: float
-
-    def to_dict(self) -> dict[str, Value]:
-        """Return plain values for JSON."""
-        return {"number": self.number, "picture": self.picture, "mean_iou": self.mean_iou}
 
 
 @dataclass(frozen=True)
@@ -82,40 +78,39 @@ class DatasetScores:
 
     def to_dict(self) -> dict[str, Value]:
         """Return plain values for JSON; null for what cannot be measured."""
-        unanswerable: dict[str, Value] = dict(self.unanswerable)
-        skipped: dict[str, Value] = dict(self.skipped)
-        return {
-            "split": self.split,
-            "pictures": self.pictures,
-            "mean_iou": _number(self.scores.mean_iou),
-            "pixel_accuracy": _number(self.scores.pixel_accuracy),
-            "iou": _named(self.classes, self.scores),
-            "depths": [
-                {
-                    "depth": one.depth,
-                    "mean_iou": _number(one.scores.mean_iou),
-                    "iou": _named(one.groups, one.scores),
-                }
-                for one in self.depths
-            ],
-            "loss_by_depth": [_number(loss) for loss in self.loss_by_depth],
-            "mistakes": {name: _number(value) for name, value in vars(self.mistakes).items()},
-            "calibration_error": _number(self.calibration_error),
-            "left_out": unanswerable,
-            "skipped": skipped,
-        }
+        return {name: to_json(getattr(self.saved(), name)) for name in SCORES}
 
     def details(self) -> dict[str, Value]:
         """Return further plain values: the confusion matrix, the worst and the best pictures."""
+        return {name: to_json(getattr(self.saved(), name)) for name in DETAILS}
+
+    def saved(self) -> SavedScores:
+        """Return what the files of a run keep."""
         order = list(self.tree_order)
         ranked = sorted(self.picture_scores, key=lambda picture: picture.mean_iou)
         number = min(_EXTREMES, len(ranked) // 2)
-        names: list[Value] = [self.classes[number] for number in order]
-        return {
-            "confusion": {"classes": names, "counts": self.confusion[order][:, order].tolist()},
-            "worst": [picture.to_dict() for picture in ranked[:number]],
-            "best": [picture.to_dict() for picture in ranked[: -number - 1 : -1]],
-        }
+        counts = self.confusion[order][:, order].tolist()
+        return SavedScores(
+            split=self.split,
+            pictures=self.pictures,
+            mean_iou=_number(self.scores.mean_iou),
+            pixel_accuracy=_number(self.scores.pixel_accuracy),
+            iou=_named(self.classes, self.scores),
+            depths=tuple(
+                SavedDepth(one.depth, _number(one.scores.mean_iou), _named(one.groups, one.scores))
+                for one in self.depths
+            ),
+            loss_by_depth=tuple(map(_number, self.loss_by_depth)),
+            mistakes={name: _number(value) for name, value in vars(self.mistakes).items()},
+            calibration_error=_number(self.calibration_error),
+            left_out=dict(self.unanswerable),
+            skipped=dict(self.skipped),
+            confusion=SavedConfusion(
+                tuple(self.classes[number] for number in order), tuple(map(tuple, counts))
+            ),
+            worst=tuple(ranked[:number]),
+            best=tuple(ranked[: -number - 1 : -1]),
+        )
 
     def table(self) -> str:
         """Draw the scores as a table."""
@@ -213,7 +208,7 @@ def _calibration_error(sample: PixelSample, masks: Bool[Tensor, "C K"]) -> float
     return calibration_error(confidence, found == sample.classes)
 
 
-def _named(names: Sequence[str], of: Scores) -> dict[str, Value]:
+def _named(names: Sequence[str], of: Scores) -> dict[str, float | None]:
     return {name: _number(value) for name, value in zip(names, of.iou.tolist(), strict=True)}
 
 

@@ -17,7 +17,7 @@ from harmonize.data.transforms import centre_square, resize_nearest, shorter_sid
 from harmonize.inference.answer_space import Words
 from harmonize.inference.tiled_network import DEFAULT_TILE, TiledNetwork
 from harmonize.inference.tiling import bands, strips
-from harmonize.report.read_runs import Run
+from harmonize.report.read_runs import ReportedRun
 from harmonize.runs.opened import open_run
 from harmonize.runs.precision import start_accelerator
 
@@ -36,7 +36,7 @@ class Answered:
 class Answerer:
     """The network of a run's newest checkpoint."""
 
-    def __init__(self, run: Run, accelerator: Accelerator | None = None) -> None:
+    def __init__(self, run: ReportedRun, accelerator: Accelerator | None = None) -> None:
         """Build it, for an accelerator's device and precision if one is given.
 
         Raises:

@@ -1,13 +1,24 @@
-"""Line charts as SVG text, which looks the same as a file and within a page."""
+"""Line charts, drawn by matplotlib as SVG, alone or several in one picture."""
 
+import html
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from harmonize.report.axes import SIZE, Axes, choose_axes, draw_axes
-from harmonize.report.svg import FONT, element, escaped, label, shortened, text_width
-from harmonize.report.ticks import number
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from harmonize.errors import printable
+from harmonize.report.axes import x_axis, y_axis
+from harmonize.report.svg import SIZE, TIP, as_svg, new_figure, shortened
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Letters of shapes: N points of a line.
 
 COLORS = (
     "#2b7bba",
@@ -21,10 +32,18 @@ COLORS = (
 )
 """At least 3 to 1 against white and against near-black, and told apart by the colour-blind."""
 
+_LEFT, _RIGHT, _BOTTOM = 66, 24, 46
+"""Pixels beside and below a plot."""
+_TITLE, _ROW, _GAP = 34, 18, 8
+"""Pixels above it: of the title, of a row of names, and below these."""
+_LETTER = 7
+"""Pixels of a letter, about."""
 _LONGEST_NAME = 44
 _MOST_POINTS = 48
 """Of a series whose points are drawn; the line of a longer one is drawn alone."""
-_MOST_TITLES = 120
+_MOST_TIPS = 120
+_GREATEST = 1e12
+"""Numbers beyond this are nothing that could be drawn."""
 
 Values = Sequence[float | None]
 
@@ -46,184 +65,175 @@ class Series:
     dash: bool = False
 
 
-def line_chart(
-    series: Sequence[Series],
-    *,
-    title: str,
-    x_label: str,
-    y_label: str,
-    width: int = 640,
-    height: int = 360,
-    y_range: tuple[float, float] | None = None,
-    percent: bool = False,
-    log_x: bool = False,
-    background: str | None = "#ffffff",
-) -> str:
-    """Draw lines over round axes with a legend, as an ``<svg>`` of its own.
+@dataclass(frozen=True)
+class Chart:
+    """Lines over axes, with a legend.
 
-    Args:
+    Attributes:
         y_range: the ends of the y axis; by default round numbers around all values.
-        percent: write y, which is a share, as percent.
-        log_x: spread x by its logarithm; points at or below 0 are left out.
-        background: a colour under dark ink, for files; with None, there is none and the ink is the
-            text's around it, for pages.
+        percent: whether y, which is a share, is written as percent.
+        log_x: whether x is spread by its logarithm; points at or below 0 are left out.
     """
-    ink = "currentColor" if background is None else "#24292f"
-    drawn = [_finite(line, log_x=log_x) for line in series]
-    legend, legend_height = _legend(series, width)
-    top = 34 + legend_height
-    points = [(x, y) for x, y in _points_of(drawn) if y is not None]
-    axes = choose_axes(
-        points, (top, width - 24.0, height - 46.0), y_range, percent=percent, log_x=log_x
+
+    series: Sequence[Series]
+    title: str
+    x_label: str
+    y_label: str
+    y_range: tuple[float, float] | None = None
+    percent: bool = False
+    log_x: bool = False
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A series as it is drawn; NaN where nothing is."""
+
+    name: str
+    x: Float[ndarray, " N"]
+    y: Float[ndarray, " N"]
+    low: Float[ndarray, " N"]
+    high: Float[ndarray, " N"]
+    look: dict[str, Any]
+
+
+def line_chart(chart: Chart, *, width: int = 400, height: int = 290) -> str:
+    """Draw a chart for a page, as an ``<svg>`` in the colour of the text around it."""
+    return _draw([[chart]], (width, height), page=True)
+
+
+def panels(rows: Sequence[Sequence[Chart]], *, width: int = 480, height: int = 320) -> str:
+    """Draw charts, each of this size, in rows of one picture on white."""
+    return _draw(rows, (width, height), page=False)
+
+
+def _draw(rows: Sequence[Sequence[Chart]], size: tuple[int, int], *, page: bool) -> str:
+    points: list[str] = []
+    with new_figure(size[0] * max(map(len, rows)), size[1] * len(rows)) as figure:
+        for number, row in enumerate(rows):
+            for column, chart in enumerate(row):
+                corner = (column * size[0], (len(rows) - number) * size[1])  # counted from below
+                points.append(_panel(figure, chart, corner, size))
+        title = ", ".join(chart.title for row in rows for chart in row)
+        return as_svg(figure, title, page=page, extra="".join(points))
+
+
+def _panel(figure: "Figure", chart: Chart, corner: tuple[int, int], size: tuple[int, int]) -> str:
+    """Draw a chart whose upper left corner lies there, and return its points as SVG."""
+    left, top = corner
+    columns, rows = _legend_shape(chart, size[0])
+    width, height = size[0] - _LEFT - _RIGHT, size[1] - _TITLE - _ROW * rows - _GAP - _BOTTOM
+    whole = figure.bbox.size
+    place = np.array([left + _LEFT, top - size[1] + _BOTTOM, width, height]) / [*whole, *whole]
+    axes = figure.add_axes(tuple(place))
+    at_title, at_legend = (np.array([left + 14, top - down]) / whole for down in (22, _TITLE))
+    title = shortened(chart.title, size[0] // 8)
+    figure.text(
+        at_title[0],
+        at_title[1],
+        title,
+        fontsize=14,
+        weight="bold",
+        gid=TIP + printable(chart.title),
     )
-    parts = [
-        element("title", escaped(title)),
-        "" if background is None else element("rect", width=width, height=height, fill=background),
-        label(14, 22, title, font_size=14, font_weight=600, fill=ink),
-        element("g", legend, fill=ink),
-        draw_axes(axes, (x_label, y_label), ink),
-    ]
-    if points:
-        parts += [_line(line, axes, percent=percent) for line in drawn]
-    else:
-        middle = (axes.left + axes.width / 2, axes.top + axes.height / 2)
-        parts.append(label(*middle, "no values", text_anchor="middle", fill=ink, opacity=0.6))
-    return element(
-        "svg",
-        "".join(parts),
-        xmlns="http://www.w3.org/2000/svg",
-        viewBox=f"0 0 {width} {height}",
-        width=width,
-        height=height,
-        role="img",
-        aria_label=title,
-        font_family=FONT,
-        font_size=SIZE,
+    lines = [_finite(series, chart) for series in chart.series]
+    x_axis(axes, np.concatenate([line.x for line in lines] or [[]]), log=chart.log_x)
+    values = np.concatenate([v for line in lines for v in (line.y, line.low, line.high)] or [[]])
+    y_axis(axes, values, chart.y_range, percent=chart.percent)
+    axes.set_xlabel(printable(chart.x_label), labelpad=5)
+    axes.set_ylabel(printable(chart.y_label))
+    axes.yaxis.set_label_coords((20 - _LEFT) / width, 0.5)
+    for side in ("left", "right", "top"):
+        axes.spines[side].set_visible(False)
+    axes.patch.set_visible(False)
+    points = "".join(_line(axes, line, chart, figure.bbox.height) for line in lines)
+    if not any(np.isfinite(line.y).any() for line in lines):
+        axes.text(0.5, 0.5, "no values", transform=axes.transAxes, ha="center", alpha=0.6)
+    _legend(axes, chart, columns, at_legend)
+    return points
+
+
+def _legend_shape(chart: Chart, width: int) -> tuple[int, int]:
+    """Return in how many columns and rows the names of the lines fit."""
+    names = [shortened(series.name, _LONGEST_NAME) for series in chart.series]
+    longest = 42 + _LETTER * max(map(len, names), default=1)
+    columns = max(int((width - 14) // longest), 1)
+    return columns, -(-len(names) // columns)
+
+
+def _legend(axes: "Axes", chart: Chart, columns: int, place: Float[ndarray, "2"]) -> None:
+    """Write the names of the lines, row by row."""
+    from matplotlib.lines import Line2D
+
+    if not chart.series:
+        return
+    order = [n for column in range(columns) for n in range(column, len(chart.series), columns)]
+    handles = [Line2D([], [], **_look(chart.series[number])) for number in order]
+    legend = axes.legend(
+        handles,
+        ["-"] * len(handles),  # a name that starts with _ would be left out
+        loc="upper left",
+        bbox_to_anchor=(*place, 0, 0),
+        bbox_transform=axes.figure.transSubfigure,
+        ncols=min(columns, len(handles)),
+        frameon=False,
+        borderpad=0,
+        borderaxespad=0,
+        handlelength=20 / SIZE,
+        handletextpad=0.5,
+        columnspacing=1.2,
+        labelspacing=0.4,
     )
+    for text, number in zip(legend.get_texts(), order, strict=True):
+        name = chart.series[number].name
+        text.set(text=shortened(name, _LONGEST_NAME), gid=TIP + printable(name))
 
 
-def _finite(series: Series, *, log_x: bool) -> Series:
-    """Leave out points whose x has no place; make values that are no numbers gaps."""
-    kept = [n for n, x in enumerate(series.x) if math.isfinite(x) and (x > 0 or not log_x)]
+def _finite(series: Series, chart: Chart) -> _Line:
+    """Leave out points whose x has no place; make values that cannot be drawn NaN."""
+    kept = [n for n, x in enumerate(series.x) if math.isfinite(x) and (x > 0 or not chart.log_x)]
 
-    def values(of: Values | None) -> Values | None:
-        if of is None:
-            return None
-        found = [of[n] for n in kept]
-        return [v if v is not None and math.isfinite(v) else None for v in found]
+    def values(of: Values | None) -> Float[ndarray, " N"]:
+        found = [of[n] if of else None for n in kept]
+        numbers = np.array([math.nan if v is None else v for v in found], dtype=float)
+        return np.where(np.abs(numbers) < _GREATEST, numbers, np.nan)
 
-    return Series(
-        name=series.name,
-        x=[series.x[n] for n in kept],
-        y=values(series.y) or [],
-        low=values(series.low),
-        high=values(series.high),
-        color=series.color,
-        dash=series.dash,
-    )
+    x = np.array([series.x[n] for n in kept], dtype=float)
+    y, low, high = values(series.y), values(series.low), values(series.high)
+    if chart.y_range:
+        bottom, top = chart.y_range
+        y = np.where((y >= bottom) & (y <= top), y, np.nan)
+        low, high = low.clip(bottom, top), high.clip(bottom, top)
+    return _Line(series.name, x, y, low, high, _look(series))
 
 
-def _points_of(series: Sequence[Series]) -> Iterator[tuple[float, float | None]]:
-    """Iterate over all points, those of the bands included."""
-    for line in series:
-        for values in (line.y, line.low, line.high):
-            yield from zip(line.x, values or [None] * len(line.x), strict=True)
+def _line(axes: "Axes", line: _Line, chart: Chart, bottom: float) -> str:
+    """Draw a band and the line over it; return its points as SVG.
 
-
-def _legend(series: Sequence[Series], width: int) -> tuple[str, float]:
-    """Write the names in rows that fit, and say how high they are together."""
-    parts: list[str] = []
-    x, y = 14.0, 44.0
-    for line in series:
-        name = shortened(line.name, _LONGEST_NAME)
-        needed = 30 + text_width(name, SIZE)
-        if x > 14 and x + needed > width - 10:
-            x, y = 14.0, y + 18
-        parts.append(
-            element("line", x1=x, x2=x + 20, y1=y - 4, y2=y - 4, **_stroke(line))
-            + label(x + 26, y, name, title=line.name)
+    Pointing at a point tells its value; those of a long line are hidden.
+    """
+    edges = np.isfinite(line.low + line.high)
+    if edges.any():
+        x, low, high = line.x[edges], line.low[edges], line.high[edges]
+        around = np.concatenate([x, x[::-1]]), np.concatenate([high, low[::-1]])
+        axes.fill(*around, color=line.look["color"], alpha=0.16, linewidth=0, clip_on=False)
+    axes.plot(line.x, line.y, clip_on=False, **line.look)
+    known = np.flatnonzero(np.isfinite(line.y))
+    shown = len(known) <= _MOST_POINTS
+    every = 1 if shown else -(-len(known) // _MOST_TIPS)
+    circles: list[str] = []
+    for x, y in zip(line.x[known][::every], line.y[known][::every], strict=True):
+        value = f"{100 * y:.4g} %" if chart.percent else f"{y:.4g}"
+        tip = html.escape(printable(f"{line.name}: {value} at {x:g}"))
+        across, up = axes.transData.transform((x, y))
+        radius = 2.5 if shown else 5
+        circles.append(
+            f'<circle cx="{across:.1f}" cy="{bottom - up:.1f}" r="{radius}">'
+            f"<title>{tip}</title></circle>"
         )
-        x += needed + 14
-    return "".join(parts), y - 44 + 24 if parts else 0.0
+    hidden = "" if shown else ' opacity="0"'
+    return f'<g fill="{line.look["color"]}"{hidden}>{"".join(circles)}</g>' if circles else ""
 
 
-def _stroke(series: Series) -> dict[str, Any]:
-    return {
-        "stroke": COLORS[series.color % len(COLORS)],
-        "stroke_width": 2,
-        "stroke_dasharray": "5 4" if series.dash else None,
-    }
-
-
-def _line(series: Series, axes: Axes, *, percent: bool) -> str:
-    """Draw a band, the line over it, cut at the plot's edges, and its points."""
-    x, y, width, height = axes.left, axes.top, axes.width, axes.height
-    path = "".join(
-        "M" + "L".join(f"{axes.x(a):.1f} {axes.y(b):.1f}" for a, b in run) for run in _runs(series)
-    )
-    lines = element(
-        "path",
-        d=path,
-        fill="none",
-        stroke_linejoin="round",
-        stroke_linecap="round",
-        **_stroke(series),
-    )
-    inside = element(  # an svg within an svg cuts what lies outside
-        "svg",
-        _band(series, axes) + lines,
-        x=x,
-        y=y - 2,
-        width=width,
-        height=height + 4,
-        viewBox=f"{x:g} {y - 2:g} {width:g} {height + 4:g}",
-    )
-    return inside + _points(series, axes, percent=percent)
-
-
-def _runs(series: Series) -> list[list[tuple[float, float]]]:
-    """Cut a line where values are missing."""
-    runs: list[list[tuple[float, float]]] = [[]]
-    for x, y in zip(series.x, series.y, strict=True):
-        if y is None:
-            runs.append([])
-        else:
-            runs[-1].append((x, y))
-    return [run for run in runs if run]
-
-
-def _band(series: Series, axes: Axes) -> str:
-    if series.low is None or series.high is None:
-        return ""
-    edges = [
-        (x, low, high)
-        for x, low, high in zip(series.x, series.low, series.high, strict=True)
-        if low is not None and high is not None
-    ]
-    around = [(x, high) for x, _, high in edges] + [(x, low) for x, low, _ in reversed(edges)]
-    points = " ".join(f"{axes.x(x):.1f},{axes.y(y):.1f}" for x, y in around)
-    color = COLORS[series.color % len(COLORS)]
-    return element("polygon", points=points, fill=color, opacity=0.16) if edges else ""
-
-
-def _points(series: Series, axes: Axes, *, percent: bool) -> str:
-    """Mark the points, or hide those of a long line, so that pointing at them tells values."""
-    points = [
-        (x, y)
-        for x, y in zip(series.x, series.y, strict=True)
-        if y is not None and axes.holds(x, y)
-    ]
-    shown = len(points) <= _MOST_POINTS
-    every = 1 if shown else -(-len(points) // _MOST_TITLES)
-    marks = "".join(
-        element(
-            "circle",
-            element("title", escaped(f"{series.name}: {number(y, percent=percent)} at {x:g}")),
-            cx=axes.x(x),
-            cy=axes.y(y),
-            r=2.5 if shown else 5,
-        )
-        for x, y in points[::every]
-    )
-    color = COLORS[series.color % len(COLORS)]
-    return element("g", marks, fill=color, opacity=None if shown else 0) if marks else ""
+def _look(series: Series) -> dict[str, Any]:
+    dashes = (0, (2.5, 2)) if series.dash else "solid"
+    return {"color": COLORS[series.color % len(COLORS)], "linewidth": 2, "linestyle": dashes}

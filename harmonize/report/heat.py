@@ -1,13 +1,25 @@
-"""The confusion matrix as a heat map in tree order."""
+"""The confusion matrix as a heat map in tree order, drawn by matplotlib as SVG."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+import numpy as np
+
+from harmonize.errors import printable
+from harmonize.evaluation.saved_scores import SavedConfusion
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
-from harmonize.report.run_scores import Confusion
-from harmonize.report.svg import FONT, element, escaped, label, shortened, text_width
+from harmonize.report.svg import INK, SIZE, TIP, as_svg, new_figure, shortened
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_BLUE = (0x2B / 255, 0x7B / 255, 0xBA / 255)
+"""Reads well on white, on near-black, and below white numbers."""
 _LONGEST_NAME = 26
+_LETTER = 0.6
+"""Width of a letter, of the height of the font."""
 _WIDEST = 640
 _CELL = (11, 46)
 _WRITTEN = 30
@@ -15,9 +27,27 @@ _WRITTEN = 30
 _STRONG, _WEAK = 1.0, 0.35
 
 
+@dataclass(frozen=True)
+class HeatMap:
+    """A drawing, and what a page says of the cell that is pointed at.
+
+    Attributes:
+        svg: the drawing.
+        classes, counts: see ``SavedConfusion``.
+        corner: of the first cell, in pixels of the drawing, counted from its upper left.
+        cell: width and height of a cell.
+    """
+
+    svg: str
+    classes: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+    corner: float
+    cell: int
+
+
 def draw_confusion(
-    confusion: Confusion, *, title: str, borders: Sequence[tuple[int, int]] = ()
-) -> str:
+    confusion: SavedConfusion, *, title: str, borders: Sequence[tuple[int, int]] = ()
+) -> HeatMap:
     """Draw each row's shares as darkness, with lines between the branches of the tree.
 
     Darkness grows with the square root of a share, so that rare mistakes can be seen.
@@ -28,34 +58,35 @@ def draw_confusion(
         borders: the number of the class that a line stands before, and the depth of the branches
             that it parts.
     """
+    number = len(confusion.classes)
     names = [shortened(name, _LONGEST_NAME) for name in confusion.classes]
-    cell = min(max(_WIDEST // max(len(names), 1), _CELL[0]), _CELL[1])
-    font = min(max(cell - 1, 9), 12)
-    room = max((text_width(name, font) for name in names), default=0.0) + 12
-    left, top, side = room + 20, room + 20, cell * len(names)
-    middle = (left + side / 2, top + side / 2)
-    turned = f"rotate(-90 10 {middle[1]:g})"
-    parts = [
-        element("title", escaped(title)),
-        label(middle[0], 12, "answer", text_anchor="middle", opacity=0.65),
-        label(10, middle[1], "truth", text_anchor="middle", opacity=0.65, transform=turned),
-        *_names(names, confusion.classes, (left, top), cell),
-        _cells(confusion, (left, top), cell),
-        *_lines(borders, (left, top), cell, len(names)),
-    ]
-    return element(
-        "svg",
-        "".join(parts),
-        xmlns="http://www.w3.org/2000/svg",
-        viewBox=f"0 0 {left + side + 8:g} {top + side + 8:g}",
-        width=left + side + 8,
-        height=top + side + 8,
-        role="img",
-        aria_label=title,
-        font_family=FONT,
-        font_size=font,
-        fill="currentColor",
-    )
+    cell = min(max(_WIDEST // max(number, 1), _CELL[0]), _CELL[1])
+    font = min(max(cell - 1, 9), SIZE)
+    corner = round(_LETTER * font * max(map(len, names), default=0)) + 32
+    counts = np.array(confusion.counts, dtype=float).reshape(number, number)
+    shares = counts / counts.sum(1, keepdims=True).clip(min=1)
+    side = cell * number
+    whole = corner + side + 8
+    with new_figure(whole, whole) as figure:
+        axes = figure.add_axes((corner / whole, 8 / whole, side / whole, side / whole))
+        axes.patch.set(facecolor=INK, alpha=0.04)
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0, pad=5, labelsize=font, labelcolor=INK)
+        axes.xaxis.tick_top()
+        places = np.arange(number) + 0.5
+        axes.set_xticks(places, names, rotation=90)
+        axes.set_yticks(places, names)
+        for text, name in zip(
+            (*axes.get_xticklabels(), *axes.get_yticklabels()), confusion.classes * 2, strict=True
+        ):
+            text.set_gid(TIP + printable(name))
+        middle = (corner + side / 2) / whole
+        figure.text(middle, 1 - 12 / whole, "answer", ha="center", alpha=0.65)
+        figure.text(8 / whole, 1 - middle, "truth", va="center", rotation=90, alpha=0.65)
+        _cells(axes, shares, cell, font)
+        _lines(axes, borders, number, 5 / cell)
+        svg = as_svg(figure, title, page=True)
+    return HeatMap(svg, confusion.classes, confusion.counts, corner, cell)
 
 
 def branch_borders(
@@ -63,7 +94,7 @@ def branch_borders(
 ) -> list[tuple[int, int]]:
     """Say between which of the classes, in tree order, branches of the tree end, and how deep.
 
-    A class lies in the branches of its first leaf. Depths 1 and 2 are told; of depth 2 only the
+    A class lies in the branches of its first leaf. Depths 1 and 2 are listed; of depth 2 only the
     borders of branches that hold several classes.
     """
     masks = dict(zip(spec.classes, spec.leaf_masks(ontology), strict=True))
@@ -84,74 +115,26 @@ def branch_borders(
     return found
 
 
-def _names(
-    names: Sequence[str], full: Sequence[str], corner: tuple[float, float], cell: int
-) -> list[str]:
-    left, top = corner
-    parts: list[str] = []
-    for number, (name, whole) in enumerate(zip(names, full, strict=True)):
-        at = (number + 0.5) * cell + 4
-        up = f"translate({left + at:g} {top - 6:g}) rotate(-90)"
-        parts.append(label(left - 6, top + at, name, title=whole, text_anchor="end"))
-        parts.append(label(0, 0, name, title=whole, transform=up))
-    return parts
-
-
-def _cells(confusion: Confusion, corner: tuple[float, float], cell: int) -> str:
-    left, top = corner
-    side = cell * len(confusion.classes)
-    parts = [
-        element("rect", x=left, y=top, width=side, height=side, fill="currentColor", opacity=0.04)
-    ]
-    for row, counts in enumerate(confusion.counts):
-        total = sum(counts)
-        for column, count in enumerate(counts):
-            if count:
-                share = count / total
-                place = (left + column * cell, top + row * cell)
-                parts.append(_cell(place, cell, share, _told(confusion, row, column, share)))
-    return "".join(parts)
-
-
-def _cell(place: tuple[float, float], cell: int, share: float, told: str) -> str:
-    x, y = place
-    square = element(
-        "rect",
-        element("title", escaped(told)),
-        x=x,
-        y=y,
-        width=cell,
-        height=cell,
-        class_="heat",
-        fill_opacity=max(share**0.5, 0.02),
+def _cells(axes: "Axes", shares: np.ndarray, cell: int, font: int) -> None:
+    """Draw all cells as one image, and write into them what there is room for."""
+    number = len(shares)
+    darkness = np.where(shares > 0, np.sqrt(shares).clip(min=0.02), 0)
+    colors = np.dstack([*(np.full_like(shares, part) for part in _BLUE), darkness])
+    axes.imshow(
+        colors, extent=(0, number, number, 0), interpolation="none", aspect="auto", clip_on=False
     )
-    if cell < _WRITTEN or share < 0.005:
-        return square
-    kind = "on" if share > 0.4 else "off"
-    return square + label(
-        x + cell / 2, y + cell / 2 + 4, f"{100 * share:.0f}", text_anchor="middle", class_=kind
-    )
+    if cell >= _WRITTEN:
+        for row, column in zip(*np.nonzero(shares >= 0.005), strict=True):
+            share = shares[row, column]
+            color = "#ffffff" if share > 0.4 else INK
+            text = f"{100 * share:.0f}"
+            style = {"color": color, "fontsize": font, "ha": "center", "va": "center_baseline"}
+            axes.text(column + 0.5, row + 0.5, text, **style)
 
 
-def _told(confusion: Confusion, row: int, column: int, share: float) -> str:
-    truth, answer = confusion.classes[row], confusion.classes[column]
-    count = f"{confusion.counts[row][column]:,}".replace(",", " ")
-    return f"{truth} answered as {answer}: {count} pixels, {100 * share:.3g} %"
-
-
-def _lines(
-    borders: Sequence[tuple[int, int]], corner: tuple[float, float], cell: int, number: int
-) -> list[str]:
-    left, top = corner
-    side = cell * number
-    parts: list[str] = []
+def _lines(axes: "Axes", borders: Sequence[tuple[int, int]], number: int, beyond: float) -> None:
     for before, depth in borders:
-        look = {
-            "stroke": "currentColor",
-            "stroke_width": 1,
-            "opacity": _STRONG if depth == 1 else _WEAK,
-        }
-        x, y = left + before * cell, top + before * cell
-        parts.append(element("line", x1=x, x2=x, y1=top - 5, y2=top + side, **look))
-        parts.append(element("line", x1=left - 5, x2=left + side, y1=y, y2=y, **look))
-    return parts
+        look = {"color": INK, "linewidth": 1, "alpha": _STRONG if depth == 1 else _WEAK}
+        axes.plot([before, before], [-beyond, number], clip_on=False, **look)
+        axes.plot([-beyond, number], [before, before], clip_on=False, **look)
+    axes.set(xlim=(0, number), ylim=(number, 0))

@@ -21,7 +21,7 @@ _PALETTE = 256
 
 
 @dataclass(frozen=True)
-class Name:
+class LegendEntry:
     """An entry of a legend: a colour, None for no label, and its share of the pixels."""
 
     name: str
@@ -30,13 +30,13 @@ class Name:
 
 
 @dataclass(frozen=True)
-class Shown:
+class InlineImage:
     """A picture as a ``data:`` address, with its legend and how many names that leaves out."""
 
     address: str
     width: int
     height: int
-    legend: tuple[Name, ...] = ()
+    legend: tuple[LegendEntry, ...] = ()
     more: int = 0
 
     @property
@@ -46,17 +46,17 @@ class Shown:
         return ", ".join(listed + ([f"and {self.more} more"] if self.more else []))
 
 
-def photograph(pixels: UInt8[ndarray, "H W 3"]) -> Shown:
+def photograph(pixels: UInt8[ndarray, "H W 3"]) -> InlineImage:
     """Show a picture, as JPEG."""
     data = io.BytesIO()
     image = Image.fromarray(np.ascontiguousarray(pixels))
     image.save(data, format="JPEG", quality=_QUALITY, optimize=True)
-    return Shown(_address("jpeg", data.getvalue()), image.width, image.height)
+    return InlineImage(_address("jpeg", data.getvalue()), image.width, image.height)
 
 
 def label_map(
     numbers: Integer[ndarray, "H W"], names: Sequence[str], colors: Sequence[Color | None]
-) -> Shown:
+) -> InlineImage:
     """Show what number each pixel has, as PNG; where the colour is None, nothing."""
     present, inverse, counts = np.unique(numbers, return_inverse=True, return_counts=True)
     rgba = np.array(
@@ -72,13 +72,15 @@ def label_map(
     else:
         image = Image.fromarray(rgba.astype(np.uint8)[places])
         image.save(data, format="PNG", optimize=True)
-    order = np.argsort(-counts, kind="stable").tolist()
+    order = np.argsort(-counts, kind="stable")
     listed = [
-        Name(names[int(present[n])], colors[int(present[n])], float(counts[n] / numbers.size))
+        LegendEntry(
+            names[int(present[n])], colors[int(present[n])], float(counts[n] / numbers.size)
+        )
         for n in order
     ]
     shown = listed if len(listed) <= _LISTED + 1 else listed[:_LISTED]
-    return Shown(
+    return InlineImage(
         _address("png", data.getvalue()),
         image.width,
         image.height,

@@ -13,9 +13,9 @@ from accelerate import Accelerator
 from harmonize.errors import HarmonizeError, near_matches, raise_all
 from harmonize.report.confidence import confidence_curves
 from harmonize.report.curves import learning_curves
-from harmonize.report.heat import branch_borders, draw_confusion
+from harmonize.report.heat import HeatMap, branch_borders, draw_confusion
 from harmonize.report.page import GENERATOR, RunView, render
-from harmonize.report.read_runs import Run, read_runs
+from harmonize.report.read_runs import ReportedRun, read_runs
 from harmonize.report.sample_pictures import Limits, make_pictures
 from harmonize.report.score_tables import score_tables
 from harmonize.report.shown_sets import scored_sets
@@ -93,7 +93,7 @@ def _check_output(output: Path) -> None:
         )
 
 
-def _check_roots(runs: Sequence[Run], roots: Mapping[str, str]) -> None:
+def _check_roots(runs: Sequence[ReportedRun], roots: Mapping[str, str]) -> None:
     known = [spec.name for run in runs for spec in (run.sources.specs if run.sources else ())]
     raise_all(
         f"data.roots.{name}: no run has a data set {name!r}; {near_matches(name, known)}"
@@ -103,12 +103,12 @@ def _check_roots(runs: Sequence[Run], roots: Mapping[str, str]) -> None:
 
 
 def _view(
-    run: Run, roots: Mapping[str, str], limits: Limits, accelerator: Accelerator | None
+    run: ReportedRun, roots: Mapping[str, str], limits: Limits, accelerator: Accelerator | None
 ) -> RunView:
     notes = list(run.notes)
     if run.calibration is not None and not run.is_calibrated:
         notes.append(
-            f"The calibration is that of step {run.calibration.file.step}, not of the newest "
+            f"The calibration is that of step {run.calibration.step}, not of the newest "
             "checkpoint; backed-off answers go without it."
         )
     return RunView(
@@ -123,7 +123,7 @@ def _view(
     )
 
 
-def _facts(run: Run) -> tuple[str, ...]:
+def _facts(run: ReportedRun) -> tuple[str, ...]:
     facts: list[str] = []
     if run.step is not None:
         facts.append(f"step {run.step}")
@@ -137,10 +137,10 @@ def _facts(run: Run) -> tuple[str, ...]:
     return tuple(facts)
 
 
-def _heats(run: Run) -> list[tuple[str, str]]:
+def _heats(run: ReportedRun) -> list[tuple[str, HeatMap]]:
     """Draw the confusion of each data set."""
     specs = {spec.name: spec for spec in (run.sources.specs if run.sources else ())}
-    drawn: list[tuple[str, str]] = []
+    drawn: list[tuple[str, HeatMap]] = []
     for name, scores in run.scores.items():
         if scores.confusion is None:
             continue

@@ -42,6 +42,24 @@
     showAll();
   }
 
+  for (const heat of document.querySelectorAll("[data-heat]")) {
+    const { classes, counts, corner, cell } = JSON.parse(heat.dataset.heat);
+    const drawing = heat.querySelector("svg");
+    const words = heat.querySelector(".cell");
+    drawing.addEventListener("pointermove", (event) => {
+      const box = drawing.getBoundingClientRect();
+      const scale = drawing.viewBox.baseVal.width / box.width;
+      const column = Math.floor(((event.clientX - box.left) * scale - corner) / cell);
+      const row = Math.floor(((event.clientY - box.top) * scale - corner) / cell);
+      const count = (counts[row] || [])[column];
+      if (count === undefined) return;
+      const total = counts[row].reduce((sum, one) => sum + one, 0);
+      const share = total ? `, ${Number(((100 * count) / total).toPrecision(3))} %` : "";
+      const pixels = `${count.toLocaleString("en").replaceAll(",", " ")} pixels`;
+      words.textContent = `${classes[row]} answered as ${classes[column]}: ${pixels}${share}`;
+    });
+  }
+
   addEventListener("beforeprint", () => {
     document.querySelectorAll("details").forEach((one) => (one.open = true));
   });

@@ -9,7 +9,8 @@ from markupsafe import Markup
 
 from harmonize.errors import printable
 from harmonize.report.confidence import Confidence
-from harmonize.report.curves import Charts
+from harmonize.report.curves import ChartGroup
+from harmonize.report.heat import HeatMap
 from harmonize.report.sample_pictures import Pictures
 from harmonize.report.score_tables import SetTables, written
 from harmonize.report.shown_sets import CONFIDENCE
@@ -30,7 +31,7 @@ class RunView:
         notes: what is missing, in words.
         pictures: answered.
         tree: if it is known.
-        heats: the confusion matrix of each data set as SVG.
+        heats: the confusion matrix of each data set.
         confidence: the curves of each calibrated data set.
         config: its text.
     """
@@ -40,7 +41,7 @@ class RunView:
     notes: tuple[str, ...]
     pictures: Pictures
     tree: Tree | None
-    heats: tuple[tuple[str, str], ...]
+    heats: tuple[tuple[str, HeatMap], ...]
     confidence: tuple[Confidence, ...]
     config: str
 
@@ -48,7 +49,7 @@ class RunView:
 def render(
     runs: Sequence[RunView],
     sets: Sequence[SetTables],
-    curves: Sequence[Charts],
+    curves: Sequence[ChartGroup],
     *,
     command: str,
     versions: Mapping[str, str],

@@ -1,51 +1,24 @@
 """Run folders, read for a report: what is there is taken, what is missing is noted."""
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harmonize.calibration.calibration_file import CalibrationFile, read_calibration
 from harmonize.config.run_config import RunConfig
 from harmonize.config.strict_yaml import load_text
 from harmonize.errors import HarmonizeError
+from harmonize.evaluation.saved_scores import Number, SavedScores, read_evaluation
 from harmonize.labels.sources import Sources, load_sources
-from harmonize.report.fields import Fields
-from harmonize.report.run_scores import (
-    Calibration,
-    SetScores,
-    Value,
-    read_curves,
-    read_evaluation,
-    read_scores,
-)
 from harmonize.runs.checkpoint import Checkpoint
 from harmonize.runs.checkpoints import FOLDER, choose
+from harmonize.runs.metrics_log import METRICS, EvaluationLine, Metrics, TrainLine, read_metrics
 from harmonize.runs.run_folder import CONFIG, EVALUATION
 
-METRICS = "metrics.jsonl"
-
 
 @dataclass(frozen=True)
-class TrainLine:
-    """The losses of the steps up to one: in all, by depth, and the same for each data set."""
-
-    step: int
-    loss: Value
-    loss_by_depth: tuple[Value, ...]
-    datasets: Mapping[str, tuple[Value, tuple[Value, ...]]]
-
-
-@dataclass(frozen=True)
-class EvaluationLine:
-    """The scores after a step."""
-
-    step: int
-    datasets: Mapping[str, SetScores]
-
-
-@dataclass(frozen=True)
-class Run:
+class ReportedRun:
     """What a run folder holds.
 
     Attributes:
@@ -68,11 +41,11 @@ class Run:
     roots: Mapping[str, str] = field(default_factory=dict[str, str])
     checkpoint: tuple[Path, Checkpoint] | None = None
     sources: Sources | None = None
-    training: tuple[TrainLine, ...] = ()
-    evaluations: tuple[EvaluationLine, ...] = ()
-    scores: Mapping[str, SetScores] = field(default_factory=dict[str, SetScores])
+    training: Sequence[TrainLine] = ()
+    evaluations: Sequence[EvaluationLine] = ()
+    scores: Mapping[str, SavedScores] = field(default_factory=dict[str, SavedScores])
     scored_step: int | None = None
-    calibration: Calibration | None = None
+    calibration: CalibrationFile | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -87,10 +60,10 @@ class Run:
         """Whether there is a calibration, and it was made for the newest checkpoint."""
         if self.calibration is None or self.checkpoint is None:
             return False
-        return self.calibration.file.step == self.checkpoint[1].step
+        return self.calibration.step == self.checkpoint[1].step
 
 
-def read_runs(folders: Sequence[Path]) -> list[Run]:
+def read_runs(folders: Sequence[Path]) -> list[ReportedRun]:
     """Read run folders.
 
     Raises:
@@ -103,7 +76,7 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     return [read_run(folder, name) for folder, name in zip(folders, _names(folders), strict=True)]
 
 
-def read_run(folder: Path, name: str) -> Run:
+def read_run(folder: Path, name: str) -> ReportedRun:
     """Read a run folder; see ``read_runs``."""
     if not folder.is_dir():
         what = "is a file, no run folder" if folder.is_file() else "no such run folder"
@@ -113,17 +86,17 @@ def read_run(folder: Path, name: str) -> Run:
     notes: list[str] = []
     text, config = _config(folder, notes)
     checkpoint = _checkpoint(folder, notes)
-    training, evaluations = _metrics(folder / METRICS, notes)
-    scores, step = _scores(folder / EVALUATION, evaluations, notes)
-    return Run(
+    metrics = _metrics(folder / METRICS, notes)
+    scores, step = _scores(folder / EVALUATION, metrics.evaluations, notes)
+    return ReportedRun(
         folder=folder,
         name=name,
         config=text,
         roots=dict(config.data.roots) if config else {},
         checkpoint=checkpoint,
         sources=_sources(checkpoint, config, notes),
-        training=training,
-        evaluations=evaluations,
+        training=metrics.training,
+        evaluations=metrics.evaluations,
         scores=scores,
         scored_step=step,
         calibration=_calibration(folder, notes),
@@ -176,58 +149,31 @@ def _sources(
         return None
 
 
-def _calibration(folder: Path, notes: list[str]) -> Calibration | None:
+def _calibration(folder: Path, notes: list[str]) -> CalibrationFile | None:
     try:
-        return read_curves(folder)
+        return read_calibration(folder)
     except HarmonizeError as error:
         notes.append(f"The calibration is left out: {error.problems[0]}")
         return None
 
 
-def _metrics(
-    path: Path, notes: list[str]
-) -> tuple[tuple[TrainLine, ...], tuple[EvaluationLine, ...]]:
-    """Read the lines, leaving out those that are damaged; of one step the last holds."""
-    training: dict[int, TrainLine] = {}
-    evaluations: dict[int, EvaluationLine] = {}
-    damaged = 0
+def _metrics(path: Path, notes: list[str]) -> Metrics:
+    """Read the log, if there is one, leaving out damaged lines."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-    except OSError as error:
-        notes.append(f"{METRICS} cannot be read: {error.strerror}.")
-        text = ""
-    for line in filter(str.strip, text.splitlines()):
-        try:
-            fields = Fields(json.loads(line), METRICS)
-            event, step = fields.text("event"), fields.whole("step")
-            if event == "train":
-                training[step] = _train_line(fields, step)
-            elif event == "evaluation":
-                evaluations[step] = EvaluationLine(step, read_scores(fields))
-        except (ValueError, RecursionError):
-            damaged += 1
-    if damaged:
-        lines = "1 line" if damaged == 1 else f"{damaged} lines"
-        notes.append(f"{lines} of {METRICS} cannot be read, and left out.")
-    in_order = [training[step] for step in sorted(training)]
-    return tuple(in_order), tuple(evaluations[step] for step in sorted(evaluations))
-
-
-def _train_line(fields: Fields, step: int) -> TrainLine:
-    return TrainLine(
-        step,
-        fields.number("loss"),
-        fields.numbers("loss_by_depth"),
-        {
-            name: (one.number("loss"), one.numbers("loss_by_depth"))
-            for name, one in fields.inside("datasets").objects().items()
-        },
-    )
+        metrics = read_metrics(path) if path.exists() else Metrics()
+    except HarmonizeError as error:
+        notes.append(f"The log is left out: {error.problems[0]}")
+        return Metrics()
+    if metrics.problems:
+        number = len(metrics.problems)
+        lines = "1 line" if number == 1 else f"{number} lines"
+        notes.append(f"{lines} of {METRICS} cannot be read, and left out: {metrics.problems[0]}")
+    return metrics
 
 
 def _scores(
     path: Path, evaluations: Sequence[EvaluationLine], notes: list[str]
-) -> tuple[Mapping[str, SetScores], int | None]:
+) -> tuple[Mapping[str, SavedScores], int | None]:
     """Take evaluation.json, else the last line of metrics; say which step the scores are from."""
     if not path.exists():
         if not evaluations:
@@ -236,7 +182,7 @@ def _scores(
         last = evaluations[-1]
         notes.append(f"There is no {EVALUATION} yet; the scores are those after step {last.step}.")
         return last.datasets, last.step
-    scores = read_evaluation(path)
+    scores = read_evaluation(path, f"score it again with scripts/evaluate.py RUN --json {path}")
     numbers = _means(scores)
     step = next(
         (line.step for line in reversed(evaluations) if _means(line.datasets) == numbers), None
@@ -249,5 +195,5 @@ def _scores(
     return scores, step
 
 
-def _means(scores: Mapping[str, SetScores]) -> dict[str, Value]:
+def _means(scores: Mapping[str, SavedScores]) -> dict[str, Number]:
     return {name: one.mean_iou for name, one in scores.items()}

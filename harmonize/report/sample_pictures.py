@@ -7,11 +7,11 @@ import torch
 from accelerate import Accelerator
 
 from harmonize.errors import HarmonizeError
+from harmonize.evaluation.saved_scores import PictureScore
 from harmonize.inference.answer_space import Words
 from harmonize.report.answering import Answerer
-from harmonize.report.inline_images import Name, Shown, label_map, photograph
-from harmonize.report.read_runs import Run
-from harmonize.report.run_scores import ScoredPicture, Value
+from harmonize.report.inline_images import InlineImage, LegendEntry, label_map, photograph
+from harmonize.report.read_runs import ReportedRun
 from harmonize.report.shown_sets import ShownSet, open_sets
 
 LONGEST_SIDE = 420
@@ -27,12 +27,12 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Answer:
+class SliderStep:
     """One position of the slider."""
 
     name: str
     about: str
-    shown: Shown
+    shown: InlineImage
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class Scene:
 
     dataset: str
     path: str
-    picture: Shown
-    truth: Shown
-    answers: tuple[Answer, ...]
+    picture: InlineImage
+    truth: InlineImage
+    answers: tuple[SliderStep, ...]
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,13 @@ class Extreme:
 
     dataset: str
     path: str
-    mean_iou: Value
-    picture: Shown
-    truth: Shown
-    answer: Shown
+    mean_iou: float
+    picture: InlineImage
+    truth: InlineImage
+    answer: InlineImage
 
     @property
-    def legend(self) -> tuple[Name, ...]:
+    def legend(self) -> tuple[LegendEntry, ...]:
         """The colours of truth and answer together."""
         return tuple({one.name: one for one in (*self.answer.legend, *self.truth.legend)}.values())
 
@@ -89,12 +89,12 @@ class _Album:
             return None
         picture, truth, answers = made
         named = zip(one.steps, answers, strict=True)
-        steps = tuple(Answer(name, words.title, shown) for (name, words), shown in named)
+        steps = tuple(SliderStep(name, words.title, shown) for (name, words), shown in named)
         return Scene(
             one.dataset.spec.name, one.dataset.files.picture(number), picture, truth, steps
         )
 
-    def extreme(self, one: ShownSet, scored: ScoredPicture) -> Extreme | None:
+    def extreme(self, one: ShownSet, scored: PictureScore) -> Extreme | None:
         """Make one of the worst or best; None, and a note, if that cannot be."""
         name, files = one.dataset.spec.name, one.dataset.files
         if scored.number >= len(files) or files.picture(scored.number) != scored.picture:
@@ -108,7 +108,7 @@ class _Album:
 
     def _ask(
         self, one: ShownSet, number: int, many: Sequence[Words]
-    ) -> tuple[Shown, Shown, list[Shown]] | None:
+    ) -> tuple[InlineImage, InlineImage, list[InlineImage]] | None:
         if self.room <= 0:
             return None
         try:
@@ -120,7 +120,7 @@ class _Album:
             photograph(found.picture),
             label_map(found.truth, one.names, one.colors),
         )
-        answers: list[Shown] = []
+        answers: list[InlineImage] = []
         for answer, words in zip(found.answers, many, strict=True):
             colors = one.colors if words is one.own else [word.color for word in words.words]
             answers.append(label_map(answer, [word.name for word in words.words], colors))
@@ -139,7 +139,10 @@ def _why_not(error: Exception) -> str:
 
 
 def make_pictures(
-    run: Run, roots: Mapping[str, str], limits: Limits, accelerator: Accelerator | None = None
+    run: ReportedRun,
+    roots: Mapping[str, str],
+    limits: Limits,
+    accelerator: Accelerator | None = None,
 ) -> Pictures:
     """Answer some pictures of the data sets that a run scores.
 

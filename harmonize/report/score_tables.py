@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harmonize.report.read_runs import Run
-from harmonize.report.run_scores import SetScores, Value
+from harmonize.evaluation.saved_scores import Number, SavedScores
+from harmonize.report.read_runs import ReportedRun
 
 
 @dataclass(frozen=True)
@@ -13,12 +13,12 @@ class Metric:
 
     name: str
     about: str
-    value: Callable[[SetScores], Value]
+    value: Callable[[SavedScores], Number]
     percent: bool = True
     lower_is_better: bool = False
 
 
-def _mistake(key: str) -> Callable[[SetScores], Value]:
+def _mistake(key: str) -> Callable[[SavedScores], Number]:
     return lambda scores: scores.mistakes.get(key)
 
 
@@ -74,7 +74,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Line:
+class ScoreRow:
     """A row of a table."""
 
     name: str
@@ -98,20 +98,20 @@ class SetTables:
     name: str
     scored: str
     """Which split and how many pictures, of each run where they differ."""
-    metrics: tuple[Line, ...]
-    classes: tuple[Line, ...]
-    depths: tuple[Line, ...]
+    metrics: tuple[ScoreRow, ...]
+    classes: tuple[ScoreRow, ...]
+    depths: tuple[ScoreRow, ...]
     left_out: tuple[LeftOut, ...]
     skipped: tuple[LeftOut, ...]
 
 
-def score_tables(runs: Sequence[Run]) -> list[SetTables]:
+def score_tables(runs: Sequence[ReportedRun]) -> list[SetTables]:
     """Make the tables of every data set that is scored in any run."""
     names = dict.fromkeys(name for run in runs for name in run.scores)
     return [_set_tables(name, runs) for name in names]
 
 
-def _set_tables(name: str, runs: Sequence[Run]) -> SetTables:
+def _set_tables(name: str, runs: Sequence[ReportedRun]) -> SetTables:
     scores = [run.scores.get(name) for run in runs]
     known = [one for one in scores if one is not None]
     depths = sorted({depth.depth for one in known for depth in one.depths})
@@ -132,12 +132,12 @@ def _set_tables(name: str, runs: Sequence[Run]) -> SetTables:
             for depth in depths
             if any(_at(one, depth) is not None for one in known)
         ),
-        left_out=_left_out(runs, [one.unanswerable if one else {} for one in scores]),
+        left_out=_left_out(runs, [one.left_out if one else {} for one in scores]),
         skipped=_left_out(runs, [one.skipped if one else {} for one in scores]),
     )
 
 
-def _scored(runs: Sequence[Run], scores: Sequence[SetScores | None]) -> str:
+def _scored(runs: Sequence[ReportedRun], scores: Sequence[SavedScores | None]) -> str:
     texts = {
         run.name: f"{one.split}, {one.pictures} pictures"
         for run, one in zip(runs, scores, strict=True)
@@ -148,7 +148,7 @@ def _scored(runs: Sequence[Run], scores: Sequence[SetScores | None]) -> str:
     return "; ".join(f"{name}: {text}" for name, text in texts.items())
 
 
-def _metric(metric: Metric, scores: Sequence[SetScores | None]) -> Line:
+def _metric(metric: Metric, scores: Sequence[SavedScores | None]) -> ScoreRow:
     values = [metric.value(one) if one else None for one in scores]
     better = min if metric.lower_is_better else max
     return _line(metric.name, values, about=metric.about, percent=metric.percent, better=better)
@@ -156,16 +156,16 @@ def _metric(metric: Metric, scores: Sequence[SetScores | None]) -> Line:
 
 def _line(
     name: str,
-    values: Sequence[Value],
+    values: Sequence[Number],
     *,
     about: str = "",
     percent: bool = True,
     better: Callable[[Iterable[float]], float] = max,
-) -> Line:
+) -> ScoreRow:
     texts = [written(value, percent=percent) for value in values]
     known = {value: text for value, text in zip(values, texts, strict=True) if value is not None}
     best = known[better(known)] if len(set(known.values())) > 1 else None
-    return Line(
+    return ScoreRow(
         name,
         tuple(
             Cell(text, value if percent else None, is_best=value is not None and text == best)
@@ -175,19 +175,21 @@ def _line(
     )
 
 
-def written(value: Value, *, percent: bool = True) -> str:
+def written(value: Number, *, percent: bool = True) -> str:
     """Write a score, or a dash for none."""
     if value is None:
         return "–"
     return f"{100 * value:.1f} %" if percent else f"{value:.2f}"
 
 
-def _at(scores: SetScores | None, depth: int) -> Value:
+def _at(scores: SavedScores | None, depth: int) -> Number:
     depths = scores.depths if scores else ()
     return next((one.telling for one in depths if one.depth == depth), None)
 
 
-def _left_out(runs: Sequence[Run], found: Sequence[Mapping[str, str]]) -> tuple[LeftOut, ...]:
+def _left_out(
+    runs: Sequence[ReportedRun], found: Sequence[Mapping[str, str]]
+) -> tuple[LeftOut, ...]:
     """Join what several runs leave out for the same reason."""
     reasons: dict[tuple[str, str], list[str]] = {}
     for run, one in zip(runs, found, strict=True):

@@ -9,7 +9,7 @@ from harmonize.inference.answer_space import Words, classes_of, confident_nodes,
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.palette import Color, class_colors
 from harmonize.labels.sources import Sources
-from harmonize.report.read_runs import Run
+from harmonize.report.read_runs import ReportedRun
 
 CONFIDENCE = 0.9
 """What a backed-off answer is as probable as."""
@@ -26,7 +26,7 @@ class ShownSet:
     own: Words
 
 
-def open_sets(run: Run, roots: Mapping[str, str], notes: list[str]) -> list[ShownSet]:
+def open_sets(run: ReportedRun, roots: Mapping[str, str], notes: list[str]) -> list[ShownSet]:
     """Open the data sets that a run scores; note why one cannot be shown."""
     if run.sources is None:
         return []
@@ -37,7 +37,7 @@ def open_sets(run: Run, roots: Mapping[str, str], notes: list[str]) -> list[Show
     return [one for one in opened if one is not None]
 
 
-def scored_sets(run: Run) -> list[tuple[DatasetSpec, str]]:
+def scored_sets(run: ReportedRun) -> list[tuple[DatasetSpec, str]]:
     """Return the mappings of the data sets that a run scores, each with its split."""
     if run.sources is None:
         return []
@@ -51,7 +51,7 @@ def scored_sets(run: Run) -> list[tuple[DatasetSpec, str]]:
 
 
 def _open(
-    run: Run,
+    run: ReportedRun,
     sources: Sources,
     spec: DatasetSpec,
     split: str,
@@ -76,11 +76,10 @@ def _steps(sources: Sources) -> list[tuple[str, Words]]:
     return [*found, ("leaves", leaves(sources))]
 
 
-def _backed_off(run: Run, sources: Sources, name: str) -> Words:
+def _backed_off(run: ReportedRun, sources: Sources, name: str) -> Words:
     """Return the words of backing off, calibrated if the run's newest checkpoint is."""
     if run.calibration is None or not run.is_calibrated:
         return confident_nodes(sources, CONFIDENCE)
-    file = run.calibration.file
-    like = name if name in file.leaves else None
-    temperatures = file.temperatures(sources.ontology.leaves, like)
+    like = name if name in run.calibration.datasets else None
+    temperatures = run.calibration.temperatures(sources.ontology.leaves, like)
     return confident_nodes(sources, CONFIDENCE, temperatures)

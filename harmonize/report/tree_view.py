@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harmonize.evaluation.saved_scores import Number, SavedScores
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.palette import Color, node_colors
 from harmonize.labels.sources import Sources
-from harmonize.report.run_scores import SetScores, Value
 
 MORE = "+"
 """After a class that means other nodes too."""
@@ -21,12 +21,12 @@ class Place:
     """
 
     classes: tuple[str, ...]
-    iou: Value
+    iou: Number
     why_not: str
 
 
 @dataclass(frozen=True)
-class Row:
+class TreeRow:
     """A node of the tree, its depth, and each data set's place there."""
 
     node: str
@@ -41,16 +41,16 @@ class Tree:
 
     name: str
     datasets: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[TreeRow, ...]
 
 
-def tree_rows(sources: Sources, scores: dict[str, SetScores]) -> Tree:
+def tree_rows(sources: Sources, scores: dict[str, SavedScores]) -> Tree:
     """Lay out a run's tree."""
     ontology, colors = sources.ontology, node_colors(sources.ontology)
     specs = sources.specs
     classes = [_classes(ontology, spec) for spec in specs]
     rows = tuple(
-        Row(
+        TreeRow(
             node,
             ontology.depth_of(node),
             colors[node],
@@ -77,7 +77,7 @@ def _classes(ontology: Ontology, spec: DatasetSpec) -> dict[str, Sequence[str]]:
     return {node: tuple(names) for node, names in found.items()}
 
 
-def _iou(scores: SetScores | None, node: str, depth: int) -> tuple[Value, str]:
+def _iou(scores: SavedScores | None, node: str, depth: int) -> tuple[Number, str]:
     """Return a node's IoU as a group at its own depth, or why it has none."""
     for one in scores.depths if scores else ():
         if one.depth == depth and node in one.iou:

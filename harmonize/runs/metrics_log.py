@@ -1,18 +1,115 @@
-"""metrics.jsonl: one object per line, cut back to where a resumed run goes on."""
+"""metrics.jsonl: its lines, written one by one, cut back where a run resumes, and read back."""
 
 import contextlib
 import json
 import os
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harmonize.config.saved_json import from_json
 from harmonize.errors import HarmonizeError, printable
+from harmonize.evaluation.saved_scores import Count, Number, SavedScores
 from harmonize.system.atomic_files import write_whole, writing
+
+METRICS = "metrics.jsonl"
+
+
+@dataclass(frozen=True)
+class StartLine:
+    """The checksum of the initial weights."""
+
+    step: Count
+    weights: str
+
+
+@dataclass(frozen=True)
+class SetLoss:
+    """The loss of one data set's pixels, in all and by depth; None where no label resolves one."""
+
+    loss: Number
+    loss_by_depth: tuple[Number, ...] = ()
+
+
+@dataclass(frozen=True)
+class TrainLine:
+    """The losses of the steps since the line before.
+
+    Attributes:
+        step: the last of these steps.
+        loss, loss_by_depth: of the pixels of all data sets.
+        datasets: the same for each.
+        input: the checksum of what the network was fed, if it was asked for and is known.
+        lr: the learning rate.
+        gradient_norm: of the last step, before clipping; None unless gradients are clipped.
+        pictures_per_second: the speed.
+    """
+
+    step: Count
+    loss: Number
+    loss_by_depth: tuple[Number, ...] = ()
+    datasets: dict[str, SetLoss] = field(default_factory=dict[str, SetLoss])
+    input: str | None = None
+    lr: Number = None
+    gradient_norm: Number = None
+    pictures_per_second: Number = None
+
+
+@dataclass(frozen=True)
+class EvaluationLine:
+    """The scores of each data set after a step."""
+
+    step: Count
+    datasets: dict[str, SavedScores]
+
+
+EVENTS = {"start": StartLine, "train": TrainLine, "evaluation": EvaluationLine}
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The lines of a log in the order of their steps, and what is wrong with those left out."""
+
+    start: StartLine | None = None
+    training: Sequence[TrainLine] = ()
+    evaluations: Sequence[EvaluationLine] = ()
+    problems: Sequence[str] = ()
+
+
+def read_metrics(path: Path) -> Metrics:
+    """Read a log, leaving out damaged lines; of several lines about a step the last one counts.
+
+    Raises:
+        HarmonizeError: the file cannot be read.
+    """
+    found: dict[str, dict[int, Any]] = {event: {} for event in EVENTS}
+    problems: list[str] = []
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise HarmonizeError(f"{path}: cannot be read: {error.strerror or error}") from None
+    for number, line in enumerate(lines, 1):
+        where = f"{path}: line {number}"
+        try:
+            value = json.loads(line) if line.strip() else {"event": ""}
+            event = value["event"]
+            if event in EVENTS:
+                entry = from_json(EVENTS[event], value, where)
+                found[event][entry.step] = entry
+        except HarmonizeError as error:
+            problems.append(str(error))
+        except (ValueError, KeyError, TypeError, RecursionError):
+            problems.append(f"{where}: is damaged")
+    start, training, evaluations = (
+        [entries[step] for step in sorted(entries)] for entries in found.values()
+    )
+    return Metrics(start[0] if start else None, training, evaluations, problems)
 
 
 class Log:
-    """Lines of metrics in a file."""
+    """Writes lines to a file."""
 
     def __init__(self, path: Path, *, patient: bool) -> None:
         """Write to ``path``; if ``patient``, keep what cannot be written until it can be."""

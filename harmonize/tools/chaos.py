@@ -20,11 +20,11 @@ from safetensors import safe_open
 from harmonize.config.run_config import RunConfig
 from harmonize.pipeline.train import train
 from harmonize.runs import checkpoints
+from harmonize.runs.metrics_log import METRICS
 from harmonize.runs.run_folder import EVALUATION
 from harmonize.system.atomic_files import part_of
 from harmonize.system.mistakes import mistakes_shown
 from harmonize.tools.benchmark.made_up_data import made_up_config, write_datasets
-from harmonize.training.tracking import METRICS
 
 _SETS = 2
 _STEPS = 24

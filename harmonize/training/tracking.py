@@ -19,12 +19,11 @@ from tqdm import tqdm
 from harmonize.config.strict_yaml import Value
 from harmonize.errors import HarmonizeError, near_matches
 from harmonize.loss.hierarchical import LossTerms
-from harmonize.runs.metrics_log import Log
+from harmonize.runs.metrics_log import METRICS, Log
 from harmonize.system.agreement import together
 
 # Letters of shapes: B pictures, N data sets, D depths, R processes.
 
-METRICS = "metrics.jsonl"
 TRACKERS = {
     "aim": "aim",
     "clearml": "clearml",

@@ -10,20 +10,23 @@ from harmonize.config.run_config import RunConfig
 from harmonize.system.agreement import together
 from harmonize.system.processes import processes
 from harmonize.tools.studies.figures import loss_figure, mean_iou_figure
-from harmonize.tools.studies.finished_runs import check_same_steps, read_run
-from harmonize.tools.studies.identical import Proof, prove_identical
-from harmonize.tools.studies.loss_plan import Comparison, plan_comparison
+from harmonize.tools.studies.finished_runs import (
+    Proof,
+    check_same_steps,
+    prove_identical,
+    read_finished_run,
+)
+from harmonize.tools.studies.loss_plan import LOSSES, Comparison, plan_comparison
 from harmonize.tools.studies.loss_results import (
     DatasetResults,
     Runs,
+    comparison_tables,
     dataset_results,
     short,
     to_dict,
 )
-from harmonize.tools.studies.loss_table import comparison_tables
-from harmonize.tools.studies.losses import LOSSES
 from harmonize.tools.studies.spread import spread_name
-from harmonize.tools.studies.study_files import as_json, write_files
+from harmonize.tools.studies.study_output import as_json, write_files
 from harmonize.tools.studies.study_pictures import (
     choose_steps,
     columns_of,
@@ -82,7 +85,7 @@ def write_comparison(study: Comparison) -> str:
             written.
     """
     runs = {
-        loss: [read_run(study.runs[loss, seed].folder) for seed in study.seeds]
+        loss: [read_finished_run(study.runs[loss, seed].folder) for seed in study.seeds]
         for loss in study.losses
     }
     check_same_steps([run for seeds in runs.values() for run in seeds])
@@ -131,7 +134,7 @@ def _picture_figure(runs: Runs, classes: Mapping[str, Sequence[str]]) -> bytes |
     None if there are none that all runs kept.
     """
     records = {loss: seeds[0] for loss, seeds in runs.items()}
-    steps = choose_steps([line["step"] for line in next(iter(records.values())).evaluations])
+    steps = choose_steps([line.step for line in next(iter(records.values())).evaluations])
     sections: list[Image.Image] = []
     for name, names in classes.items():
         folders = {short(loss): run.folder / PICTURES / name for loss, run in records.items()}

@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 
-from harmonize.report.charts import Series, line_chart
-from harmonize.report.svg import element
+from harmonize.report.charts import Chart, Series, panels
 from harmonize.tools.studies.finished_runs import RunRecord
+from harmonize.tools.studies.loss_plan import BASELINE, LOSSES
 from harmonize.tools.studies.loss_results import Runs, short
-from harmonize.tools.studies.losses import BASELINE, LOSSES
 from harmonize.tools.studies.measures import MEAN_IOU, Measure, loss_measure
 
-PANEL = (480, 320)
-"""Width and height of a panel."""
 _COLUMNS = 3
 """The most panels in a row."""
 
@@ -28,7 +25,7 @@ def mean_iou_figure(runs: Runs, names: Sequence[str]) -> str:
         )
         for name in names
     ]
-    return panels([charts])
+    return _in_rows([charts])
 
 
 def loss_figure(runs: Runs, names: Sequence[str], trained: Sequence[str], depths: int) -> str:
@@ -36,7 +33,7 @@ def loss_figure(runs: Runs, names: Sequence[str], trained: Sequence[str], depths
 
     Training knows the loss of the labels that are learned from alone.
     """
-    return panels(
+    return _in_rows(
         [
             [
                 _chart(
@@ -81,35 +78,11 @@ def curve(
     known = [values if len(values) == len(records) else [] for values in whole]
     return Series(
         name=name,
-        x=[line["step"] for line in lines[0]],
+        x=[line.step for line in lines[0]],
         y=[sum(values) / len(values) if values else None for values in known],
         low=[min(values, default=None) for values in known],
         high=[max(values, default=None) for values in known],
         color=color,
-    )
-
-
-def panels(groups: Sequence[Sequence[str]]) -> str:
-    """Put charts of ``PANEL``'s size into one picture; each group begins a row."""
-    width, height = PANEL
-    rows = [
-        group[start : start + _COLUMNS]
-        for group in groups
-        for start in range(0, len(group), _COLUMNS)
-    ]
-    placed = [
-        element("g", chart, transform=f"translate({column * width} {row * height})")
-        for row, charts in enumerate(rows)
-        for column, chart in enumerate(charts)
-    ]
-    size = (width * max(map(len, rows)), height * len(rows))
-    return element(
-        "svg",
-        "".join(placed),
-        xmlns="http://www.w3.org/2000/svg",
-        viewBox=f"0 0 {size[0]} {size[1]}",
-        width=size[0],
-        height=size[1],
     )
 
 
@@ -122,7 +95,7 @@ def _chart(
     y_label: str,
     training: bool = False,
     percent: bool = False,
-) -> str:
+) -> Chart:
     order = list(LOSSES)
     series = [
         curve(
@@ -135,12 +108,10 @@ def _chart(
         )
         for loss, records in runs.items()
     ]
-    return line_chart(
-        series,
-        title=title,
-        x_label="step",
-        y_label=y_label,
-        width=PANEL[0],
-        height=PANEL[1],
-        percent=percent,
-    )
+    return Chart(series, title, "step", y_label, percent=percent)
+
+
+def _in_rows(groups: Sequence[Sequence[Chart]]) -> str:
+    """Put charts into one picture; each group begins a row."""
+    starts = [(group, start) for group in groups for start in range(0, len(group), _COLUMNS)]
+    return panels([group[start : start + _COLUMNS] for group, start in starts])

@@ -1,22 +1,22 @@
-"""What a finished run says of itself: its config, its scores, and what it logged on the way."""
+"""Finished runs of a study: their scores and logs, and the proof that they can be compared."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from harmonize.errors import HarmonizeError
+from harmonize.evaluation.saved_scores import SavedScores, read_evaluation
+from harmonize.runs.metrics_log import (
+    METRICS,
+    EvaluationLine,
+    Metrics,
+    SetLoss,
+    StartLine,
+    TrainLine,
+    read_metrics,
+)
 from harmonize.runs.run_folder import EVALUATION
-from harmonize.tools.studies.measures import Measure, Scores
-from harmonize.training.tracking import METRICS
-
-Line = dict[str, Any]
-"""One object of metrics.jsonl."""
-
-_NEEDED = {"start": {"weights"}, "train": {"input", "datasets"}, "evaluation": {"datasets"}}
-"""What a line of each event holds, besides its step."""
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+from harmonize.tools.studies.measures import Measure
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,16 @@ class RunRecord:
     """
 
     folder: Path
-    datasets: dict[str, Scores]
-    start: Line
-    training: tuple[Line, ...]
-    evaluations: tuple[Line, ...]
+    datasets: Mapping[str, SavedScores]
+    start: StartLine
+    training: Sequence[TrainLine]
+    evaluations: Sequence[EvaluationLine]
 
-    def lines(self, *, training: bool) -> tuple[Line, ...]:
+    def lines(self, *, training: bool) -> Sequence[TrainLine | EvaluationLine]:
         """Return the lines of training, or those of scores."""
         return self.training if training else self.evaluations
 
-    def scores(self, dataset: str) -> Scores:
+    def scores(self, dataset: str) -> SavedScores:
         """Return the scores of a data set at the end.
 
         Raises:
@@ -60,21 +60,25 @@ class RunRecord:
         """
         return self._number(self.folder / EVALUATION, self.datasets, dataset, measure)
 
-    def at(self, line: Line, dataset: str, measure: Measure) -> float | None:
+    def at(self, line: TrainLine | EvaluationLine, dataset: str, measure: Measure) -> float | None:
         """Return a number of a data set that a line of the log holds.
 
         Raises:
             HarmonizeError: the line lacks it.
         """
-        place = f"{self.folder / METRICS}: step {line['step']}"
-        return self._number(place, line["datasets"], dataset, measure)
+        place = f"{self.folder / METRICS}: step {line.step}"
+        return self._number(place, line.datasets, dataset, measure)
 
     def _number(
-        self, place: str | Path, datasets: Mapping[str, Any], dataset: str, measure: Measure
+        self,
+        place: str | Path,
+        datasets: Mapping[str, SavedScores] | Mapping[str, SetLoss],
+        dataset: str,
+        measure: Measure,
     ) -> float | None:
         try:
             return measure.read(datasets[dataset])
-        except (KeyError, IndexError, TypeError):
+        except (KeyError, IndexError):
             raise HarmonizeError(
                 f"{place}: says nothing of {measure.name} of {dataset}; {_again(self.folder)}"
             ) from None
@@ -83,33 +87,26 @@ class RunRecord:
 def is_finished(folder: Path, steps: int) -> bool:
     """Say whether a run has been scored at its last step, and all that it logged can be read."""
     try:
-        lines = _lines(folder)
+        evaluations = _metrics(folder).evaluations
     except HarmonizeError:
         return False
-    evaluated = [line["step"] for line in lines if line["event"] == "evaluation"]
-    return (folder / EVALUATION).is_file() and evaluated[-1:] == [steps]
+    is_scored = (folder / EVALUATION).is_file()
+    return is_scored and bool(evaluations) and evaluations[-1].step == steps
 
 
-def read_run(folder: Path) -> RunRecord:
+def read_finished_run(folder: Path) -> RunRecord:
     """Read a finished run.
 
     Raises:
         HarmonizeError: a file of it is missing or damaged.
     """
-    path = folder / EVALUATION
-    try:
-        datasets = json.loads(path.read_bytes())["datasets"]
-        for name, scores in datasets.items():
-            _check_scores(name, scores)
-    except _UNREADABLE as error:
-        raise _damaged(path, error) from None
-    lines = _lines(folder)
-    of = {event: tuple(line for line in lines if line["event"] == event) for event in _NEEDED}
-    if not of["start"]:
+    datasets = read_evaluation(folder / EVALUATION, _again(folder))
+    metrics = _metrics(folder)
+    if metrics.start is None:
         raise HarmonizeError(
             f"{folder / METRICS}: says nothing of the initial weights; {_again(folder)}"
         )
-    return RunRecord(folder, datasets, of["start"][0], of["train"], of["evaluation"])
+    return RunRecord(folder, datasets, metrics.start, metrics.training, metrics.evaluations)
 
 
 def check_same_steps(runs: Sequence[RunRecord]) -> None:
@@ -119,7 +116,7 @@ def check_same_steps(runs: Sequence[RunRecord]) -> None:
         HarmonizeError: naming the run that did not.
     """
     for training in (True, False):
-        steps = [[line["step"] for line in run.lines(training=training)] for run in runs]
+        steps = [[line.step for line in run.lines(training=training)] for run in runs]
         whole = max(range(len(runs)), key=lambda number: len(steps[number]))
         for run, its in zip(runs, steps, strict=True):
             if its != steps[whole]:
@@ -129,51 +126,70 @@ def check_same_steps(runs: Sequence[RunRecord]) -> None:
                 )
 
 
-def _lines(folder: Path) -> list[Line]:
-    path = folder / METRICS
-    try:
-        lines = [json.loads(line) for line in path.read_bytes().splitlines()]
-        lines = [line for line in lines if {"event", "step"} <= line.keys()]
-        for line in lines:
-            if type(line["step"]) is not int or line["step"] < 0:
-                raise ValueError(f"step {line['step']!r} is no whole number")
-            _check_keys(f"step {line['step']}", line, _NEEDED.get(line["event"], set()))
-    except _UNREADABLE as error:
-        raise _damaged(path, error) from None
-    return lines
+@dataclass(frozen=True)
+class Proof:
+    """What the checksums of a seed's runs prove.
+
+    Attributes:
+        weights: the checksum of the initial weights, which all runs share.
+        steps: how many steps had the same input in all runs.
+        of: how many steps there are; a line of the log that an interruption cut has no checksum.
+    """
+
+    weights: str
+    steps: int
+    of: int
 
 
-def _check_scores(name: str, scores: Scores) -> None:
-    """Make sure that scores say what they are of.
+def prove_identical(runs: Mapping[str, RunRecord], *, seed: int) -> Proof:
+    """Compare the checksums of a seed's runs, which are named by their loss.
+
+    They have lines of the same steps; see ``check_same_steps``.
 
     Raises:
-        KeyError, TypeError, AttributeError: they do not.
+        HarmonizeError: naming the run that differs, and the step.
     """
-    _check_keys(name, scores, {"split", "pictures", "iou", "depths"})
-    if type(scores["pictures"]) is not int:
-        raise TypeError(f"{name}: pictures {scores['pictures']!r} is no whole number")
-    _check_shares(name, scores)
-    for depth in scores["depths"]:
-        _check_keys(name, depth, {"depth", "mean_iou", "iou"})
-        _check_shares(f"{name}, depth {depth['depth']}", depth)
+    weights = check_same_weights(runs, seed=seed)
+    proven, before = 0, 0
+    for lines in zip(*(run.training for run in runs.values()), strict=True):
+        step = lines[0].step
+        inputs = {name: line.input for name, line in zip(runs, lines, strict=True)}
+        known = {name: value for name, value in inputs.items() if value is not None}
+        other = next((n for n, value in known.items() if value != next(iter(known.values()))), None)
+        if other is not None:
+            raise HarmonizeError(
+                f"seed {seed}: {other} was fed other input than {next(iter(known))} in the steps "
+                f"{before + 1} to {step}, so nothing can be compared; have the data or the number "
+                "of processes changed?"
+            )
+        proven += step - before if len(known) == len(runs) else 0
+        before = step
+    return Proof(weights, proven, before)
 
 
-def _check_shares(place: str, scores: Mapping[str, Any]) -> None:
-    """Make sure that IoU are numbers from 0 to 1, or null."""
-    for value in (scores.get("mean_iou"), *scores["iou"].values()):
-        if value is not None and (type(value) not in (int, float) or not 0 <= value <= 1):
-            raise TypeError(f"{place}: an IoU is {str(value)[:20]!r}")
+def check_same_weights(runs: Mapping[str, RunRecord], *, seed: int) -> str:
+    """Return the checksum of the initial weights that all runs of a seed share.
+
+    Raises:
+        HarmonizeError: naming the run whose weights are others.
+    """
+    first, reference = next(iter(runs.items()))
+    weights = reference.start.weights
+    for name, run in runs.items():
+        if run.start.weights != weights:
+            raise HarmonizeError(
+                f"seed {seed}: {name} started from other weights than {first} (at step 0), so "
+                "nothing can be compared; has the version of PyTorch changed?"
+            )
+    return weights
 
 
-def _check_keys(place: str, values: Mapping[str, Any], needed: set[str]) -> None:
-    missing = sorted(needed - values.keys())
-    if missing:
-        raise KeyError(f"{place}: {', '.join(missing)}")
-
-
-def _damaged(path: Path, error: Exception) -> HarmonizeError:
-    reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
-    return HarmonizeError(f"{path}: cannot be read: {reason}; {_again(path.parent)}")
+def _metrics(folder: Path) -> Metrics:
+    """Read a log of which no line is damaged."""
+    metrics = read_metrics(folder / METRICS)
+    if metrics.problems:
+        raise HarmonizeError(f"{metrics.problems[0]}; {_again(folder)}")
+    return metrics
 
 
 def _again(folder: Path) -> str:

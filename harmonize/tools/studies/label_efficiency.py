@@ -6,8 +6,7 @@ from pathlib import Path
 from harmonize.config.run_config import RunConfig
 from harmonize.system.agreement import together
 from harmonize.system.processes import processes
-from harmonize.tools.studies.finished_runs import read_run
-from harmonize.tools.studies.identical import check_same_weights
+from harmonize.tools.studies.finished_runs import check_same_weights, read_finished_run
 from harmonize.tools.studies.label_plan import ALL, LabelStudy, plan_study
 from harmonize.tools.studies.label_results import (
     measures_of,
@@ -18,7 +17,7 @@ from harmonize.tools.studies.label_results import (
     study_tables,
 )
 from harmonize.tools.studies.spread import spread_name
-from harmonize.tools.studies.study_files import as_json, write_files
+from harmonize.tools.studies.study_output import as_json, write_files
 from harmonize.tools.studies.study_runs import train_all
 
 
@@ -74,7 +73,8 @@ def write_study(study: LabelStudy) -> str:
     """
     kinds = dict.fromkeys((kind, share) for kind, share, _ in study.runs)
     records = {
-        kind: [read_run(study.runs[(*kind, seed)].folder) for seed in study.seeds] for kind in kinds
+        kind: [read_finished_run(study.runs[(*kind, seed)].folder) for seed in study.seeds]
+        for kind in kinds
     }
     for number, seed in enumerate(study.seeds):
         runs = {study.runs[(*kind, seed)].name: records[kind][number] for kind in kinds}

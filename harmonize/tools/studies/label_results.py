@@ -3,15 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
-from harmonize.report.charts import Series, line_chart
-from harmonize.tools.studies.figures import PANEL, panels
+from harmonize.evaluation.saved_scores import SavedScores
+from harmonize.report.charts import Chart, Series, panels
 from harmonize.tools.studies.finished_runs import RunRecord
 from harmonize.tools.studies.label_plan import ALL, FINE, MIXED, LabelStudy
-from harmonize.tools.studies.markdown import NOTHING, markdown, value
 from harmonize.tools.studies.measures import MEAN_IOU, Measure, depth_measures
 from harmonize.tools.studies.spread import Summary, Values, differences, spread_name, summarize
+from harmonize.tools.studies.study_output import NOTHING, markdown, value
 
 Records = Mapping[tuple[str, float], Sequence[RunRecord]]
 """By kind of labels and share, the run of each seed."""
@@ -79,13 +78,13 @@ def share_table(study: LabelStudy, measure: Measure, rows: Sequence[ShareRow]) -
     return f"## {measure.name}\n\n{table}"
 
 
-def study_tables(study: LabelStudy, tables: Sequence[str], scores: Mapping[str, Any]) -> str:
+def study_tables(study: LabelStudy, tables: Sequence[str], scores: SavedScores) -> str:
     """Write the tables under what they are about."""
     number = study.pictures[1.0]
     head = (
         f"# {study.name}: labels of depth {study.depth} beside few fine ones\n\n"
-        f"{study.subject.name}: {number} pictures to train on, scored on {scores['split']} "
-        f"({scores['pictures']} pictures). Numbers are the {spread_name(len(study.seeds))}; gains "
+        f"{study.subject.name}: {number} pictures to train on, scored on {scores.split} "
+        f"({scores.pictures} pictures). Numbers are the {spread_name(len(study.seeds))}; gains "
         "are taken seed by seed. The gap is what fine labels on all pictures have over those on "
         "the share alone; how much of it is recovered is said by the means, and by each seed."
     )
@@ -94,7 +93,7 @@ def study_tables(study: LabelStudy, tables: Sequence[str], scores: Mapping[str, 
 
 def share_figure(study: LabelStudy, by_measure: Mapping[Measure, Sequence[ShareRow]]) -> str:
     """Draw each measure against the number of pictures with fine labels."""
-    charts: list[str] = []
+    charts: list[Chart] = []
     for measure, rows in by_measure.items():
         upward = sorted(rows, key=lambda row: row.share)
         best = upward[0].all
@@ -105,18 +104,9 @@ def share_figure(study: LabelStudy, by_measure: Mapping[Measure, Sequence[ShareR
                 f"depth {study.depth} on the rest", x, [*(row.mixed for row in upward), best], 1
             ),
         ]
-        charts.append(
-            line_chart(
-                series,
-                title=f"{study.subject.name}: {measure.name}",
-                x_label="pictures with fine labels",
-                y_label=measure.name,
-                width=PANEL[0],
-                height=PANEL[1],
-                percent=True,
-                log_x=True,
-            )
-        )
+        title = f"{study.subject.name}: {measure.name}"
+        axes = ("pictures with fine labels", measure.name)
+        charts.append(Chart(series, title, *axes, percent=True, log_x=True))
     return panels([charts])
 
 

@@ -1,18 +1,27 @@
-"""What a comparison of losses found: every number of every seed, and the differences."""
+"""What a comparison of losses found: every number of every seed, as values and as tables."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harmonize.tools.studies.finished_runs import RunRecord
+from harmonize.tools.studies.finished_runs import Proof, RunRecord
 from harmonize.tools.studies.measures import MEAN_IOU, Measure, class_measures, further_measures
-from harmonize.tools.studies.spread import Summary, differences, relative_change, summarize
+from harmonize.tools.studies.spread import (
+    Summary,
+    differences,
+    relative_change,
+    spread_name,
+    summarize,
+)
+from harmonize.tools.studies.study_output import NOTHING, change, listed, markdown, value
 
+_LEAST = 0.01
+"""The least mean that a change is stated relative to; of less, any change is a great part."""
 PARTS = (0.5, 0.75, 0.9)
 """Of the first loss's final mean IoU: how soon is each reached?"""
 
 
 @dataclass(frozen=True)
-class Row:
+class MeasureRow:
     """One measure of one data set.
 
     Attributes:
@@ -44,9 +53,9 @@ class DatasetResults:
     name: str
     split: str
     pictures: int
-    classes: tuple[Row, ...]
-    mean: Row
-    further: tuple[Row, ...]
+    classes: tuple[MeasureRow, ...]
+    mean: MeasureRow
+    further: tuple[MeasureRow, ...]
     reached: dict[float, dict[str, list[int | None]]]
 
 
@@ -60,8 +69,8 @@ def dataset_results(runs: Runs, name: str) -> DatasetResults:
     scores = everything[0]
     return DatasetResults(
         name=name,
-        split=scores["split"],
-        pictures=scores["pictures"],
+        split=scores.split,
+        pictures=scores.pictures,
         classes=tuple(_row(runs, name, measure) for measure in class_measures(scores)),
         mean=_row(runs, name, MEAN_IOU),
         further=tuple(_row(runs, name, measure) for measure in further_measures(everything)),
@@ -86,7 +95,7 @@ def short(loss: str) -> str:
     return loss.partition(" = ")[0]
 
 
-def _plain(row: Row) -> dict[str, object]:
+def _plain(row: MeasureRow) -> dict[str, object]:
     return {
         "values": {loss: summary.to_dict() for loss, summary in row.values.items()},
         "gains": {name: summary.to_dict() for name, summary in row.gains.items()},
@@ -94,10 +103,10 @@ def _plain(row: Row) -> dict[str, object]:
     }
 
 
-def _row(runs: Runs, name: str, measure: Measure) -> Row:
+def _row(runs: Runs, name: str, measure: Measure) -> MeasureRow:
     values = {loss: [run.final(name, measure) for run in seeds] for loss, seeds in runs.items()}
     *others, ours = values
-    return Row(
+    return MeasureRow(
         measure,
         values={loss: summarize(numbers) for loss, numbers in values.items()},
         gains={
@@ -124,5 +133,54 @@ def _first_step(run: RunRecord, name: str, goal: float) -> int | None:
     for line in run.evaluations:
         mean = run.at(line, name, MEAN_IOU)
         if mean is not None and mean >= goal:
-            return line["step"]
+            return line.step
     return None
+
+
+def comparison_tables(
+    name: str, results: Sequence[DatasetResults], proof: Mapping[int, Proof]
+) -> str:
+    """Draw the tables of all data sets under what the runs have in common."""
+    losses = " and ".join(results[0].mean.values)
+    steps = "; ".join(f"seed {seed}: {found.steps} of {found.of}" for seed, found in proof.items())
+    head = (
+        f"# {name}: {losses}\n\n"
+        "All runs of a seed began with the same weights and had the same input, by checksums of "
+        f"every picture and label. Steps proven equal: {steps}.\n\n"
+        f"Numbers are the {spread_name(len(proof))}; differences are taken seed by seed. A change "
+        f"relative to less than {100 * _LEAST:g} % says nothing, and is left out."
+    )
+    return "\n\n".join([head, *map(dataset_tables, results)]) + "\n"
+
+
+def dataset_tables(results: DatasetResults) -> str:
+    """Draw all tables about one data set."""
+    losses, gains = list(results.mean.values), list(results.mean.gains)
+    per_class = [[*_cells(row), _relative(row)] for row in results.classes]
+    mean = [f"**{cell}**" for cell in (*_cells(results.mean), _relative(results.mean))]
+    reached = [
+        [f"{100 * part:g} %", *(listed(steps) for steps in by_loss.values())]
+        for part, by_loss in results.reached.items()
+    ]
+    relative = f"{short(losses[-1])} relative to {short(losses[0])}"
+    parts = [
+        f"## {results.name}, {results.split}: {results.pictures} pictures",
+        markdown(["IoU, %", *losses, *gains, relative], [*per_class, mean]),
+        markdown(["besides", *losses, *gains], [_cells(row) for row in results.further]),
+        f"The first scored step at which a part of {short(losses[0])}'s final mean IoU is reached, "
+        "for each seed:",
+        markdown(["part", *losses], reached),
+    ]
+    return "\n\n".join(parts)
+
+
+def _cells(row: MeasureRow) -> list[str]:
+    percent = row.measure.percent
+    values = [value(summary, percent=percent) for summary in row.values.values()]
+    gains = [value(summary, percent=percent, signed=True) for summary in row.gains.values()]
+    return [row.measure.name, *values, *gains]
+
+
+def _relative(row: MeasureRow) -> str:
+    first = next(iter(row.values.values())).mean
+    return NOTHING if first is None or first < _LEAST else change(row.relative)

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-Path = tuple[str | int, ...]
-Scores = dict[str, Any]
-"""A data set's scores, as evaluation.json holds them."""
+from harmonize.evaluation.saved_scores import SavedScores
+from harmonize.runs.metrics_log import SetLoss
 
 
 @dataclass(frozen=True)
@@ -15,25 +14,24 @@ class Measure:
 
     Attributes:
         name: as a table calls it.
-        path: keys to it in the scores.
+        path: attributes, keys and places that lead to it in the scores.
         percent: whether it is a share, shown as percent.
     """
 
     name: str
-    path: Path
+    path: tuple[str | int, ...]
     percent: bool = True
 
-    def read(self, scores: object) -> float | None:
+    def read(self, scores: SavedScores | SetLoss) -> float | None:
         """Return the number, None where the scores say that there is none.
 
         Raises:
-            KeyError, IndexError, TypeError: the scores say nothing of it.
+            KeyError, IndexError: the scores say nothing of it.
         """
         value: Any = scores
         for key in self.path:
-            value = value[key]
-        if not isinstance(value, int | float | None):
-            raise TypeError(f"{value!r} is no number")
+            is_inside = isinstance(value, dict | tuple)
+            value = value[key] if is_inside else getattr(value, str(key))  # type: ignore[index]
         return value
 
 
@@ -45,12 +43,12 @@ def loss_measure(depth: int) -> Measure:
     return Measure(f"loss at depth {depth}", ("loss_by_depth", depth - 1), percent=False)
 
 
-def class_measures(scores: Scores) -> list[Measure]:
+def class_measures(scores: SavedScores) -> list[Measure]:
     """Return the IoU of each class."""
-    return [Measure(name, ("iou", name)) for name in scores["iou"]]
+    return [Measure(name, ("iou", name)) for name in scores.iou]
 
 
-def further_measures(runs: Sequence[Scores]) -> list[Measure]:
+def further_measures(runs: Sequence[SavedScores]) -> list[Measure]:
     """Return what tells of the whole data set besides the mean IoU, given what all runs say."""
     return [
         *depth_measures(runs),
@@ -61,19 +59,19 @@ def further_measures(runs: Sequence[Scores]) -> list[Measure]:
     ]
 
 
-def depth_measures(runs: Sequence[Scores]) -> list[Measure]:
+def depth_measures(runs: Sequence[SavedScores]) -> list[Measure]:
     """Return the mean IoU of the groups at each depth, given what all runs say of a data set.
 
     A depth that no run has a mean of is left out; so is one whose groups are the set's classes,
     since its mean is theirs.
     """
     measures: list[Measure] = []
-    for number, depth in enumerate(runs[0]["depths"]):
-        at_depth = [(run, at) for run in runs for at in run["depths"][number : number + 1]]
-        groups = [_known(at["iou"]) for _, at in at_depth]
-        same = groups == [_known(run["iou"]) for run, _ in at_depth]
-        if not same and any(at["mean_iou"] is not None for _, at in at_depth):
-            name = f"mean IoU at depth {depth['depth']} ({max(map(len, groups))} groups), %"
+    for number, depth in enumerate(runs[0].depths):
+        at_depth = [(run, at) for run in runs for at in run.depths[number : number + 1]]
+        groups = [_known(at.iou) for _, at in at_depth]
+        same = groups == [_known(run.iou) for run, _ in at_depth]
+        if not same and any(at.mean_iou is not None for _, at in at_depth):
+            name = f"mean IoU at depth {depth.depth} ({max(map(len, groups))} groups), %"
             measures.append(Measure(name, ("depths", number, "mean_iou")))
     return measures
 

@@ -1,7 +1,11 @@
-"""Tables of a study as Markdown, which reads well as plain text too."""
+"""What a study writes: tables as Markdown, which reads well as plain text too, JSON and files."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from harmonize.errors import HarmonizeError
+from harmonize.system.atomic_files import write_whole
 from harmonize.tools.studies.spread import Summary
 
 NOTHING = "–"
@@ -34,6 +38,25 @@ def change(share: float | None) -> str:
 def listed(numbers: Sequence[int | None]) -> str:
     """Write a number for each seed."""
     return ", ".join(NOTHING if number is None else str(number) for number in numbers)
+
+
+def write_files(folder: Path, files: Mapping[str, str | bytes]) -> None:
+    """Write files by name into a study's folder.
+
+    Raises:
+        HarmonizeError: one cannot be written.
+    """
+    for name, content in files.items():
+        path = folder / name
+        try:
+            write_whole(path, content if isinstance(content, bytes) else content.encode())
+        except OSError as error:
+            raise HarmonizeError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def as_json(facts: Mapping[str, object]) -> str:
+    """Write facts as JSON that people can read."""
+    return json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
 
 
 def _cell(text: str) -> str:
