@@ -1,14 +1,16 @@
-"""Build a network by its name."""
+"""Build a network by its config."""
 
-from typing import Any, Literal
-
-from jaxtyping import Float
-from torch import Tensor, nn
+import torch
+from torch import nn
 from torchvision.models import get_model, list_models, segmentation
 
+from harmonize.config.run_config import ModelConfig
 from harmonize.errors import HarmonizeError, near_matches
-from harmonize.models.segmenter import Segmenter
-from harmonize.models.unet import NORM_GROUPS, UNet
+from harmonize.models.norms import replace_batch_norms
+from harmonize.models.probing import find_multiple
+from harmonize.models.segmenter import Segmenter, Traits
+from harmonize.models.unet import LEVELS, NORM_GROUPS, UNet
+from harmonize.models.with_encoder import DECODERS, build_with_encoder
 
 # Letters of shapes: B pictures, K leaves, H x W pixels.
 
@@ -17,57 +19,45 @@ DEFAULT_WIDTH = 64
 
 def build_model(
     num_leaves: int,
+    config: ModelConfig = ModelConfig(),  # noqa: B008  frozen
     *,
-    name: str = "unet",
-    width: int | None = None,
-    norm: Literal["batch", "group"] = "batch",
+    pretrained: bool = True,
 ) -> Segmenter:
-    """Build an untrained network: pictures (B, 3, H, W) of 0..255 to logits (B, K, H, W).
+    """Build the network of a config: pictures (B, C, H, W) of 0..255 to logits (B, K, H, W).
 
     Args:
         num_leaves: K.
-        name: ``unet`` or a segmentation network of torchvision; nothing is downloaded.
-        width: of the U-Net's first level; 64 unless given.
-        norm: ``batch``, or ``group`` in place of every batch norm.
+        config: of the network.
+        pretrained: load the weights that it names; not wanted where a checkpoint's follow.
 
     Raises:
-        HarmonizeError: an unknown name, or a width that the network cannot have.
+        HarmonizeError: a network that cannot be built, or weights that do not fit it.
     """
-    if name == "unet":
-        width = DEFAULT_WIDTH if width is None else width
-        if norm == "group" and width % NORM_GROUPS:
-            raise HarmonizeError(
-                f"model.width: group norm needs a multiple of {NORM_GROUPS}, got {width}"
-            )
-        return Segmenter(UNet(num_leaves, width, norm=norm))
+    if config.encoder is not None:
+        network, traits = build_with_encoder(num_leaves, config, pretrained=pretrained)
+    elif config.name == "unet":
+        return Segmenter(_unet(num_leaves, config), Traits(stride=2 ** (LEVELS - 1)))
+    else:
+        network, traits = _of_torchvision(num_leaves, config), Traits()
+    if config.norm == "group":
+        replace_batch_norms(network)
+    return Segmenter(network, traits)
+
+
+def _unet(num_leaves: int, config: ModelConfig) -> UNet:
+    width = DEFAULT_WIDTH if config.width is None else config.width
+    if config.norm == "group" and width % NORM_GROUPS:
+        raise HarmonizeError(
+            f"model.width: group norm needs a multiple of {NORM_GROUPS}, got {width}"
+        )
+    return UNet(num_leaves, width, norm=config.norm)
+
+
+def _of_torchvision(num_leaves: int, config: ModelConfig) -> nn.Module:
     names = list_models(module=segmentation)
-    if name not in names:
-        advice = near_matches(name, ["unet", *names])
-        raise HarmonizeError(f"model.name: no network {name!r}; {advice}")
-    if width is not None:
-        raise HarmonizeError(f"model.width: belongs to unet, not to {name}; remove it")
-    network = get_model(name, weights=None, weights_backbone=None, num_classes=num_leaves)
-    if norm == "group":
-        _replace_batch_norm(network)
-    return Segmenter(TorchvisionLogits(network))
-
-
-class TorchvisionLogits(nn.Module):
-    """A segmentation network of torchvision that returns its logits alone."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B K H W"]:
-        """Return one logit per leaf and pixel, for normalised pictures."""
-        outputs: dict[str, Any] = self.network(pictures)
-        return outputs["out"]
-
-
-def _replace_batch_norm(module: nn.Module) -> None:
-    for name, child in module.named_children():
-        if isinstance(child, nn.BatchNorm2d):
-            setattr(module, name, nn.GroupNorm(NORM_GROUPS, child.num_features))
-        else:
-            _replace_batch_norm(child)
+    if config.name not in names:
+        advice = near_matches(config.name, ["unet", *names, *DECODERS])
+        raise HarmonizeError(f"model.name: no network {config.name!r}; {advice}")
+    if config.width is not None:
+        raise HarmonizeError(f"model.width: belongs to unet, not to {config.name}; remove it")
+    return get_model(config.name, weights=None, weights_backbone=None, num_classes=num_leaves)

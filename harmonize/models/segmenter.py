@@ -1,10 +1,15 @@
-"""A network together with what it knows of its input: pictures in, logits out."""
+"""A network together with what it knows of itself: pictures in, logits out."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, cast, overload
 
 import torch
 from jaxtyping import Float, Num
 from torch import Tensor, nn
+
+from harmonize.models.probing import measure_reach
 
 # Letters of shapes: B pictures, C channels, K leaves, H x W pixels.
 
@@ -12,35 +17,142 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
+@dataclass(frozen=True)
+class Traits:
+    """What is known of a network.
+
+    Attributes:
+        mean: of each channel, of pictures scaled to 0..1.
+        std: of each channel, likewise.
+        stride: the network takes sides that are multiples of it; others are padded.
+        least: the least side that it takes.
+        reach: pixels further off change no logit, infinite if all do; None to measure it.
+        stages: names of the encoder's modules, stage by stage from the input; () without encoder.
+        no_compile: why ``torch.compile`` cannot take it; empty if it can.
+        no_export: why ``torch.export`` cannot take it; empty if it can.
+    """
+
+    mean: Sequence[float] = IMAGENET_MEAN
+    std: Sequence[float] = IMAGENET_STD
+    stride: int = 1
+    least: int = 1
+    reach: float | None = None
+    stages: tuple[tuple[str, ...], ...] = ()
+    no_compile: str = ""
+    no_export: str = ""
+
+
 class Segmenter(nn.Module):
-    """A network that takes pictures as they are decoded and normalises them itself.
+    """A network that takes pictures of any size as they are decoded, and normalises them itself.
 
     Args:
-        network: normalised pictures (B, C, H, W) to logits (B, K, H, W).
-        mean: of each channel, of pictures scaled to 0..1; ImageNet's unless given.
-        std: of each channel, likewise.
+        network: normalised pictures (B, C, H, W) to logits (B, K, h, w), which are scaled to
+            H x W; or to several such, in a list, tuple or dict. The first, or ``out`` or
+            ``logits`` of a dict, is the answer, and the others are trained with it.
+        traits: what is known of it.
     """
 
     mean: Float[Tensor, "C 1 1"]
     std: Float[Tensor, "C 1 1"]
 
-    def __init__(
-        self,
-        network: nn.Module,
-        *,
-        mean: Sequence[float] = IMAGENET_MEAN,
-        std: Sequence[float] = IMAGENET_STD,
-    ) -> None:
+    def __init__(self, network: nn.Module, traits: Traits = Traits()) -> None:  # noqa: B008
         super().__init__()
         self.network = network
-        self.register_buffer("mean", torch.tensor(mean)[:, None, None])
-        self.register_buffer("std", torch.tensor(std)[:, None, None])
+        self.traits = traits
+        self._reach = traits.reach
+        self.register_buffer("mean", torch.tensor(traits.mean)[:, None, None])
+        self.register_buffer("std", torch.tensor(traits.std)[:, None, None])
+
+    @property
+    def in_channels(self) -> int:
+        """The number of channels of a picture."""
+        return len(self.mean)
+
+    @property
+    def stride(self) -> int:
+        """What pictures are padded to multiples of."""
+        return self.traits.stride
+
+    @property
+    def encoder_stages(self) -> tuple[nn.Module, ...]:
+        """The encoder's modules with weights, stage by stage from the input; () without encoder."""
+        return tuple(
+            nn.ModuleList(self.network.get_submodule(name) for name in names)
+            for names in self.traits.stages
+        )
+
+    @property
+    def reach(self) -> float:
+        """The greatest distance, in pixels, at which a pixel changes a logit; may be infinite.
+
+        Unless declared it is measured when it is first asked for, which takes seconds.
+        """
+        if self._reach is None:
+            self._reach = measure_reach(self)
+        return self._reach
 
     def normalize(self, pictures: Num[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
         """Scale pictures of 0..255 to the mean and variance that the network was made for."""
         normal = (pictures / 255 - self.mean) / self.std
         return normal.contiguous(memory_format=torch.channels_last)
 
-    def forward(self, pictures: Num[Tensor, "B C H W"]) -> Float[Tensor, "B K H W"]:
-        """Return one logit per leaf and pixel, for pictures of 0..255."""
-        return self.network(self.normalize(pictures))
+    @overload
+    def forward(
+        self, pictures: Num[Tensor, "B C H W"], *, auxiliary: Literal[False] = False
+    ) -> Float[Tensor, "B K H W"]: ...
+    @overload
+    def forward(
+        self, pictures: Num[Tensor, "B C H W"], *, auxiliary: Literal[True]
+    ) -> list[Float[Tensor, "B K H W"]]: ...
+    def forward(
+        self, pictures: Num[Tensor, "B C H W"], *, auxiliary: bool = False
+    ) -> Float[Tensor, "B K H W"] | list[Float[Tensor, "B K H W"]]:
+        """Return one logit per leaf and pixel, for pictures of 0..255.
+
+        Args:
+            pictures: of any size.
+            auxiliary: return a list of the logits and of those of every further output.
+        """
+        height, width = pictures.shape[-2:]
+        normal = self.normalize(pictures)
+        padding = (0, self._lacking(width), 0, self._lacking(height))
+        if any(padding):
+            normal = nn.functional.pad(normal, padding, mode="replicate")
+        outputs = all_logits(self.network(normal))
+        if not auxiliary:
+            del outputs[1:]
+        size = normal.shape[-2:]
+        scaled = [
+            logits
+            if logits.shape[-2:] == size
+            else nn.functional.interpolate(logits, size=size, mode="bilinear")
+            for logits in outputs
+        ]
+        cut = [logits[..., :height, :width] for logits in scaled]
+        return cut if auxiliary else cut[0]
+
+    def _lacking(self, side: int) -> int:
+        return max(self.traits.least, math.ceil(side / self.stride) * self.stride) - side
+
+
+def all_logits(outputs: object) -> list[Float[Tensor, "B K h w"]]:
+    """Return the logits among a network's outputs, the answer's first.
+
+    Raises:
+        TypeError: there are none.
+    """
+    if isinstance(outputs, Tensor):
+        return [outputs]
+    if isinstance(outputs, Mapping):
+        named = cast("Mapping[str, object]", outputs)
+        main = next((key for key in ("out", "logits") if key in named), None)
+        first = [] if main is None else [named[main]]
+        found = first + [value for key, value in named.items() if key != main]
+    elif isinstance(outputs, list | tuple):
+        found = list(cast("Sequence[object]", outputs))
+    else:
+        found = []
+    maps = [item for item in found if isinstance(item, Tensor) and item.ndim == 4]
+    if not maps:
+        raise TypeError(f"no logits of shape (B, leaves, h, w) in {type(outputs).__name__}")
+    return [item for item in maps if item.shape[1] == maps[0].shape[1]]

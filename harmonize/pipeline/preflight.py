@@ -39,7 +39,7 @@ def check_run(config: RunConfig) -> Sources:
     if sources is not None:
         leaves, space = len(sources.ontology.leaves), sources.space
         with torch.device("meta"):
-            attempt(lambda: build_model(leaves, **dataclasses.asdict(config.model)))
+            attempt(lambda: build_model(leaves, config.model))
         attempt(lambda: HierarchicalLoss(space, **dataclasses.asdict(config.loss)))
         entries = (*sources.trained, *sources.also)
         problems += unscorable(sources, [spec for entry, spec in entries if entry.evaluate])

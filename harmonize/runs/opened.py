@@ -1,6 +1,5 @@
 """Open a run folder: its network, tree, mappings and config, from one checkpoint."""
 
-import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +44,7 @@ class OpenedRun:
             HarmonizeError: the checkpoint's weights do not fit the network that its config names.
         """
         leaves = len(self.sources.ontology.leaves)
-        network = build_model(leaves, **dataclasses.asdict(self.config.model))
+        network = build_model(leaves, self.config.model, pretrained=False)
         restore_model(network, self.state, self.path)
         network = network.to(device or "cpu", memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network.eval()

@@ -10,7 +10,6 @@ from typing import NoReturn
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import nn
 
 from harmonize.config.run_config import RunConfig
 from harmonize.data.dataset import SegmentationDataset
@@ -19,6 +18,7 @@ from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.labels.sources import Sources
 from harmonize.loss.hierarchical import HierarchicalLoss, LossTerms
 from harmonize.models.build import build_model
+from harmonize.models.norms import synchronise_batch_norms
 from harmonize.runs.health import Watch
 from harmonize.system.signals import Stopped
 from harmonize.training.bad_numbers import Guard
@@ -60,10 +60,12 @@ class Trainer:
         options = dataclasses.asdict(config.loss)
         self.loss = HierarchicalLoss(space, **options).to(accelerator.device)
         torch.manual_seed(config.seed)
-        network = build_model(len(sources.ontology.leaves), **dataclasses.asdict(config.model))
+        network = build_model(
+            len(sources.ontology.leaves), config.model, pretrained=not config.train.resume
+        )
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
-            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+            network = synchronise_batch_norms(network)
         optimizer = build_optimizer(network, config.optim)
         if config.train.compile:
             network = compile_network(network)
@@ -177,9 +179,13 @@ class Trainer:
         for number, part in enumerate(parts):
             last = number == len(parts) - 1
             with contextlib.nullcontext() if last else accelerator.no_sync(self.model):
-                logits = self.model(part.pictures)
+                logits, *further = self.model(part.pictures, auxiliary=True)
                 terms.append(self.loss.terms(logits, part.codes, scale=scale))
-                accelerator.backward(terms[-1].loss)
+                loss = terms[-1].loss
+                for output in further:
+                    weight = scale * self.config.model.auxiliary
+                    loss = loss + self.loss.terms(output, part.codes, scale=weight).loss
+                accelerator.backward(loss)
         what = self.guard.problem(terms)
         if what is None:
             for part, its_terms in zip(parts, terms, strict=True):

@@ -17,6 +17,7 @@ from harmonize.evaluation.by_depth import DepthGroups
 from harmonize.evaluation.counting import PixelCounter
 from harmonize.evaluation.tally import Tally
 from harmonize.labels.ontology import Ontology
+from harmonize.config.run_config import ModelConfig
 from harmonize.models.build import build_model
 from harmonize.tools.benchmark.machine import MIB, describe, precision_name, start_accelerator
 from harmonize.tools.benchmark.made_up import blobs, tree_of
@@ -77,7 +78,7 @@ def _compare(
     tree = tree_of(leaves)
     rng = np.random.default_rng(0)
     width = options.width if options.model == "unet" else None
-    network = build_model(len(tree.leaves), name=options.model, width=width).eval().to(device)
+    network = build_model(len(tree.leaves), ModelConfig(name=options.model, width=width)).eval().to(device)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     pictures = torch.from_numpy(_pictures(rng, options)).to(device)
     sides = [options.size, 2 * options.size]
