@@ -119,6 +119,11 @@ class ModelConfig:
     reach: Count | None = None
     """Pixels further off change no logit; measured when it is needed unless given."""
 
+    @property
+    def title(self) -> str:
+        """What the network is called in messages."""
+        return self.name if self.encoder is None else f"{self.name} upon {self.encoder}"
+
 
 @dataclass(frozen=True)
 class LossConfig:

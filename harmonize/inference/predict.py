@@ -27,7 +27,6 @@ from harmonize.inference.drawing import draw_answer, draw_overlay
 from harmonize.inference.inputs import Wanted, find_pictures
 from harmonize.inference.read_pictures import Seen, read_to_see
 from harmonize.inference.tiled_network import DEFAULT_TILE, TiledNetwork
-from harmonize.inference.tiling import LEAST_TILE
 from harmonize.inference.write_answers import Output, describe
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.sources import Sources
@@ -93,8 +92,6 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, asked: Asked
         HarmonizeError: before anything is written, what is wrong with the command; afterwards each
             picture that could not be answered.
     """
-    if asked.tile < LEAST_TILE:
-        raise HarmonizeError(f"--tile {asked.tile}: at least {LEAST_TILE} pixels")
     if asked.confidence is None and (asked.like is not None or not asked.calibrated):
         option = "--uncalibrated" if asked.like is None else f"--like {asked.like}"
         raise HarmonizeError(f"{option}: is about probabilities; add --confidence, or leave it out")
@@ -117,6 +114,8 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, asked: Asked
     precision = choose_precision(asked.precision or config.train.precision, cuda=on_cuda(states))
     accelerator = Accelerator(cpu=asked.cpu, mixed_precision=precision)
     network = TiledNetwork(opened.network(accelerator.device), accelerator)
+    if asked.tile < network.least_tile:
+        raise HarmonizeError(f"--tile {asked.tile}: at least {network.least_tile} pixels")
     if accelerator.is_main_process:
         output.write_legend(legend)
         calibration.tell()

@@ -1,20 +1,27 @@
 """A network together with what it knows of itself: pictures in, logits out."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, cast, overload
 
 import torch
 from jaxtyping import Float, Num
 from torch import Tensor, nn
 
+from harmonize.models.outputs import all_logits
 from harmonize.models.probing import measure_reach
 
 # Letters of shapes: B pictures, C channels, K leaves, H x W pixels.
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def for_channels(values: Sequence[float], channels: int) -> tuple[float, ...]:
+    """Repeat the statistics of three bands for more, as weights are; one band has their mean."""
+    if channels == 1:
+        return (sum(values) / len(values),)
+    return tuple(values[channel % len(values)] for channel in range(channels))
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,7 @@ class Segmenter(nn.Module):
     mean: Float[Tensor, "C 1 1"]
     std: Float[Tensor, "C 1 1"]
 
-    def __init__(self, network: nn.Module, traits: Traits = Traits()) -> None:  # noqa: B008
+    def __init__(self, network: nn.Module, traits: Traits = Traits()) -> None:
         super().__init__()
         self.network = network
         self.traits = traits
@@ -67,6 +74,16 @@ class Segmenter(nn.Module):
     def in_channels(self) -> int:
         """The number of channels of a picture."""
         return len(self.mean)
+
+    @property
+    def may_compile(self) -> bool:
+        """Whether ``torch.compile`` takes it; ``traits.no_compile`` says why not."""
+        return not self.traits.no_compile
+
+    @property
+    def may_export(self) -> bool:
+        """Whether ``torch.export`` takes it; ``traits.no_export`` says why not."""
+        return not self.traits.no_export
 
     @property
     def stride(self) -> int:
@@ -88,7 +105,7 @@ class Segmenter(nn.Module):
         Unless declared it is measured when it is first asked for, which takes seconds.
         """
         if self._reach is None:
-            self._reach = measure_reach(self)
+            self._reach = measure_reach(self, channels=self.in_channels, stride=self.stride)
         return self._reach
 
     def normalize(self, pictures: Num[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
@@ -96,14 +113,6 @@ class Segmenter(nn.Module):
         normal = (pictures / 255 - self.mean) / self.std
         return normal.contiguous(memory_format=torch.channels_last)
 
-    @overload
-    def forward(
-        self, pictures: Num[Tensor, "B C H W"], *, auxiliary: Literal[False] = False
-    ) -> Float[Tensor, "B K H W"]: ...
-    @overload
-    def forward(
-        self, pictures: Num[Tensor, "B C H W"], *, auxiliary: Literal[True]
-    ) -> list[Float[Tensor, "B K H W"]]: ...
     def forward(
         self, pictures: Num[Tensor, "B C H W"], *, auxiliary: bool = False
     ) -> Float[Tensor, "B K H W"] | list[Float[Tensor, "B K H W"]]:
@@ -133,26 +142,3 @@ class Segmenter(nn.Module):
 
     def _lacking(self, side: int) -> int:
         return max(self.traits.least, math.ceil(side / self.stride) * self.stride) - side
-
-
-def all_logits(outputs: object) -> list[Float[Tensor, "B K h w"]]:
-    """Return the logits among a network's outputs, the answer's first.
-
-    Raises:
-        TypeError: there are none.
-    """
-    if isinstance(outputs, Tensor):
-        return [outputs]
-    if isinstance(outputs, Mapping):
-        named = cast("Mapping[str, object]", outputs)
-        main = next((key for key in ("out", "logits") if key in named), None)
-        first = [] if main is None else [named[main]]
-        found = first + [value for key, value in named.items() if key != main]
-    elif isinstance(outputs, list | tuple):
-        found = list(cast("Sequence[object]", outputs))
-    else:
-        found = []
-    maps = [item for item in found if isinstance(item, Tensor) and item.ndim == 4]
-    if not maps:
-        raise TypeError(f"no logits of shape (B, leaves, h, w) in {type(outputs).__name__}")
-    return [item for item in maps if item.shape[1] == maps[0].shape[1]]

@@ -41,13 +41,16 @@ def _groups_of(classifier: Any) -> dict[str, int]:
 
 
 def _by_name(encoder: nn.Module) -> dict[str, int]:
+    """Number the stages by the numbers at the end of the outer names, else inside the names."""
     containers = {name for name, child in encoder.named_children() if any(child.children())}
     number: dict[str, int] = {}
     stage, stem = -1, True
     for name, _ in encoder.named_parameters():
-        top = name.split(".")[0]
+        top, *inner = name.split(".")
         stem = stem and top not in containers
-        digits = re.search(r"\d+$", top)
-        stage = int(digits.group()) if digits and not stem else stage
+        digits = (
+            [] if stem else re.findall(r"\d+$", top) or [part for part in inner if part.isdigit()]
+        )
+        stage = int(digits[0]) if digits else stage
         number[plain_name(name)] = stage
     return number

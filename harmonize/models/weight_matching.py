@@ -26,6 +26,7 @@ def load_matching(
     name: str,
     partial: bool = False,
     whole: Mapping[str, Tensor] | None = None,
+    needed: str = "",
 ) -> None:
     """Load those weights that fit an encoder.
 
@@ -37,6 +38,7 @@ def load_matching(
         partial: take what fits even if it is not all.
         whole: the state of the classifier that the encoder is part of, in its order. Weights whose
             names are other ones fit by their place in it, if all their shapes do.
+        needed: what the names of the tensors begin with that must fit; a head need not.
 
     Raises:
         HarmonizeError: not all of the encoder is among them, or nothing.
@@ -51,12 +53,14 @@ def load_matching(
         found = None if found is None else _with_channels_of(found, tensor)
         if found is not None and found.shape == tensor.shape:
             fitting[key] = found
-    if len(fitting) < len(wanted) and not (partial and fitting):
-        first = next(key for key in wanted if key not in fitting)
+    counted = [key for key in wanted if key.startswith(needed)]
+    fit = [key for key in counted if key in fitting]
+    if len(fit) < len(counted) and not (partial and fit):
+        first = next(key for key in counted if key not in fitting)
         advice = f"give weights of {name}"
-        advice += ", or say model.weights_partial: true" if fitting else ""
+        advice += ", or say model.weights_partial: true" if fit else ""
         raise HarmonizeError(
-            f"{KEY}: {where}: {len(fitting)} of the {len(wanted)} tensors of {name} fit, "
+            f"{KEY}: {where}: {len(fit)} of the {len(counted)} tensors of {name} fit, "
             f"{first!r} does not; {advice}"
         )
     if next(iter(wanted.values())).device.type != "meta":

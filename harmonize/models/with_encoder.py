@@ -1,8 +1,8 @@
 """Networks of segmentation-models-pytorch, with an encoder of timm."""
 
-import inspect
-import re
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,12 +11,11 @@ from torch import Tensor, nn
 from harmonize.config.run_config import ModelConfig
 from harmonize.errors import HarmonizeError, near_matches
 from harmonize.models.extras import need
-from harmonize.models.norms import has_batch_norm
-from harmonize.models.probing import MULTIPLES, find_multiple, try_on_meta, trying
-from harmonize.models.segmenter import IMAGENET_MEAN, IMAGENET_STD, Traits
+from harmonize.models.pretrained import load_pretrained
+from harmonize.models.probing import MULTIPLES, find_multiple, set_unused_aside
+from harmonize.models.segmenter import IMAGENET_MEAN, IMAGENET_STD, Traits, for_channels
 from harmonize.models.stages import find_stages
-from harmonize.models.weight_files import HUB, KEY, OTHER_WAYS, find_weights, read_weights
-from harmonize.models.weight_matching import load_matching
+from harmonize.models.weight_files import KEY, OTHER_WAYS
 
 DECODERS = {
     "unet": "Unet",
@@ -53,26 +52,39 @@ def build_with_encoder(
     if not is_timm and name not in _native(smp):
         known = [*timm.list_models(), *_native(smp)]
         raise HarmonizeError(f"model.encoder: no encoder {name!r}; {near_matches(name, known)}")
-    network = _build(smp, num_leaves, config, f"tu-{name}" if is_timm else name)
+    whole, options = _classifier(timm, name) if is_timm else (None, {})
+    network = _build(smp, num_leaves, config, f"tu-{name}" if is_timm else name, options)
     encoder: nn.Module = network.encoder
-    facts: dict[str, Any] = timm.get_pretrained_cfg(name).to_dict() if is_timm else {}
-    whole = _classifier(timm, name) if is_timm else None
     if pretrained and config.weights is not None:
-        _load(timm, encoder, config, whole.state_dict() if whole else None)
+        load_pretrained(
+            encoder,
+            config,
+            name,
+            hub=partial(_from_hub, timm, name) if is_timm else None,
+            whole=None if whole is None else whole.state_dict(),
+        )
     if config.checkpointing:
-        switch_checkpointing(encoder, name)
-    with trying(network):
-        known = network.encoder.output_stride
-        multiples = [number for number in MULTIPLES if number % known == 0]
-        stride, least = find_multiple(try_on_meta(network, config.channels), multiples)
-    traits = Traits(
-        stride=stride,
-        least=least,
+        _switch_checkpointing(encoder, name)
+    known = network.encoder.output_stride
+    multiples = [number for number in MULTIPLES if number % known == 0]
+    stride, least = find_multiple(network, config, multiples, on_meta=True)
+    set_unused_aside(network, config.channels, max(stride, least))
+    facts: dict[str, Any] = timm.get_pretrained_cfg(name).to_dict() if is_timm else {}
+    return network, Traits(
         mean=for_channels(facts.get("mean", IMAGENET_MEAN), config.channels),
         std=for_channels(facts.get("std", IMAGENET_STD), config.channels),
+        stride=stride,
+        least=least,
         stages=find_stages(encoder, "encoder", whole),
+        no_compile=_refusal(network, "_is_torch_compilable"),
+        no_export=_refusal(network, "_is_torch_exportable"),
     )
-    return network, traits
+
+
+def _refusal(network: Any, attribute: str) -> str:
+    """Return why a network cannot be compiled or exported, if its authors say so."""
+    parts = [part for part in (network, network.encoder) if not getattr(part, attribute, True)]
+    return f"segmentation-models-pytorch says so of {type(parts[0]).__name__}" if parts else ""
 
 
 def _native(smp: Any) -> list[str]:
@@ -80,7 +92,9 @@ def _native(smp: Any) -> list[str]:
     return [name for name in smp.encoders.encoders if not name.startswith(("tu-", "timm-"))]
 
 
-def _build(smp: Any, num_leaves: int, config: ModelConfig, encoder: str) -> Any:
+def _build(
+    smp: Any, num_leaves: int, config: ModelConfig, encoder: str, options: dict[str, Any]
+) -> Any:
     taken = [key for key in _OURS if key in config.args]
     if taken:
         raise HarmonizeError(
@@ -94,7 +108,7 @@ def _build(smp: Any, num_leaves: int, config: ModelConfig, encoder: str) -> Any:
             encoder_weights=None,
             in_channels=config.channels,
             classes=num_leaves,
-            **config.args,
+            **{**options, **config.args},
         )
     except Exception as error:  # of two libraries, about what goes with what
         reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -104,35 +118,18 @@ def _build(smp: Any, num_leaves: int, config: ModelConfig, encoder: str) -> Any:
         ) from None
 
 
-def _classifier(timm: Any, name: str) -> nn.Module:
-    """Return the classifier that an encoder is part of, without memory for its weights."""
+def _classifier(timm: Any, name: str) -> tuple[nn.Module, dict[str, Any]]:
+    """Return the classifier that an encoder is part of, and what lets it take any size.
+
+    The classifier has no memory for its weights.
+    """
     with torch.device("meta"):
-        return timm.create_model(name)
-
-
-def _load(
-    timm: Any, encoder: nn.Module, config: ModelConfig, whole: Mapping[str, Tensor] | None
-) -> None:
-    assert config.encoder is not None
-    assert config.weights is not None
-    if config.norm == "group" and has_batch_norm(encoder):
-        raise HarmonizeError(
-            f"model.norm: group would throw away the pretrained batch norms of {config.encoder}; "
-            "say norm: batch, or weights: null"
-        )
-    if config.weights == HUB:
-        weights, where = _from_hub(timm, config.encoder), HUB
-    else:
-        path = find_weights(config.weights)
-        weights, where = read_weights(path), str(path)
-    load_matching(
-        encoder,
-        weights,
-        where=where,
-        name=config.encoder,
-        partial=config.weights_partial,
-        whole=whole,
-    )
+        classifier = timm.create_model(name)
+        if hasattr(classifier, "patch_embed"):  # transformers, made for one size unless asked
+            for options in ({"strict_img_size": False}, {"dynamic_img_size": True}):
+                with contextlib.suppress(TypeError):
+                    return timm.create_model(name, **options), options
+    return classifier, {}
 
 
 def _from_hub(timm: Any, name: str) -> dict[str, Tensor]:
@@ -151,7 +148,7 @@ def _from_hub(timm: Any, name: str) -> dict[str, Tensor]:
         ) from None
 
 
-def switch_checkpointing(encoder: nn.Module, name: str) -> None:
+def _switch_checkpointing(encoder: nn.Module, name: str) -> None:
     """Compute an encoder's activations anew in the backward pass, which saves memory.
 
     Raises:
@@ -166,10 +163,3 @@ def switch_checkpointing(encoder: nn.Module, name: str) -> None:
         raise HarmonizeError(
             f"model.checkpointing: {name} cannot compute its activations anew; remove it"
         ) from None
-
-
-def for_channels(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
-    """Repeat the statistics of three bands for more, as weights are; one band has their mean."""
-    if channels == 1:
-        return (sum(values) / len(values),)
-    return tuple(values[channel % len(values)] for channel in range(channels))

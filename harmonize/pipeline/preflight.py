@@ -1,7 +1,7 @@
 """Whether a config names what can be built, before anything is built in earnest."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import torch
@@ -12,10 +12,13 @@ from harmonize.labels.sources import Sources, load_sources
 from harmonize.labels.unanswerable import unscorable
 from harmonize.loss.hierarchical import HierarchicalLoss
 from harmonize.models.build import build_model
+from harmonize.models.segmenter import Segmenter
 from harmonize.training.compilation import check_compiler
 from harmonize.training.tracking import check_trackers
 
 T = TypeVar("T")
+BANDS = 3
+"""Of every picture, as data sets are read."""
 
 
 def check_run(config: RunConfig) -> Sources:
@@ -39,13 +42,28 @@ def check_run(config: RunConfig) -> Sources:
     if sources is not None:
         leaves, space = len(sources.ontology.leaves), sources.space
         with torch.device("meta"):
-            attempt(lambda: build_model(leaves, config.model))
+            network = attempt(
+                lambda: build_model(leaves, config.model, pretrained=not config.train.resume)
+            )
+        if network is not None:
+            problems += _unusable(network, config)
         attempt(lambda: HierarchicalLoss(space, **dataclasses.asdict(config.loss)))
         entries = (*sources.trained, *sources.also)
         problems += unscorable(sources, [spec for entry, spec in entries if entry.evaluate])
     raise_all(problems)
     assert sources is not None
     return sources
+
+
+def _unusable(network: Segmenter, config: RunConfig) -> Iterator[str]:
+    """Say what a run cannot do with a network that can be built."""
+    if network.in_channels != BANDS:
+        yield f"model.channels: pictures have {BANDS} bands, got {network.in_channels}"
+    if config.train.compile and not network.may_compile:
+        yield (
+            f"train.compile: {config.model.title} cannot be compiled: "
+            f"{network.traits.no_compile}; say train.compile=false"
+        )
 
 
 def check_batch(config: RunConfig, num_processes: int) -> None:

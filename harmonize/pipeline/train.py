@@ -1,11 +1,13 @@
 """Train a config from start to end: check it, train, score, calibrate, report."""
 
+import dataclasses
 from pathlib import Path
 
 from accelerate import Accelerator
 
 from harmonize.config.run_config import RunConfig
 from harmonize.data.open_datasets import open_datasets, open_trained
+from harmonize.models.with_transformers import with_folder_args
 from harmonize.pipeline.finish import finish
 from harmonize.pipeline.preflight import check_batch, check_run
 from harmonize.runs.precision import choose_precision
@@ -30,6 +32,7 @@ def train(config: RunConfig, *, name: str) -> Path:
     """
     state = processes()
     with together():
+        config = dataclasses.replace(config, model=with_folder_args(config.model))
         sources = check_run(config)
         trained = open_trained(sources, config)
         scored = open_datasets(
