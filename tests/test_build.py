@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torchvision.models import _api
 
+from harmonize.config.run_config import ModelConfig
 from harmonize.errors import HarmonizeError
 from harmonize.models.build import build_model
 from harmonize.models.unet import UNet
@@ -28,21 +29,21 @@ def modules(network: nn.Module, kind: type[nn.Module]) -> list[nn.Module]:
 
 def test_pictures_are_normalised_by_the_statistics_of_imagenet() -> None:
     picture = torch.tensor([0, 128, 255], dtype=torch.uint8)[None, :, None, None]
-    result = build_model(3, width=8).normalize(picture)
+    result = build_model(3, ModelConfig(width=8)).normalize(picture)
     expected = [(0 - 0.485) / 0.229, (128 / 255 - 0.456) / 0.224, (1 - 0.406) / 0.225]
     assert result.dtype == torch.float32
     torch.testing.assert_close(result.flatten(), torch.tensor(expected))
 
 
 def test_the_unet_has_the_width_and_norm_asked_for() -> None:
-    network = build_model(4, width=8, norm="group").network
+    network = build_model(4, ModelConfig(width=8, norm="group")).network
     assert isinstance(network, UNet)
     assert network.head.weight.shape == (4, 8, 1, 1)
     groups = modules(network, nn.GroupNorm)
     assert len(groups) == 18
     assert all(isinstance(group, nn.GroupNorm) and group.num_groups == 8 for group in groups)
     assert not modules(network, nn.BatchNorm2d)
-    assert len(modules(build_model(4, width=8), nn.BatchNorm2d)) == 18
+    assert len(modules(build_model(4, ModelConfig(width=8)), nn.BatchNorm2d)) == 18
 
 
 def test_the_unet_is_64_wide_unless_told_otherwise() -> None:
@@ -54,7 +55,7 @@ def test_the_unet_is_64_wide_unless_told_otherwise() -> None:
 
 @pytest.mark.parametrize("norm", ["batch", "group"])
 def test_a_network_of_torchvision_gives_logits_of_the_pictures_size(norm: str) -> None:
-    network = build_model(7, name=LIGHT, norm="group" if norm == "group" else "batch").eval()
+    network = build_model(7, ModelConfig(name=LIGHT, norm="group" if norm == "group" else "batch")).eval()
     with torch.no_grad():
         logits = network(torch.randn(2, 3, 33, 48))
     assert isinstance(logits, torch.Tensor)
@@ -63,7 +64,7 @@ def test_a_network_of_torchvision_gives_logits_of_the_pictures_size(norm: str) -
 
 
 def test_group_norm_takes_the_place_of_every_batch_norm() -> None:
-    batch, group = build_model(3, name=LIGHT), build_model(3, name=LIGHT, norm="group")
+    batch, group = build_model(3, ModelConfig(name=LIGHT)), build_model(3, ModelConfig(name=LIGHT, norm="group"))
     batch_norms = modules(batch, nn.BatchNorm2d)
     assert len(batch_norms) > 40
     assert not modules(group, nn.modules.batchnorm._BatchNorm)
@@ -75,7 +76,7 @@ def test_group_norm_takes_the_place_of_every_batch_norm() -> None:
 
 def test_group_norm_treats_each_picture_alone() -> None:
     torch.manual_seed(0)
-    network = build_model(3, name=LIGHT, norm="group").train()
+    network = build_model(3, ModelConfig(name=LIGHT, norm="group")).train()
     for module in modules(network, nn.Dropout):
         module.eval()
     both = torch.randn(2, 3, 64, 64)
@@ -88,7 +89,7 @@ def test_the_same_seed_gives_the_same_weights() -> None:
     states = []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
-        states.append(build_model(3, name=LIGHT).state_dict())
+        states.append(build_model(3, ModelConfig(name=LIGHT)).state_dict())
     assert all(torch.equal(weights, states[1][name]) for name, weights in states[0].items())
     assert any(not torch.equal(weights, states[2][name]) for name, weights in states[0].items())
 
@@ -105,19 +106,19 @@ def test_the_same_seed_gives_the_same_weights() -> None:
 )
 def test_an_unknown_network_is_named_with_near_matches(name: str, advice: str) -> None:
     with pytest.raises(HarmonizeError) as caught:
-        build_model(3, name=name)
+        build_model(3, ModelConfig(name=name))
     assert str(caught.value).startswith(f"model.name: no network {name!r}; {advice}")
 
 
 def test_a_width_belongs_to_the_unet() -> None:
     with pytest.raises(HarmonizeError) as caught:
-        build_model(3, name=LIGHT, width=16)
+        build_model(3, ModelConfig(name=LIGHT, width=16))
     assert str(caught.value) == f"model.width: belongs to unet, not to {LIGHT}; remove it"
 
 
 @pytest.mark.parametrize("width", [1, 12, 63])
 def test_group_norm_needs_a_width_that_its_groups_divide(width: int) -> None:
     with pytest.raises(HarmonizeError) as caught:
-        build_model(3, width=width, norm="group")
+        build_model(3, ModelConfig(width=width, norm="group"))
     assert str(caught.value) == f"model.width: group norm needs a multiple of 8, got {width}"
-    assert isinstance(build_model(3, width=width).network, UNet)
+    assert isinstance(build_model(3, ModelConfig(width=width)).network, UNet)

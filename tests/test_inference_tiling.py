@@ -1,5 +1,6 @@
 """Tiles, their blending, and logits scaled strip by strip."""
 
+import math
 from itertools import pairwise
 
 import pytest
@@ -7,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from harmonize.inference import tiling
-from harmonize.inference.tiling import LEAST_TILE, MARGIN, OVERLAP, RAMP, bands, cut, strips
-from harmonize.models.unet import UNet
+from harmonize.inference.tiling import RAMP, Tiling, bands, strips
+from harmonize.models.unet import REACH, UNet
 
 
 def whole(found: list[tuple[int, Tensor]]) -> Tensor:
@@ -23,17 +24,17 @@ def network() -> nn.Module:
 
 
 @pytest.mark.parametrize("length", [1, 319, 320, 321, 512, 640, 1000, 1001])
-@pytest.mark.parametrize("tile", [LEAST_TILE, 352, 500])
+@pytest.mark.parametrize("tile", [288, 352, 500])
 def test_the_used_parts_of_tiles_cover_an_axis_and_overlap_by_the_ramp(
     length: int, tile: int
 ) -> None:
-    spans = cut(length, tile)
+    spans = Tiling(tile).cut(length)
     assert spans[0].first == 0
     assert spans[-1].last == spans[-1].stop == length
     for before, after in pairwise(spans):
         assert before.last - after.first == RAMP
-        assert before.stop - before.last == MARGIN == after.first - after.start
-        assert after.start % tiling.GRID == 0
+        assert before.stop - before.last == 112 == after.first - after.start
+        assert after.start % 32 == 0
     assert all(0 < span.stop - span.start <= tile for span in spans)
 
 
@@ -50,7 +51,7 @@ def test_tiles_and_the_whole_picture_give_the_same_logits(
             given.append((part.shape[1], part.shape[2]))
             return network(part[None])[0]
 
-        found = whole(list(bands(run, picture, 384)))
+        found = whole(list(bands(run, picture, Tiling(384))))
     assert len(given) > 1
     assert found.shape == expected.shape
     torch.testing.assert_close(found, expected, atol=2e-4, rtol=1e-4)
@@ -58,7 +59,7 @@ def test_tiles_and_the_whole_picture_give_the_same_logits(
 
 def test_a_small_picture_goes_through_the_network_as_it_is() -> None:
     picture = torch.rand(3, 320, 320)
-    ((top, band),) = bands(lambda part: part * 7, picture, 320)
+    ((top, band),) = bands(lambda part: part * 7, picture, Tiling(320))
     assert top == 0
     assert torch.equal(band, picture * 7)
 
@@ -71,7 +72,7 @@ def test_tiles_that_disagree_fade_into_each_other() -> None:
         p = torch.full((1, *part.shape[1:]), seen[-1])
         return torch.cat([p, 1 - p]).log() + 5
 
-    found = whole(list(bands(run, torch.rand(3, 4000, 30), 320))).exp()
+    found = whole(list(bands(run, torch.rand(3, 4000, 30), Tiling(320)))).exp()
     assert torch.allclose(found.sum(0), torch.ones(()))
     steps = found[0, 1:] - found[0, :-1]
     assert len(seen) > 2
@@ -96,13 +97,44 @@ def test_strips_are_the_logits_scaled_in_one_go(
     torch.testing.assert_close(joined, expected, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize(
+    ("tile", "reach", "stride", "margin", "grid"),
+    [
+        (768, 107, 16, 112, 32),  # our U-Net
+        (288, 107, 16, 112, 32),
+        (768, 16, 1, 16, 32),
+        (768, 17, 1, 32, 32),
+        (768, 0, 8, 0, 32),
+        (768, 190, 32, 192, 32),
+        (768, 193, 32, 192, 32),  # sees further than a quarter of the tile
+        (1024, 193, 32, 208, 32),
+        (288, 500, 32, 112, 32),
+        (768, math.inf, 14, 112, 224),
+    ],
+)
+def test_tiles_spare_what_a_network_sees_up_to_a_quarter_of_them(
+    tile: int, reach: float, stride: int, margin: int, grid: int
+) -> None:
+    assert Tiling.fit(tile, reach=reach, stride=stride) == Tiling(tile, margin, grid)
+
+
+@pytest.mark.parametrize("stride", [1, 14, 16, 32, 224])
+@pytest.mark.parametrize("reach", [0, 107, 200, 1000, math.inf])
+def test_the_least_tile_can_be_cut_whatever_a_network_sees(stride: int, reach: float) -> None:
+    least = Tiling.least_tile(stride)
+    for tile in (least, least + 33, 2 * least):
+        spans = Tiling.fit(tile, reach=reach, stride=stride).cut(3000)
+        assert spans[-1].last == 3000
+        assert all(span.stop - span.start <= tile for span in spans)
+        assert all(after.start > before.start for before, after in pairwise(spans))
+
+
 def test_the_margin_is_beyond_the_reach_of_the_unet() -> None:
     network = UNet(2, 8).double().eval()
-    assert MARGIN * 2 + RAMP == OVERLAP
     for row in (240, 255):
         picture = torch.rand(1, 3, 496, 16, dtype=torch.double, requires_grad=True)
         network(picture)[0, :, row, 8].sum().backward()
         assert picture.grad is not None
         rows = picture.grad.abs().sum((0, 1, 3)).nonzero().flatten()
-        assert 80 < row - int(rows.min()) < MARGIN
-        assert int(rows.max()) - row < MARGIN
+        assert 80 < row - int(rows.min()) <= REACH["batch"]
+        assert int(rows.max()) - row <= REACH["batch"]

@@ -9,7 +9,6 @@ from harmonize.errors import HarmonizeError, near_matches, raise_all
 from harmonize.inference.answer_space import Words, classes_of, confident_nodes, groups, leaves
 from harmonize.inference.calibrated import NOT_CALIBRATED, FoundCalibration, Use, find_calibration
 from harmonize.inference.tiled_network import DEFAULT_TILE
-from harmonize.inference.tiling import LEAST_TILE
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.sources import Sources
 from harmonize.runs.opened import OpenedRun
@@ -54,8 +53,6 @@ class PredictOptions:
         Raises:
             HarmonizeError: they do not.
         """
-        if self.tile < LEAST_TILE:
-            raise HarmonizeError(f"--tile {self.tile}: at least {LEAST_TILE} pixels")
         if self.confidence is None and (self.like is not None or not self.calibrated):
             option = "--uncalibrated" if self.like is None else f"--like {self.like}"
             raise HarmonizeError(

@@ -57,6 +57,7 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, options: Pre
     precision = options.precision or opened.config.train.precision
     accelerator = start_accelerator(precision, cpu=options.cpu)
     network = TiledNetwork(opened.network(accelerator.device), accelerator)
+    network.check_tile(options.tile)
     if accelerator.is_main_process:
         output.write_legend(legend)
         calibration.tell()

@@ -1,14 +1,20 @@
 """A trained network, and its answers for pictures of any size."""
 
+import math
+import sys
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from accelerate import Accelerator
 from jaxtyping import Float, Integer, UInt8
 from numpy import ndarray
-from torch import Tensor, nn
+from torch import Tensor
 
+from harmonize.errors import HarmonizeError
 from harmonize.inference.answer_space import Words
-from harmonize.inference.tiling import bands, strips
+from harmonize.inference.tiling import Tiling, bands, strips
+from harmonize.models.segmenter import Segmenter
 
 # Letters of shapes: K leaves, H x W pixels of a picture, h x w of the network.
 
@@ -23,10 +29,21 @@ class TiledNetwork:
         accelerator: its device and precision are used.
     """
 
-    def __init__(self, model: nn.Module, accelerator: Accelerator) -> None:
+    def __init__(self, model: Segmenter, accelerator: Accelerator) -> None:
         self._accelerator = accelerator
+        self._is_said = False
         self._model = model.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._model.eval()
+
+    def check_tile(self, tile: int) -> None:
+        """Make sure that tiles of a side, in pixels, are large enough for the network.
+
+        Raises:
+            HarmonizeError: they are not.
+        """
+        least = Tiling.least_tile(self._model.stride)
+        if tile < least:
+            raise HarmonizeError(f"--tile {tile}: at least {least} pixels")
 
     @torch.inference_mode()
     def answer(
@@ -49,11 +66,13 @@ class TiledNetwork:
         height, width = picture.shape[1:]
         picture = picture.to(self._accelerator.device)
         # A row of tiles is kept in memory: let it run along the shorter side.
-        flip = width > height and height * width > tile * tile
+        is_cut = height * width > tile * tile
+        tiling = self._tiling(tile) if is_cut else Tiling(tile)
+        flip = width > height and is_cut
         if flip:
             picture, size, height = picture.mT, (size[1], size[0]), width
         answer = np.empty(size, dtype=np.uint8 if len(words.words) <= 256 else np.uint16)
-        found = bands(self._flipped if flip else self.logits, picture, tile)
+        found = bands(self._flipped if flip else self.logits, picture, tiling)
         for first, strip in strips(found, height, size):
             answer[first : first + strip.shape[1]] = words.decide(strip).cpu().numpy()
         return answer.T if flip else answer
@@ -69,10 +88,36 @@ class TiledNetwork:
     ) -> Float[ndarray, "C H W"]:
         """Return the probability of each possible answer at each pixel; see ``answer``."""
         found = np.empty((len(words.words), *size), dtype=np.float32)
-        bands_of = bands(self.logits, picture.to(self._accelerator.device), tile)
-        for first, strip in strips(bands_of, picture.shape[1], size):
+        for first, strip in self.scaled_logits(picture, size, tile=tile):
             found[:, first : first + strip.shape[1]] = words.probabilities(strip).cpu().numpy()
         return found
+
+    def scaled_logits(
+        self, picture: UInt8[Tensor, "3 h w"], size: tuple[int, int], *, tile: int = DEFAULT_TILE
+    ) -> Iterator[tuple[int, Float[Tensor, "K R W"]]]:
+        """Yield the logits of an answer of a size in strips of rows; see ``strips``."""
+        height, width = picture.shape[1:]
+        tiling = self._tiling(tile) if height * width > tile * tile else Tiling(tile)
+        found = bands(self.logits, picture.to(self._accelerator.device), tiling)
+        yield from strips(found, height, size)
+
+    def _tiling(self, tile: int) -> Tiling:
+        """Fit tiles to the network; say once if they only come near to the whole picture."""
+        reach = self._model.reach
+        tiling = Tiling.fit(tile, reach=reach, stride=self._model.stride)
+        if reach > tiling.margin and not self._is_said and self._accelerator.is_main_process:
+            self._is_said = True
+            remedy = "a larger --tile holds more of a picture"
+            sees = "all of a picture"
+            if math.isfinite(reach):
+                sees = f"{reach:g} pixels far"
+                remedy = f"--tile {64 * math.ceil(reach / 16)} and more make no difference to it"
+            print(
+                f"note: large pictures are cut into tiles of {tile} pixels, but the network sees "
+                f"{sees}: answers may differ a little from those for the whole; {remedy}",
+                file=sys.stderr,
+            )
+        return tiling
 
     def logits(self, picture: UInt8[Tensor, "3 h w"]) -> Float[Tensor, "K h w"]:
         """Run the network on a picture."""

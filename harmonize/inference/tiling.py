@@ -1,5 +1,6 @@
 """Logits of a picture of any size: from the whole of it, or from overlapping tiles, blended."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -12,15 +13,13 @@ from torch import Tensor, nn
 Run = Callable[[Shaped[Tensor, "C h w"]], Float[Tensor, "K h w"]]
 """A network applied to one picture."""
 
-MARGIN = 112
-"""Pixels beside a cut that are not used. Nothing further off than 107 pixels reaches a pixel of the
-U-Net (batch norm), so its tiles and the whole picture give the same logits."""
 RAMP = 32
 """Pixels over which a tile fades into the next."""
-GRID = 32
+_GRID = 32
 """Tiles begin at multiples of this, so that a network's poolings fall on the same pixels."""
-OVERLAP = 2 * MARGIN + RAMP
-LEAST_TILE = OVERLAP + GRID
+_MARGIN = 112
+"""Pixels beside a cut that any tile can spare. Where a network sees further, a quarter of the tile
+is spared: as much again would make it compute four times as much."""
 _STRIP = {"cpu": 1 << 19, "cuda": 1 << 26}
 """Logits that are scaled and answered together."""
 
@@ -40,23 +39,60 @@ class Span:
     last: int
 
 
-def cut(length: int, tile: int) -> list[Span]:
-    """Cut an axis into tiles of a side of at least ``LEAST_TILE``; used parts overlap by RAMP."""
-    if length <= tile:
-        return [Span(0, length, 0, length)]
-    stride = (tile - OVERLAP) // GRID * GRID
-    spans: list[Span] = []
-    for start in range(0, length - OVERLAP, stride):
-        stop = min(start + stride + OVERLAP, length)
-        first = start + MARGIN if start else 0
-        spans.append(Span(start, stop, first, length if stop == length else stop - MARGIN))
-    return spans
+@dataclass(frozen=True)
+class Tiling:
+    """How a picture is cut into tiles.
+
+    Attributes:
+        tile: the side of a tile.
+        margin: pixels beside a cut that are not used.
+        grid: tiles begin at multiples of this.
+    """
+
+    tile: int
+    margin: int = _MARGIN
+    grid: int = _GRID
+
+    @classmethod
+    def fit(cls, tile: int, *, reach: float, stride: int) -> "Tiling":
+        """Return the tiling for a network; see ``Segmenter.reach`` and ``stride``.
+
+        If all that a network sees fits into the margin, its tiles and the whole picture give the
+        same logits.
+        """
+        margin = _MARGIN
+        if math.isfinite(reach):
+            margin = min(math.ceil(reach / 16) * 16, max(_MARGIN, tile // 64 * 16))
+        return cls(tile, margin, math.lcm(_GRID, stride))
+
+    @staticmethod
+    def least_tile(stride: int) -> int:
+        """Return the least side of a tile for a network of a stride."""
+        return 2 * _MARGIN + RAMP + math.lcm(_GRID, stride)
+
+    @property
+    def overlap(self) -> int:
+        """Pixels that a tile and the next have in common."""
+        return 2 * self.margin + RAMP
+
+    def cut(self, length: int) -> list[Span]:
+        """Cut an axis into tiles whose used parts overlap by RAMP."""
+        if length <= self.tile:
+            return [Span(0, length, 0, length)]
+        step = (self.tile - self.overlap) // self.grid * self.grid
+        spans: list[Span] = []
+        for start in range(0, length - self.overlap, step):
+            stop = min(start + step + self.overlap, length)
+            first = start + self.margin if start else 0
+            last = length if stop == length else stop - self.margin
+            spans.append(Span(start, stop, first, last))
+        return spans
 
 
 def bands(
-    run: Run, picture: Shaped[Tensor, "C h w"], tile: int
+    run: Run, picture: Shaped[Tensor, "C h w"], tiling: Tiling
 ) -> Iterator[tuple[int, Float[Tensor, "K R w"]]]:
-    """Run a network over a picture, in tiles if it has more than ``tile * tile`` pixels.
+    """Run a network over a picture, in tiles if it has more pixels than a tile.
 
     Where two tiles overlap, their probabilities are mixed, from all of the one to all of the other.
     At any time no more than a row of tiles is in memory.
@@ -66,13 +102,13 @@ def bands(
         one before.
     """
     height, width = picture.shape[1:]
-    if height * width <= tile * tile:
+    if height * width <= tiling.tile**2:
         yield 0, run(picture)
         return
-    columns = cut(width, tile)
+    columns = tiling.cut(width)
     ramp: Tensor | None = None  # the last rows of the band before
     last_row: Tensor | None = None
-    for span in cut(height, tile):
+    for span in tiling.cut(height):
         band = _row_of_tiles(run, picture[:, span.start : span.stop], columns, span)
         if ramp is not None:
             band[:, 1 : 1 + RAMP] = _blend(ramp, band[:, 1 : 1 + RAMP], dim=1)

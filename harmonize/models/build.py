@@ -1,73 +1,136 @@
-"""Build a network by its name."""
+"""Build a network by its config."""
 
-from typing import Any, Literal
+import dataclasses
 
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 from torchvision.models import get_model, list_models, segmentation
 
-from harmonize.errors import HarmonizeError, near_matches
-from harmonize.models.segmenter import Segmenter
-from harmonize.models.unet import NORM_GROUPS, UNet
+from harmonize.config.run_config import ModelConfig
+from harmonize.errors import HarmonizeError, near_matches, raise_all
+from harmonize.models.norms import replace_batch_norms
+from harmonize.models.own_code import PASSED, build_segmenter, call_own_code
+from harmonize.models.pretrained import load_pretrained
+from harmonize.models.segmenter import IMAGENET_MEAN, IMAGENET_STD, Segmenter, Traits, for_channels
+from harmonize.models.stages import find_stages
+from harmonize.models.unet import LEVELS, NORM_GROUPS, REACH, UNet
+from harmonize.models.with_encoder import DECODERS, build_with_encoder
+from harmonize.models.with_transformers import PREFIX, build_with_transformers
 
-# Letters of shapes: B pictures, K leaves, H x W pixels.
+# Letters of shapes: B pictures, C channels, K leaves, H x W pixels.
 
 DEFAULT_WIDTH = 64
+
+_TAKERS = {
+    "width": ("unet",),
+    "encoder": ("a decoder",),
+    "weights": ("a decoder", "torchvision", "transformers"),
+    "weights_partial": ("a decoder", "torchvision", "transformers"),
+    "checkpointing": ("a decoder", "transformers"),
+    "args": ("a decoder", "torchvision", "transformers", "own code"),
+    "stride": ("a decoder", "transformers", "own code"),
+}
+"""The keys of a network's config that only some kinds of network take."""
 
 
 def build_model(
     num_leaves: int,
+    config: ModelConfig = ModelConfig(),  # noqa: B008  frozen
     *,
-    name: str = "unet",
-    width: int | None = None,
-    norm: Literal["batch", "group"] = "batch",
+    pretrained: bool = True,
 ) -> Segmenter:
-    """Build an untrained network: pictures (B, 3, H, W) of 0..255 to logits (B, K, H, W).
+    """Build the network of a config: pictures (B, C, H, W) of 0..255 to logits (B, K, H, W).
 
     Args:
         num_leaves: K.
-        name: ``unet`` or a segmentation network of torchvision; nothing is downloaded.
-        width: of the U-Net's first level; 64 unless given.
-        norm: ``batch``, or ``group`` in place of every batch norm.
+        config: of the network.
+        pretrained: load the weights that it names; not wanted where a checkpoint's follow.
 
     Raises:
-        HarmonizeError: an unknown name, or a width that the network cannot have.
+        HarmonizeError: a network that cannot be built, or weights that do not fit it.
     """
-    if name == "unet":
-        width = DEFAULT_WIDTH if width is None else width
-        if norm == "group" and width % NORM_GROUPS:
-            raise HarmonizeError(
-                f"model.width: group norm needs a multiple of {NORM_GROUPS}, got {width}"
-            )
-        return Segmenter(UNet(num_leaves, width, norm=norm))
+    kind = _kind(config)
+    _check_keys(kind, config)
+    if kind == "unet":
+        network, traits = _unet(num_leaves, config)
+    elif kind == "a decoder":
+        network, traits = build_with_encoder(num_leaves, config, pretrained=pretrained)
+    elif kind == "torchvision":
+        network, traits = _of_torchvision(num_leaves, config, pretrained=pretrained)
+    elif kind == "transformers":
+        network, traits = build_with_transformers(num_leaves, config, pretrained=pretrained)
+    else:
+        network = call_own_code(num_leaves, config)
+        if config.norm == "group":
+            replace_batch_norms(network)
+        return build_segmenter(network, num_leaves, config)
+    if config.norm == "group" and kind != "unet":
+        replace_batch_norms(network)
+    if config.reach is not None:
+        traits = dataclasses.replace(traits, reach=config.reach)
+    return Segmenter(network, traits)
+
+
+def _kind(config: ModelConfig) -> str:
+    if config.name == PASSED:
+        raise HarmonizeError(
+            f"model.name: {PASSED}: the network was passed from Python; pass it again"
+        )
+    if ":" in config.name:
+        return "own code"
+    if config.name.startswith(PREFIX):
+        return "transformers"
+    if config.name in DECODERS and (config.encoder is not None or config.name != "unet"):
+        return "a decoder"
+    if config.name == "unet":
+        return "unet"
     names = list_models(module=segmentation)
-    if name not in names:
-        advice = near_matches(name, ["unet", *names])
-        raise HarmonizeError(f"model.name: no network {name!r}; {advice}")
-    if width is not None:
-        raise HarmonizeError(f"model.width: belongs to unet, not to {name}; remove it")
-    network = get_model(name, weights=None, weights_backbone=None, num_classes=num_leaves)
-    if norm == "group":
-        _replace_batch_norm(network)
-    return Segmenter(TorchvisionLogits(network))
+    if config.name in names:
+        return "torchvision"
+    advice = near_matches(config.name, dict.fromkeys(["unet", *names, *DECODERS]))
+    raise HarmonizeError(f"model.name: no network {config.name!r}; {advice}")
 
 
-class TorchvisionLogits(nn.Module):
-    """A segmentation network of torchvision that returns its logits alone."""
+def _check_keys(kind: str, config: ModelConfig) -> None:
+    """Refuse keys that mean nothing to a kind of network, so that none is passed over."""
+    plain = ModelConfig()
+    raise_all(
+        f"model.{key}: belongs to {', '.join(takers)}, not to {config.title}; remove it"
+        for key, takers in _TAKERS.items()
+        if kind not in takers and getattr(config, key) != getattr(plain, key)
+    )
+    if kind == "a decoder" and config.encoder is None:
+        raise HarmonizeError(
+            f"model.encoder: {config.name} needs one, such as resnet50 or tf_efficientnet_lite0"
+        )
 
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
 
-    def forward(self, pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B K H W"]:
-        """Return one logit per leaf and pixel, for normalised pictures."""
-        outputs: dict[str, Any] = self.network(pictures)
-        return outputs["out"]
+def _unet(num_leaves: int, config: ModelConfig) -> tuple[nn.Module, Traits]:
+    width = DEFAULT_WIDTH if config.width is None else config.width
+    if config.norm == "group" and width % NORM_GROUPS:
+        raise HarmonizeError(
+            f"model.width: group norm needs a multiple of {NORM_GROUPS}, got {width}"
+        )
+    network = UNet(num_leaves, width, norm=config.norm, channels=config.channels)
+    return network, Traits(
+        mean=for_channels(IMAGENET_MEAN, config.channels),
+        std=for_channels(IMAGENET_STD, config.channels),
+        stride=2 ** (LEVELS - 1),
+        reach=REACH[config.norm],
+    )
 
 
-def _replace_batch_norm(module: nn.Module) -> None:
-    for name, child in module.named_children():
-        if isinstance(child, nn.BatchNorm2d):
-            setattr(module, name, nn.GroupNorm(NORM_GROUPS, child.num_features))
-        else:
-            _replace_batch_norm(child)
+def _of_torchvision(
+    num_leaves: int, config: ModelConfig, *, pretrained: bool
+) -> tuple[nn.Module, Traits]:
+    if config.channels != 3:
+        raise HarmonizeError(f"model.channels: {config.name} takes 3 bands, got {config.channels}")
+    decided = {"weights": None, "weights_backbone": None, "num_classes": num_leaves}
+    for key in config.args.keys() & decided.keys():
+        raise HarmonizeError(f"model.args.{key}: is decided by weights and the tree; remove it")
+    try:
+        network = get_model(config.name, **{**config.args, **decided})
+    except TypeError as error:
+        raise HarmonizeError(f"model.args: {config.name}: {error}") from None
+    if pretrained and config.weights is not None:
+        load_pretrained(network.backbone, config, f"the backbone of {config.name}")
+    return network, Traits(stages=find_stages(network.backbone, "backbone"))

@@ -1,5 +1,6 @@
 """The U-Net of Ronneberger et al. (2015) as Muller & Smith (2020) train it."""
 
+import math
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Literal
@@ -12,6 +13,8 @@ from torch import Tensor, nn
 
 LEVELS = 5
 NORM_GROUPS = 8
+REACH = {"batch": 107, "group": math.inf}
+"""Pixels further off change no logit; a group norm sees the whole picture."""
 
 NORMS: dict[str, Callable[[int], nn.Module]] = {
     "batch": nn.BatchNorm2d,
@@ -29,16 +32,22 @@ class UNet(nn.Module):
         num_leaves: K, the number of logits per pixel.
         width: w; a multiple of 8 with group norm.
         norm: ``batch`` or ``group`` (8 groups).
+        channels: C, of a picture.
     """
 
     def __init__(
-        self, num_leaves: int, width: int = 64, *, norm: Literal["batch", "group"] = "batch"
+        self,
+        num_leaves: int,
+        width: int = 64,
+        *,
+        norm: Literal["batch", "group"] = "batch",
+        channels: int = 3,
     ) -> None:
         super().__init__()
         widths = [width * 2**level for level in range(LEVELS)]
         self.down = nn.ModuleList(
             _two_convolutions(before, after, norm)
-            for before, after in zip([3, *widths[:-1]], widths, strict=True)
+            for before, after in zip([channels, *widths[:-1]], widths, strict=True)
         )
         self.enlarge = nn.ModuleList(
             nn.ConvTranspose2d(below, above, kernel_size=2, stride=2)
@@ -49,7 +58,7 @@ class UNet(nn.Module):
         self.head = nn.Conv2d(width, num_leaves, kernel_size=1)
         self.apply(_initialise)
 
-    def forward(self, pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B K H W"]:
+    def forward(self, pictures: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K H W"]:
         """Return one logit per leaf and pixel, for normalised pictures."""
         height, width = pictures.shape[-2:]
         multiple = 2 ** (LEVELS - 1)

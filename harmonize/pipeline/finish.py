@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from accelerate import Accelerator
@@ -17,6 +17,7 @@ from harmonize.evaluation.results import report_results
 from harmonize.labels.sources import Sources
 from harmonize.report.make_report import make_report
 from harmonize.runs import checkpoints
+from harmonize.runs.opened import OpenedRun
 from harmonize.runs.run_folder import EVALUATION
 
 
@@ -29,6 +30,7 @@ def finish(
     accelerator: Accelerator,
     *,
     step: int,
+    opener: Callable[[Path], OpenedRun],
 ) -> None:
     """Print and write the scores, then calibrate the network and write the report.
 
@@ -42,6 +44,7 @@ def finish(
         output: the run folder.
         accelerator: that the report's pictures are answered with.
         step: the last one, before ``train.steps`` if the run lost patience.
+        opener: opens the run folder for its network.
 
     Raises:
         HarmonizeError: the scores cannot be written.
@@ -51,7 +54,7 @@ def finish(
         _calibrate(results, scored, sources, config, output, step)
     if config.train.report:
         with _warned("the run has no report"):
-            make_report([output], accelerator=accelerator)
+            make_report([output], accelerator=accelerator, opener=opener)
 
 
 @contextlib.contextmanager

@@ -1,10 +1,11 @@
 """Whether a config names what can be built, before anything is built in earnest."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import torch
+from torch import nn
 
 from harmonize.config.run_config import RunConfig
 from harmonize.errors import HarmonizeError, near_matches, raise_all
@@ -12,15 +13,23 @@ from harmonize.labels.sources import Sources, load_sources
 from harmonize.labels.unanswerable import unscorable
 from harmonize.loss.hierarchical import HierarchicalLoss
 from harmonize.models.build import build_model
+from harmonize.models.own_code import build_segmenter
+from harmonize.models.segmenter import Segmenter
 from harmonize.training.compilation import check_compiler
 from harmonize.training.freezing import check_finetuning
 from harmonize.training.tracking import check_trackers
 
 T = TypeVar("T")
+BANDS = 3
+"""Of every picture, as data sets are read."""
 
 
-def check_run(config: RunConfig) -> Sources:
+def check_run(config: RunConfig, model: nn.Module | None = None) -> Sources:
     """Load the tree and the mappings of a config, and make sure that all it names can be built.
+
+    Args:
+        config: of the run.
+        model: a network of one's own, in place of the one that the config names.
 
     Raises:
         HarmonizeError: what cannot.
@@ -39,9 +48,9 @@ def check_run(config: RunConfig) -> Sources:
     sources = attempt(lambda: load_sources(config))
     if sources is not None:
         leaves, space = len(sources.ontology.leaves), sources.space
-        with torch.device("meta"):
-            network = attempt(lambda: build_model(leaves, **config.model.architecture()))
+        network = attempt(lambda: _network(config, leaves, model))
         if network is not None:
+            problems += _unusable(network, config)
             attempt(lambda: check_finetuning(config, network))
         attempt(lambda: HierarchicalLoss(space, **dataclasses.asdict(config.loss)))
         entries = (*sources.trained, *sources.also)
@@ -52,12 +61,31 @@ def check_run(config: RunConfig) -> Sources:
     return sources
 
 
+def _network(config: RunConfig, leaves: int, model: nn.Module | None) -> Segmenter:
+    """Build a network without weights, or take the one that was passed."""
+    if model is not None:
+        return build_segmenter(model, leaves, config.model)
+    with torch.device("meta"):
+        return build_model(leaves, config.model, pretrained=not config.train.resume)
+
+
 def _unknown_epochs_of(config: RunConfig, sources: Sources) -> list[str]:
     name = config.train.epochs_of
     trained = [spec.name for entry, spec in sources.trained if entry.train]
     if name is None or name in trained:
         return []
     return [f"train.epochs_of: no data set {name!r} is trained on; {near_matches(name, trained)}"]
+
+
+def _unusable(network: Segmenter, config: RunConfig) -> Iterator[str]:
+    """Say what a run cannot do with a network that can be built."""
+    if network.in_channels != BANDS:
+        yield f"model.channels: pictures have {BANDS} bands, got {network.in_channels}"
+    if config.train.compile and not network.may_compile:
+        yield (
+            f"train.compile: {config.model.title} cannot be compiled: "
+            f"{network.traits.no_compile}; say train.compile=false"
+        )
 
 
 def check_batch(config: RunConfig, num_processes: int) -> None:

@@ -1,6 +1,8 @@
 """Train a config from start to end: check it, train, score, calibrate, report."""
 
-from collections.abc import Sequence
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from torch import nn
@@ -8,8 +10,11 @@ from torch import nn
 from harmonize.config.run_config import RunConfig
 from harmonize.data.open_datasets import open_datasets, open_trained
 from harmonize.evaluation.dataset_scores import DatasetScores
+from harmonize.models.own_code import PASSED
+from harmonize.models.with_transformers import with_folder_args
 from harmonize.pipeline.finish import finish
 from harmonize.pipeline.preflight import check_batch, check_run
+from harmonize.runs.opened import OpenedRun, open_run
 from harmonize.runs.precision import choose_precision, start_accelerator
 from harmonize.runs.run_folder import prepare_output, write_config
 from harmonize.system.agreement import together
@@ -42,7 +47,11 @@ def train(
     """
     state = processes()
     with together():
-        sources = check_run(config)
+        network = with_folder_args(config.model)
+        if model is not None:
+            network = dataclasses.replace(network, name=PASSED)
+        config = dataclasses.replace(config, model=network)
+        sources = check_run(config, model)
         trained = open_trained(sources, config)
         scored = open_datasets(
             [(s, e.evaluate) for e, s in (*sources.trained, *sources.also) if e.evaluate],
@@ -59,19 +68,31 @@ def train(
         accelerator.init_trackers("tracking")
     with deterministic(config.train.deterministic):
         trainer = Trainer(
-            config, sources, trained, scored, output, accelerator, callbacks=callbacks
+            config,
+            sources,
+            trained,
+            scored,
+            output,
+            accelerator,
+            model=model,
+            callbacks=callbacks,
         )
         with together():
             if accelerator.is_main_process:
                 write_config(config, output)
         with signals_put_off():
-            _finish(trainer, trainer.run())
+            results = trainer.run()
+            # The code of the network is the user's own: it was run for the training.
+            opener = functools.partial(open_run, trust_code=True, model=model)
+            _finish(trainer, results, opener)
     for tracker in accelerator.trackers:
         tracker.finish()  # end_training would part the processes, which may have a next run
     return output
 
 
-def _finish(trainer: Trainer, results: list[DatasetScores]) -> None:
+def _finish(
+    trainer: Trainer, results: list[DatasetScores], opener: Callable[[Path], OpenedRun]
+) -> None:
     """Print and write all that is found out about the network of a run at its end.
 
     Raises:
@@ -88,6 +109,7 @@ def _finish(trainer: Trainer, results: list[DatasetScores]) -> None:
                 trainer.output,
                 trainer.accelerator,
                 step=trainer.step,
+                opener=opener,
             )
     trainer.checkpointing.raise_unsaved()
     if is_main:

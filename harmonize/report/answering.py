@@ -1,8 +1,9 @@
 """A run's network, asked about pictures of its data sets in many words at once."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,10 +16,9 @@ from torchvision.transforms.v2 import functional as F
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.transforms import centre_square, resize_nearest, shorter_side
 from harmonize.inference.answer_space import Words
-from harmonize.inference.tiled_network import DEFAULT_TILE, TiledNetwork
-from harmonize.inference.tiling import bands, strips
+from harmonize.inference.tiled_network import TiledNetwork
 from harmonize.report.read_runs import ReportedRun
-from harmonize.runs.opened import open_run
+from harmonize.runs.opened import OpenedRun, open_run
 from harmonize.runs.precision import start_accelerator
 
 # Letters of shapes: H x W pixels as the page shows them.
@@ -36,17 +36,21 @@ class Answered:
 class Answerer:
     """The network of a run's newest checkpoint."""
 
-    def __init__(self, run: ReportedRun, accelerator: Accelerator | None = None) -> None:
+    def __init__(
+        self,
+        run: ReportedRun,
+        accelerator: Accelerator | None = None,
+        opener: Callable[[Path], OpenedRun] = open_run,
+    ) -> None:
         """Build it, for an accelerator's device and precision if one is given.
 
         Raises:
             HarmonizeError: the checkpoint is of another network.
         """
-        opened = open_run(run.folder)
+        opened = opener(run.folder)
         if accelerator is None:
             accelerator = start_accelerator("float32")
         self._network = TiledNetwork(opened.network(accelerator.device), accelerator)
-        self._accelerator = accelerator
         self._size = opened.config.data.size
         self._crop = opened.config.evaluate.crop
 
@@ -84,8 +88,7 @@ class Answerer:
         self, picture: UInt8[Tensor, "3 h w"], size: tuple[int, int], many: Sequence[Words]
     ) -> tuple[Integer[ndarray, "H W"], ...]:
         answers = [np.empty(size, dtype=np.int64) for _ in many]
-        found = bands(self._network.logits, picture.to(self._accelerator.device), DEFAULT_TILE)
-        for first, strip in strips(found, picture.shape[1], size):
+        for first, strip in self._network.scaled_logits(picture, size):
             rows = slice(first, first + strip.shape[1])
             for answer, words in zip(answers, many, strict=True):
                 answer[rows] = words.decide(strip).cpu().numpy()

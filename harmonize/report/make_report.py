@@ -4,7 +4,7 @@ import importlib.metadata
 import platform
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from harmonize.report.sample_pictures import Limits, make_pictures
 from harmonize.report.score_tables import score_tables
 from harmonize.report.shown_sets import scored_sets
 from harmonize.report.tree_view import tree_rows
+from harmonize.runs.opened import OpenedRun, open_run
 from harmonize.system.atomic_files import write_whole, writing
 
 NAME = "report.html"
@@ -38,6 +39,7 @@ def make_report(
     *,
     roots: Mapping[str, str] | None = None,
     accelerator: Accelerator | None = None,
+    opener: Callable[[Path], OpenedRun] = open_run,
 ) -> Path:
     """Write the report of some runs and return its file.
 
@@ -47,6 +49,7 @@ def make_report(
             the working directory.
         roots: folders of data sets, which go before those of the runs' configs.
         accelerator: that pictures are answered with; the machine's, in float32, unless given.
+        opener: opens the folders for their networks; ``open_run`` unless given.
 
     Raises:
         HarmonizeError: no run folder, a damaged file in it, or no place for the report.
@@ -63,7 +66,7 @@ def make_report(
         bytes=_BYTES // len(found),
     )
     page = render(
-        [_view(run, roots or {}, limits, accelerator) for run in found],
+        [_view(run, roots or {}, limits, accelerator, opener) for run in found],
         score_tables(found),
         learning_curves(found),
         command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
@@ -103,7 +106,11 @@ def _check_roots(runs: Sequence[ReportedRun], roots: Mapping[str, str]) -> None:
 
 
 def _view(
-    run: ReportedRun, roots: Mapping[str, str], limits: Limits, accelerator: Accelerator | None
+    run: ReportedRun,
+    roots: Mapping[str, str],
+    limits: Limits,
+    accelerator: Accelerator | None,
+    opener: Callable[[Path], OpenedRun],
 ) -> RunView:
     notes = list(run.notes)
     if run.calibration is not None and not run.is_calibrated:
@@ -115,7 +122,7 @@ def _view(
         name=run.name,
         facts=_facts(run),
         notes=tuple(notes),
-        pictures=make_pictures(run, roots, limits, accelerator),
+        pictures=make_pictures(run, roots, limits, accelerator, opener),
         tree=tree_rows(run.sources, dict(run.scores)) if run.sources else None,
         heats=tuple(_heats(run)),
         confidence=tuple(confidence_curves(run)),

@@ -1,7 +1,8 @@
 """Pictures of a run's data sets: from coarse to fine, and the worst and best of an evaluation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from accelerate import Accelerator
@@ -13,6 +14,7 @@ from harmonize.report.answering import Answerer
 from harmonize.report.inline_images import InlineImage, LegendEntry, label_map, photograph
 from harmonize.report.read_runs import ReportedRun
 from harmonize.report.shown_sets import ShownSet, open_sets
+from harmonize.runs.opened import OpenedRun, open_run
 
 LONGEST_SIDE = 420
 
@@ -143,6 +145,7 @@ def make_pictures(
     roots: Mapping[str, str],
     limits: Limits,
     accelerator: Accelerator | None = None,
+    opener: Callable[[Path], OpenedRun] = open_run,
 ) -> Pictures:
     """Answer some pictures of the data sets that a run scores.
 
@@ -153,6 +156,7 @@ def make_pictures(
         roots: folders of data sets, which go before those of the config.
         limits: how much.
         accelerator: whose device and precision are used; the machine's, in float32, unless given.
+        opener: opens run folders.
     """
     if run.checkpoint is None or run.sources is None:
         return Pictures()
@@ -161,7 +165,7 @@ def make_pictures(
     if not sets:
         return Pictures(notes=tuple(notes))
     try:
-        album = _Album(Answerer(run, accelerator), limits.bytes, notes)
+        album = _Album(Answerer(run, accelerator, opener), limits.bytes, notes)
     except (HarmonizeError, RuntimeError, MemoryError) as error:
         return Pictures(notes=(*notes, f"No pictures are answered: {_why_not(error)}"))
     scenes = [

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from harmonize.config.run_config import RunConfig
 from harmonize.config.strict_yaml import load_text
 from harmonize.errors import HarmonizeError
 from harmonize.labels.sources import Sources
 from harmonize.models.build import build_model
+from harmonize.models.own_code import PASSED, build_segmenter, needs_code
 from harmonize.models.segmenter import Segmenter
 from harmonize.runs.checkpoint import Checkpoint, restore_model
 from harmonize.runs.checkpoints import choose
@@ -29,6 +31,7 @@ class OpenedRun:
         state: what the checkpoint holds.
         config: of the run, with the changes that were asked for.
         sources: the tree and the mappings of the run.
+        model: the network as it was passed in, untrained; None to build it.
     """
 
     folder: Path
@@ -36,6 +39,7 @@ class OpenedRun:
     state: Checkpoint
     config: RunConfig
     sources: Sources
+    model: nn.Module | None = None
 
     def network(self, device: torch.device | str | None = None) -> Segmenter:
         """Build the trained network on a device (the CPU unless given), ready to answer.
@@ -44,22 +48,35 @@ class OpenedRun:
             HarmonizeError: the checkpoint's weights do not fit the network that its config names.
         """
         leaves = len(self.sources.ontology.leaves)
-        network = build_model(leaves, **self.config.model.architecture())
+        if self.model is None:
+            network = build_model(leaves, self.config.model, pretrained=False)
+        else:
+            network = build_segmenter(self.model, leaves, self.config.model)
         restore_model(network, self.state, self.path)
         network = network.to(device or "cpu", memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network.eval()
 
 
-def open_run(folder: Path, *, which: str = "last", overrides: Iterable[str] = ()) -> OpenedRun:
+def open_run(
+    folder: Path,
+    *,
+    which: str = "last",
+    overrides: Iterable[str] = (),
+    trust_code: bool = False,
+    model: nn.Module | None = None,
+) -> OpenedRun:
     """Open a run's ``best`` or ``last`` checkpoint.
 
     Args:
         folder: of the run.
         which: checkpoint.
         overrides: of the run's config, such as ``data.roots.NAME=FOLDER``.
+        trust_code: import the code that the run's network is, if it is not harmonize's.
+        model: the run's network, built as for the training; its weights are replaced.
 
     Raises:
-        HarmonizeError: there is no such checkpoint, or a change means nothing to a trained network.
+        HarmonizeError: there is no such checkpoint, a change means nothing to a trained network, or
+            the network is code that is neither trusted nor passed.
     """
     path, state = choose(folder, which)
     changes = list(overrides)
@@ -70,4 +87,17 @@ def open_run(folder: Path, *, which: str = "last", overrides: Iterable[str] = ()
                 "data sets and splits are chosen with --dataset and --split"
             )
     config = RunConfig.from_document(load_text(state.config, f"{path}: config"), changes)
-    return OpenedRun(folder, path, state, config, state.sources())
+    if model is None and needs_code(config.model):
+        name = config.model.name
+        if name == PASSED:
+            raise HarmonizeError(
+                f"{path}: model.name: the network was passed from Python; pass it again: "
+                "open_run(folder, model=...)"
+            )
+        if not trust_code:
+            raise HarmonizeError(
+                f"{path}: model.name: {name} is code that did not come with harmonize, and is not "
+                "run unasked; say trust_code=True (--trust-code) if you trust it, or pass the "
+                "network: open_run(folder, model=...)"
+            )
+    return OpenedRun(folder, path, state, config, state.sources(), model)

@@ -7,6 +7,8 @@ from torch import nn
 
 from harmonize.config.run_config import RunConfig
 from harmonize.models.build import build_model
+from harmonize.models.norms import synchronise_batch_norms
+from harmonize.models.own_code import build_segmenter
 from harmonize.models.segmenter import Segmenter
 from harmonize.training.averaging import WeightAverage
 from harmonize.training.compilation import compile_network
@@ -28,22 +30,35 @@ class Learner:
     model: nn.Module
     optimizer: AcceleratedOptimizer
 
-    def __init__(self, config: RunConfig, num_leaves: int, accelerator: Accelerator) -> None:
-        """Build the network, with initial weights that depend on the seed alone."""
+    def __init__(
+        self,
+        config: RunConfig,
+        num_leaves: int,
+        accelerator: Accelerator,
+        model: nn.Module | None = None,
+    ) -> None:
+        """Build the network, with initial weights that depend on the seed alone.
+
+        A ``model`` takes its place.
+        """
         self._config = config
         self._accelerator = accelerator
         torch.manual_seed(config.seed)
-        network = build_model(num_leaves, **config.model.architecture())
+        if model is None:
+            resumed = config.train.resume
+            network = build_model(num_leaves, config.model, pretrained=not resumed)
+        else:
+            network = build_segmenter(model, num_leaves, config.model)
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
-            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+            network = synchronise_batch_norms(network)
         assert isinstance(network, Segmenter)
         self.network = network
         self._frozen = config.model.freeze != "none"
         hold(network, config.model, frozen=self._frozen)
         optimizer = build_optimizer(network, config.optim, network.encoder_stages)
-        model = compile_network(network) if config.train.compile else network
-        self.model, self.optimizer = accelerator.prepare(model, optimizer)
+        wrapped = compile_network(network) if config.train.compile else network
+        self.model, self.optimizer = accelerator.prepare(wrapped, optimizer)
         decay = config.train.ema
         self.average = None if decay is None else WeightAverage(network, decay)
         self.gradient_norm: float | None = None

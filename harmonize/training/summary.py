@@ -29,7 +29,7 @@ def summarize(
     return (
         f"ontology {ontology.name}: {len(ontology.leaves)} leaves, {ontology.depth} depths\n"
         f"training on {sets}\n"
-        f"{config.model.name}, {parameters / 1e6:.1f} M parameters{frozen}, {precision}, "
+        f"{config.model.title}, {parameters / 1e6:.1f} M parameters{frozen}, {precision}, "
         f"{accelerator.num_processes} x {accelerator.device.type}, "
         f"steps {step} to {config.train.steps} of {config.data.batch_size} pictures"
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
+from torch import nn
 
 from harmonize.config.run_config import RunConfig
 from harmonize.config.strict_yaml import Value
@@ -45,9 +46,13 @@ class Trainer:
         output: Path,
         accelerator: Accelerator,
         *,
+        model: nn.Module | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> None:
-        """Build the network and the optimizer, and restore them if the run is resumed."""
+        """Build the network and the optimizer, and restore them if the run is resumed.
+
+        A ``model`` takes the place of the network that the config names.
+        """
         self._callbacks = callbacks
         self.config = config
         self.sources = sources
@@ -60,7 +65,7 @@ class Trainer:
         self.batches = TrainingBatches(config, sources, trained, scored, output, accelerator)
         self.loss = HierarchicalLoss(sources.space, **dataclasses.asdict(config.loss))
         self.loss = self.loss.to(accelerator.device)
-        self.learner = Learner(config, len(sources.ontology.leaves), accelerator)
+        self.learner = Learner(config, len(sources.ontology.leaves), accelerator, model)
         names = [dataset.spec.name for dataset in trained]
         self.meter = LossMeter(names, sources.ontology.depth, accelerator.device)
         self.health = RunHealth()
@@ -187,9 +192,13 @@ class Trainer:
         for number, part in enumerate(parts):
             last = number == len(parts) - 1
             with contextlib.nullcontext() if last else accelerator.no_sync(learner.model):
-                logits = learner.model(part.pictures)
+                logits, *further = learner.model(part.pictures, auxiliary=True)
                 terms.append(self.loss.terms(logits, part.codes, scale=scale))
-                accelerator.backward(terms[-1].loss)
+                loss = terms[-1].loss
+                for output in further:
+                    weight = scale * self.config.model.auxiliary
+                    loss = loss + self.loss.terms(output, part.codes, scale=weight).loss
+                accelerator.backward(loss)
         what = self.guard.problem(terms)
         if what is None:
             for part, its_terms in zip(parts, terms, strict=True):

@@ -12,6 +12,7 @@ from jaxtyping import Float, Integer, UInt8
 from numpy import ndarray
 from torch import Tensor, nn
 
+from harmonize.config.run_config import ModelConfig
 from harmonize.evaluation import native_counting
 from harmonize.evaluation.by_depth import DepthGroups
 from harmonize.evaluation.counting import PixelCounter
@@ -77,7 +78,8 @@ def _compare(
     tree = tree_of(leaves)
     rng = np.random.default_rng(0)
     width = options.width if options.model == "unet" else None
-    network = build_model(len(tree.leaves), name=options.model, width=width).eval().to(device)
+    config = ModelConfig(name=options.model, width=width)
+    network = build_model(len(tree.leaves), config).eval().to(device)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     pictures = torch.from_numpy(_pictures(rng, options)).to(device)
     sides = [options.size, 2 * options.size]

@@ -21,6 +21,7 @@ from harmonize.data.open_datasets import open_trained
 from harmonize.data.samples import Batch
 from harmonize.labels.target_space import TargetSpace
 from harmonize.models.build import build_model
+from harmonize.models.norms import synchronise_batch_norms
 from harmonize.pipeline.preflight import check_batch, check_run
 from harmonize.tools.benchmark.loader_speed import run_overrides
 from harmonize.tools.benchmark.machine import MIB, describe, precision_name, start_accelerator
@@ -202,11 +203,11 @@ class _BareLoop:
         self, config: RunConfig, space: TargetSpace, kept: list[Batch], accelerator: Accelerator
     ) -> None:
         """Build the network and its optimizer, and make the batches ready."""
-        segmenter = build_model(len(space.ontology.leaves), **config.model.architecture())
+        segmenter = build_model(len(space.ontology.leaves), config.model)
         normalize = segmenter.to(accelerator.device).normalize
         network = segmenter.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
-            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+            network = synchronise_batch_norms(network)
         optimizer = build_optimizer(network, config.optim)
         self._model, self._optimizer = accelerator.prepare(network, optimizer)
         self._accelerator = accelerator

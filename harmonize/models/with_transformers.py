@@ -1,0 +1,148 @@
+"""Segmentation networks of transformers that give one logit per class and pixel."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from harmonize.config.run_config import ModelConfig
+from harmonize.errors import HarmonizeError, near_matches
+from harmonize.models.extras import need
+from harmonize.models.probing import find_multiple, set_unused_aside
+from harmonize.models.segmenter import IMAGENET_MEAN, IMAGENET_STD, Traits, for_channels
+from harmonize.models.stages import find_stages
+from harmonize.models.weight_files import KEY, read_weights, single_file
+from harmonize.models.weight_matching import load_matching
+
+PREFIX = "transformers/"
+CONFIG = "config.json"
+_PICTURES = "preprocessor_config.json"
+_NOT_OURS = (
+    *("id2label", "label2id", "num_labels", "num_channels", "architectures", "auto_map"),
+    *("torch_dtype", "dtype", "transformers_version", "model_type", "_name_or_path"),
+)
+"""Keys of a folder's config that say nothing of the network, or are decided by the run's config."""
+
+
+def with_folder_args(config: ModelConfig) -> ModelConfig:
+    """Take the config of a transformers folder into ``args``, so that a run stands without it.
+
+    Raises:
+        HarmonizeError: ``weights`` is no such folder, or one of another network.
+    """
+    if not config.name.startswith(PREFIX) or config.weights is None:
+        return config
+    folder = _folder(config.weights)
+    kind = config.name.removeprefix(PREFIX)
+    values = _read_json(folder / CONFIG)
+    if values.get("model_type") != kind:
+        raise HarmonizeError(
+            f"{KEY}: {folder / CONFIG}: is of {values.get('model_type')!r}; write model.name: "
+            f"{PREFIX}{values.get('model_type')}"
+        )
+    kept = {key: value for key, value in values.items() if key not in _NOT_OURS}
+    return dataclasses.replace(config, args={**kept, **config.args})
+
+
+def build_with_transformers(
+    num_leaves: int, config: ModelConfig, *, pretrained: bool
+) -> tuple[nn.Module, Traits]:
+    """Build a network of transformers, with the weights of a local folder if asked for.
+
+    Raises:
+        HarmonizeError: the extra is missing, or there is no such network or folder.
+    """
+    need("transformers", extra="transformers", key="model.name")
+    from transformers.models.auto import modeling_auto as auto
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    kind = config.name.removeprefix(PREFIX)
+    if kind in auto.MODEL_FOR_UNIVERSAL_SEGMENTATION_MAPPING_NAMES:
+        raise HarmonizeError(
+            f"model.name: {config.name} answers with masks and a class for each, not with logits "
+            "for each pixel; a function of your own, package.module:function, can add up "
+            "p(class) x mask over its queries and return the logarithm"
+        )
+    names = list(auto.MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING_NAMES)
+    if kind not in names:
+        advice = near_matches(kind, names)
+        raise HarmonizeError(f"model.name: transformers has no network {kind!r}; {advice}")
+    if config.args.get("use_pretrained_backbone"):
+        raise HarmonizeError(
+            "model.args.use_pretrained_backbone: downloads; give a folder by model.weights"
+        )
+    try:
+        values = CONFIG_MAPPING[kind](**{**config.args, "num_labels": num_leaves})
+        _set_up(values, config)
+        core: Any = auto.MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING[type(values)](values)
+        if config.checkpointing:
+            core.gradient_checkpointing_enable()
+    except HarmonizeError:
+        raise
+    except Exception as error:  # of its own checks, about what goes with what
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise HarmonizeError(f"model.args: {config.name} cannot be built so: {reason}") from None
+    network = TransformersLogits(core)
+    backbone = core.base_model_prefix or "backbone"
+    pictures: dict[str, Any] = {}
+    if pretrained and config.weights is not None:
+        folder = _folder(config.weights)
+        pictures = _read_json(folder / _PICTURES) if (folder / _PICTURES).is_file() else {}
+        load_matching(
+            core,
+            read_weights(single_file(folder, f"{KEY}: {folder}")),
+            where=str(folder),
+            name=config.name,
+            partial=config.weights_partial,
+            needed=f"{backbone}.",
+        )
+    stride, least = find_multiple(network, config, on_meta=True)
+    set_unused_aside(network, config.channels, max(stride, least))
+    return network, Traits(
+        mean=for_channels(pictures.get("image_mean", IMAGENET_MEAN), config.channels),
+        std=for_channels(pictures.get("image_std", IMAGENET_STD), config.channels),
+        stride=stride,
+        least=least,
+        stages=find_stages(core.get_submodule(backbone), f"core.{backbone}"),
+    )
+
+
+class TransformersLogits(nn.Module):
+    """A network of transformers that returns its logits alone."""
+
+    def __init__(self, core: nn.Module) -> None:
+        super().__init__()
+        self.core = core
+
+    def forward(self, pictures: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K h w"]:
+        """Return logits for normalised pictures."""
+        return self.core(pixel_values=pictures).logits
+
+
+def _set_up(values: Any, config: ModelConfig) -> None:
+    """Say how many bands a picture has; leave out heads whose logits are never returned."""
+    if hasattr(values, "num_channels"):
+        values.num_channels = config.channels
+    elif config.channels != 3:
+        raise HarmonizeError(f"model.channels: {config.name} takes 3 bands, got {config.channels}")
+    if hasattr(values, "use_auxiliary_head"):
+        values.use_auxiliary_head = False
+
+
+def _folder(source: str) -> Path:
+    folder = Path(source).expanduser()
+    if (folder / CONFIG).is_file():
+        return folder
+    raise HarmonizeError(
+        f"{KEY}: {source}: no folder with a {CONFIG}, as transformers' save_pretrained writes it"
+    )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise HarmonizeError(f"{KEY}: {path}: cannot be read: {error}") from None
