@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from accelerate import Accelerator
 from numpy import ndarray
 from PIL import Image
 from torch import nn
@@ -44,12 +45,13 @@ class Run:
     def __init__(self, opened: OpenedRun, *, cpu: bool = False) -> None:
         """Build the network of an opened run, on the CPU or where Accelerate puts it."""
         self._opened = opened
-        self._accelerator = start_accelerator(opened.config.train.precision, cpu=cpu)
+        self._cpu = cpu
+        accelerator = self._start_accelerator()
         self.folder: Path = opened.folder
         self.config: RunConfig = opened.config
         self.step: int = opened.state.step
-        self.network: Segmenter = opened.network(self._accelerator.device)
-        self._tiled = TiledNetwork(self.network, self._accelerator)
+        self.network: Segmenter = opened.network(accelerator.device)
+        self._tiled = TiledNetwork(self.network, accelerator)
 
     @classmethod
     def open(
@@ -178,9 +180,13 @@ class Run:
         Raises:
             HarmonizeError: an unknown data set, or files that are missing or damaged.
         """
-        scoring = ScoringRun(self._opened, self.network, self._accelerator)
+        scoring = ScoringRun(self._opened, self.network, self._start_accelerator())
         found = scoring.score(scoring.datasets([str(name) for name in datasets], split))
         return {one.name: one for one in found}
+
+    def _start_accelerator(self) -> Accelerator:
+        """Return an Accelerator in the run's precision, which others may have changed since."""
+        return start_accelerator(self.config.train.precision, cpu=self._cpu)
 
     def __repr__(self) -> str:
         return (

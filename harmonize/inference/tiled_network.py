@@ -19,6 +19,8 @@ from harmonize.models.segmenter import Segmenter
 # Letters of shapes: K leaves, H x W pixels of a picture, h x w of the network.
 
 DEFAULT_TILE = 768
+_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+"""What a network computes in, by Accelerate's name of the precision; else float32."""
 
 
 class TiledNetwork:
@@ -26,12 +28,13 @@ class TiledNetwork:
 
     Args:
         model: pictures (B, 3, h, w) of 0..255 to logits (B, K, h, w).
-        accelerator: its device and precision are used.
+        accelerator: its device and precision are used, as they are now.
     """
 
     def __init__(self, model: Segmenter, accelerator: Accelerator) -> None:
-        self._accelerator = accelerator
-        self._is_said = False
+        self._device = accelerator.device
+        self._dtype = _AUTOCAST.get(accelerator.mixed_precision)
+        self._speaks = accelerator.is_main_process
         self._model = model.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._model.eval()
 
@@ -64,7 +67,7 @@ class TiledNetwork:
                 as few pixels.
         """
         height, width = picture.shape[1:]
-        picture = picture.to(self._accelerator.device)
+        picture = picture.to(self._device)
         # A row of tiles is kept in memory: let it run along the shorter side.
         is_cut = height * width > tile * tile
         tiling = self._tiling(tile) if is_cut else Tiling(tile)
@@ -98,15 +101,15 @@ class TiledNetwork:
         """Yield the logits of an answer of a size in strips of rows; see ``strips``."""
         height, width = picture.shape[1:]
         tiling = self._tiling(tile) if height * width > tile * tile else Tiling(tile)
-        found = bands(self.logits, picture.to(self._accelerator.device), tiling)
+        found = bands(self.logits, picture.to(self._device), tiling)
         yield from strips(found, height, size)
 
     def _tiling(self, tile: int) -> Tiling:
         """Fit tiles to the network; say once if they only come near to the whole picture."""
         reach = self._model.reach
         tiling = Tiling.fit(tile, reach=reach, stride=self._model.stride)
-        if reach > tiling.margin and not self._is_said and self._accelerator.is_main_process:
-            self._is_said = True
+        if reach > tiling.margin and self._speaks:
+            self._speaks = False
             remedy = "a larger --tile holds more of a picture"
             sees = "all of a picture"
             if math.isfinite(reach):
@@ -121,7 +124,8 @@ class TiledNetwork:
 
     def logits(self, picture: UInt8[Tensor, "3 h w"]) -> Float[Tensor, "K h w"]:
         """Run the network on a picture."""
-        with self._accelerator.autocast():
+        enabled = self._dtype is not None
+        with torch.autocast(self._device.type, self._dtype, enabled=enabled):
             return self._model(picture[None])[0]
 
     def _flipped(self, picture: UInt8[Tensor, "3 w h"]) -> Float[Tensor, "K w h"]:
