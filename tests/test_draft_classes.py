@@ -9,8 +9,8 @@ from PIL import Image, ImageFilter
 from test_draft_folders import HEIGHT, SCENE, WIDTH, draft, label, photo, save, write_scene
 
 from harmonize import HarmonizeError, Ontology
+from harmonize.tools.draft.by_name import ALIKE, best_node, similarity
 from harmonize.tools.draft.class_tables import Entry, read_tables
-from harmonize.tools.draft.similarity import ALIKE, best_node, similarity
 
 
 def text_of(folder: Path) -> str:
