@@ -7,7 +7,7 @@ import torch
 from benchmarks import start
 
 from harmonize import HarmonizeError
-from harmonize.tools.benchmark.measurements import Report, Table
+from harmonize.tools.benchmark.measurements import BenchmarkReport, ResultTable
 from harmonize.tools.benchmark.timing import Times, take_turns
 
 
@@ -75,7 +75,7 @@ def test_ratios_are_taken_within_each_repeat() -> None:
 
 def test_a_table_aligns_text_left_and_numbers_right() -> None:
     rows = [{"loss": "a", "ms": 1234.5, "x": None}, {"loss": "long", "ms": 0.012345, "x": 2}]
-    assert Table("title", [*rows]).draw().splitlines() == [
+    assert ResultTable("title", [*rows]).draw().splitlines() == [
         "title",
         "-" * 15,
         "loss      ms  x",
@@ -85,6 +85,6 @@ def test_a_table_aligns_text_left_and_numbers_right() -> None:
 
 
 def test_a_report_that_cannot_be_written_is_a_mistake(tmp_path: Path) -> None:
-    report = Report("loss", {}, {}, [])
+    report = BenchmarkReport("loss", {}, {}, [])
     with pytest.raises(HarmonizeError, match="cannot be written"):
         report.write(tmp_path / "absent" / "report.json")

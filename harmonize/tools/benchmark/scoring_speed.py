@@ -18,14 +18,20 @@ from harmonize.evaluation.counting import PixelCounter
 from harmonize.evaluation.tally import Tally
 from harmonize.labels.ontology import Ontology
 from harmonize.models.build import build_model
-from harmonize.tools.benchmark.machine import MIB, describe, precision_name, start_accelerator
+from harmonize.tools.benchmark.machine import (
+    describe,
+    extra_gpu_memory,
+    in_mib,
+    precision_name,
+    start_accelerator,
+)
 from harmonize.tools.benchmark.made_up import blobs, tree_of
-from harmonize.tools.benchmark.measurements import Cell, Report, Table
-from harmonize.tools.benchmark.timing import settle, start_peak, take_turns, timed
+from harmonize.tools.benchmark.measurements import BenchmarkReport, Cell, ResultTable
+from harmonize.tools.benchmark.options import option, repeats
+from harmonize.tools.benchmark.timing import take_turns, timed
 
 # Letters of shapes: B pictures, K leaves, C classes, H x W pixels of a label, h x w of the network.
 
-QUICK = {"leaves": (11, 20), "size": 32, "batch": 2, "width": 8, "repeats": 2}
 FORWARD = "forward"
 LEAVES, GROUPS, ALL = "leaves", "groups", "all"
 _GRAIN = 40
@@ -36,21 +42,19 @@ _GRAIN = 40
 class EvaluateOptions:
     """What is measured."""
 
-    leaves: tuple[int, ...] = (11, 66, 150)
-    size: int = 256
-    """Side of the pictures that the network sees, in pixels."""
-    label_size: int | None = None
-    """Side of the labels, which are scored at their own size, in pixels; unless given, as large as
-    the pictures and twice as large."""
-    batch: int = 8
-    """Pictures that go through the network together."""
-    model: str = "unet"
-    width: int | None = 16
-    """Of the U-Net."""
-    repeats: int = 7
+    leaves: tuple[int, ...] = option(
+        (11, 66, 150), quick=(11, 20), type=int, nargs="+", metavar="N"
+    )
+    size: int = option(256, quick=32, type=int, metavar="PIXELS", help="side of the pictures")
+    label_size: int | None = option(None, type=int, metavar="PIXELS", help="side of the labels")
+    """Unless given, the labels are as large as the pictures and twice as large."""
+    batch: int = option(8, quick=2, type=int, metavar="N", help="pictures per batch")
+    model: str = option("unet", metavar="NAME", help="unet, or a network of torchvision")
+    width: int | None = option(16, quick=8, type=int, metavar="N", help="of the U-Net")
+    repeats: int = repeats(7, quick=2)
 
 
-def benchmark_evaluate(options: EvaluateOptions, device: torch.device) -> Report:
+def benchmark_evaluate(options: EvaluateOptions, device: torch.device) -> BenchmarkReport:
     """Measure scoring and forward passes of an untrained network on patches of colour with noise.
 
     The classes of a data set are the leaves, or the groups of them one level above; and void. With
@@ -65,8 +69,8 @@ def benchmark_evaluate(options: EvaluateOptions, device: torch.device) -> Report
     sizes = {**dataclasses.asdict(options), "precision": precision_name(accelerator)}
     in_c = device.type == "cpu" and native_counting.is_available()
     sizes["scoring"] = "compiled C" if in_c else "PyTorch"
-    table = Table("scoring on top of forward passes, per picture", rows)
-    return Report("evaluate", describe(device), sizes, [table])
+    table = ResultTable("scoring on top of forward passes, per picture", rows)
+    return BenchmarkReport("evaluate", describe(device), sizes, [table])
 
 
 def _compare(
@@ -92,7 +96,7 @@ def _compare(
         }
         measures = {_name(*key): timed(score, device) for key, score in actions.items()}
         times = take_turns({FORWARD: timed(forward, device), **measures}, repeats=options.repeats)
-        extra = {key: _extra_memory(score, device) for key, score in actions.items()}
+        extra = {key: extra_gpu_memory(score, device) for key, score in actions.items()}
     return [
         {
             "leaves": leaves,
@@ -102,7 +106,7 @@ def _compare(
             "scoring ms": 1000 * times.median(_name(*key)) / options.batch,
             "scoring, % of forward": 100 * times.ratio(_name(*key), FORWARD),
             "quartiles of the ratio": times.spread(_name(*key), FORWARD),
-            "scoring's extra MiB": extra[key],
+            "scoring's extra MiB": in_mib(extra[key]),
         }
         for key in actions
     ]
@@ -171,17 +175,6 @@ def _scoring(
     """Return the scoring of a batch against labels of so many pixels a side."""
     drawn = blobs(rng, np.arange(scorer.classes, dtype=np.int16), (len(logits), side, side))
     return partial(_score, logits, torch.from_numpy(drawn).to(logits.device), scorer)
-
-
-def _extra_memory(action: Callable[[], None], device: torch.device) -> float | None:
-    """Return the MiB of a GPU that an action needs beside what is in use."""
-    settle(device)
-    before = start_peak(device)
-    if before is None:
-        return None
-    action()
-    settle(device)
-    return (torch.cuda.max_memory_allocated(device) - before) / MIB
 
 
 def _forward(
