@@ -69,20 +69,6 @@ class SteadyLoader:
     rank: int = 0
     processes: int = 1
 
-    @classmethod
-    def of_run(
-        cls, config: RunConfig, samples: MixedSamples, accelerator: Accelerator
-    ) -> "SteadyLoader":
-        """Return this process's loader of a run."""
-        return cls(
-            samples,
-            config.data.batch_size,
-            config.data.workers,
-            config.train.accumulate,
-            accelerator.process_index,
-            accelerator.num_processes,
-        )
-
     @property
     def lead(self) -> int:
         """The steps after which what was read ahead at the start is used up."""

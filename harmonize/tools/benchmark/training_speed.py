@@ -82,7 +82,7 @@ def benchmark_train(options: TrainOptions, device: torch.device) -> BenchmarkRep
             "train",
             describe(device),
             {**dataclasses.asdict(options), **contest.sizes()},
-            [ResultTable("one optimizer step", list(_rows(contest, times)))],
+            [ResultTable("one optimizer step", list(contest.rows(times)))],
         )
     accelerator.end_training()
     return report
@@ -104,7 +104,14 @@ class _Contest:
         self.extra: dict[str, int | None] = {}
         self.steps = options.steps
         self._trainer = Trainer(config, sources, trained, [], folder / "run", accelerator)
-        self._loader = SteadyLoader.of_run(config, self._trainer.feed.samples, accelerator)
+        self._loader = SteadyLoader(
+            self._trainer.feed.samples,
+            config.data.batch_size,
+            config.data.workers,
+            parts=config.train.accumulate,
+            rank=accelerator.process_index,
+            processes=accelerator.num_processes,
+        )
         number = options.kept * config.train.accumulate
         with self._loader.batches(0, options.kept) as batches:
             self._kept = [b.to(accelerator.device) for b in itertools.islice(batches, number)]
@@ -144,6 +151,21 @@ class _Contest:
             "precision": precision_name(accelerator),
             "processes": accelerator.num_processes,
         }
+
+    def rows(self, times: Times) -> Iterator[dict[str, Cell]]:
+        """Return the rows of the table."""
+        pictures = self.steps * self.config.data.batch_size
+        waiting = statistics.median(self.waiting[1:])  # the first block does not count
+        for name in times.seconds:
+            yield {
+                "loop": name,
+                "pictures/s": pictures / times.median(name),
+                "ms per step": 1000 * times.median(name) / self.steps,
+                "x bare loop": times.ratio(name, BASELINE),
+                "quartiles": times.spread(name, BASELINE),
+                "% waiting for data": 100 * waiting if name == OURS else None,
+                "extra MiB": in_mib(self.extra[name]),
+            }
 
     def _step(self, batches: Iterator[Batch]) -> None:
         """Take a step as a run does, with what it adds up for its log."""
@@ -188,7 +210,7 @@ class _BareLoop:
         self._model, self._optimizer = accelerator.prepare(network, optimizer)
         self._accelerator = accelerator
         self._parts = config.train.accumulate
-        self._batches = itertools.cycle([_flat(batch, space, normalize) for batch in kept])
+        self._batches = itertools.cycle([self._flat(batch, space, normalize) for batch in kept])
 
     def step(self) -> None:
         """Take one optimizer step."""
@@ -200,6 +222,14 @@ class _BareLoop:
                 self._accelerator.backward(loss)
         self._optimizer.step()
         self._optimizer.zero_grad()
+
+    @staticmethod
+    def _flat(
+        batch: Batch, space: TargetSpace, normalize: Callable[[Tensor], Tensor]
+    ) -> tuple[Float[Tensor, "B 3 H W"], Int[Tensor, "B H W"]]:
+        """Return a batch ready for a network and a flat loss."""
+        leaves = leaf_labels(space, batch.codes.numpy(force=True))
+        return normalize(batch.pictures), torch.from_numpy(leaves).to(batch.pictures.device)
 
 
 class _Watched:
@@ -217,27 +247,3 @@ class _Watched:
         batch = next(self._batches)
         self.seconds += time.perf_counter() - start
         return batch
-
-
-def _flat(
-    batch: Batch, space: TargetSpace, normalize: Callable[[Tensor], Tensor]
-) -> tuple[Float[Tensor, "B 3 H W"], Int[Tensor, "B H W"]]:
-    """Return a batch ready for a network and a flat loss."""
-    pictures = normalize(batch.pictures)
-    leaves = leaf_labels(space, batch.codes.numpy(force=True))
-    return pictures, torch.from_numpy(leaves).to(pictures.device)
-
-
-def _rows(contest: _Contest, times: Times) -> Iterator[dict[str, Cell]]:
-    steps, batch = contest.steps, contest.config.data.batch_size
-    waiting = contest.waiting[1:]  # the first block does not count
-    for name in times.seconds:
-        yield {
-            "loop": name,
-            "pictures/s": steps * batch / times.median(name),
-            "ms per step": 1000 * times.median(name) / steps,
-            "x bare loop": times.ratio(name, BASELINE),
-            "quartiles": times.spread(name, BASELINE),
-            "% waiting for data": 100 * statistics.median(waiting) if name == OURS else None,
-            "extra MiB": in_mib(contest.extra[name]),
-        }
