@@ -60,7 +60,9 @@ def globbed(text: str) -> str:
 def _by_folder(layout: FolderLayout, words: set[str]) -> list[SplitDraft]:
     """Make a split of every split's word in the folders' names."""
     drafts: dict[str, SplitDraft] = {}
-    for word in sorted(words, key=lambda word: (split_order(canonical(word)), word)):
+    # Of several words for one split, the usual one first: it needs the name.
+    order = {word: (split_order(canonical(word)), word != canonical(word), word) for word in words}
+    for word in sorted(words, key=lambda word: order[word]):
         name = canonical(word) if canonical(word) not in drafts else word
         keys: dict[str, Value] = {"glob": globbed(layout.base.replace("{split}", word))}
         fields: dict[str, Value] = {"split": word} if word != name else {}
