@@ -114,10 +114,9 @@ def with_unseen(
     full = chosen.clone()
     for leaf in torch.nonzero(~seen).flatten().tolist():
         around = [node for node in ontology.nodes if below[node][leaf] and below[node][seen].any()]
-        if not around:
-            continue
-        mask = below[max(around, key=ontology.depth_of)] & seen
-        full[:, leaf] = (chosen | ~mask).all(1)
+        if around:
+            mask = below[max(around, key=ontology.depth_of)] & seen
+            full[:, leaf] = (chosen | ~mask).all(1)
     return full
 
 
@@ -200,10 +199,8 @@ def propose(
 
 def _unseen(by_name: Proposal, overlap: Overlap) -> Proposal:
     """Fall back to the name, and say what the network saw in the class."""
-    if not overlap.seen:
-        saw = "not in the pictures read" if not overlap.share else "nothing much"
-    else:
-        saw = ", ".join(f"{leaf} {100 * share:.0f} %" for leaf, share in overlap.seen)
+    seen = ", ".join(f"{leaf} {100 * share:.0f} %" for leaf, share in overlap.seen)
+    saw = seen or ("nothing much" if overlap.share else "not in the pictures read")
     best = f"; at best {'+'.join(overlap.nodes)}, IoU {overlap.iou:.2f}" if overlap.nodes else ""
     note = "" if by_name.is_open else f"{by_name.note}; "
     return Proposal(by_name.nodes, f"{note}run sees in it: {saw}{best}")

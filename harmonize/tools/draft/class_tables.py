@@ -167,9 +167,8 @@ class _NamedLine(NamedTuple):
         words = [word for word in re.split(separator, line.strip()) if word.strip()]
         words = [word.strip().strip("\"'") for word in words]
         if separator != r"[\s:]+":  # numbers may still be parted by spaces
-            words = [
-                n for w in words for n in (w.split() if all(map(_is_number, w.split())) else [w])
-            ]
+            numbers = {word: word.split() for word in words if all(map(_is_number, word.split()))}
+            words = [part for word in words for part in numbers.get(word, [word])]
         first = next((n for n, word in enumerate(words) if not _is_number(word)), len(words))
         rest = words[first:]
         last = next((n for n, word in enumerate(rest) if n and _is_number(word)), len(rest))

@@ -39,10 +39,9 @@ def draft_classes(
     layout: FolderLayout, scan: LabelScan, tables: Sequence[ClassTable]
 ) -> list[ClassDraft]:
     """Name the values of the labels, by the data set's own files where one explains them."""
-    group = layout.label_group
-    if group.classes and group.kind != "soft":
+    encoding = layout.label_group.encoding
+    if encoding == "masks":
         return _from_masks(layout, scan)
-    encoding = "soft_masks" if group.classes else "rgb" if group.kind == "rgb" else "ids"
     found = {int(key) for key in scan.values}
     names, why = best_table(tables, found, colors=encoding == "rgb")
     return _from_values(scan, names, why, encoding=encoding)
@@ -54,10 +53,8 @@ def best_table(
     """Return the names by value of the file that explains the values found, and its path."""
     options: list[tuple[tuple[float, ...], dict[int, str], str]] = []
     for table in tables:
-        from_one = table.by_position and (
-            max(found, default=0) == len(table.entries) or 0 not in found
-        )
-        for shift in (0, 1) if from_one and not colors else (0,):
+        from_1 = max(found, default=0) == len(table.entries) or 0 not in found
+        for shift in (0, 1) if from_1 and table.by_position and not colors else (0,):
             names: dict[int, str] = {}
             for entry in table.entries:
                 key = entry.color if colors else entry.id
@@ -84,12 +81,8 @@ def _from_values(
     order = sorted(found if encoding == "soft_masks" else {*found, *names})
     if encoding == "rgb":  # as in the file, then the most frequent
         places = {key: place for place, key in enumerate(names)}
-        order.sort(
-            key=lambda key: (
-                places.get(key, len(places)),
-                -found[key].pixels if key in found else 0,
-            )
-        )
+        pixels = {key: value.pixels for key, value in found.items()}
+        order.sort(key=lambda key: (places.get(key, len(places)), -pixels.get(key, 0)))
     for key in order:
         known = key in names
         shown = write_value("rgb", key) if encoding == "rgb" else key

@@ -90,6 +90,13 @@ class Group:
             {(*file.folders, file.core) for file in self.files} if self.classes else self.files
         )
 
+    @property
+    def encoding(self) -> str:
+        """The mapping's ``encoding``, if these are labels."""
+        if self.classes:
+            return "soft_masks" if self.kind == "soft" else "masks"
+        return "rgb" if self.kind == "rgb" else "ids"
+
     def template(self, folders: Iterable[str], core: str) -> str:
         """Write the path template with these texts for the varying folders and the core."""
         given = iter(folders)

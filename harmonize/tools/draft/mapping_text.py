@@ -53,10 +53,7 @@ class Draft:
     @property
     def encoding(self) -> str:
         """The mapping's ``encoding``."""
-        group = self.layout.label_group
-        if group.classes:
-            return "soft_masks" if group.kind == "soft" else "masks"
-        return "rgb" if group.kind == "rgb" else "ids"
+        return self.layout.label_group.encoding
 
     @property
     def label(self) -> str:
