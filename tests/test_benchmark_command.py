@@ -8,7 +8,9 @@ from benchmarks import start
 
 from harmonize import HarmonizeError
 from harmonize.tools.benchmark.measurements import BenchmarkReport, ResultTable
+from harmonize.tools.benchmark.options import chosen
 from harmonize.tools.benchmark.timing import Times, take_turns
+from harmonize.tools.benchmark.training_speed import TrainOptions
 
 
 @pytest.mark.parametrize(
@@ -51,6 +53,24 @@ def test_cuda_without_a_gpu_is_refused(
     with pytest.raises(SystemExit):
         start(monkeypatch, "loss", "--device", "cuda")
     assert "--device cuda: there is no GPU" in capsys.readouterr().err
+
+
+def test_what_is_given_replaces_a_quick_runs_sizes_and_adds_to_its_changes() -> None:
+    given = {"steps": 3, "size": None, "picture_size": [90, 70], "overrides": ["seed=1"]}
+    assert chosen(TrainOptions, given, quick=False) == {
+        "steps": 3,
+        "picture_size": (90, 70),
+        "overrides": ("seed=1",),
+    }
+    assert chosen(TrainOptions, given, quick=True) == {
+        "overrides": ("model.width=8", "data.workers=0", "seed=1"),
+        "pictures": 4,
+        "picture_size": (90, 70),
+        "size": 32,
+        "batch": 2,
+        "steps": 3,
+        "repeats": 2,
+    }
 
 
 def test_candidates_take_turns_and_the_first_round_does_not_count() -> None:
