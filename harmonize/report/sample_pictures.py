@@ -9,10 +9,9 @@ from accelerate import Accelerator
 from harmonize.errors import HarmonizeError
 from harmonize.evaluation.saved_scores import PictureScore
 from harmonize.inference.answer_space import Words
-from harmonize.report.answering import Answerer
+from harmonize.report.answering import Answerer, ShownSet, open_sets
 from harmonize.report.inline_images import InlineImage, LegendEntry, label_map, photograph
 from harmonize.report.read_runs import ReportedRun
-from harmonize.report.shown_sets import ShownSet, open_sets
 
 LONGEST_SIDE = 420
 
