@@ -259,9 +259,7 @@ def test_what_is_no_run_or_a_damaged_one_is_named(project: Path, copied: Path) -
     with pytest.raises(HarmonizeError, match=r"says nothing of the initial weights; remove .*0, "):
         study(project, copied)
     (run / "evaluation.json").write_text("{}")
-    with pytest.raises(
-        HarmonizeError, match=r"evaluation\.json: is damaged: the key 'datasets' "
-    ):
+    with pytest.raises(HarmonizeError, match=r"evaluation\.json: is damaged: the key 'datasets' "):
         study(project, copied)
     (run / "config.yaml").unlink()
     with pytest.raises(HarmonizeError, match="flat-seed0: exists and is no run folder; remove it"):
@@ -312,9 +310,7 @@ def test_scores_that_lack_something_are_named(
 def test_a_log_that_lacks_something_is_named(project: Path, copied: Path) -> None:
     run = copied / "flat-seed1"
     edit_metrics(run, r'(?s)("event": "evaluation".*?)"mean_iou"', r'\1"meen"')
-    with pytest.raises(
-        HarmonizeError, match=r"line \d: datasets\.fine: the key 'mean_iou' is mi"
-    ):
+    with pytest.raises(HarmonizeError, match=r"line \d: datasets\.fine: the key 'mean_iou' is mi"):
         study(project, copied)
     edit_metrics(run, r'(?m)^.*"event": "evaluation".*\n', "")
     message = (

@@ -145,7 +145,7 @@ def make_pictures(
 ) -> Pictures:
     """Answer some pictures of the data sets that a run scores.
 
-    What cannot be shown is told in notes.
+    Notes say what cannot be shown, and why.
 
     Args:
         run: whose network answers.

@@ -19,11 +19,11 @@ from safetensors.torch import save as serialize
 from torch import Tensor
 
 from harmonize.config.run_config import RunConfig
-from harmonize.config.strict_yaml import load_text
 from harmonize.errors import HarmonizeError
-from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.sources import Sources
+from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.config.strict_yaml import load_text
 from harmonize.runs.health import Watch
 from harmonize.system.atomic_files import write_whole
 

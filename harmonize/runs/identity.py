@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from harmonize.config.run_config import RunConfig
-from harmonize.config.strict_yaml import dotted, dump
 from harmonize.errors import HarmonizeError
 from harmonize.labels.sources import Sources
+from harmonize.config.strict_yaml import dotted, dump
 from harmonize.runs.checkpoint import Checkpoint
 
 _IDENTITY = (

@@ -5,10 +5,10 @@ from pathlib import Path
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 
-from harmonize.config.run_config import RunConfig
-from harmonize.config.strict_yaml import dump
-from harmonize.errors import HarmonizeError
 from harmonize.system.agreement import together
+from harmonize.config.run_config import RunConfig
+from harmonize.errors import HarmonizeError
+from harmonize.config.strict_yaml import dump
 from harmonize.system.atomic_files import part_of, write_whole
 
 CONFIG = "config.yaml"
