@@ -10,11 +10,14 @@ import pytest
 from tiny import COARSE, FINE, TREE, tiny_config, write_project
 
 from harmonize.cli import main
+from harmonize.config.schema import build
+from harmonize.config.strict_yaml import Document
 from harmonize.errors import HarmonizeError
 from harmonize.inference.tiled_network import TiledNetwork
 from harmonize.pipeline.train import train
 from harmonize.report import make_report as make
 from harmonize.report.make_report import make_report
+from harmonize.runs.metrics_log import EVENTS
 
 HOSTILE = "<script>alert(1)</script>"
 QUOTES = "\"&'><b>"
@@ -362,6 +365,16 @@ def test_damaged_lines_of_metrics_are_left_out(run: Path, tmp_path: Path) -> Non
     (run / "metrics.jsonl").write_bytes(bad + worse + good + b"\n\n")
     made = Page(make_report([run], tmp_path / "x.html"))
     assert "5 lines of metrics.jsonl cannot be read, and left out: " in made.text
+
+
+def test_the_log_of_a_run_holds_nothing_that_its_reader_does_not_know(run: Path) -> None:
+    events: set[str] = set()
+    for line in (run / "metrics.jsonl").read_text().splitlines():
+        value = json.loads(line)
+        event = value.pop("event")
+        build(EVENTS[event], Document(event, value))  # refuses unknown keys
+        events.add(event)
+    assert events == {"train", "evaluation"}
 
 
 def test_nothing_but_a_report_is_overwritten(run: Path) -> None:
