@@ -32,6 +32,7 @@ class PredictOptions:
         cpu: compute on the CPU even where there is a GPU.
         turn: turn pictures upright as their EXIF data says.
         roots: folders of data sets, for those that have their ids from a file there.
+        trust_code: run the code that the run's network is, where it is not harmonize's own.
     """
 
     depth: int | None = None
@@ -46,6 +47,7 @@ class PredictOptions:
     cpu: bool = False
     turn: bool = True
     roots: dict[str, str] = dataclasses.field(default_factory=dict[str, str])
+    trust_code: bool = False
 
     def check(self) -> None:
         """Make sure that the options go together.

@@ -47,7 +47,7 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, options: Pre
     """
     options.check()
     wanted = find_pictures(pictures, output.folder)
-    opened = open_run(run, which=options.checkpoint)
+    opened = open_run(run, which=options.checkpoint, trust_code=options.trust_code)
     wording = choose_answers(opened, options)
     words, calibration, size = wording.answers, wording.calibration, wording.size
     path, state = opened.path, opened.state
