@@ -11,7 +11,6 @@ from harmonize.cli import main
 from harmonize.pipeline.train import train
 
 CODE = """
-import sys
 from pathlib import Path
 
 from torch import nn
@@ -31,6 +30,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "foreign_code.py").write_text(CODE)
     monkeypatch.syspath_prepend(tmp_path)
+    sys.modules.pop("foreign_code", None)  # of another test
     config = tiny_config(
         tmp_path,
         tmp_path / "run",
@@ -55,10 +55,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_command_runs_foreign_code_only_if_told_to(
     run: Path,
     words: list[str],
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    _forget(run, monkeypatch)
+    _forget(run)
     with pytest.raises(SystemExit) as end:
         main(words)
     assert end.value.code == 2
@@ -71,9 +70,9 @@ def test_a_command_runs_foreign_code_only_if_told_to(
 
 
 def test_a_report_is_made_without_running_foreign_code(
-    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _forget(run, monkeypatch)
+    _forget(run)
     assert main(["report", "run", "-o", "page.html"]) == 0
     assert not Path("imported").exists()
     assert "foreign_code:network" in Path("page.html").read_text() + capsys.readouterr().err
@@ -81,17 +80,15 @@ def test_a_report_is_made_without_running_foreign_code(
     assert Path("imported").exists()
 
 
-def test_python_runs_foreign_code_only_if_told_to(
-    run: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _forget(run, monkeypatch)
+def test_python_runs_foreign_code_only_if_told_to(run: Path) -> None:
+    _forget(run)
     with pytest.raises(HarmonizeError, match="trust_code=True"):
         Run.open(run)
     assert not Path("imported").exists()
     assert Run.open(run, trust_code=True).predict("fine_data/11.png").map.shape == (20, 24)
 
 
-def _forget(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _forget(run: Path) -> None:
     """Undo that the code was imported for the training."""
-    monkeypatch.delitem(sys.modules, "foreign_code")
+    del sys.modules["foreign_code"]
     (run.parent / "imported").unlink()
