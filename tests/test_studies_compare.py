@@ -311,6 +311,7 @@ def test_a_log_that_lacks_something_is_named(project: Path, copied: Path) -> Non
         study(project, copied)
 
 
+@pytest.mark.usefixtures("signals_heard")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("during", ["report_results", "calibrate"])
 def test_a_signal_while_a_run_is_finished_ends_the_study(

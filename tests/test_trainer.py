@@ -147,6 +147,7 @@ def test_a_run_interrupted_between_saving_and_scoring_is_scored(project: Path) -
     assert (run / "checkpoints" / "best.safetensors").read_bytes() == best
 
 
+@pytest.mark.usefixtures("signals_heard")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_after_the_step_and_the_run_goes_on_from_there(
     project: Path,
