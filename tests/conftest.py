@@ -53,7 +53,7 @@ def pytest_unconfigure() -> None:
 def pytest_fixture_setup() -> None:
     """Seed what fixtures and tests draw, whatever ran before; every test has a fixture of ours."""
     random.seed(0)
-    np.random.seed(0)  # noqa: NPY002
+    np.random.seed(0)
     torch.manual_seed(0)
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scenarios
 import spoiled
 import torch
+from group import run_group
 from PIL import Image, ImageCms, ImageOps
 from safetensors.torch import load_file
-from test_agreement import start
 from tiny import tiny_config, write_project
 
 from harmonize import HarmonizeError
@@ -388,8 +389,9 @@ def test_a_label_with_unknown_ids_is_named_by_loader_processes_too(project: Path
 def test_two_processes_skip_list_and_score_as_one(project: Path) -> None:
     spoil_some(project)
     (project / "fine_data" / "12.png").write_bytes(b"")
-    [[alone], two] = start("skip", project, "1", "2")
-    assert [told["status"] for told in (alone, *two)] == [0, 0, 0], two
+    [alone] = run_group(1, scenarios.skip_bad_samples, project)
+    two = run_group(2, scenarios.skip_bad_samples, project)
+    assert [ended.status for ended in (alone, *two)] == [0, 0, 0], two
     ours, theirs = listed(project / "skip-2"), listed(project / "skip-1")
     assert len(theirs) == 3
     assert sorted(map(str, ours)) == sorted(map(str, theirs))
@@ -397,4 +399,4 @@ def test_two_processes_skip_list_and_score_as_one(project: Path) -> None:
     assert [list(s["datasets"]["fine"]["skipped"]) for s in scores] == [["12.png"]] * 2
     one, other = weights(project / "skip-1"), weights(project / "skip-2")
     assert max((one[n] - other[n]).abs().max() for n in one if n.startswith("model/")) < 1e-5
-    assert sum(told["stderr"].count("warning: ") for told in two) == 2  # one for each split
+    assert sum(ended.stderr.count("warning: ") for ended in two) == 2  # one for each split

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from group import TIMEOUT, run_script
 from PIL import Image
 from safetensors.torch import load_file
 from tiny import tiny_config, tiny_values, write_project
@@ -385,19 +386,14 @@ def test_schedules_start_and_end_where_they_should() -> None:
 
 
 def run_two_processes(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = {
-        **os.environ,
-        "ACCELERATE_USE_CPU": "true",
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": str(REPO),
-    }
+    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "PYTHONPATH": str(REPO)}
     return subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", *arguments],
         cwd=folder,
         env=environment,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=TIMEOUT,
         check=False,
     )
 
@@ -437,24 +433,21 @@ def test_two_processes_reach_the_weights_and_scores_of_one(project: Path) -> Non
             assert line["loss"] == pytest.approx(other["loss"], rel=1e-5)
             assert line["input"] == other["input"]
     same_files(one, project / "two")
-    scored = run_two_processes(
-        [str(REPO / "scripts" / "evaluate.py"), "two", "--json", "two.json"], project
-    )
-    assert scored.returncode == 0, scored.stderr[-3000:]
+    scored = run_script(REPO / "scripts" / "evaluate.py", project, "two", "--json", "two.json")
+    assert [one.status for one in scored] == [0, 0], scored
     results = json.loads((project / "two.json").read_text())
     assert results == json.loads((project / "two" / "evaluation.json").read_text())
     assert not math.isnan(results["datasets"]["fine"]["mean_iou"])
 
 
-@pytest.mark.slow
 def test_a_run_of_one_process_goes_on_with_two(project: Path) -> None:
     overrides = ["train.steps=8", "data.batch_size=6", "train.checkpoint_every=3"]
     one = train(tiny_config(project, project / "one", *overrides), name="tiny")
     shutil.copytree(one, project / "two")
     checkpoints.step_path(project / "two", 8).unlink()
     (project / "run.yaml").write_text(dump(tiny_values(project, project / "two")))
-    command = [str(REPO / "scripts" / "train_mixed.py"), "--config", "run.yaml", *overrides]
-    done = run_two_processes([*command, "train.resume=true"], project)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "steps 6 to 8" in done.stdout
+    arguments = ["--config", "run.yaml", *overrides, "train.resume=true"]
+    ended = run_script(REPO / "scripts" / "train_mixed.py", project, *arguments)
+    assert [one.status for one in ended] == [0, 0], ended
+    assert "steps 6 to 8" in ended[0].stdout
     assert largest_difference(weights(one, 8), weights(project / "two", 8)) < 1e-5
