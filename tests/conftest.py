@@ -39,6 +39,9 @@ for _name in [*os.environ]:
     if _name.startswith(_FOREIGN):
         del os.environ[_name]
 
+# What tests write need not survive a power cut, and a busy disk would be waited for.
+os.fsync = lambda _: None
+
 # Hypothesis caches from collection on; keep that out of the working directory.
 _hypothesis_home = TemporaryDirectory(prefix="hypothesis-")
 configuration.set_hypothesis_home_dir(_hypothesis_home.name)

@@ -76,9 +76,9 @@ def run_group(number: int, work: Work, *arguments: object) -> list[Ended]:
             process.join()
 
 
-def run_script(script: Path, folder: Path, *arguments: str) -> list[Ended]:
-    """Run a script in two processes with a working directory, as a launcher would."""
-    return run_group(2, _script, str(script), str(folder), arguments)
+def run_script(script: Path, folder: Path, *arguments: str, number: int = 2) -> list[Ended]:
+    """Run a script in some processes with a working directory, as a launcher would."""
+    return run_group(number, _script, str(script), str(folder), arguments)
 
 
 def _script(script: str, folder: str, arguments: tuple[str, ...]) -> dict[str, Any]:
