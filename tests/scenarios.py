@@ -10,7 +10,7 @@ from accelerate import Accelerator
 from group import NOTED
 from tiny import tiny_config
 
-from harmonize.data import loading
+from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.mixing import StepSampler
 from harmonize.data.open_datasets import open_datasets
 from harmonize.data.samples import Batch, MixedSamples
@@ -87,14 +87,14 @@ def fail(project: Path, where: str) -> Found:
 
         checkpoint.write_whole = refuse
     elif rank == (1 if where == "train" else 0):  # the first has all pictures that are scored
-        original = loading._Guarded.__getitem__
 
-        def broken(guarded: Any, place: int) -> Any:
-            if isinstance(guarded._dataset, MixedSamples) == (where == "train"):
-                return HarmonizeError("x.png: no picture")
-            return original(guarded, place)
+        def fail_to_read(*_: object, **__: object) -> None:
+            raise HarmonizeError("x.png: no picture")
 
-        setattr(loading._Guarded, "__getitem__", broken)  # noqa: B010
+        if where == "train":
+            setattr(MixedSamples, "__getitem__", fail_to_read)  # noqa: B010
+        else:
+            setattr(SegmentationDataset, "scaled_down", fail_to_read)  # noqa: B010
     output = project / f"failed-{where}"
     training.train(tiny_config(project, output, "data.workers=1"), name="x")
     return {}

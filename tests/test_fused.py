@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from definition import brute_force, leaves_below
 from jaxtyping import install_import_hook
 from random_trees import random_label, random_tree_text
-from test_hierarchical import brute_force, leaves_below
 from torch import Tensor
 
 from harmonize import Ontology, TargetSpace

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from definition import brute_force, leaves_below
 from random_trees import random_label, random_tree_text
 from torch import Tensor
 
@@ -40,50 +41,6 @@ def space() -> TargetSpace:
     for nodes in ("face", "hair", "eyes", ["background", "hair"], ["left", "scalp"]):
         space.code(nodes)
     return space
-
-
-def leaves_below(tree: Ontology, nodes: list[str]) -> set[str]:
-    mask = tree.leaf_mask(nodes)
-    return {leaf for leaf, inside in zip(tree.leaves, mask.tolist(), strict=True) if inside}
-
-
-def resolved_sets(tree: Ontology, label: set[str]) -> list[set[str]]:
-    """Return S_1, ..., S_d* of DESIGN's definition, straight from the groups."""
-    sets: list[set[str]] = []
-    for depth in range(1, tree.depth + 1):
-        if len(label) > 1 and (sets[-1] if sets else set(tree.leaves)) == label:
-            break
-        meeting = [set(group) for group in tree.groups(depth) if set(group) & label]
-        sets.append(set().union(*meeting))
-    return sets
-
-
-def brute_force(
-    tree: Ontology,
-    logits: Tensor,
-    labels: list[set[str] | None],
-    *,
-    terms: str = "all",
-    weighting: str = "sum",
-    coarse: str = "use",
-    depth_weights: list[float] | None = None,
-) -> Tensor:
-    """Mean loss of pixels (P, K) in float64, one pixel, depth and set at a time."""
-    weights = depth_weights or [1.0] * tree.depth
-    total, count = logits.sum() * 0, 0
-    for pixel, label in zip(logits, labels, strict=True):
-        if label is None or (coarse == "ignore" and len(label) > 1):
-            continue
-        count += 1
-        losses = []
-        for depth, members in enumerate(resolved_sets(tree, label)):
-            inside = [tree.leaves.index(leaf) for leaf in members]
-            log_p = pixel[inside].logsumexp(0) - pixel.logsumexp(0)
-            losses.append(-log_p * weights[depth])
-        kept = losses[-1:] if terms == "finest" else losses
-        if kept:
-            total = total + torch.stack(kept).sum() / (len(kept) if weighting == "mean" else 1)
-    return total / max(count, 1)
 
 
 def value_and_gradient(loss: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,7 @@ from PIL import Image
 from harmonize.report.curves import learning_curves
 from harmonize.report.inline_images import label_map, photograph
 from harmonize.report.read_runs import Run, read_runs
-from harmonize.report.sample_pictures import _spread
+from harmonize.report.sample_pictures import evenly_spread
 from harmonize.report.score_tables import score_tables, written
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -63,7 +63,7 @@ def test_a_photograph_is_nearly_itself() -> None:
     [(100, 4, [12, 37, 62, 87]), (2, 4, [0, 1]), (1, 1, [0]), (0, 4, [])],
 )
 def test_pictures_are_spread_over_a_data_set(length: int, number: int, expected: list[int]) -> None:
-    assert _spread(length, number) == expected
+    assert evenly_spread(length, number) == expected
 
 
 def scores(mean_iou: float | None, **more: object) -> dict[str, object]:
