@@ -37,6 +37,31 @@ class Layout:
     override: dict[str, Value] | None = None
 
 
+CITYSCAPES_ROAD = "road_surface bike_lane_road tram_track marking manhole_road catch_basin pothole"
+
+CITYSCAPES_PICKS = [
+    (0, "unlabeled", ""),
+    (1, "ego_vehicle", "ego_vehicle car_mount"),
+    (4, "static", ""),
+    (7, "road", CITYSCAPES_ROAD),
+    (14, "guard_rail", "guard_rail"),
+    (17, "pole", "pole traffic_sign_frame utility_pole"),
+    (18, "polegroup", "pole_group"),
+    (20, "traffic_sign", "signs_front"),
+    (25, "rider", "bicyclist motorcyclist other_rider"),
+    (33, "bicycle", "bicycle"),
+]
+
+TRAIN_ID_PICKS = [
+    (0, "road", CITYSCAPES_ROAD),
+    (7, "traffic_sign", "signs_front"),
+    (9, "terrain", "drivable_terrain other_terrain sand curb_terrain"),
+    (14, "truck", "heavy_truck pickup"),
+    (18, "bicycle", "bicycle"),
+    (255, "void", ""),
+]
+
+
 LAYOUTS = [
     Layout(
         "vistas_v1.2",

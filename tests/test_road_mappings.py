@@ -31,32 +31,7 @@ tunnel vegetation sky fallback_background unlabeled ego_vehicle rectification_bo
 license_plate
 """
 
-CITYSCAPES_ROAD = "road_surface bike_lane_road tram_track marking manhole_road catch_basin pothole"
-
-CITYSCAPES_PICKS = [
-    (0, "unlabeled", ""),
-    (1, "ego_vehicle", "ego_vehicle car_mount"),
-    (4, "static", ""),
-    (7, "road", CITYSCAPES_ROAD),
-    (14, "guard_rail", "guard_rail"),
-    (17, "pole", "pole traffic_sign_frame utility_pole"),
-    (18, "polegroup", "pole_group"),
-    (20, "traffic_sign", "signs_front"),
-    (25, "rider", "bicyclist motorcyclist other_rider"),
-    (33, "bicycle", "bicycle"),
-]
-
-TRAIN_ID_PICKS = [
-    (0, "road", CITYSCAPES_ROAD),
-    (7, "traffic_sign", "signs_front"),
-    (9, "terrain", "drivable_terrain other_terrain sand curb_terrain"),
-    (14, "truck", "heavy_truck pickup"),
-    (18, "bicycle", "bicycle"),
-    (255, "void", ""),
-]
-
 MAPPINGS = list(dict.fromkeys(layout.mapping for layout in LAYOUTS))
-
 SERVED = [(name, tree) for name in MAPPINGS for tree in shipped(REPO, name).meaning]
 
 SHARED = {
