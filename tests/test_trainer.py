@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from arithmetic import ORDER_OF_SUMS
 from group import TIMEOUT, run_script
 from runs import largest_difference, metrics, weights
 from tiny import tiny_config, tiny_values
@@ -83,9 +84,9 @@ def test_the_same_config_and_seed_give_the_same_weights(project: Path) -> None:
 def test_accumulation_gives_the_same_mathematics(project: Path) -> None:
     whole = train(tiny_config(project, project / "whole"), name="tiny")
     parts = train(tiny_config(project, project / "parts", "train.accumulate=3"), name="tiny")
-    assert largest_difference(weights(whole, 6), weights(parts, 6)) < 1e-5
+    assert largest_difference(weights(whole, 6), weights(parts, 6)) < ORDER_OF_SUMS
     before, after = metrics(whole)[0]["loss"], metrics(parts)[0]["loss"]
-    assert before == pytest.approx(after, rel=1e-5)
+    assert before == pytest.approx(after, rel=ORDER_OF_SUMS)
 
 
 def test_deterministic_changes_nothing_on_a_cpu(project: Path) -> None:
@@ -199,12 +200,12 @@ def test_two_processes_reach_the_weights_and_scores_of_one(project: Path) -> Non
     assert done.returncode == 0, done.stderr[-3000:]
     assert "2 x cpu" in done.stdout
     one = train(tiny_config(project, project / "one", *overrides), name="tiny")
-    assert largest_difference(weights(one, 20), weights(project / "two", 20)) < 1e-5
+    assert largest_difference(weights(one, 20), weights(project / "two", 20)) < ORDER_OF_SUMS
     alone, together = metrics(one), metrics(project / "two")
     for line, other in zip(alone, together, strict=True):
         if line["event"] == "train":
             assert isinstance(line["loss"], float)
-            assert line["loss"] == pytest.approx(other["loss"], rel=1e-5)
+            assert line["loss"] == pytest.approx(other["loss"], rel=ORDER_OF_SUMS)
             assert line["input"] == other["input"]
     same_files(one, project / "two")
     scored = run_script(REPO / "scripts" / "evaluate.py", project, "two", "--json", "two.json")
