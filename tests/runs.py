@@ -3,19 +3,12 @@
 import json
 from pathlib import Path
 
-import pytest
 import torch
 from safetensors.torch import load_file
-from tiny import write_project
 
 from harmonize.runs import checkpoints
 
 REPO = Path(__file__).parents[1]
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    return write_project(tmp_path)
 
 
 def weights(run: Path, step: int) -> dict[str, torch.Tensor]:

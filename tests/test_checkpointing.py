@@ -12,7 +12,7 @@ from arithmetic import ORDER_OF_SUMS
 from group import run_script
 from PIL import Image
 from runs import largest_difference, metrics, weights
-from tiny import tiny_config, tiny_values
+from tiny import tiny_config, tiny_values, write_project
 
 from harmonize import HarmonizeError
 from harmonize.config.strict_yaml import dump
@@ -23,6 +23,11 @@ from harmonize.system.atomic_files import write_whole
 from harmonize.training.trainer import Trainer
 
 REPO = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return write_project(tmp_path)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])

@@ -4,11 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+import report_cases
 from report_cases import HOSTILE, NODE, QUOTES, Page
 
 from harmonize.inference.tiled_network import TiledNetwork
 from harmonize.report import make_report as make
 from harmonize.report.make_report import make_report
+
+project, run = report_cases.project, report_cases.run  # fixtures
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+import report_cases
 from report_cases import Page
 
 from harmonize.cli import main
 from harmonize.errors import HarmonizeError
 from harmonize.report.make_report import make_report
+
+project, run = report_cases.project, report_cases.run  # fixtures
 
 
 def test_without_the_data_there_is_everything_but_pictures(

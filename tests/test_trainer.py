@@ -12,7 +12,7 @@ import torch
 from arithmetic import ORDER_OF_SUMS
 from group import TIMEOUT, run_script
 from runs import largest_difference, metrics, weights
-from tiny import tiny_config, tiny_values
+from tiny import tiny_config, tiny_values, write_project
 
 from harmonize import HarmonizeError
 from harmonize.config.run_config import RunConfig
@@ -20,6 +20,11 @@ from harmonize.config.strict_yaml import dump
 from harmonize.pipeline.train import train
 
 REPO = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return write_project(tmp_path)
 
 
 def test_a_run_leaves_everything_the_design_names(
