@@ -7,8 +7,10 @@ import torch
 from benchmarks import start
 
 from harmonize import HarmonizeError
-from harmonize.tools.benchmark.measurements import Report, Table
+from harmonize.tools.benchmark.measurements import BenchmarkReport, ResultTable
+from harmonize.tools.benchmark.options import chosen
 from harmonize.tools.benchmark.timing import Times, take_turns
+from harmonize.tools.benchmark.training_speed import TrainOptions
 
 
 @pytest.mark.parametrize(
@@ -53,6 +55,24 @@ def test_cuda_without_a_gpu_is_refused(
     assert "--device cuda: there is no GPU" in capsys.readouterr().err
 
 
+def test_what_is_given_replaces_a_quick_runs_sizes_and_adds_to_its_changes() -> None:
+    given = {"steps": 3, "size": None, "picture_size": [90, 70], "overrides": ["seed=1"]}
+    assert chosen(TrainOptions, given, quick=False) == {
+        "steps": 3,
+        "picture_size": (90, 70),
+        "overrides": ("seed=1",),
+    }
+    assert chosen(TrainOptions, given, quick=True) == {
+        "overrides": ("model.width=8", "data.workers=0", "seed=1"),
+        "pictures": 4,
+        "picture_size": (90, 70),
+        "size": 32,
+        "batch": 2,
+        "steps": 3,
+        "repeats": 2,
+    }
+
+
 def test_candidates_take_turns_and_the_first_round_does_not_count() -> None:
     calls: list[str] = []
     number = iter(range(100))
@@ -75,7 +95,7 @@ def test_ratios_are_taken_within_each_repeat() -> None:
 
 def test_a_table_aligns_text_left_and_numbers_right() -> None:
     rows = [{"loss": "a", "ms": 1234.5, "x": None}, {"loss": "long", "ms": 0.012345, "x": 2}]
-    assert Table("title", [*rows]).draw().splitlines() == [
+    assert ResultTable("title", [*rows]).draw().splitlines() == [
         "title",
         "-" * 15,
         "loss      ms  x",
@@ -85,6 +105,6 @@ def test_a_table_aligns_text_left_and_numbers_right() -> None:
 
 
 def test_a_report_that_cannot_be_written_is_a_mistake(tmp_path: Path) -> None:
-    report = Report("loss", {}, {}, [])
+    report = BenchmarkReport("loss", {}, {}, [])
     with pytest.raises(HarmonizeError, match="cannot be written"):
         report.write(tmp_path / "absent" / "report.json")

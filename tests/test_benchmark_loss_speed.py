@@ -14,9 +14,9 @@ from harmonize.tools.benchmark.candidates import (
     OURS,
     Case,
     candidate,
+    extra_peak,
     make_inputs,
 )
-from harmonize.tools.benchmark.peak_memory import extra_peak
 
 CPU = torch.device("cpu")
 

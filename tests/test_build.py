@@ -101,11 +101,11 @@ def test_the_same_seed_gives_the_same_weights() -> None:
 @pytest.mark.parametrize(
     ("name", "advice"),
     [
-        ("unett", "did you mean unet?"),
+        ("unett", "did you mean unet or upernet or manet?"),
         ("deeplabv3_resnet5", "did you mean deeplabv3_resnet50 or deeplabv3_resnet101 or "),
         ("lraspp_mobilenet_v3", "did you mean lraspp_mobilenet_v3_large"),
         ("resnet50", "did you mean fcn_resnet50"),
-        ("segformer", "choose from: unet, deeplabv3_mobilenet_v3_large, deeplabv3_resnet101, "),
+        ("zzz", "choose from: unet, deeplabv3_mobilenet_v3_large, deeplabv3_resnet101, "),
     ],
 )
 def test_an_unknown_network_is_named_with_near_matches(name: str, advice: str) -> None:

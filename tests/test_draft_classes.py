@@ -10,8 +10,8 @@ from PIL import Image, ImageFilter
 
 from harmonize import HarmonizeError, Ontology
 from harmonize.labels.number_encodings import Rgb
+from harmonize.tools.draft.by_name import ALIKE, best_node, similarity
 from harmonize.tools.draft.class_tables import Entry, read_tables
-from harmonize.tools.draft.similarity import ALIKE, best_node, similarity
 
 
 def text_of(folder: Path) -> str:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from harmonize import HarmonizeError, cli
 from harmonize.config.strict_yaml import load_text
+from harmonize.tools.draft.mapping_text import YamlLine, aligned, quoted
 from harmonize.tools.draft.new_mapping import new_mapping
-from harmonize.tools.draft.yaml_text import Line, aligned, quoted
 
 
 def refusal(folder: Path, **options: object) -> str:
@@ -106,7 +106,7 @@ def test_labels_with_too_many_values_are_refused(
         many = np.arange(1600).reshape(40, 40)
         save(tmp_path / "labels" / f"x{number}y.png", many, mode=np.uint16)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("harmonize.tools.draft.content._FEW_GREYS", 5000)
+    monkeypatch.setattr("harmonize.tools.draft.pixels._FEW_GREYS", 5000)
     assert "hold more than 1000 values, too many for classes" in refusal(tmp_path)
 
 
@@ -121,5 +121,5 @@ def test_every_name_reads_back_as_a_key(value: dict[str, list[str]]) -> None:
 
 
 def test_comments_stay_on_their_line_and_in_their_column() -> None:
-    lines = [Line("a: 1", "one\ntwo"), Line("long: 2", "x"), Line("none: 3")]
+    lines = [YamlLine("a: 1", "one\ntwo"), YamlLine("long: 2", "x"), YamlLine("none: 3")]
     assert aligned(lines) == ["a: 1     # one\\ntwo", "long: 2  # x", "none: 3"]

@@ -10,10 +10,17 @@ from tiny import tiny_config, write_project
 from harmonize import HarmonizeError, Ontology
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.pipeline.train import train
-from harmonize.tools.draft.by_overlap import choose_leaves, explain, with_unseen
-from harmonize.tools.draft.by_run import GOOD, left_out, propose, table
+from harmonize.tools.draft.by_name import Proposal
+from harmonize.tools.draft.by_network import (
+    GOOD,
+    choose_leaves,
+    explain,
+    left_out,
+    propose,
+    table,
+    with_unseen,
+)
 from harmonize.tools.draft.draft_classes import ClassDraft
-from harmonize.tools.draft.meaning import Proposal
 from harmonize.tools.draft.new_mapping import new_mapping
 from harmonize.tools.draft.overlap import LeafPredictor, predict_leaves
 
@@ -26,7 +33,7 @@ def tree() -> Ontology:
 
 
 def drafted(name: str, *, void: str = "") -> ClassDraft:
-    return ClassDraft(name, 0, 0, "", named=True, void=void)
+    return ClassDraft(name, 0, "", named=True, void=void)
 
 
 def test_each_leaf_goes_to_the_class_that_most_of_it_lies_in() -> None:

@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 from harmonize import HarmonizeError
-from harmonize.runs.metrics_log import Log
+from harmonize.evaluation.saved_scores import SavedScores
+from harmonize.runs.metrics_log import (
+    EvaluationLine,
+    Log,
+    Metrics,
+    SetLoss,
+    StartLine,
+    TrainLine,
+    read_metrics,
+)
 
 
 def steps(path: Path) -> list[int]:
@@ -63,3 +72,58 @@ def test_cutting_drops_later_lines_and_halves(tmp_path: Path) -> None:
     assert steps(path) == [2, 4]
     assert log.cut(3) is None
     assert steps(path) == [2]
+
+
+def test_a_log_is_read_by_step_and_the_last_line_about_a_step_counts(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    log = Log(path, patient=False)
+    log.write({"event": "start", "step": 0, "weights": "aa"})
+    own = {"loss": 0.5, "loss_by_depth": [0.25, None]}
+    for step, loss in ((4, 1.0), (2, 2.0), (4, 3.0)):
+        facts = {"loss": loss, "loss_by_depth": [loss], "datasets": {"a": own}, "lr": 0.1}
+        log.write({"event": "train", "step": step, **facts, "input": "i", "new": 7})
+    scores = {"split": "val", "pictures": 5, "mean_iou": 0.5, "pixel_accuracy": None, "iou": {}}
+    log.write({"event": "evaluation", "step": 4, "datasets": {"a": scores}})
+    log.write({"event": "something new", "step": 4})
+    datasets = {"a": SetLoss(0.5, (0.25, None))}
+    assert read_metrics(path) == Metrics(
+        StartLine(0, "aa"),
+        [
+            TrainLine(2, 2.0, (2.0,), datasets, "i", lr=0.1),
+            TrainLine(4, 3.0, (3.0,), datasets, "i", lr=0.1),
+        ],
+        [EvaluationLine(4, {"a": SavedScores("val", 5, 0.5, None, {})})],
+        [],
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('{"event": "trai', "is damaged"),
+        ("[1]", "is damaged"),
+        ("null", "is damaged"),
+        ("{}", "is damaged"),
+        ('{"event": []}', "is damaged"),
+        ("[" * 100000, "is damaged"),
+        ('{"event": "train"}', "the key 'step' is missing"),
+        ('{"event": "train", "step": "x", "loss": 1}', "step: expected a whole number, got 'x'"),
+        ('{"event": "train", "step": 1, "loss": "a"}', "loss: expected a number, got 'a'"),
+        (
+            '{"event": "evaluation", "step": 1, "datasets": {"a": {"split": "val"}}}',
+            "datasets.a: the key 'pictures' is missing",
+        ),
+    ],
+)
+def test_damaged_lines_are_left_out_and_named(tmp_path: Path, line: str, problem: str) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(f'{line}\n\n{{"event": "start", "step": 0, "weights": "aa"}}\n')
+    found = read_metrics(path)
+    assert found.start == StartLine(0, "aa")
+    assert (found.training, found.evaluations) == ([], [])
+    assert found.problems == [f"{path}: line 1: {problem}"]
+
+
+def test_a_log_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    with pytest.raises(HarmonizeError, match=r"metrics\.jsonl: cannot be read: No such file"):
+        read_metrics(tmp_path / "metrics.jsonl")

@@ -7,9 +7,12 @@ import pytest
 import report_cases
 from report_cases import HOSTILE, NODE, QUOTES, Page
 
+from harmonize.config.schema import build
+from harmonize.config.strict_yaml import Document
 from harmonize.inference.tiled_network import TiledNetwork
 from harmonize.report import make_report as make
 from harmonize.report.make_report import make_report
+from harmonize.runs.metrics_log import EVENTS
 
 project, run = report_cases.project, report_cases.run  # fixtures
 
@@ -167,6 +170,16 @@ def test_several_runs_stand_side_by_side(project: Path, run: Path, tmp_path: Pat
     assert "evaluation.json holds other scores" in made.text
     ids = [a["id"] for _, a in made.elements if "id" in a]
     assert len(ids) == len(set(ids))
+
+
+def test_the_log_of_a_run_holds_nothing_that_its_reader_does_not_know(run: Path) -> None:
+    events: set[str] = set()
+    for line in (run / "metrics.jsonl").read_text().splitlines():
+        value = json.loads(line)
+        event = value.pop("event")
+        build(EVENTS[event], Document(event, value))  # refuses unknown keys
+        events.add(event)
+    assert events == {"train", "evaluation"}
 
 
 def test_it_is_quick_quiet_and_small(

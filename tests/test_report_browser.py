@@ -55,6 +55,19 @@ addEventListener("load", () => {
   found.window = innerWidth;
   found.tallest = Math.max(
     ...[...document.querySelectorAll(".scores th")].map((name) => name.offsetHeight));
+  const heat = document.querySelector("[data-heat]");
+  const drawing = heat.querySelector("svg");
+  const facts = JSON.parse(heat.dataset.heat);
+  const box = drawing.getBoundingClientRect();
+  const scale = box.width / drawing.viewBox.baseVal.width;
+  const middle = (number) => (facts.corner + (number + 0.5) * facts.cell) * scale;
+  const point = (x, y) => {
+    const where = { clientX: box.left + x, clientY: box.top + y };
+    drawing.dispatchEvent(new PointerEvent("pointermove", where));
+    return heat.querySelector(".cell").textContent;
+  };
+  found.facts = facts;
+  found.cell = [point(1, 1), point(middle(1), middle(0))];
   found.headings = [...document.querySelectorAll("h1, h2")].map((one) => one.textContent);
   found.problems = window.problems;
   document.body.dataset.found = JSON.stringify(found);
@@ -141,6 +154,16 @@ def test_the_slider_changes_the_pictures_without_any_error(report: Path, tmp_pat
     for move, name in (("coarse", "depth 1"), ("alone", "leaves"), ("backed_off", "backed off")):
         assert found[move]["says"] == found[move]["output"] == name
         assert found[move]["focused"]
+
+
+def test_a_cell_of_the_confusion_that_is_pointed_at_says_its_count(
+    report: Path, tmp_path: Path
+) -> None:
+    found = visit(report, tmp_path).found
+    (truth, answer, *_), (row, *_) = found["facts"]["classes"], found["facts"]["counts"]
+    share = f"{100 * row[1] / sum(row):.3g}"
+    says = f"{truth} answered as {answer}: {row[1]} pixels, {float(share):g} %"
+    assert found["cell"] == ["", says]  # there is no cell in the corner
 
 
 def test_the_page_does_not_scroll_sideways_on_a_phone(report: Path, tmp_path: Path) -> None:

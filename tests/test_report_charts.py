@@ -4,6 +4,8 @@ import base64
 import io
 import math
 import re
+import subprocess
+import sys
 from xml.etree import ElementTree
 
 import matplotlib
@@ -168,6 +170,19 @@ def test_a_drawing_is_the_same_every_time_whatever_a_user_has_set() -> None:
     with matplotlib.rc_context({"font.size": 30, "axes.grid": True, "svg.fonttype": "path"}):
         assert line_chart(one) == expected
         assert matplotlib.rcParams["font.size"] == 30
+
+
+def test_matplotlib_is_imported_when_a_chart_is_drawn_and_never_with_a_window() -> None:
+    program = """
+import sys
+import harmonize.report.make_report, harmonize.tools.studies.compare_losses
+from harmonize.report.charts import Chart, line_chart
+assert "matplotlib" not in sys.modules
+line_chart(Chart([], "a", "b", "c"))
+assert "matplotlib" in sys.modules
+assert "matplotlib.pyplot" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=200)
 
 
 def test_colours_can_be_seen_on_white_and_on_black() -> None:

@@ -16,11 +16,11 @@ from harmonize.tools.studies.finished_runs import RunRecord, check_same_steps
 from harmonize.tools.studies.measures import MEAN_IOU
 from harmonize.tools.studies.study_pictures import (
     Column,
+    Section,
     choose_steps,
     columns_of,
     kept_by_all,
-    picture_section,
-    stacked,
+    picture_figure,
 )
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
@@ -98,15 +98,21 @@ def test_pictures_stand_in_columns_under_their_heads(tmp_path: Path) -> None:
     ]
     assert columns[0].files == (tmp_path / "flat" / "000003" / "input.jpg",)
     assert columns[3].files == (tmp_path / "hierarchical" / "000003" / "step-00000004.png",)
-    section = picture_section("set", columns, ["sky", "never", "road"])
-    pixels = np.asarray(section)
-    # A picture is enlarged to 176 x 132. Half of the truth is class 0, and a patch in the legend.
-    red, blue = ((pixels == color).all(2).sum() for color in (RED, BLUE))
-    assert 88 * 132 < red < 88 * 132 + 400
-    assert 5 * 88 * 132 < blue < 5 * 88 * 132 + 400
-    assert not (pixels == (1, 1, 1)).all(2).any()  # a class that is nowhere has no patch
-    with Image.open(io.BytesIO(stacked([section, section]))) as figure:
-        assert figure.size == (section.width, 2 * section.height)
+    section = Section("set", columns, ["sky", "never", "_road"])
+    heights: list[int] = []
+    for sections in ([section], [section, section]):
+        data = picture_figure(sections)
+        assert data == picture_figure(sections)
+        with Image.open(io.BytesIO(data)) as figure:
+            pixels = np.asarray(figure.convert("RGB"))
+        heights.append(len(pixels))
+        # Half of the truth is class 0; class 2 is the other half, and two whole answers. The
+        # legend has a small patch of each.
+        red, blue = (int((pixels == color).all(2).sum()) for color in (RED, BLUE))
+        assert red > 8000 * len(sections)
+        assert blue == pytest.approx(5 * red, rel=0.15)
+        assert not (pixels == (1, 1, 1)).all(2).any()  # a class that is nowhere has no patch
+    assert heights[1] == 2 * heights[0]
 
 
 def test_pictures_are_shown_that_all_runs_kept_at_all_steps(tmp_path: Path) -> None:
@@ -124,4 +130,4 @@ def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "input.jpg").write_bytes(b"no picture")
     column = Column(("", "input"), (tmp_path / "input.jpg",))
     with pytest.raises(HarmonizeError, match=r"input\.jpg: cannot be read: "):
-        picture_section("set", [column], [])
+        picture_figure([Section("set", [column], [])])

@@ -46,9 +46,9 @@ class Run:
         """Build the network of an opened run, on the CPU or where Accelerate puts it."""
         self._opened = opened
         self._cpu = cpu
-        accelerator = self._start_accelerator()
         self.folder: Path = opened.folder
         self.config: RunConfig = opened.config
+        accelerator = self._start_accelerator()
         self.step: int = opened.state.step
         self.network: Segmenter = opened.network(accelerator.device)
         self._tiled = TiledNetwork(self.network, accelerator)

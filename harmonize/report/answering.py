@@ -1,7 +1,7 @@
-"""A run's network, asked about pictures of its data sets in many words at once."""
+"""A run's network, asked about pictures of its data sets: which ones, and in what words."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,13 +15,20 @@ from torchvision.transforms.v2 import functional as F
 
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.transforms import centre_square, resize_nearest, shorter_side
-from harmonize.inference.answer_space import Words
+from harmonize.errors import HarmonizeError
+from harmonize.inference.answer_space import Words, classes_of, confident_nodes, groups, leaves
 from harmonize.inference.tiled_network import TiledNetwork
+from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.palette import Color, class_colors
+from harmonize.labels.sources import Sources
 from harmonize.report.read_runs import ReportedRun
 from harmonize.runs.opened import OpenedRun, open_run
 from harmonize.runs.precision import start_accelerator
 
 # Letters of shapes: H x W pixels as the page shows them.
+
+CONFIDENCE = 0.9
+"""What a backed-off answer is as probable as."""
 
 
 @dataclass(frozen=True)
@@ -93,3 +100,73 @@ class Answerer:
             for answer, words in zip(answers, many, strict=True):
                 answer[rows] = words.decide(strip).cpu().numpy()
         return tuple(answers)
+
+
+@dataclass(frozen=True)
+class ShownSet:
+    """A data set that is shown, how it is answered, and its classes' names and colours."""
+
+    dataset: SegmentationDataset
+    names: tuple[str, ...]
+    colors: tuple[Color | None, ...]
+    steps: tuple[tuple[str, Words], ...]
+    own: Words
+
+
+def open_sets(run: ReportedRun, roots: Mapping[str, str], notes: list[str]) -> list[ShownSet]:
+    """Open the data sets that a run scores; note why one cannot be shown."""
+    if run.sources is None:
+        return []
+    everywhere = {**run.roots, **roots}
+    opened = [
+        _open(run, run.sources, spec, split, everywhere, notes) for spec, split in scored_sets(run)
+    ]
+    return [one for one in opened if one is not None]
+
+
+def scored_sets(run: ReportedRun) -> list[tuple[DatasetSpec, str]]:
+    """Return the mappings of the data sets that a run scores, each with its split."""
+    if run.sources is None:
+        return []
+    found: list[tuple[DatasetSpec, str]] = []
+    for entry, spec in (*run.sources.trained, *run.sources.also):
+        scores = run.scores.get(spec.name)
+        split = scores.split if scores and scores.split else entry.evaluate
+        if split:
+            found.append((spec, split))
+    return found
+
+
+def _open(
+    run: ReportedRun,
+    sources: Sources,
+    spec: DatasetSpec,
+    split: str,
+    roots: dict[str, str],
+    notes: list[str],
+) -> ShownSet | None:
+    try:
+        dataset = SegmentationDataset(spec, split, root=spec.folder(roots))
+        own = classes_of(sources, spec, roots)
+        steps = (*_steps(sources), ("backed off", _backed_off(run, sources, spec.name)))
+    except HarmonizeError as error:
+        notes.append(f"{spec.name} is not shown: {error.problems[0]}")
+        return None
+    return ShownSet(
+        dataset, tuple(spec.classes), class_colors(sources.ontology, spec, own=False), steps, own
+    )
+
+
+def _steps(sources: Sources) -> list[tuple[str, Words]]:
+    depth = sources.ontology.depth
+    found = [(f"depth {d}", groups(sources, d)) for d in range(1, depth)]
+    return [*found, ("leaves", leaves(sources))]
+
+
+def _backed_off(run: ReportedRun, sources: Sources, name: str) -> Words:
+    """Return the words of backing off, calibrated if the run's newest checkpoint is."""
+    if run.calibration is None or not run.is_calibrated:
+        return confident_nodes(sources, CONFIDENCE)
+    like = name if name in run.calibration.datasets else None
+    temperatures = run.calibration.temperatures(sources.ontology.leaves, like)
+    return confident_nodes(sources, CONFIDENCE, temperatures)

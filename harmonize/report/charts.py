@@ -32,8 +32,8 @@ COLORS = (
 )
 """At least 3 to 1 against white and against near-black, and told apart by the colour-blind."""
 
-_LEFT, _RIGHT, _BOTTOM = 66, 24, 46
-"""Pixels beside and below a plot."""
+_EDGE, _LEFT, _RIGHT, _BOTTOM = 4, 74, 24, 46
+"""Pixels beside the words, and beside and below a plot."""
 _TITLE, _ROW, _GAP = 34, 18, 8
 """Pixels above it: of the title, of a row of names, and below these."""
 _LETTER = 7
@@ -125,7 +125,7 @@ def _panel(figure: "Figure", chart: Chart, corner: tuple[int, int], size: tuple[
     whole = figure.bbox.size
     place = np.array([left + _LEFT, top - size[1] + _BOTTOM, width, height]) / [*whole, *whole]
     axes = figure.add_axes(tuple(place))
-    at_title, at_legend = (np.array([left + 14, top - down]) / whole for down in (22, _TITLE))
+    at_title, at_legend = (np.array([left + _EDGE, top - down]) / whole for down in (22, _TITLE))
     title = shortened(chart.title, size[0] // 8)
     figure.text(
         at_title[0],
@@ -141,7 +141,7 @@ def _panel(figure: "Figure", chart: Chart, corner: tuple[int, int], size: tuple[
     y_axis(axes, values, chart.y_range, percent=chart.percent)
     axes.set_xlabel(printable(chart.x_label), labelpad=5)
     axes.set_ylabel(printable(chart.y_label))
-    axes.yaxis.set_label_coords((20 - _LEFT) / width, 0.5)
+    axes.yaxis.set_label_coords((16 - _LEFT) / width, 0.5)
     for side in ("left", "right", "top"):
         axes.spines[side].set_visible(False)
     axes.patch.set_visible(False)
@@ -156,7 +156,7 @@ def _legend_shape(chart: Chart, width: int) -> tuple[int, int]:
     """Return in how many columns and rows the names of the lines fit."""
     names = [shortened(series.name, _LONGEST_NAME) for series in chart.series]
     longest = 42 + _LETTER * max(map(len, names), default=1)
-    columns = max(int((width - 14) // longest), 1)
+    columns = max(int((width - _EDGE) // longest), 1)
     return columns, -(-len(names) // columns)
 
 

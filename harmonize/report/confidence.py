@@ -46,7 +46,7 @@ def _of_set(name: str, one: DatasetCalibration) -> Confidence:
             Series("coverage", xs, [point.coverage for point in one.curve], color=1),
             Series("accuracy as trained", own_xs, [point.accuracy for point in own], dash=True),
             Series("coverage as trained", own_xs, [p.coverage for p in own], color=1, dash=True),
-            Series("promise: accuracy = confidence", [xs[0], xs[-1]], [xs[0], xs[-1]], color=7),
+            Series("promised accuracy", [xs[0], xs[-1]], [xs[0], xs[-1]], color=7),
         ],
         title=f"{name}: accuracy and coverage",
         x_label="confidence asked for",

@@ -25,7 +25,7 @@ class ChartGroup:
 
 
 @dataclass(frozen=True)
-class _Line:
+class _Curve:
     """A line of one run, and what it is called beside the run's other lines."""
 
     name: str
@@ -45,9 +45,9 @@ def learning_curves(runs: Sequence[ReportedRun]) -> list[ChartGroup]:
 def _of_one(run: ReportedRun) -> Iterable[ChartGroup]:
     names = set_names([run])
     trained = _trained([run], names)
-    losses = [_Line("all", _train(run, lambda line: line.loss), 0)]
-    losses += [_Line(f"depth {d}", _train(run, _loss_at(d)), d) for d in _train_depths([run])]
-    by_set = [_Line(name, _train(run, _set_loss(name)), names.index(name)) for name in trained]
+    losses = [_Curve("all", _train(run, lambda line: line.loss), 0)]
+    losses += [_Curve(f"depth {d}", _train(run, _loss_at(d)), d) for d in _train_depths([run])]
+    by_set = [_Curve(name, _train(run, _set_loss(name)), names.index(name)) for name in trained]
     if len(trained) == 1:  # all of the loss is the set's
         by_set = []
     yield ChartGroup(
@@ -55,7 +55,7 @@ def _of_one(run: ReportedRun) -> Iterable[ChartGroup]:
         "Averaged over the steps between two lines of metrics.jsonl.",
         (*_chart("loss by depth", losses), *_chart("loss by data set", by_set)),
     )
-    means = [_Line(name, _scored(run, name, _mean_iou), n) for n, name in enumerate(names)]
+    means = [_Curve(name, _scored(run, name, _mean_iou), n) for n, name in enumerate(names)]
     by_depth = [chart for name in names for chart in _iou_chart(run, name)]
     yield ChartGroup(
         "Validation: mean IoU",
@@ -71,13 +71,13 @@ def _of_one(run: ReportedRun) -> Iterable[ChartGroup]:
 
 def _iou_chart(run: ReportedRun, name: str) -> tuple[str, ...]:
     depths = _depths([run], name)
-    lines = [_Line(f"depth {d}", _scored(run, name, _iou_at(d)), d) for d in depths]
+    lines = [_Curve(f"depth {d}", _scored(run, name, _iou_at(d)), d) for d in depths]
     return _chart(f"{name}: mean IoU by depth", lines, percent=True)
 
 
 def _loss_chart(run: ReportedRun, name: str) -> tuple[str, ...]:
     depths = _depths([run], name)
-    lines = [_Line(f"depth {d}", _scored(run, name, _val_loss(d)), d) for d in depths]
+    lines = [_Curve(f"depth {d}", _scored(run, name, _val_loss(d)), d) for d in depths]
     return _chart(f"{name}: loss by depth", lines)
 
 
@@ -85,13 +85,13 @@ def _of_several(runs: Sequence[ReportedRun]) -> Iterable[ChartGroup]:
     names = set_names(runs)
 
     def train(title: str, value: Callable[[TrainLine], Number]) -> tuple[str, ...]:
-        lines = [_Line(run.name, _train(run, value), n) for n, run in enumerate(runs)]
+        lines = [_Curve(run.name, _train(run, value), n) for n, run in enumerate(runs)]
         return _chart(title, lines)
 
     def score(
         name: str, title: str, value: Callable[[SavedScores], Number], *, percent: bool
     ) -> tuple[str, ...]:
-        lines = [_Line(run.name, _scored(run, name, value), n) for n, run in enumerate(runs)]
+        lines = [_Curve(run.name, _scored(run, name, value), n) for n, run in enumerate(runs)]
         return _chart(f"{name}: {title}", lines, percent=percent)
 
     trained = _trained(runs, names)
@@ -128,7 +128,7 @@ def _of_several(runs: Sequence[ReportedRun]) -> Iterable[ChartGroup]:
     )
 
 
-def _chart(title: str, lines: Sequence[_Line], *, percent: bool = False) -> tuple[str, ...]:
+def _chart(title: str, lines: Sequence[_Curve], *, percent: bool = False) -> tuple[str, ...]:
     """Draw a chart without the lines that have no value; none if no line has one."""
     series = [
         Series(line.name, *_columns(_thinned(line.points)), color=line.color)

@@ -12,6 +12,7 @@ from accelerate import Accelerator
 
 from harmonize import __version__
 from harmonize.errors import HarmonizeError, near_matches, raise_all
+from harmonize.report.answering import scored_sets
 from harmonize.report.confidence import confidence_curves
 from harmonize.report.curves import learning_curves
 from harmonize.report.heat import HeatMap, branch_borders, draw_confusion
@@ -19,7 +20,6 @@ from harmonize.report.page import GENERATOR, RunView, render
 from harmonize.report.read_runs import ReportedRun, read_runs
 from harmonize.report.sample_pictures import Limits, make_pictures
 from harmonize.report.score_tables import score_tables
-from harmonize.report.shown_sets import scored_sets
 from harmonize.report.tree_view import tree_rows
 from harmonize.runs.opened import OpenedRun, open_run
 from harmonize.system.atomic_files import write_whole, writing

@@ -8,12 +8,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from harmonize.errors import printable
+from harmonize.report.answering import CONFIDENCE
 from harmonize.report.confidence import Confidence
 from harmonize.report.curves import ChartGroup
 from harmonize.report.heat import HeatMap
 from harmonize.report.sample_pictures import Pictures
 from harmonize.report.score_tables import SetTables, written
-from harmonize.report.shown_sets import CONFIDENCE
 from harmonize.report.tree_view import Tree
 
 GENERATOR = '<meta name="generator" content="harmonize report">'

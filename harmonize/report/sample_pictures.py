@@ -10,10 +10,9 @@ from accelerate import Accelerator
 from harmonize.errors import HarmonizeError
 from harmonize.evaluation.saved_scores import PictureScore
 from harmonize.inference.answer_space import Words
-from harmonize.report.answering import Answerer
+from harmonize.report.answering import Answerer, ShownSet, open_sets
 from harmonize.report.inline_images import InlineImage, LegendEntry, label_map, photograph
 from harmonize.report.read_runs import ReportedRun
-from harmonize.report.shown_sets import ShownSet, open_sets
 from harmonize.runs.opened import OpenedRun, open_run
 
 LONGEST_SIDE = 420
@@ -149,7 +148,7 @@ def make_pictures(
 ) -> Pictures:
     """Answer some pictures of the data sets that a run scores.
 
-    What cannot be shown is told in notes.
+    Notes say what cannot be shown, and why.
 
     Args:
         run: whose network answers.

@@ -1,4 +1,4 @@
-"""The tree with each data set's place in it, and how well each node is told."""
+"""The tree with each data set's place in it, and how well each node is told from its peers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,5 +1,15 @@
-"""The losses that are compared, each as a call that goes forward and backward."""
+"""The losses that are compared, each as a call that goes forward and backward; and their memory.
 
+On CUDA torch's allocator counts the peak of memory. On a CPU a process of its own does one pass,
+and the operating system says how much memory it had at most:
+
+    python -m harmonize.tools.benchmark.candidates CASE CANDIDATE THREADS
+"""
+
+import dataclasses
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -13,14 +23,19 @@ from torch import Tensor
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.target_space import TargetSpace
 from harmonize.loss.hierarchical import HierarchicalLoss
+from harmonize.tools.benchmark.machine import extra_gpu_memory, status_bytes
 from harmonize.tools.benchmark.made_up import leaf_labels, mixed_labels, tree_of
 from harmonize.tools.benchmark.paper_listing import listing_loss, precomputed_hierarchy
 
 # Letters of shapes: B pictures, K leaves, H x W pixels.
 
 DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
+MemoryLayout = Literal["NCHW", "channels_last"]
+LAYOUTS: tuple[MemoryLayout, ...] = ("NCHW", "channels_last")
 COPY, BASELINE, LISTING = "copy", "cross_entropy", "paper's listing"
 OURS, IN_PYTORCH = "HierarchicalLoss", "HierarchicalLoss, compile=False"
+_WARM_UP = 16
+"""Side of the pictures, in pixels, whose pass loads the libraries and starts the threads."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +47,7 @@ class Case:
     size: int
     """Side of the pictures, in pixels."""
     dtype: str = "float32"
-    layout: Literal["NCHW", "channels_last"] = "NCHW"
+    layout: MemoryLayout = "NCHW"
 
     @property
     def bytes(self) -> int:
@@ -70,14 +85,11 @@ def make_inputs(case: Case, device: torch.device) -> Inputs:
     codes = labels.draw(rng, (case.batch, case.size, case.size))
     targets = torch.from_numpy(leaf_labels(labels.space, codes)).to(device)
     # The logits come last and are never copied: peaks of memory are measured from here.
-    shape = (case.batch, case.leaves, case.size, case.size)
-    dtype = DTYPES[case.dtype]
+    draw = partial(torch.randn, dtype=DTYPES[case.dtype], device=device)
     if case.layout == "channels_last":
-        batch, leaves, height, width = shape
-        logits = torch.randn((batch, height, width, leaves), dtype=dtype, device=device)
-        logits = logits.permute(0, 3, 1, 2)
+        logits = draw(case.batch, case.size, case.size, case.leaves).permute(0, 3, 1, 2)
     else:
-        logits = torch.randn(shape, dtype=dtype, device=device)
+        logits = draw(case.batch, case.leaves, case.size, case.size)
     return Inputs(
         tree=tree,
         space=labels.space,
@@ -112,3 +124,35 @@ def memory_needed(name: str, case: Case, depth: int) -> int:
     """
     copies = 4 * depth + 12 if name == LISTING else 5
     return copies * case.bytes + 64 * case.batch * case.size**2
+
+
+def extra_peak(name: str, case: Case, device: torch.device) -> int | None:
+    """Return the most bytes that a candidate takes beyond its input; None if unknown."""
+    if device.type == "cuda":
+        action = candidate(name, make_inputs(case, device))
+        action()
+        return extra_gpu_memory(action, device)
+    if status_bytes("VmHWM") is None:
+        return None
+    facts = json.dumps(dataclasses.asdict(case))
+    command = [sys.executable, "-m", __name__, facts, name, str(torch.get_num_threads())]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return int(done.stdout) if done.returncode == 0 else None
+
+
+def _main(facts: str, name: str, threads: str) -> None:
+    torch.set_num_threads(int(threads))
+    case = Case(**json.loads(facts))
+    cpu = torch.device("cpu")
+    candidate(name, make_inputs(dataclasses.replace(case, batch=1, size=_WARM_UP), cpu))()
+    action = candidate(name, make_inputs(case, cpu))
+    before = status_bytes("VmRSS")
+    action()
+    after = status_bytes("VmHWM")
+    assert before is not None
+    assert after is not None
+    print(after - before)
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

@@ -1,117 +1,119 @@
 """The loader's speed against decoding the same pictures with Pillow in a loop."""
 
+import contextlib
 import dataclasses
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Literal, cast
 
 import torch
 from accelerate import Accelerator
 from PIL import Image
 
-from harmonize.config.run_config import RunConfig, find_file
+from harmonize.config.run_config import RunConfig
 from harmonize.data.cache import open_cache
 from harmonize.data.dataset import SegmentationDataset
-from harmonize.data.mixing import MixedOrder
+from harmonize.data.loading import READ_AHEAD, load
+from harmonize.data.mixing import MixedOrder, StepSampler
 from harmonize.data.open_datasets import open_trained
-from harmonize.data.samples import MixedSamples
+from harmonize.data.samples import Batch, MixedSamples, collate
 from harmonize.labels.sources import load_sources
 from harmonize.tools.benchmark.machine import describe
-from harmonize.tools.benchmark.made_up_data import Format, made_up_config, write_datasets
-from harmonize.tools.benchmark.measurements import Cell, Report, Table
-from harmonize.tools.benchmark.steady import SteadyLoader
+from harmonize.tools.benchmark.measurements import BenchmarkReport, Cell, ResultTable
+from harmonize.tools.benchmark.options import RunOptions, option, repeats
 from harmonize.tools.benchmark.timing import Measure, take_turns, timed
 
-QUICK = {
-    "sets": (1, 2),
-    "workers": (0, 1),
-    "pictures": 4,
-    "picture_size": (48,),
-    "size": 32,
-    "batch": 2,
-    "batches": 2,
-    "repeats": 2,
-}
 DECODE, READ = "decode pictures, Pillow", "read pictures and labels"
-
-
-def _powers_of_two() -> tuple[int, ...]:
-    """Return 0, 1, 2, 4, ... up to the number of cores, and 8 at most."""
-    return 0, *(n for n in (1, 2, 4, 8) if n <= (os.cpu_count() or 1))
+_POWERS = (0, *(n for n in (1, 2, 4, 8) if n <= (os.cpu_count() or 1)))
 
 
 @dataclass(frozen=True)
-class DataOptions:
+class DataOptions(RunOptions):
     """What is measured."""
 
-    config: str | None = None
-    """A run's config; made-up data sets unless given."""
-    overrides: tuple[str, ...] = ()
-    """Of the config, as ``key.path=value``."""
-    sets: tuple[int, ...] = (1, 2, 4, 8)
-    """Numbers of made-up data sets."""
-    workers: tuple[int, ...] = _powers_of_two()
-    """Numbers of loader processes; 0 reads in this one."""
-    pictures: int = 64
-    """In each made-up data set."""
-    picture_size: tuple[int, ...] = (512,)
-    """Width and height of the made-up pictures and labels, in pixels; one number for squares."""
-    format: Format = "jpg"
-    """Of the made-up pictures."""
-    size: int | None = None
-    """Side of the training crops, in pixels; the config's unless given."""
-    batch: int | None = None
-    """Pictures per batch; the config's unless given."""
-    batches: int = 16
-    """That are measured in a row."""
-    repeats: int = 5
+    sets: tuple[int, ...] = option(
+        (1, 2, 4, 8), quick=(1, 2), type=int, nargs="+", metavar="N", help="made-up data sets"
+    )
+    workers: tuple[int, ...] = option(
+        _POWERS, quick=(0, 1), type=int, nargs="+", metavar="N", help="loader processes"
+    )
+    format: Literal["jpg", "png"] = option(
+        "jpg", choices=("jpg", "png"), help="of made-up pictures"
+    )
+    batches: int = option(16, quick=2, type=int, metavar="N", help="measured in a row")
+    repeats: int = repeats(5, quick=2)
 
 
-def benchmark_data(options: DataOptions, _: torch.device) -> Report:
+@dataclass(frozen=True)
+class SteadyLoader:
+    """Hands out the batches of a run from any step on.
+
+    Attributes:
+        samples: of the run.
+        batch_size: pictures per step, over all processes and parts.
+        workers: loader processes.
+        parts: batches per step of this process.
+        rank, processes: which process this is, of how many.
+    """
+
+    samples: MixedSamples
+    batch_size: int
+    workers: int
+    parts: int = 1
+    rank: int = 0
+    processes: int = 1
+
+    @property
+    def lead(self) -> int:
+        """The steps after which what was read ahead at the start is used up."""
+        return max(-(-self.workers * READ_AHEAD // self.parts), 1)
+
+    @contextlib.contextmanager
+    def batches(self, start: int, count: int) -> Iterator[Iterator[Batch]]:
+        """Give the batches of ``lead`` steps and then of ``count`` steps.
+
+        The loader processes go on beyond these, so that they are busy to the end, and are ended
+        when the context is left.
+        """
+        sampler = StepSampler(
+            start=start,
+            steps=start + self.lead + count + self.lead,
+            batch_size=self.batch_size,
+            num_parts=self.parts,
+            rank=self.rank,
+            num_processes=self.processes,
+        )
+        batches = load(self.samples, sampler, collate, workers=self.workers)
+        try:
+            yield batches
+        finally:
+            cast("Generator[Batch]", batches).close()
+
+
+def benchmark_data(options: DataOptions, _: torch.device) -> BenchmarkReport:
     """Measure the loader with several numbers of data sets and of processes.
 
     Raises:
         HarmonizeError: the config, or its data, is not as it should be.
     """
     rows: list[dict[str, Cell]] = []
-    with tempfile.TemporaryDirectory(prefix="harmonize-") as folder:
-        for config in _configs(options, Path(folder)):
-            rows += _compare(config, options, Path(folder))
+    with tempfile.TemporaryDirectory(prefix="harmonize-") as name:
+        folder = Path(name)
+        for config in options.configs(folder, options.sets, options.format):
+            rows += _compare(config, options, folder)
     title = "reading training samples, in steady state, from files that were read before"
-    return Report(
+    return BenchmarkReport(
         "data",
         describe(torch.device("cpu")),
         dataclasses.asdict(options),
-        [Table(title, rows)],
+        [ResultTable(title, rows)],
     )
-
-
-def run_overrides(overrides: tuple[str, ...], size: int | None, batch: int | None) -> list[str]:
-    """Return the changes of a config that the options ask for."""
-    sizes = {"data.size": size, "data.batch_size": batch}
-    return [*overrides, *(f"{key}={value}" for key, value in sizes.items() if value is not None)]
-
-
-def _configs(options: DataOptions, folder: Path) -> Iterator[RunConfig]:
-    """Yield the config of each number of data sets, or the one that was given."""
-    overrides = run_overrides(options.overrides, options.size, options.batch)
-    if options.config is not None:
-        yield RunConfig.from_file(find_file(options.config), overrides)
-        return
-    mappings = write_datasets(
-        folder,
-        max(options.sets),
-        pictures=options.pictures,
-        size=(options.picture_size[0], options.picture_size[-1]),
-        file_format=options.format,
-    )
-    for number in options.sets:
-        yield made_up_config(mappings[:number], overrides)
 
 
 def _open(

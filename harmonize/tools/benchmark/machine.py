@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections.abc import Callable
 from pathlib import Path
 
 import accelerate
@@ -62,21 +63,24 @@ def precision_name(accelerator: Accelerator) -> str:
 
 def describe(device: torch.device) -> dict[str, Cell]:
     """Return what a device is, with the versions of what runs on it."""
-    facts: dict[str, Cell] = {"cpu": _cpu_model(), "cores": os.cpu_count()}
-    facts["threads"] = torch.get_num_threads()
+    gpu: dict[str, Cell] = {}
     if device.type == "cuda":
-        facts["gpu"] = torch.cuda.get_device_name(device)
-        facts["gpu memory"] = (
-            f"{torch.cuda.get_device_properties(device).total_memory / GIB:.1f} GiB"
-        )
-        facts["cuda"] = torch.version.cuda
-    facts["device"] = device.type
-    facts["system"] = platform.platform()
-    facts["versions"] = (
-        f"python {platform.python_version()}, torch {torch.__version__}, "
-        f"torchvision {torchvision.__version__}, accelerate {accelerate.__version__}"
-    )
-    return facts
+        memory = torch.cuda.get_device_properties(device).total_memory
+        gpu = {
+            "gpu": torch.cuda.get_device_name(device),
+            "gpu memory": f"{memory / GIB:.1f} GiB",
+            "cuda": torch.version.cuda,
+        }
+    return {
+        "cpu": _cpu_model(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        **gpu,
+        "device": device.type,
+        "system": platform.platform(),
+        "versions": f"python {platform.python_version()}, torch {torch.__version__}, "
+        f"torchvision {torchvision.__version__}, accelerate {accelerate.__version__}",
+    }
 
 
 def usable_memory(device: torch.device) -> int:
@@ -86,6 +90,33 @@ def usable_memory(device: torch.device) -> int:
         return int(_USABLE * torch.cuda.mem_get_info(device)[0])
     available = status_bytes("MemAvailable", Path("/proc/meminfo"))
     return int(_USABLE * (4 * GIB if available is None else available))
+
+
+def settle(device: torch.device) -> None:
+    """Wait until a device has done all that it was told."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def extra_gpu_memory(action: Callable[[], object], device: torch.device) -> int | None:
+    """Do something; return the most bytes of a GPU that it took at a time beside those in use.
+
+    None on a CPU.
+    """
+    if device.type != "cuda":
+        action()
+        return None
+    settle(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    before = torch.cuda.memory_allocated(device)
+    action()
+    settle(device)
+    return torch.cuda.max_memory_allocated(device) - before
+
+
+def in_mib(size: int | None) -> float | None:
+    """Return bytes as MiB."""
+    return None if size is None else size / MIB
 
 
 def status_bytes(key: str, path: Path = Path("/proc/self/status")) -> int | None:

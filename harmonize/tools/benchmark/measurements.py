@@ -12,7 +12,7 @@ Cell = str | int | float | None
 
 
 @dataclass(frozen=True)
-class Table:
+class ResultTable:
     """Rows with the same columns; None stands for what was not measured."""
 
     title: str
@@ -35,7 +35,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Report:
+class BenchmarkReport:
     """One run of a benchmark.
 
     Attributes:
@@ -49,7 +49,7 @@ class Report:
     benchmark: str
     machine: Mapping[str, Cell]
     options: Mapping[str, object]
-    tables: list[Table]
+    tables: list[ResultTable]
     notes: list[str] = field(default_factory=list[str])
 
     def draw(self) -> str:

@@ -3,14 +3,13 @@
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from jaxtyping import Float, Integer, UInt8
+from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
-from torch import Tensor, nn
+from torch import Tensor
 
 from harmonize.config.run_config import ModelConfig
 from harmonize.evaluation import native_counting
@@ -19,16 +18,24 @@ from harmonize.evaluation.counting import PixelCounter
 from harmonize.evaluation.tally import Tally
 from harmonize.labels.ontology import Ontology
 from harmonize.models.build import build_model
-from harmonize.tools.benchmark.machine import MIB, describe, precision_name, start_accelerator
+from harmonize.tools.benchmark.machine import (
+    describe,
+    extra_gpu_memory,
+    in_mib,
+    precision_name,
+    start_accelerator,
+)
 from harmonize.tools.benchmark.made_up import blobs, tree_of
-from harmonize.tools.benchmark.measurements import Cell, Report, Table
-from harmonize.tools.benchmark.timing import settle, start_peak, take_turns, timed
+from harmonize.tools.benchmark.measurements import BenchmarkReport, Cell, ResultTable
+from harmonize.tools.benchmark.options import option, repeats
+from harmonize.tools.benchmark.timing import take_turns, timed
 
 # Letters of shapes: B pictures, K leaves, C classes, H x W pixels of a label, h x w of the network.
 
-QUICK = {"leaves": (11, 20), "size": 32, "batch": 2, "width": 8, "repeats": 2}
 FORWARD = "forward"
 LEAVES, GROUPS, ALL = "leaves", "groups", "all"
+AddPicture = Callable[[Tensor, Tensor, int], None]
+"""Adds a picture's logits and classes to some scores, with its number."""
 _GRAIN = 40
 """Of the pictures' noise, in steps of a colour."""
 
@@ -37,21 +44,19 @@ _GRAIN = 40
 class EvaluateOptions:
     """What is measured."""
 
-    leaves: tuple[int, ...] = (11, 66, 150)
-    size: int = 256
-    """Side of the pictures that the network sees, in pixels."""
-    label_size: int | None = None
-    """Side of the labels, which are scored at their own size, in pixels; unless given, as large as
-    the pictures and twice as large."""
-    batch: int = 8
-    """Pictures that go through the network together."""
-    model: str = "unet"
-    width: int | None = 16
-    """Of the U-Net."""
-    repeats: int = 7
+    leaves: tuple[int, ...] = option(
+        (11, 66, 150), quick=(11, 20), type=int, nargs="+", metavar="N"
+    )
+    size: int = option(256, quick=32, type=int, metavar="PIXELS", help="side of the pictures")
+    label_size: int | None = option(None, type=int, metavar="PIXELS", help="side of the labels")
+    """Unless given, the labels are as large as the pictures and twice as large."""
+    batch: int = option(8, quick=2, type=int, metavar="N", help="pictures per batch")
+    model: str = option("unet", metavar="NAME", help="unet, or a network of torchvision")
+    width: int | None = option(16, quick=8, type=int, metavar="N", help="of the U-Net")
+    repeats: int = repeats(7, quick=2)
 
 
-def benchmark_evaluate(options: EvaluateOptions, device: torch.device) -> Report:
+def benchmark_evaluate(options: EvaluateOptions, device: torch.device) -> BenchmarkReport:
     """Measure scoring and forward passes of an untrained network on patches of colour with noise.
 
     The classes of a data set are the leaves, or the groups of them one level above; and void. With
@@ -66,8 +71,8 @@ def benchmark_evaluate(options: EvaluateOptions, device: torch.device) -> Report
     sizes = {**dataclasses.asdict(options), "precision": precision_name(accelerator)}
     in_c = device.type == "cpu" and native_counting.is_available()
     sizes["scoring"] = "compiled C" if in_c else "PyTorch"
-    table = Table("scoring on top of forward passes, per picture", rows)
-    return Report("evaluate", describe(device), sizes, [table])
+    table = ResultTable("scoring on top of forward passes, per picture", rows)
+    return BenchmarkReport("evaluate", describe(device), sizes, [table])
 
 
 def _compare(
@@ -82,36 +87,35 @@ def _compare(
     network = build_model(len(tree.leaves), config).eval().to(device)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     pictures = torch.from_numpy(_pictures(rng, options)).to(device)
-    sides = [options.size, 2 * options.size]
-    sides = sides if options.label_size is None else [options.label_size]
+    sides = (options.size, 2 * options.size) if not options.label_size else (options.label_size,)
+
+    def forward() -> Float[Tensor, "B K h w"]:
+        with accelerator.autocast():
+            return network(pictures)
+
     with torch.inference_mode():
-        forward = partial(_forward, network, pictures, accelerator)
         logits = forward()
         actions = {
-            (what, side): _scoring(logits, scorer, side, rng)
+            (what, side): _scoring(logits, *scorer, side, rng)
             for what, scorer in _scorers(tree, device, options.batch).items()
             for side in sides
         }
-        measures = {_name(*key): timed(score, device) for key, score in actions.items()}
+        measures = {str(key): timed(score, device) for key, score in actions.items()}
         times = take_turns({FORWARD: timed(forward, device), **measures}, repeats=options.repeats)
-        extra = {key: _extra_memory(score, device) for key, score in actions.items()}
+        extra = {key: extra_gpu_memory(score, device) for key, score in actions.items()}
     return [
         {
             "leaves": leaves,
             "scored": key[0],
             "label": key[1],
             "forward ms": 1000 * times.median(FORWARD) / options.batch,
-            "scoring ms": 1000 * times.median(_name(*key)) / options.batch,
-            "scoring, % of forward": 100 * times.ratio(_name(*key), FORWARD),
-            "quartiles of the ratio": times.spread(_name(*key), FORWARD),
-            "scoring's extra MiB": extra[key],
+            "scoring ms": 1000 * times.median(str(key)) / options.batch,
+            "scoring, % of forward": 100 * times.ratio(str(key), FORWARD),
+            "quartiles of the ratio": times.spread(str(key), FORWARD),
+            "scoring's extra MiB": in_mib(extra[key]),
         }
         for key in actions
     ]
-
-
-def _name(classes: str, side: int) -> str:
-    return f"{classes} {side}"
 
 
 def _pictures(rng: np.random.Generator, options: EvaluateOptions) -> UInt8[ndarray, "B 3 h w"]:
@@ -120,28 +124,22 @@ def _pictures(rng: np.random.Generator, options: EvaluateOptions) -> UInt8[ndarr
     return blobs(rng, np.arange(256 - _GRAIN, dtype=np.uint8), shape) + noise
 
 
-@dataclass(frozen=True)
-class _Scorer:
-    """What adds a picture to some scores, and the number of classes, void included."""
-
-    add: Callable[[Tensor, Tensor, int], None]
-    classes: int
-
-
-def _scorers(tree: Ontology, device: torch.device, pictures: int) -> dict[str, _Scorer]:
-    """Return the ways to score, each with its classes."""
+def _scorers(
+    tree: Ontology, device: torch.device, pictures: int
+) -> dict[str, tuple[AddPicture, int]]:
+    """Return the ways to score, each with the number of its classes, void included."""
     void = np.zeros((1, len(tree.leaves)), dtype=bool)
     groups = [tree.leaf_mask(group) for group in tree.groups(max(tree.depth - 1, 1))]
-    every = {LEAVES: np.vstack([np.eye(len(tree.leaves), dtype=bool), void])}
-    every[GROUPS] = np.vstack([groups, void])
-    masks = {what: torch.from_numpy(rows).to(device) for what, rows in every.items()}
-    scorers = {
-        what: _Scorer(partial(_count, PixelCounter(rows)), len(rows))
-        for what, rows in masks.items()
-    }
-    leaves = masks[LEAVES]
+    leaves, groups = (
+        torch.from_numpy(np.vstack([rows, void])).to(device)
+        for rows in (np.eye(len(tree.leaves), dtype=bool), groups)
+    )
     tally = Tally(leaves, leaves, _every_depth(tree), pictures=pictures)
-    return {**scorers, ALL: _Scorer(tally.add, len(leaves))}
+    return {
+        LEAVES: (_counting(leaves), len(leaves)),
+        GROUPS: (_counting(groups), len(groups)),
+        ALL: (tally.add, len(leaves)),
+    }
 
 
 def _every_depth(tree: Ontology) -> list[DepthGroups]:
@@ -156,47 +154,25 @@ def _every_depth(tree: Ontology) -> list[DepthGroups]:
     return found
 
 
-def _count(
-    counter: PixelCounter,
-    logits: Float[Tensor, "K h w"],
-    classes: Integer[Tensor, "H W"],
-    number: int,
-) -> None:
-    """Count a picture's pixels, whatever its number."""
-    del number
-    counter.add(logits, classes)
+def _counting(masks: Bool[Tensor, "C K"]) -> AddPicture:
+    """Return what counts a picture's pixels by class alone, whatever its number."""
+    counter = PixelCounter(masks)
+    return lambda logits, classes, _: counter.add(logits, classes)
 
 
 def _scoring(
-    logits: Float[Tensor, "B K h w"], scorer: _Scorer, side: int, rng: np.random.Generator
+    logits: Float[Tensor, "B K h w"],
+    add: AddPicture,
+    num_classes: int,
+    side: int,
+    rng: np.random.Generator,
 ) -> Callable[[], None]:
     """Return the scoring of a batch against labels of so many pixels a side."""
-    drawn = blobs(rng, np.arange(scorer.classes, dtype=np.int16), (len(logits), side, side))
-    return partial(_score, logits, torch.from_numpy(drawn).to(logits.device), scorer)
+    drawn = blobs(rng, np.arange(num_classes, dtype=np.int16), (len(logits), side, side))
+    labels = torch.from_numpy(drawn).to(logits.device)
 
+    def score() -> None:
+        for number in range(len(logits)):
+            add(logits[number], labels[number], number)
 
-def _extra_memory(action: Callable[[], None], device: torch.device) -> float | None:
-    """Return the MiB of a GPU that an action needs beside what is in use."""
-    settle(device)
-    before = start_peak(device)
-    if before is None:
-        return None
-    action()
-    settle(device)
-    return (torch.cuda.max_memory_allocated(device) - before) / MIB
-
-
-def _forward(
-    network: nn.Module, pictures: UInt8[Tensor, "B 3 h w"], accelerator: Accelerator
-) -> Float[Tensor, "B K h w"]:
-    """Return the logits as an evaluation works them out."""
-    with accelerator.autocast():
-        return network(pictures)
-
-
-def _score(
-    logits: Float[Tensor, "B K h w"], classes: Integer[Tensor, "B H W"], scorer: _Scorer
-) -> None:
-    """Score every picture."""
-    for number in range(len(logits)):
-        scorer.add(logits[number], classes[number], number)
+    return score

@@ -61,20 +61,6 @@ def timed(action: Callable[[], object], device: torch.device) -> Measure:
     return partial(_time_on_gpu if device.type == "cuda" else _time, action)
 
 
-def settle(device: torch.device) -> None:
-    """Wait until a device has done all that it was told."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def start_peak(device: torch.device) -> int | None:
-    """Begin to watch for the peak of memory on a GPU; return the bytes in use, None on a CPU."""
-    if device.type != "cuda":
-        return None
-    torch.cuda.reset_peak_memory_stats(device)
-    return torch.cuda.memory_allocated(device)
-
-
 def _time(action: Callable[[], object]) -> float:
     start = time.perf_counter()
     action()

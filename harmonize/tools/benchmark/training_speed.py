@@ -16,102 +16,77 @@ from accelerate import Accelerator
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from harmonize.config.run_config import RunConfig, find_file
+from harmonize.config.run_config import RunConfig
 from harmonize.data.open_datasets import open_trained
 from harmonize.data.samples import Batch
 from harmonize.labels.target_space import TargetSpace
 from harmonize.models.build import build_model
 from harmonize.models.norms import synchronise_batch_norms
 from harmonize.pipeline.preflight import check_batch, check_run
-from harmonize.tools.benchmark.loader_speed import run_overrides
-from harmonize.tools.benchmark.machine import MIB, describe, precision_name, start_accelerator
+from harmonize.tools.benchmark.loader_speed import SteadyLoader
+from harmonize.tools.benchmark.machine import (
+    describe,
+    extra_gpu_memory,
+    in_mib,
+    precision_name,
+    settle,
+    start_accelerator,
+)
 from harmonize.tools.benchmark.made_up import leaf_labels
-from harmonize.tools.benchmark.made_up_data import made_up_config, write_datasets
-from harmonize.tools.benchmark.measurements import Cell, Report, Table
-from harmonize.tools.benchmark.steady import SteadyLoader
-from harmonize.tools.benchmark.timing import Times, settle, start_peak, take_turns
+from harmonize.tools.benchmark.measurements import BenchmarkReport, Cell, ResultTable
+from harmonize.tools.benchmark.options import RunOptions, option, repeats
+from harmonize.tools.benchmark.timing import Times, take_turns
 from harmonize.training.optimizer import build_optimizer
 from harmonize.training.trainer import Trainer
 
 # Letters of shapes: B pictures, K leaves, H x W pixels.
 
-QUICK = {
-    "pictures": 4,
-    "picture_size": (48,),
-    "size": 32,
-    "batch": 2,
-    "steps": 2,
-    "repeats": 2,
-    "overrides": ("model.width=8", "data.workers=0"),
-}
 BASELINE, IN_MEMORY, OURS = "bare loop", "step, batches in memory", "step, with the loader"
 _SETS = 2
 _LONG = 1_000_000_000
 
 
 @dataclass(frozen=True)
-class TrainOptions:
+class TrainOptions(RunOptions):
     """What is measured."""
 
-    config: str | None = None
-    """A run's config; made-up data sets unless given."""
-    overrides: tuple[str, ...] = ()
-    """Of the config, as ``key.path=value``."""
-    pictures: int = 64
-    """In each of two made-up data sets."""
-    picture_size: tuple[int, ...] = (512,)
-    """Width and height of the made-up pictures and labels, in pixels; one number for squares."""
-    size: int | None = None
-    """Side of the training crops, in pixels; the config's unless given."""
-    batch: int | None = None
-    """Pictures per step; the config's unless given."""
-    steps: int = 10
-    """That are measured in a row."""
+    overrides: tuple[str, ...] = option(
+        (),
+        quick=("model.width=8", "data.workers=0"),
+        nargs="*",
+        metavar="key.path=value",
+        help="change the config",
+    )
+    steps: int = option(10, quick=2, type=int, metavar="N", help="measured in a row")
     kept: int = 4
     """Batches that the bare loop has in memory."""
-    repeats: int = 5
+    repeats: int = repeats(5, quick=2)
 
 
-def benchmark_train(options: TrainOptions, device: torch.device) -> Report | None:
+def benchmark_train(options: TrainOptions, device: torch.device) -> BenchmarkReport | None:
     """Measure the training step; every process must call this, and the main one gets the report.
 
     Raises:
         HarmonizeError: the config, or its data, is not as it should be.
     """
     with tempfile.TemporaryDirectory(prefix="harmonize-") as folder:
-        config = _config(options, Path(folder))
+        (config,) = options.configs(Path(folder), (_SETS,))
+        endless = dataclasses.replace(config.train, steps=_LONG, resume=False)
+        config = dataclasses.replace(config, train=endless)
         accelerator = start_accelerator(config.train.precision)
         contest = _Contest(config, options, accelerator, Path(folder))
         blocks = {BASELINE: contest.bare, IN_MEMORY: contest.in_memory, OURS: contest.with_loader}
         times = take_turns(blocks, repeats=options.repeats)
     report = None
     if accelerator.is_main_process:
-        report = Report(
+        report = BenchmarkReport(
             "train",
             describe(device),
             {**dataclasses.asdict(options), **contest.sizes()},
-            [Table("one optimizer step", list(_rows(contest, times)))],
+            [ResultTable("one optimizer step", list(contest.rows(times)))],
         )
     accelerator.end_training()
     return report
-
-
-def _config(options: TrainOptions, folder: Path) -> RunConfig:
-    """Return the run's config, as a run that does not end meanwhile."""
-    overrides = run_overrides(options.overrides, options.size, options.batch)
-    if options.config is not None:
-        config = RunConfig.from_file(find_file(options.config), overrides)
-    else:
-        mappings = write_datasets(
-            folder,
-            _SETS,
-            pictures=options.pictures,
-            size=(options.picture_size[0], options.picture_size[-1]),
-            file_format="jpg",
-        )
-        config = made_up_config(mappings, overrides)
-    changed = dataclasses.replace(config.train, steps=_LONG, resume=False)
-    return dataclasses.replace(config, train=changed)
 
 
 class _Contest:
@@ -127,10 +102,17 @@ class _Contest:
         self.config = config
         self.accelerator = accelerator
         self.waiting: list[float] = []
-        self.extra: dict[str, int] = {}
+        self.extra: dict[str, int | None] = {}
         self.steps = options.steps
         self._trainer = Trainer(config, sources, trained, [], folder / "run", accelerator)
-        self._loader = SteadyLoader.of_run(config, self._trainer.batches.samples, accelerator)
+        self._loader = SteadyLoader(
+            self._trainer.batches.samples,
+            config.data.batch_size,
+            config.data.workers,
+            parts=config.train.accumulate,
+            rank=accelerator.process_index,
+            processes=accelerator.num_processes,
+        )
         number = options.kept * config.train.accumulate
         with self._loader.batches(0, options.kept) as batches:
             self._kept = [b.to(accelerator.device) for b in itertools.islice(batches, number)]
@@ -171,6 +153,21 @@ class _Contest:
             "processes": accelerator.num_processes,
         }
 
+    def rows(self, times: Times) -> Iterator[dict[str, Cell]]:
+        """Return the rows of the table."""
+        pictures = self.steps * self.config.data.batch_size
+        waiting = statistics.median(self.waiting[1:])  # the first block does not count
+        for name in times.seconds:
+            yield {
+                "loop": name,
+                "pictures/s": pictures / times.median(name),
+                "ms per step": 1000 * times.median(name) / self.steps,
+                "x bare loop": times.ratio(name, BASELINE),
+                "quartiles": times.spread(name, BASELINE),
+                "% waiting for data": 100 * waiting if name == OURS else None,
+                "extra MiB": in_mib(self.extra[name]),
+            }
+
     def _step(self, batches: Iterator[Batch]) -> None:
         """Take a step as a run does, with what it adds up for its log."""
         trainer = self._trainer
@@ -182,17 +179,19 @@ class _Contest:
     def _block(self, name: str, step: Callable[[], None]) -> float:
         """Return the seconds of a block of steps, from idle devices to idle devices."""
         device = self.accelerator.device
+        seconds = 0.0
+
+        def steps() -> None:
+            nonlocal seconds
+            start = time.perf_counter()
+            for _ in range(self.steps):
+                step()
+            settle(device)
+            self.accelerator.wait_for_everyone()
+            seconds = time.perf_counter() - start
+
         self.accelerator.wait_for_everyone()
-        settle(device)
-        before = start_peak(device)
-        start = time.perf_counter()
-        for _ in range(self.steps):
-            step()
-        settle(device)
-        self.accelerator.wait_for_everyone()
-        seconds = time.perf_counter() - start
-        if before is not None:
-            self.extra[name] = torch.cuda.max_memory_allocated(device) - before
+        self.extra[name] = extra_gpu_memory(steps, device)
         return seconds
 
 
@@ -212,7 +211,7 @@ class _BareLoop:
         self._model, self._optimizer = accelerator.prepare(network, optimizer)
         self._accelerator = accelerator
         self._parts = config.train.accumulate
-        self._batches = itertools.cycle([_flat(batch, space, normalize) for batch in kept])
+        self._batches = itertools.cycle([self._flat(batch, space, normalize) for batch in kept])
 
     def step(self) -> None:
         """Take one optimizer step."""
@@ -224,6 +223,14 @@ class _BareLoop:
                 self._accelerator.backward(loss)
         self._optimizer.step()
         self._optimizer.zero_grad()
+
+    @staticmethod
+    def _flat(
+        batch: Batch, space: TargetSpace, normalize: Callable[[Tensor], Tensor]
+    ) -> tuple[Float[Tensor, "B 3 H W"], Int[Tensor, "B H W"]]:
+        """Return a batch ready for a network and a flat loss."""
+        leaves = leaf_labels(space, batch.codes.numpy(force=True))
+        return normalize(batch.pictures), torch.from_numpy(leaves).to(batch.pictures.device)
 
 
 class _Watched:
@@ -241,28 +248,3 @@ class _Watched:
         batch = next(self._batches)
         self.seconds += time.perf_counter() - start
         return batch
-
-
-def _flat(
-    batch: Batch, space: TargetSpace, normalize: Callable[[Tensor], Tensor]
-) -> tuple[Float[Tensor, "B 3 H W"], Int[Tensor, "B H W"]]:
-    """Return a batch ready for a network and a flat loss."""
-    pictures = normalize(batch.pictures)
-    leaves = leaf_labels(space, batch.codes.numpy(force=True))
-    return pictures, torch.from_numpy(leaves).to(pictures.device)
-
-
-def _rows(contest: _Contest, times: Times) -> Iterator[dict[str, Cell]]:
-    steps, batch = contest.steps, contest.config.data.batch_size
-    waiting = contest.waiting[1:]  # the first block does not count
-    for name in times.seconds:
-        extra = contest.extra.get(name)
-        yield {
-            "loop": name,
-            "pictures/s": steps * batch / times.median(name),
-            "ms per step": 1000 * times.median(name) / steps,
-            "x bare loop": times.ratio(name, BASELINE),
-            "quartiles": times.spread(name, BASELINE),
-            "% waiting for data": 100 * statistics.median(waiting) if name == OURS else None,
-            "extra MiB": None if extra is None else extra / MIB,
-        }

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool
@@ -11,7 +12,6 @@ from harmonize.config.accept import Accepted
 from harmonize.config.strict_yaml import Document
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
-from harmonize.tools.check.findings import Finding
 
 # Letters of shapes: C classes, K leaves.
 
@@ -21,6 +21,24 @@ STATIC = ("whole-tree", "shared-leaves", "partly-labelled")
 
 _SIDE = re.compile(r"(?<![a-z])(left|right)(?![a-z])", re.IGNORECASE)
 _OTHER = {"left": "right", "right": "left", "LEFT": "RIGHT", "RIGHT": "LEFT"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that can be read and trained, but is rarely what its author wants.
+
+    Attributes:
+        kind: the name by which ``accept`` knows it.
+        where: the place, ``file:line:column: key.path``.
+        text: what is found, and what to do.
+    """
+
+    kind: str
+    where: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.text} [{self.kind}]"
 
 
 def side(name: str) -> str | None:

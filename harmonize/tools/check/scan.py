@@ -22,7 +22,7 @@ from harmonize.pictures.reading import picture_size
 
 # Letters of shapes: C classes, H x W pixels.
 
-Pair = tuple[int, int]
+ClassPair = tuple[int, int]
 """Two classes by number, the first meaning what lies on the left."""
 
 _AT_ONCE = 8
@@ -60,7 +60,9 @@ class SplitScan:
     read: int = 0
     unknown: dict[int, UnknownValue] = field(default_factory=dict[int, UnknownValue])
     problems: list[str] = field(default_factory=list[str])
-    sides: dict[Pair, tuple[int, int]] = field(default_factory=dict[Pair, tuple[int, int]])
+    sides: dict[ClassPair, tuple[int, int]] = field(
+        default_factory=dict[ClassPair, tuple[int, int]]
+    )
 
     def add(self, label: str, file: "_FileScan", *, again: bool) -> None:
         """Add what one file holds; only its classes' pixels if another split tells the rest."""
@@ -86,7 +88,7 @@ def scan_split(
     root: Path,
     *,
     number: int | None = None,
-    pairs: Sequence[Pair] = (),
+    pairs: Sequence[ClassPair] = (),
     known: set[tuple[str, str]] | None = None,
     progress: bool = False,
 ) -> SplitScan:
@@ -133,14 +135,14 @@ class _FileScan:
     pixels: Int[ndarray, " C"] | None = None
     unknown: dict[int, int] = field(default_factory=dict[int, int])
     problems: list[str] = field(default_factory=list[str])
-    first_is_left: dict[Pair, bool] = field(default_factory=dict[Pair, bool])
+    first_is_left: dict[ClassPair, bool] = field(default_factory=dict[ClassPair, bool])
 
 
 class _Scanner(Dataset[_FileScan]):
     """Scans the files of a split by their number."""
 
     def __init__(
-        self, spec: DatasetSpec, files: FileIndex, root: Path, pairs: tuple[Pair, ...]
+        self, spec: DatasetSpec, files: FileIndex, root: Path, pairs: tuple[ClassPair, ...]
     ) -> None:
         self._spec = spec
         self._files = files
@@ -189,7 +191,7 @@ class _Scanner(Dataset[_FileScan]):
         counts = np.bincount(bins.ravel(), minlength=width * (number + 1))
         return counts.reshape(width, number + 1)[:, :number]
 
-    def _first_is_left(self, columns: Int[ndarray, "W C"]) -> dict[Pair, bool]:
+    def _first_is_left(self, columns: Int[ndarray, "W C"]) -> dict[ClassPair, bool]:
         """Compare the mean columns of the pairs of classes that are both in a file."""
         pixels = columns.sum(0)
         moments = np.arange(len(columns)) @ columns

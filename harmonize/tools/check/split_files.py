@@ -10,9 +10,8 @@ from harmonize.data.index import FileIndex, list_files, unlabelled_pictures
 from harmonize.errors import HarmonizeError
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
-from harmonize.tools.check.findings import Finding
-from harmonize.tools.check.lint import side
-from harmonize.tools.check.scan import Pair, SplitScan, scan_split
+from harmonize.tools.check.lint import Finding, side
+from harmonize.tools.check.scan import ClassPair, SplitScan, scan_split
 
 _SHOWN = 10
 """Lines of one kind that are printed for a split; the rest is counted."""
@@ -56,7 +55,7 @@ def check_files(
         found[name] = scan_split(
             spec, files, root, number=number, pairs=pairs, known=known, progress=progress
         )
-        problems += _first(found[name].problems, f"{spec.name} {name}")
+        problems += _first(found[name].problems, f"{spec.name} {name}", "lines like these")
     is_whole = not problems and all(scan.read == scan.files for scan in found.values())
     problems += _unknown_values(spec, list(found.values()))
     findings = [
@@ -85,11 +84,10 @@ def _list_splits(
     return lists, problems
 
 
-def _first(problems: list[str], what: str) -> list[str]:
+def _first(problems: list[str], where: str, rest_are: str) -> list[str]:
     """Return the first problems, and how many more there are."""
     rest = len(problems) - _SHOWN
-    more = [f"{what}: {rest} more lines like these"] if rest > 0 else []
-    return [*problems[:_SHOWN], *more]
+    return [*problems[:_SHOWN], *([f"{where}: {rest} more {rest_are}"] if rest > 0 else [])]
 
 
 def _unknown_values(spec: DatasetSpec, scans: Sequence[SplitScan]) -> list[str]:
@@ -107,9 +105,7 @@ def _unknown_values(spec: DatasetSpec, scans: Sequence[SplitScan]) -> list[str]:
             f"in {pixels} pixels of {number} label file{'s' if number > 1 else ''}, such as "
             f"{entries[0].example}; add it to a class, with the meaning `ignore` if it is void"
         )
-    rest = len(problems) - _SHOWN
-    more = [f"{where}: {rest} more {kind}s are no class's"] if rest > 0 else []
-    return [*problems[:_SHOWN], *more]
+    return _first(problems, where, f"{kind}s are no class's")
 
 
 def _never_seen(
@@ -146,10 +142,10 @@ def _unlabelled(spec: DatasetSpec, root: Path, accepted: Accepted) -> list[Findi
     return [Finding("unlabelled", spec.document.where(("label",)), text)]
 
 
-def _sides(spec: DatasetSpec, ontology: Ontology) -> list[Pair]:
+def _sides(spec: DatasetSpec, ontology: Ontology) -> list[ClassPair]:
     """Return the pairs of classes that mean mirror images, the one on the viewer's left first."""
     masks = spec.leaf_masks(ontology)
-    pairs: list[Pair] = []
+    pairs: list[ClassPair] = []
     for first, mask in enumerate(masks):
         image = mask[ontology.mirror]
         if not mask.any() or (image == mask).all():
@@ -164,7 +160,7 @@ def _sides(spec: DatasetSpec, ontology: Ontology) -> list[Pair]:
 def _wrong_sides(
     spec: DatasetSpec,
     scans: Sequence[SplitScan],
-    pairs: Sequence[tuple[Pair, Ontology]],
+    pairs: Sequence[tuple[ClassPair, Ontology]],
     accepted: Accepted,
 ) -> list[Finding]:
     """Find classes that mean left nodes but lie on the right."""

@@ -37,7 +37,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Row:
+class TaughtLeaves:
     """A set of leaves that is taught at one depth.
 
     Attributes:
@@ -93,11 +93,11 @@ class Supervision:
         self,
         counts: dict[tuple[int, bytes], list[int]],
         classes: dict[tuple[int, bytes], list[list[str]]],
-    ) -> tuple[Row, ...]:
+    ) -> tuple[TaughtLeaves, ...]:
         """Return the rows: single nodes in the order of the tree, then sets of nodes."""
         order = {node: number for number, node in enumerate(self.ontology.nodes)}
         rows = [
-            Row(
+            TaughtLeaves(
                 depth,
                 self.ontology.describe(_mask(leaves)),
                 tuple(pixels),
@@ -111,7 +111,7 @@ class Supervision:
 
     def table(self) -> str:
         """Draw the table: each set of leaves once, at the first depth where it is taught."""
-        shown: dict[tuple[str, ...], Row] = {}
+        shown: dict[tuple[str, ...], TaughtLeaves] = {}
         for row in self.rows:
             shown.setdefault(row.nodes, row)
         lines = [("node", "depth", [source.spec.name for source in self.sources])]

@@ -2,10 +2,11 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from harmonize.config.strict_yaml import read_text
 from harmonize.errors import HarmonizeError
@@ -16,7 +17,7 @@ _FOLDER_FILES = 40  # a folder with more text files has one for every picture
 _NAME_KEYS = ("name", "label", "class", "class_name", "title", "category", "readable")
 _ID_KEYS = ("id", "class_id", "label_id", "category_id", "value", "index", "pixel_value")
 _COLOR_KEYS = ("color", "colour", "rgb", "color_rgb", "palette")
-_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
+_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?|#[0-9a-fA-F]{6}")
 _HEX = re.compile(r"#?([0-9a-fA-F]{6})")
 _POSITIONAL = re.compile(r"(?i)class|label|name|categor")
 
@@ -31,7 +32,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Table:
+class ClassTable:
     """The classes that a file names.
 
     Attributes:
@@ -45,61 +46,61 @@ class Table:
     by_position: bool = False
 
 
-def find_tables(root: Path, texts: list[str], pictures: set[str]) -> list[Table]:
+def find_tables(root: Path, texts: list[str], pictures: set[str]) -> list[ClassTable]:
     """Read every file of a data set that may name its classes, but for lists of its pictures."""
-    folders: dict[str, int] = {}
+    folders = Counter(PurePosixPath(text).parent for text in texts)
+    tables: list[ClassTable] = []
     for text in texts:
-        folder = str(PurePosixPath(text).parent)
-        folders[folder] = folders.get(folder, 0) + 1
-    tables: list[Table] = []
-    for text in texts:
-        few = folders[str(PurePosixPath(text).parent)] <= _FOLDER_FILES
-        if few or _POSITIONAL.search(PurePosixPath(text).stem):
+        path = PurePosixPath(text)
+        if folders[path.parent] <= _FOLDER_FILES or _POSITIONAL.search(path.stem):
             tables += read_tables(root, text)
     return [one for one in tables if not any(entry.name in pictures for entry in one.entries)]
 
 
-def read_tables(root: Path, text: str) -> list[Table]:
+def read_tables(root: Path, text: str) -> list[ClassTable]:
     """Return the tables of classes that one file may hold."""
     try:
         if (root / text).stat().st_size > _LARGEST:
             return []
         content = read_text(root / text)
         if text.lower().endswith(".json"):
-            found = [(entries, by) for entries, by in _json_tables(json.loads(content))]
+            found = list(_json_tables(text, json.loads(content)))
         else:
-            found = [_text_table(content.splitlines(), text)]
+            found = [_text_table(text, content.splitlines())]
     except (OSError, HarmonizeError, ValueError, RecursionError):
         return []
     return [
-        Table(text, tuple(entries), by_position)
-        for entries, by_position in found
-        if len({entry.name for entry in entries}) == len(entries)
-        and 1 < len(entries) <= _MOST_CLASSES
+        table
+        for table in found
+        if 1 < len(table.entries) <= _MOST_CLASSES
+        and len({entry.name for entry in table.entries}) == len(table.entries)
     ]
 
 
-def _json_tables(value: Any) -> Iterator[tuple[list[Entry], bool]]:
+def _json_tables(path: str, value: Any) -> Iterator[ClassTable]:
     """Walk through JSON and give each list or mapping that looks like classes."""
     if isinstance(value, list):
-        items = cast("list[Any]", value)
-        entries = [_json_entry(item) for item in items]
-        good = [entry for entry in entries if entry is not None]
-        if good and len(good) == len(entries):
-            positional = all(entry.id is None for entry in good)
-            if positional:
-                good = [Entry(e.name, number, e.color) for number, e in enumerate(good)]
-            yield good, positional
-            return
+        entries = _if_all(map(_json_entry, cast("list[Any]", value)))
+        if entries and all(entry.id is None for entry in entries):
+            numbered = tuple(Entry(e.name, number, e.color) for number, e in enumerate(entries))
+            yield ClassTable(path, numbered, by_position=True)
+        elif entries:
+            yield ClassTable(path, entries)
     elif isinstance(value, dict):
         mapping = cast("dict[str, Any]", value)
-        entries = [_pair_entry(key, item) for key, item in mapping.items()]
-        good = [entry for entry in entries if entry is not None]
-        if good and len(good) == len(entries):
-            yield good, False
+        entries = _if_all(_pair_entry(key, item) for key, item in mapping.items())
+        if entries:
+            yield ClassTable(path, entries)
             return
         for item in mapping.values():
-            yield from _json_tables(item)
+            yield from _json_tables(path, item)
+
+
+def _if_all(found: Iterable[Entry | None]) -> tuple[Entry, ...]:
+    """Return the entries if all of them are such, else none."""
+    listed = list(found)
+    entries = [entry for entry in listed if entry is not None]
+    return tuple(entries) if len(entries) == len(listed) else ()
 
 
 def _json_entry(item: Any) -> Entry | None:
@@ -134,66 +135,65 @@ def _color(value: Any) -> int | None:
     return parts[0] << 16 | parts[1] << 8 | parts[2]
 
 
-def _text_table(lines: list[str], path: str) -> tuple[list[Entry], bool]:
+def _text_table(path: str, lines: list[str]) -> ClassTable:
     """Read one class per line: a name with an id, with a colour, with both or with neither."""
     written = [line for line in lines if line.strip() and not line.lstrip().startswith("//")]
-    parsed = [_parts(line) for line in written]
-    if parsed and not _shape(parsed[0]) and any(_shape(part) for part in parsed[1:]):
+    parsed = [_NamedLine.read(line) for line in written]
+    if parsed and not parsed[0].shape and any(line.shape for line in parsed[1:]):
         parsed = parsed[1:]  # a header
     if parsed and written[0].startswith("# "):
         parsed = parsed[1:]
-    shapes = {_shape(part) for part in parsed}
-    if len(parsed) < 2 or len(shapes) != 1 or not all(name for _, name, _ in parsed):
-        return [], False
-    if shapes == {()}:
-        by_position = bool(_POSITIONAL.search(PurePosixPath(path).stem))
-        names = [line.strip() for line in written]
-        return [Entry(n, i) for i, n in enumerate(names)] if by_position else [], True
-    return [_entry(part) for part in parsed], False
+    shapes = {line.shape for line in parsed}
+    if len(parsed) < 2 or len(shapes) != 1 or not all(line.name for line in parsed):
+        return ClassTable(path, ())
+    if shapes != {()}:
+        return ClassTable(path, tuple(line.entry() for line in parsed))
+    names = written if _POSITIONAL.search(PurePosixPath(path).stem) else []
+    entries = [Entry(name.strip(), number) for number, name in enumerate(names)]
+    return ClassTable(path, tuple(entries), by_position=True)
 
 
-_Parts = tuple[list[str], str, list[str]]
-"""The numbers before a name, the name, and the numbers after it."""
+class _NamedLine(NamedTuple):
+    """A name, and the numbers before and after it."""
 
+    before: list[str]
+    name: str
+    after: list[str]
 
-def _parts(line: str) -> _Parts:
-    separator = r"\t+" if "\t" in line else r"[,;:]" if re.search(r"[,;]", line) else r"[\s:]+"
-    words = [word for word in re.split(separator, line.strip()) if word.strip()]
-    words = [word.strip().strip("\"'") for word in words]
-    if separator != r"[\s:]+":  # numbers may still be parted by spaces
-        words = [n for w in words for n in (w.split() if _all_numbers(w.split()) else [w])]
-    first = next((n for n, word in enumerate(words) if not _is_number(word)), len(words))
-    rest = words[first:]
-    last = next((n for n, word in enumerate(rest) if n and _is_number(word)), len(rest))
-    between = " " if separator == r"[\s:]+" else ", "
-    return words[:first], between.join(rest[:last]), [w for w in rest[last:] if _is_number(w)]
+    @classmethod
+    def read(cls, line: str) -> "_NamedLine":
+        """Part a line at tabs, else at commas, colons and semicolons, else at spaces."""
+        separator = r"\t+" if "\t" in line else r"[,;:]" if re.search(r"[,;]", line) else r"[\s:]+"
+        words = [word for word in re.split(separator, line.strip()) if word.strip()]
+        words = [word.strip().strip("\"'") for word in words]
+        if separator != r"[\s:]+":  # numbers may still be parted by spaces
+            numbers = {word: word.split() for word in words if all(map(_is_number, word.split()))}
+            words = [part for word in words for part in numbers.get(word, [word])]
+        first = next((n for n, word in enumerate(words) if not _is_number(word)), len(words))
+        rest = words[first:]
+        last = next((n for n, word in enumerate(rest) if n and _is_number(word)), len(rest))
+        between = " " if separator == r"[\s:]+" else ", "
+        return cls(words[:first], between.join(rest[:last]), list(filter(_is_number, rest[last:])))
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """How many numbers there are before and after the name; empty if there are none."""
+        return (len(self.before), len(self.after)) if self.before or self.after else ()
 
-def _all_numbers(words: list[str]) -> bool:
-    return all(_is_number(word) for word in words)
+    def entry(self) -> Entry:
+        """Tell ids from colours by how many numbers there are."""
+        color: int | None = None
+        number: int | None = None
+        for words, near in ((self.before, self.before[-3:]), (self.after, self.after[:3])):
+            shades = [word for word in words if word.startswith("#")]
+            if shades:
+                color = _color(shades[0])
+            elif len(words) >= 3 and color is None:
+                color = _color([int(word) if word.isdecimal() else -1 for word in near])
+            if len(words) != 3 and words and words[0].isdecimal() and number is None:
+                number = int(words[0])
+        return Entry(self.name, number, color)
 
 
 def _is_number(word: str) -> bool:
-    return bool(_NUMBER.fullmatch(word)) or (word.startswith("#") and bool(_HEX.fullmatch(word)))
-
-
-def _shape(parts: _Parts) -> tuple[int, ...]:
-    before, _, after = parts
-    return (len(before), len(after)) if before or after else ()
-
-
-def _entry(parts: _Parts) -> Entry:
-    """Tell ids from colours by how many numbers there are."""
-    before, name, after = parts
-    color: int | None = None
-    number: int | None = None
-    for words, near in ((before, before[-3:]), (after, after[:3])):
-        shades = [word for word in words if word.startswith("#")]
-        if shades:
-            color = _color(shades[0])
-        elif len(words) >= 3 and color is None:
-            numbers = [int(word) if word.isdecimal() else -1 for word in near]
-            color = _color(numbers)
-        if len(words) != 3 and words and words[0].isdecimal():
-            number = int(words[0]) if number is None else number
-    return Entry(name, number, color)
+    return bool(_NUMBER.fullmatch(word))

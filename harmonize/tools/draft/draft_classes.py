@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harmonize.labels.encodings import ENCODINGS
-from harmonize.tools.draft.class_tables import Entry, Table
-from harmonize.tools.draft.folder_layout import Layout
-from harmonize.tools.draft.label_values import Scan, Value
+from harmonize.tools.draft.class_tables import ClassTable
+from harmonize.tools.draft.folder_templates import FolderLayout
+from harmonize.tools.draft.label_values import LabelScan, LabelValue
 
 _EXPLAINED = 0.9
 VOID_ID = 255
@@ -23,7 +23,6 @@ class ClassDraft:
     Attributes:
         name: its name.
         value: an id, a colour as text, a mask's text, or None for what no mask covers.
-        key: its key among the values of the labels.
         note: where the name is from, and how much of the class there is.
         named: whether the data set gives the name; else it is made up.
         void: why it may be void; empty if nothing says so.
@@ -31,32 +30,36 @@ class ClassDraft:
 
     name: str
     value: int | str | None
-    key: int | str | None
     note: str
     named: bool
     void: str = ""
 
 
-def draft_classes(layout: Layout, scan: Scan, tables: Sequence[Table]) -> list[ClassDraft]:
+def draft_classes(
+    layout: FolderLayout, scan: LabelScan, tables: Sequence[ClassTable]
+) -> list[ClassDraft]:
     """Name the values of the labels, by the data set's own files where one explains them."""
-    if layout.label_group.kind == "soft" and layout.label_group.classes:
-        entries, why = best_table(tables, {int(key) for key in scan.values}, colors=False)
-        return _from_values(scan, entries, why, encoding="soft_masks")
-    if layout.label_group.classes:
+    encoding = layout.label_group.encoding
+    if encoding == "masks":
         return _from_masks(layout, scan)
-    colors = layout.label_group.kind == "rgb"
     found = {int(key) for key in scan.values}
-    entries, why = best_table(tables, found, colors=colors)
-    return _from_values(scan, entries, why, encoding="rgb" if colors else "ids")
+    names, why = best_table(tables, found, colors=encoding == "rgb")
+    return _from_values(scan, names, why, encoding=encoding)
 
 
 def best_table(
-    tables: Sequence[Table], found: set[int], *, colors: bool
+    tables: Sequence[ClassTable], found: set[int], *, colors: bool
 ) -> tuple[dict[int, str], str]:
     """Return the names by value of the file that explains the values found, and its path."""
     options: list[tuple[tuple[float, ...], dict[int, str], str]] = []
     for table in tables:
-        for names, shift in _readings(table, found, colors=colors):
+        from_1 = max(found, default=0) == len(table.entries) or 0 not in found
+        for shift in (0, 1) if from_1 and table.by_position and not colors else (0,):
+            names: dict[int, str] = {}
+            for entry in table.entries:
+                key = entry.color if colors else entry.id
+                if key is not None and key >= 0:
+                    names.setdefault(key + shift, entry.name)
             telling = found if colors else found - ({0, VOID_ID} - names.keys())
             explained = sum(value in names for value in telling) / max(len(telling), 1)
             unused = len(names.keys() - found)
@@ -64,51 +67,27 @@ def best_table(
                 shifted = " (lines from 1)" if shift else ""
                 rank = (explained, -shift, not table.by_position, -unused)
                 options.append((rank, names, f"{table.path}{shifted}"))
-    if not options:
-        return {}, ""
-    _, names, why = max(options, key=lambda option: option[0])
+    _, names, why = max(options, key=lambda option: option[0], default=((), {}, ""))
     return names, why
 
 
-def _readings(table: Table, found: set[int], *, colors: bool) -> list[tuple[dict[int, str], int]]:
-    """Return the ways to read a table: values with names, and the shift of its positions."""
-    if colors:
-        return [_unique(table.entries, [entry.color for entry in table.entries], 0)]
-    ids = [entry.id for entry in table.entries]
-    if not table.by_position:
-        return [_unique(table.entries, ids, 0)]
-    readings = [_unique(table.entries, ids, 0)]
-    if max(found, default=0) == len(ids) or 0 not in found:
-        readings.append(
-            _unique(table.entries, [number + 1 for number in ids if number is not None], 1)
-        )
-    return readings
-
-
-def _unique(
-    entries: Sequence[Entry], keys: Sequence[int | None], shift: int
-) -> tuple[dict[int, str], int]:
-    names: dict[int, str] = {}
-    for entry, key in zip(entries, keys, strict=True):
-        if key is not None and key >= 0:
-            names.setdefault(key, entry.name)
-    return names, shift
-
-
-def _from_values(scan: Scan, names: dict[int, str], why: str, *, encoding: str) -> list[ClassDraft]:
+def _from_values(
+    scan: LabelScan, names: dict[int, str], why: str, *, encoding: str
+) -> list[ClassDraft]:
     """Draft a class for each value found, and for each that a file names beside."""
     drafts: list[ClassDraft] = []
     taken: set[str] = set()
-    found = {int(key): value.pixels for key, value in scan.values.items()}
+    found = {int(key): value for key, value in scan.values.items()}
     order = sorted(found if encoding == "soft_masks" else {*found, *names})
     if encoding == "rgb":  # as in the file, then the most frequent
         places = {key: place for place, key in enumerate(names)}
-        order.sort(key=lambda key: (places.get(key, len(places)), -found.get(key, 0)))
+        pixels = {key: value.pixels for key, value in found.items()}
+        order.sort(key=lambda key: (places.get(key, len(places)), -pixels.get(key, 0)))
     for key in order:
         known = key in names
         shown = ENCODINGS["rgb"].write(key) if encoding == "rgb" else key
         name = names.get(key) or f"class_{str(shown).lstrip('#')}"
-        void = _void(name, key, names, scan, encoding)
+        void = _void(name, key, names, found, encoding)
         if void and not known:
             name = "void"
         while name in taken:
@@ -117,43 +96,39 @@ def _from_values(scan: Scan, names: dict[int, str], why: str, *, encoding: str) 
         source = f"guess: {why}" if known else "guess" if void else "TODO name"
         if names and not known and not void:
             source += f", which {why} leaves out"
-        note = f"{source}; {seen(scan.values.get(_key(scan, key)), scan)}"
-        drafts.append(ClassDraft(name, shown, _key(scan, key), note, known or bool(void), void))
+        note = f"{source}; {seen(found.get(key), scan)}"
+        drafts.append(ClassDraft(name, shown, note, known or bool(void), void))
     return drafts
 
 
-def _key(scan: Scan, key: int) -> int | str:
-    """Return a number as the scan's key: soft masks are counted by the text of their id."""
-    return next((text for text in scan.values if isinstance(text, str) and int(text) == key), key)
-
-
-def _void(name: str, key: int, names: dict[int, str], scan: Scan, encoding: str) -> str:
+def _void(
+    name: str, key: int, names: dict[int, str], found: dict[int, LabelValue], encoding: str
+) -> str:
     """Say why a class may be void."""
     if _VOID_NAME.search(name.replace("_", " ")):
         return "its name says so"
-    others = [int(value) for value in scan.values if int(value) != key]
-    if encoding == "ids" and key == VOID_ID and key not in names and len(others) > 1:
+    if encoding == "ids" and key == VOID_ID and key not in names and len(found.keys() - {key}) > 1:
         return "255 usually marks what is not labelled"
     return ""
 
 
-def _from_masks(layout: Layout, scan: Scan) -> list[ClassDraft]:
+def _from_masks(layout: FolderLayout, scan: LabelScan) -> list[ClassDraft]:
     """Draft a class for each kind of mask, the widest first, and one for what none covers."""
 
     def mean_area(text: str) -> float:
-        value = scan.values.get(text, Value(text))
+        value = scan.values.get(text, LabelValue())
         return value.pixels / max(value.files, 1)
 
     rest = "guess: what no mask covers"
-    drafts = [ClassDraft("background", None, None, rest, named=True)]
+    drafts = [ClassDraft("background", None, rest, named=True)]
     for text in sorted(layout.label_group.classes, key=mean_area, reverse=True):
         name = text if text != "background" else "background_mask"
         note = f"guess: its files' name; {seen(scan.values.get(text), scan)}"
-        drafts.append(ClassDraft(name, text, text, note, named=True))
+        drafts.append(ClassDraft(name, text, note, named=True))
     return drafts
 
 
-def seen(value: Value | None, scan: Scan) -> str:
+def seen(value: LabelValue | None, scan: LabelScan) -> str:
     """Say how much of a value was found, in how many labels, whereabouts, and where most."""
     if value is None or not value.pixels:
         return "not in the labels read"

@@ -5,14 +5,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from harmonize.tools.draft.affixes import shared_affixes
-from harmonize.tools.draft.content import Content, Kind, look
 from harmonize.tools.draft.name_words import split_word
+from harmonize.tools.draft.pixels import KINDS, Content, Kind, look
 
+CLASS = "{class}"
+SAMPLES = 6
+"""Files of a group that are looked at."""
 _FEW_SIBLINGS = 12
 """Among more folders than these a split's word counts only if it is the whole name."""
-_SAMPLES = 6
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -61,17 +66,79 @@ class Group:
     @property
     def name(self) -> str:
         """The pattern for people: varying parts are written ``*``."""
-        stem = f"{self.prefix}*{self.suffix}{self.extension}"
-        return "/".join([*(folder or "*" for folder in self.folders), stem])
+        return self.template(["*"] * len(self.variables), "*")
 
+    @property
     def variables(self) -> list[int]:
-        """Return the positions of the folders that vary."""
+        """The positions of the folders that vary."""
         return [place for place, folder in enumerate(self.folders) if folder is None]
+
+    @property
+    def ending(self) -> tuple[str, str, str]:
+        """What makes up file names beside the part that differs."""
+        return self.prefix, self.suffix, self.extension
+
+    @property
+    def most_common_class(self) -> str:
+        """The class with the most masks; empty for labels that are no masks of classes."""
+        return max(self.classes, key=lambda name: self.classes[name], default="")
+
+    @property
+    def num_ids(self) -> int:
+        """How many pictures the files belong to, as masks of classes or one by one."""
+        return len(
+            {(*file.folders, file.core) for file in self.files} if self.classes else self.files
+        )
+
+    @property
+    def encoding(self) -> str:
+        """The mapping's ``encoding``, if these are labels."""
+        if self.classes:
+            return "soft_masks" if self.kind == "soft" else "masks"
+        return "rgb" if self.kind == "rgb" else "ids"
+
+    def template(self, folders: Iterable[str], core: str) -> str:
+        """Write the path template with these texts for the varying folders and the core."""
+        given = iter(folders)
+        parts = [next(given) if folder is None else folder for folder in self.folders]
+        return "/".join([*parts, f"{self.prefix}{core}{self.suffix}{self.extension}"])
+
+    def describe(self) -> str:
+        """Say in a few words what the group holds."""
+        return f"{self.name}: {len(self.files)} files, {self.describe_kind()}"
+
+    def describe_kind(self) -> str:
+        """Say what the files look like, and of how many classes they are masks."""
+        of_classes = f", one file for each of {len(self.classes)} classes" if self.classes else ""
+        return f"{KINDS[self.kind]}{of_classes}"
+
+    def class_of(self, path: str) -> str:
+        """Return the text of ``{class}`` in a file's path; empty if the group has none."""
+        if CLASS in self.folders:
+            return path.split("/")[self.folders.index(CLASS)]
+        before, marked, after = self.suffix.partition(CLASS)
+        if not marked:
+            return ""
+        stem = path.rpartition("/")[2].rpartition(".")[0].removesuffix(after)
+        names = [name for name in self.classes if stem.endswith(before + name)]
+        return max(names, key=len, default="")
 
 
 def escape(text: str) -> str:
     """Write text so that a template takes it as it is."""
     return text.replace("{", "{{").replace("}", "}}")
+
+
+def evenly(items: Sequence[T], number: int) -> list[T]:
+    """Return up to so many items, evenly spaced."""
+    count = min(number, len(items))
+    return [items[place * len(items) // count] for place in range(count)]
+
+
+def joined(groups: Sequence[Group], **changes: object) -> Group:
+    """Join groups into one, which takes the first one's pattern but for the changes."""
+    files = tuple(sorted((f for g in groups for f in g.files), key=lambda file: file.path))
+    return dataclasses.replace(groups[0], files=files, **changes)
 
 
 def leaf_groups(
@@ -87,10 +154,10 @@ def leaf_groups(
     paths = [PurePosixPath(image) for image in images]
     stems = [(str(path.parent), path.stem) for path in paths]
     suffix_of = shared_affixes(stems, first=False, added=added)
-    rests = {path.stem: path.stem.removesuffix(suffix_of.get(path.stem, "")) for path in paths}
+    rests = {stem: stem.removesuffix(suffix_of.get(stem, "")) for _, stem in stems}
     prefix_of: dict[str, str] = {}
     if with_prefixes:
-        named = [(str(path.parent), rests[path.stem]) for path in paths]
+        named = [(folder, rests[stem]) for folder, stem in stems]
         prefix_of = shared_affixes(named, first=True)
     patterns = _folder_patterns({path.parts[:-1] for path in paths})
     members: defaultdict[tuple[tuple[str, ...], str, str, str], list[File]] = defaultdict(list)
@@ -128,29 +195,15 @@ def _folder_patterns(
     return patterns
 
 
-def joined(groups: Sequence[Group], **changes: object) -> Group:
-    """Join groups into one, which takes the first one's pattern but for the changes."""
-    files = tuple(sorted((f for g in groups for f in g.files), key=lambda file: file.path))
-    return dataclasses.replace(groups[0], files=files, **changes)
-
-
-def evenly(items: Sequence[File], number: int) -> list[File]:
-    """Return up to so many items, evenly spaced."""
-    if len(items) <= number:
-        return list(items)
-    return [items[place * len(items) // number] for place in range(number)]
-
-
 def with_content(root: Path, group: Group) -> Group:
     """Look at a few files of a group."""
-    seen = [look(root / file.path) for file in evenly(group.files, _SAMPLES)]
+    seen = [look(root / file.path) for file in evenly(group.files, SAMPLES)]
     readable = [content for content in seen if content.kind != "unreadable"]
     if not readable:
         return group
     kind = _common_kind([content.kind for content in readable])
-    content = next((one for one in readable if one.kind == kind), readable[0])
     content = dataclasses.replace(
-        content,
+        next((one for one in readable if one.kind == kind), readable[0]),
         kind=kind,
         grey_in_color=all(one.grey_in_color for one in readable),
         alpha=any(one.alpha for one in readable),
@@ -162,15 +215,11 @@ def with_content(root: Path, group: Group) -> Group:
 
 def _common_kind(kinds: Sequence[Kind]) -> Kind:
     """Return the kind that fits all samples; a label may look like a mask by chance."""
-    photos = kinds.count("photo")
-    if photos:
-        return (
-            "photo"
-            if 2 * photos >= len(kinds)
-            else _common_kind([k for k in kinds if k != "photo"])
-        )
-    if "rgb" in kinds:
+    if 2 * kinds.count("photo") >= len(kinds):
+        return "photo"
+    labels = [kind for kind in kinds if kind != "photo"]
+    if "rgb" in labels:
         return "rgb"
-    if "ids" in kinds:
-        return "soft" if 2 * kinds.count("soft") > len(kinds) else "ids"
-    return "soft" if "soft" in kinds else "binary"
+    if "ids" in labels:
+        return "soft" if 2 * labels.count("soft") > len(labels) else "ids"
+    return "soft" if "soft" in labels else "binary"

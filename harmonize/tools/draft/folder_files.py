@@ -62,27 +62,13 @@ def _walk(folder: Path, inside: PurePosixPath, files: Files, above: frozenset[st
         path = inside / entry.name
         if entry.name.startswith("."):
             continue
-        if not _is_text(entry.name):
+        if entry.name.encode(errors="ignore").decode() != entry.name:  # not proper Unicode
             files.skipped.append(ascii(entry.name))
-        elif _is_folder(entry):
+        elif entry.is_dir(follow_symlinks=False) or (
+            entry.is_symlink() and os.path.isdir(entry.path)  # noqa: PTH112 (a link to itself)
+        ):
             _walk(Path(entry.path), path, files, above | {real})
         elif path.suffix.lower() in IMAGES:
             files.images.append(str(path))
         elif path.suffix.lower() in TEXTS:
             files.texts.append(str(path))
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself
-        return False
-
-
-def _is_text(name: str) -> bool:
-    """Say whether a name is proper Unicode, as the text of a mapping must be."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -1,20 +1,22 @@
-"""The text of a drafted mapping."""
+"""The text of a drafted mapping: YAML with comments, those of a block in one column."""
 
-from collections.abc import Mapping, Sequence
+import json
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from harmonize.config.strict_yaml import Value
-from harmonize.tools.draft.content import KINDS
+from harmonize.config.strict_yaml import Value, scalar
+from harmonize.tools.draft.by_name import Proposal
 from harmonize.tools.draft.draft_classes import ClassDraft
 from harmonize.tools.draft.file_groups import Group
-from harmonize.tools.draft.folder_layout import Layout
-from harmonize.tools.draft.label_values import Scan
-from harmonize.tools.draft.meaning import Proposal
-from harmonize.tools.draft.pairing import describe
-from harmonize.tools.draft.splits import Splits
-from harmonize.tools.draft.yaml_text import Line, aligned, commented, quoted
+from harmonize.tools.draft.folder_templates import FolderLayout
+from harmonize.tools.draft.label_values import LabelScan
+from harmonize.tools.draft.name_words import is_number
+from harmonize.tools.draft.splits import SplitDraft
 
-TODO_TREE = "TODO_tree"
+_PLAIN = re.compile(r"[\w.+/][\w.+/ -]*", re.ASCII)
+_WIDEST = 56  # columns that a comment may be moved to
 
 
 @dataclass
@@ -25,6 +27,7 @@ class Draft:
         name: of the data set.
         root: its folder, as the user wrote it.
         layout, splits, scan, classes: what was found in the folder.
+        split_remarks: what the user should know about the splits.
         resize: why pictures are scaled to their labels; empty if they are not.
         others: groups of files that are neither pictures nor labels.
         tree: the name of the tree; None if it is left to the user.
@@ -35,9 +38,10 @@ class Draft:
 
     name: str
     root: str
-    layout: Layout
-    splits: Splits
-    scan: Scan
+    layout: FolderLayout
+    splits: list[SplitDraft]
+    split_remarks: list[str]
+    scan: LabelScan
     classes: list[ClassDraft]
     resize: str = ""
     others: list[Group] = field(default_factory=list[Group])
@@ -49,10 +53,7 @@ class Draft:
     @property
     def encoding(self) -> str:
         """The mapping's ``encoding``."""
-        group = self.layout.label_group
-        if group.classes:
-            return "soft_masks" if group.kind == "soft" else "masks"
-        return "rgb" if group.kind == "rgb" else "ids"
+        return self.layout.label_group.encoding
 
     @property
     def label(self) -> str:
@@ -74,7 +75,7 @@ def write_mapping(draft: Draft) -> str:
             *_unused(draft.others),
             *_head(draft),
         ],
-        _splits(draft.splits),
+        _splits(draft),
         _classes(draft),
         _meaning(draft),
     ]
@@ -84,46 +85,42 @@ def write_mapping(draft: Draft) -> str:
 def _unused(others: Sequence[Group]) -> list[str]:
     if not others:
         return []
-    shown = [f"#   {commented(describe(group))}" for group in others[:12]]
+    shown = [f"#   {commented(group.describe())}" for group in others[:12]]
     return ["# Not used:", *shown] + (["#   ..."] if len(others) > 12 else [])
 
 
 def _head(draft: Draft) -> list[str]:
-    layout = draft.layout
+    layout, group = draft.layout, draft.layout.label_group
+    files = "" if group.classes else f"{len(layout.pairs)} files of "
     sizes = sorted(draft.scan.sizes)
     size = f"{sizes[0][0]} x {sizes[0][1]}" if len(sizes) == 1 else f"{len(sizes)} sizes"
     about = f"{len(layout.pairs)} labelled pictures" + ("" if draft.resize else f" of {size}")
-    plain = f"; {layout.plain} more have no label" if layout.plain else ""
+    plain = f"; {layout.num_unlabelled} more have no label" if layout.num_unlabelled else ""
     lines = [
-        Line(f"name: {quoted(draft.name)}"),
-        Line(f"about: {quoted(about)}"),
-        Line(f"root: {quoted(draft.root)}"),
-        Line(f"picture: {quoted(layout.picture)}", f"guess: {len(layout.pairs)} pair up{plain}"),
-        Line(f"label: {quoted(draft.label)}", f"guess: {_label_note(layout)}"),
-        Line(f"encoding: {draft.encoding}"),
+        YamlLine(f"name: {quoted(draft.name)}"),
+        YamlLine(f"about: {quoted(about)}"),
+        YamlLine(f"root: {quoted(draft.root)}"),
+        YamlLine(
+            f"picture: {quoted(layout.picture)}", f"guess: {len(layout.pairs)} pair up{plain}"
+        ),
+        YamlLine(f"label: {quoted(draft.label)}", f"guess: {files}{group.describe_kind()}"),
+        YamlLine(f"encoding: {draft.encoding}"),
     ]
     if draft.scan.formula is not None:
         soft = "//" in draft.scan.formula
         why = "a grey mask, parted in the middle" if soft else "its channels are equal"
-        lines.append(Line(f"value: {draft.scan.formula}", f"guess: {why}"))
+        lines.append(YamlLine(f"value: {draft.scan.formula}", f"guess: {why}"))
     if draft.scan.tolerance:
         why = "rarer colours are mixtures of these"
-        lines.append(Line(f"tolerance: {draft.scan.tolerance}", f"guess: {why}"))
+        lines.append(YamlLine(f"tolerance: {draft.scan.tolerance}", f"guess: {why}"))
     if draft.resize:
-        lines.append(Line("resize_picture: true", f"guess: {draft.resize}"))
+        lines.append(YamlLine("resize_picture: true", f"guess: {draft.resize}"))
     return aligned(lines)
 
 
-def _label_note(layout: Layout) -> str:
-    group = layout.label_group
-    if group.classes:
-        return f"{KINDS[group.kind]}, one file for each of {len(group.classes)} classes"
-    return f"{len(layout.pairs)} files of {KINDS[group.kind]}"
-
-
-def _splits(splits: Splits) -> list[str]:
-    lines = [Line(f"{quoted(one.name)}: {quoted(one.keys)}", one.why) for one in splits.drafts]
-    remarks = [f"# {commented(remark)}" for remark in splits.remarks]
+def _splits(draft: Draft) -> list[str]:
+    lines = [YamlLine(f"{quoted(one.name)}: {quoted(one.keys)}", one.why) for one in draft.splits]
+    remarks = [f"# {commented(remark)}" for remark in draft.split_remarks]
     return [*remarks, "splits:", *aligned(lines, indent=2)]
 
 
@@ -139,30 +136,72 @@ def _classes(draft: Draft) -> list[str]:
         ]
     if draft.encoding == "masks":
         head.append("# guess: the wider come first; where masks overlap, the later one counts.")
-    lines = [Line(f"{quoted(one.name)}: {_value(one)}", one.note) for one in draft.classes]
+    lines = [YamlLine(f"{quoted(one.name)}: {_value(one)}", one.note) for one in draft.classes]
     return [*head, "classes:", *aligned(lines, indent=2)]
 
 
 def _value(one: ClassDraft) -> str:
-    if isinstance(one.value, str) and one.value.isascii() and one.value.isdecimal():
-        return f'"{one.value}"'
-    return quoted(one.value)
+    is_text = isinstance(one.value, str) and is_number(one.value)
+    return f'"{one.value}"' if is_text else quoted(one.value)
 
 
 def _meaning(draft: Draft) -> list[str]:
-    tree = draft.tree or TODO_TREE
     note = draft.tree_note if draft.tree else "TODO: a tree, such as roads for trees/roads.txt"
-    lines = [Line(f"{quoted(tree)}:", note)]
-    lines += [_meant(one, draft.meaning) for one in draft.classes]
+    lines = [YamlLine(f"{quoted(draft.tree or 'TODO_tree')}:", note)]
+    for one in draft.classes:
+        nodes: list[Value] = list(draft.meaning[one.name].nodes)
+        shown = quoted(nodes[0] if len(nodes) == 1 else nodes)
+        lines.append(YamlLine(f"  {quoted(one.name)}: {shown}", draft.meaning[one.name].note))
+    remarks = [f"# {commented(one)}" for one in draft.remarks]
+    return [*remarks, "meaning:", *aligned(lines, indent=2)]
+
+
+class YamlLine(NamedTuple):
+    """A line of YAML and its comment."""
+
+    text: str
+    comment: str = ""
+
+
+def quoted(value: Value) -> str:
+    """Write a value on one line, as YAML that the project's reader reads back unchanged."""
+    if value is None:
+        return "~"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, list):
+        return f"[{', '.join(quoted(item) for item in value)}]"
+    if isinstance(value, dict):
+        pairs = (f"{quoted(key)}: {quoted(item)}" for key, item in value.items())
+        return f"{{{', '.join(pairs)}}}"
+    return str(value)
+
+
+def _text(text: str) -> str:
+    if _PLAIN.fullmatch(text) and not text.endswith(" ") and isinstance(scalar(text), str):
+        return text
+    # JSON's form of a text is YAML's too, but for characters beyond 16 bits.
+    written = json.dumps(text, ensure_ascii=False)
+    codes = ((c, f"{ord(c):x}") for c in written)
+    return "".join(
+        c if c.isprintable() else rf"\u{code:0>4}" if len(code) <= 4 else rf"\U{code:0>8}"
+        for c, code in codes
+    )
+
+
+def aligned(lines: Sequence[YamlLine], *, indent: int = 0) -> list[str]:
+    """Write lines with their comments in one column, unless a line is too long for it."""
+    lengths = [len(line.text) for line in lines if line.comment]
+    column = max((length for length in lengths if length <= _WIDEST), default=0)
     return [
-        *(f"# {commented(one)}" for one in draft.remarks),
-        "meaning:",
-        *aligned(lines, indent=2),
+        " " * indent
+        + (f"{line.text:<{column}}  # {commented(line.comment)}" if line.comment else line.text)
+        for line in lines
     ]
 
 
-def _meant(one: ClassDraft, meaning: Mapping[str, Proposal]) -> Line:
-    proposal = meaning[one.name]
-    nodes: list[Value] = list(proposal.nodes)
-    shown = quoted(nodes[0]) if len(nodes) == 1 else quoted(nodes)
-    return Line(f"  {quoted(one.name)}: {shown}", proposal.note)
+def commented(text: str) -> str:
+    """Write text so that it stays on its line."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -1,25 +1,18 @@
 """Words in the names of folders and files: which split, which role."""
 
 import re
-from typing import Literal
 
-Canonical = Literal["train", "val", "test"]
-
-_CANONICAL: dict[str, Canonical] = {
-    "train": "train",
-    "training": "train",
-    "exemplars": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "tuning": "val",
-    "test": "test",
-    "testing": "test",
+_SPLITS = {
+    "train": ("train", "training", "exemplars"),
+    "val": ("val", "valid", "validation", "dev", "tuning"),
+    "test": ("test", "testing"),
 }
+_CANONICAL = {word: split for split, words in _SPLITS.items() for word in words}
+_ORDER = {split: place for place, split in enumerate(_SPLITS)}
+_LONGEST_FIRST = "|".join(sorted(_CANONICAL, key=len, reverse=True))
 _SPLIT = re.compile(
     r"(?:(?<![A-Za-z])|(?<=[a-z])(?=[A-Z]))"
-    r"(?i:(training|train|validation|valid|val|testing|test|tuning|dev|exemplars))"
+    rf"(?i:({_LONGEST_FIRST}))"
     r"(?i:(?=$|[^a-z]|annot|label|mask|image|img|seg|gt|set|data|rgb|pic|photo))"
 )
 _LABEL = re.compile(r"(?i)label|mask|seg|gt|annot|truth|lbl|trimap|class|parts|parsing|_L\b")
@@ -28,8 +21,6 @@ _OTHER = re.compile(
     r"(?i)instance|colou?r|panoptic|depth|vi[sz]|preview|overlay|edge|contour|object|disparity"
     r"|train_?ids|polygon|bound|right"
 )
-
-
 _ROLE = re.compile(
     r"(?i)label|mask|seg|gt|annot|truth|image|img|photo|rgb|raw|instance|colou?r|panoptic|depth"
     r"|vi[sz]|edge|contour"
@@ -47,6 +38,11 @@ def canonical(word: str) -> str:
     return _CANONICAL.get(word.lower(), word)
 
 
+def split_order(name: str) -> int:
+    """Return the place of a split: train, val, test, then all others."""
+    return _ORDER.get(name, len(_ORDER))
+
+
 def label_rank(path: str) -> int:
     """Rate how much the names in a path sound like class labels; the higher, the more."""
     return bool(_LABEL.search(path)) - 2 * bool(_OTHER.search(path))
@@ -60,3 +56,8 @@ def picture_rank(path: str) -> int:
 def sounds_like_role(name: str) -> bool:
     """Say whether a folder's name or a file's ending tells what kind of file it is."""
     return bool(_ROLE.search(name))
+
+
+def is_number(text: str) -> bool:
+    """Say whether a text is made of the digits 0 to 9 alone."""
+    return text.isascii() and text.isdecimal()

@@ -1,6 +1,7 @@
 """Write a mapping for a new data set from its folder, to be finished by hand."""
 
 import re
+import shlex
 from pathlib import Path
 
 from harmonize.config.strict_yaml import load_text
@@ -9,22 +10,21 @@ from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.pictures.reading import open_image
 from harmonize.system.atomic_files import writing
-from harmonize.tools.draft import by_run
+from harmonize.tools.draft.by_name import TODO, Proposal, by_name, choose_tree
+from harmonize.tools.draft.by_network import left_out, open_splits, overlaps, propose, table
 from harmonize.tools.draft.class_tables import find_tables
 from harmonize.tools.draft.draft_classes import draft_classes
-from harmonize.tools.draft.draft_summary import check, summary
-from harmonize.tools.draft.file_groups import evenly
+from harmonize.tools.draft.file_groups import SAMPLES, evenly
 from harmonize.tools.draft.folder_files import Files, find_files
-from harmonize.tools.draft.folder_layout import Layout
+from harmonize.tools.draft.folder_templates import FolderLayout
 from harmonize.tools.draft.label_values import scan_values
-from harmonize.tools.draft.mapping_text import Draft, write_mapping
-from harmonize.tools.draft.meaning import TODO, Proposal, by_name, choose_tree
+from harmonize.tools.draft.mapping_text import Draft, commented, write_mapping
 from harmonize.tools.draft.overlap import LeafPredictor, load_network
 from harmonize.tools.draft.pairing import find_layout
 from harmonize.tools.draft.splits import find_splits
 
 _NAME = re.compile(r"[\w-]+")
-_SAMPLES = 6
+_READ = 3  # pictures of each split
 
 
 def new_mapping(
@@ -54,7 +54,9 @@ def new_mapping(
     files = find_files(folder)
     name = _name(folder, name)
     output = _output(output, name)
-    _tell_skipped(files)
+    if files.skipped:
+        shown = ", ".join(files.skipped[:3])
+        print(f"left out: {len(files.skipped)} files or folders that cannot be read: {shown}")
     network = None if run is None else load_network(run)
     ontology = None if network is None else _same_tree(network, tree)
     draft = _look(folder, name, files, scan)
@@ -67,25 +69,21 @@ def new_mapping(
     text = write_mapping(draft)
     spec = DatasetSpec.from_document(load_text(text, str(output)))
     _write(output, text)
-    print(summary(draft, check(spec, folder), output))
-
-
-def _tell_skipped(files: Files) -> None:
-    if files.skipped:
-        shown = ", ".join(files.skipped[:3])
-        print(f"left out: {len(files.skipped)} files or folders that cannot be read: {shown}")
+    print(_summary(draft, spec, folder, output))
 
 
 def _look(folder: Path, name: str, files: Files, scan: int) -> Draft:
     """Find out all that the folder itself tells."""
     layout, others = find_layout(folder, files.images)
     values = scan_values(folder, layout, scan)
+    splits, remarks = find_splits(folder, layout, files.texts)
     pictures = {label.core for label, _ in layout.pairs}
     return Draft(
         name=name,
         root=str(folder),
         layout=layout,
-        splits=find_splits(folder, layout, files.texts),
+        splits=splits,
+        split_remarks=remarks,
         scan=values,
         classes=draft_classes(layout, values, find_tables(folder, files.texts, pictures)),
         resize=_resize(folder, layout),
@@ -93,19 +91,17 @@ def _look(folder: Path, name: str, files: Files, scan: int) -> Draft:
     )
 
 
-def _resize(folder: Path, layout: Layout) -> str:
+def _resize(folder: Path, layout: FolderLayout) -> str:
     """Say how pictures and labels differ in size; empty if they do not."""
-    pictures = {picture.path: label.path for label, picture in layout.pairs}
-    for picture in evenly([picture for _, picture in layout.pairs], _SAMPLES):
+    for label, picture in evenly(layout.pairs, SAMPLES):
         try:
-            sizes = [
-                open_image(folder / path).size for path in (picture.path, pictures[picture.path])
-            ]
+            (width, height), label_size = (
+                open_image(folder / file.path).size for file in (picture, label)
+            )
         except HarmonizeError:
             continue
-        if sizes[0] != sizes[1]:
-            (width, height), (label_width, label_height) = sizes
-            return f"{width} x {height} pixels, but the label {label_width} x {label_height}"
+        if (width, height) != label_size:
+            return f"{width} x {height} pixels, but the label {label_size[0]} x {label_size[1]}"
     return ""
 
 
@@ -113,10 +109,10 @@ def _ask(network: LeafPredictor, draft: Draft, folder: Path, number: int) -> Non
     """Let a network propose the meaning of the classes, and print its table."""
     draft.meaning = {one.name: Proposal((TODO,), "") for one in draft.classes} | draft.meaning
     spec = DatasetSpec.from_document(load_text(write_mapping(draft), "the drafted mapping"))
-    found, counts = by_run.overlaps(network, spec, folder, draft.classes, number=number)
-    draft.meaning = by_run.propose(found, draft.classes, draft.meaning)
-    draft.remarks = by_run.left_out(found, draft.classes, counts, network.ontology)
-    print(by_run.table(found, draft.classes, draft.meaning), end="\n\n")
+    found, counts = overlaps(network, spec, folder, draft.classes, number=number)
+    draft.meaning = propose(found, draft.classes, draft.meaning)
+    draft.remarks = left_out(found, draft.classes, counts, network.ontology)
+    print(table(found, draft.classes, draft.meaning), end="\n\n")
 
 
 def _same_tree(network: LeafPredictor, tree: Path | None) -> Ontology:
@@ -154,3 +150,35 @@ def _output(output: Path | None, name: str) -> Path:
 def _write(output: Path, text: str) -> None:
     with writing(output), output.open("x", encoding="utf-8") as file:
         file.write(text)
+
+
+def _summary(draft: Draft, spec: DatasetSpec, root: Path, output: Path) -> str:
+    """Read a few pictures of every split as the mapping says; say what is there and to be done."""
+    layout, total = draft.layout, len(draft.classes)
+    opened, problems = open_splits(spec, root)
+    for dataset in opened.values():
+        try:
+            few = len(dataset) <= _READ
+            for number in {0} if few else {0, len(dataset) // 2, len(dataset) - 1}:
+                dataset[number]
+        except HarmonizeError as error:
+            problems += error.problems
+    unnamed = sum(not one.named for one in draft.classes)
+    open_ = sum(proposal.is_open for proposal in draft.meaning.values())
+    on_tree = f" on {draft.tree}" if draft.tree else "; the tree is to be chosen"
+    rows = [
+        ("picture", layout.picture),
+        ("label", f"{draft.label}  ({draft.encoding})"),
+        *([("no label", f"{layout.num_unlabelled} pictures")] if layout.num_unlabelled else []),
+        *((split, f"{len(dataset)} pictures") for split, dataset in opened.items()),
+        ("classes", f"{total}, in {draft.scan.files} of {len(layout.pairs)} labels"),
+        ("to do", f"{unnamed} names of {total}, {open_} meanings of {total}{on_tree}"),
+    ]
+    width = max(len(label) for label, _ in rows)
+    lines = [f"{draft.name}: {len(layout.pairs)} pictures with labels"]
+    lines += [f"  {label:<{width}}  {commented(text)}" for label, text in rows]
+    shown = list(dict.fromkeys([*draft.scan.refused, *problems]))[:10]
+    lines += [f"to mend: {commented(problem)}" for problem in shown]
+    lines.append(f"{output} is written. Look at every guess, answer every TODO, then:")
+    lines.append(f"  harmonize check {shlex.quote(str(output))}")
+    return "\n".join(lines)

@@ -4,8 +4,6 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from PIL import Image
-
 from harmonize.config.run_config import RunConfig
 from harmonize.system.agreement import together
 from harmonize.system.processes import processes
@@ -28,11 +26,11 @@ from harmonize.tools.studies.loss_results import (
 from harmonize.tools.studies.spread import spread_name
 from harmonize.tools.studies.study_output import as_json, write_files
 from harmonize.tools.studies.study_pictures import (
+    Section,
     choose_steps,
     columns_of,
     kept_by_all,
-    picture_section,
-    stacked,
+    picture_figure,
 )
 from harmonize.tools.studies.study_runs import train_all
 from harmonize.training.examples import FOLDER as PICTURES
@@ -135,11 +133,11 @@ def _picture_figure(runs: Runs, classes: Mapping[str, Sequence[str]]) -> bytes |
     """
     records = {loss: seeds[0] for loss, seeds in runs.items()}
     steps = choose_steps([line.step for line in next(iter(records.values())).evaluations])
-    sections: list[Image.Image] = []
+    sections: list[Section] = []
     for name, names in classes.items():
         folders = {short(loss): run.folder / PICTURES / name for loss, run in records.items()}
         kept = kept_by_all(folders.values(), steps)
         if kept:
             columns = columns_of(folders, kept[:_ROWS], steps)
-            sections.append(picture_section(name, columns, names))
-    return stacked(sections) if sections else None
+            sections.append(Section(name, columns, names))
+    return picture_figure(sections) if sections else None

@@ -4,18 +4,24 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from PIL import Image, ImageDraw, ImageFont
+import numpy as np
+from PIL import Image
 
-from harmonize.errors import HarmonizeError
+from harmonize.errors import HarmonizeError, printable
 from harmonize.labels.palette import Color
+from harmonize.report.svg import SIZE, new_figure
 
-_SIZE = (240, 132)
-"""Greatest width and height of a picture in the figure, in pixels."""
-_GAP = 6
-_TEXT = 15
-_LINE = _TEXT + 5
-_INK, _EDGE, _PAPER = "#24292f", "#c9ced6", "#ffffff"
+if TYPE_CHECKING:
+    from matplotlib.figure import SubFigure
+
+_CELL = (180, 112)
+"""Width and height that a picture of the figure has, of ``SIZE``'s pixels."""
+_WORDS = 90
+"""Pixels of the words around the pictures of a section."""
+_DPI = 108
+"""At 72, letters have ``SIZE``'s pixels."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,15 @@ class Column:
 
     head: tuple[str, str]
     files: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """The columns of one data set, and the names of its classes."""
+
+    title: str
+    columns: Sequence[Column]
+    classes: Sequence[str]
 
 
 def columns_of(
@@ -69,62 +84,55 @@ def choose_steps(evaluated: Sequence[int]) -> list[int]:
     return sorted({evaluated[0], early, last})
 
 
-def picture_section(title: str, columns: Sequence[Column], classes: Sequence[str]) -> Image.Image:
-    """Draw the columns under a title, and the colours of the classes that are seen in them.
+def picture_figure(sections: Sequence[Section]) -> bytes:
+    """Draw sections below each other, as a PNG file.
 
     Raises:
         HarmonizeError: a picture cannot be read.
     """
-    cells = [[_read(path) for path in column.files] for column in columns]
-    widths = [
-        max(*(picture.width for picture in cell), *map(_length, column.head))
-        for cell, column in zip(cells, columns, strict=True)
-    ]
-    rows = [max(cell[n].height for cell in cells) for n in range(len(cells[0]))]
-    width = sum(widths) + _GAP * (len(widths) + 1)
-    legend = _legend(_seen(cells[1:], classes), width)
-    height = 3 * _LINE + _GAP + sum(rows) + _GAP * len(rows) + legend.height
-    section = Image.new("RGB", (width, height), _PAPER)
-    pen = ImageDraw.Draw(section)
-    pen.text((_GAP, 2), title, fill=_INK, font=_font(), stroke_width=0.4, stroke_fill=_INK)
-    left = _GAP
-    for column, cell, its_width in zip(columns, cells, widths, strict=True):
-        pen.text((left, _LINE + 2), "\n".join(column.head), fill=_INK, font=_font())
-        top = 3 * _LINE + _GAP
-        for picture, row in zip(cell, rows, strict=True):
-            section.paste(picture.convert("RGB"), (left, top))
-            edge = (left - 1, top - 1, left + picture.width, top + picture.height)
-            pen.rectangle(edge, outline=_EDGE)
-            top += row + _GAP
-        left += its_width + _GAP
-    section.paste(legend, (0, height - legend.height))
-    return section
-
-
-def stacked(sections: Sequence[Image.Image]) -> bytes:
-    """Put sections below each other, as a PNG file."""
-    size = (max(s.width for s in sections), sum(s.height for s in sections))
-    figure = Image.new("RGB", size, _PAPER)
-    top = 0
-    for section in sections:
-        figure.paste(section, (0, top))
-        top += section.height
-    data = io.BytesIO()
-    figure.save(data, format="PNG", optimize=True)
+    heights = [len(one.columns[0].files) * _CELL[1] + _WORDS for one in sections]
+    with new_figure(_CELL[0] * max(len(one.columns) for one in sections), sum(heights)) as figure:
+        figure.set_layout_engine("constrained")
+        parts = figure.subfigures(len(sections), 1, squeeze=False, height_ratios=heights)
+        for part, section in zip(parts[:, 0], sections, strict=True):
+            _draw(part, section)
+        data = io.BytesIO()
+        figure.savefig(data, format="png", dpi=_DPI, metadata={"Software": None})
     return data.getvalue()
 
 
+def _draw(part: "SubFigure", section: Section) -> None:
+    """Draw the columns under a title, and the colours of the classes that are seen in them."""
+    from matplotlib.patches import Patch
+
+    cells = [[_read(path) for path in column.files] for column in section.columns]
+    grid = part.subplots(len(cells[0]), len(cells), squeeze=False)
+    part.suptitle(section.title, x=0.01, ha="left", weight="bold", fontsize=14)
+    for number, (column, pictures) in enumerate(zip(section.columns, cells, strict=True)):
+        grid[0, number].set_title("\n".join(column.head), loc="left", fontsize=SIZE)
+        for axes, picture in zip(grid[:, number], pictures, strict=True):
+            smooth = "nearest" if picture.mode == "P" else "antialiased"
+            axes.imshow(np.asarray(picture.convert("RGB")), interpolation=smooth)
+            axes.set(xticks=[], yticks=[])
+    seen = _seen(cells[1:], section.classes)
+    patches = [Patch(facecolor=(r / 255, g / 255, b / 255)) for r, g, b in seen.values()]
+    names = list(seen)
+    columns = max(_CELL[0] * len(cells) // (40 + 8 * max(map(len, names), default=0)), 1)
+    legend = part.legend(
+        patches, ["-"] * len(names), loc="outside lower left", ncols=columns, frameon=False
+    )
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_text(printable(name))
+
+
 def _read(path: Path) -> Image.Image:
-    """Read a picture at the figure's scale; answers keep their class numbers."""
+    """Read a picture; answers keep their class numbers."""
     try:
         with Image.open(path) as image:
             image.load()
     except OSError as error:
         raise HarmonizeError(f"{path}: cannot be read: {error}") from None
-    scale = min(_SIZE[0] / image.width, _SIZE[1] / image.height)
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    smooth = path.suffix == ".jpg"
-    return image.resize(size, Image.Resampling.LANCZOS if smooth else Image.Resampling.NEAREST)
+    return image
 
 
 def _seen(cells: Sequence[Sequence[Image.Image]], classes: Sequence[str]) -> dict[str, Color]:
@@ -137,30 +145,3 @@ def _seen(cells: Sequence[Sequence[Image.Image]], classes: Sequence[str]) -> dic
             red, green, blue = palette[3 * number : 3 * number + 3]
             seen[number] = (red, green, blue)
     return {name: seen[number] for number, name in enumerate(classes) if number in seen}
-
-
-def _legend(colors: Mapping[str, Color], width: int) -> Image.Image:
-    """Draw a patch of each colour with its name, in as many rows as it takes."""
-    places: list[tuple[int, int]] = []
-    left, top = _GAP, 2
-    for name in colors:
-        needed = 2 * _TEXT + _length(name)
-        if left > _GAP and left + needed > width:
-            left, top = _GAP, top + _LINE
-        places.append((left, top))
-        left += needed + _GAP
-    legend = Image.new("RGB", (width, top + _LINE + 2 * _GAP), _PAPER)
-    pen = ImageDraw.Draw(legend)
-    for (left, top), (name, color) in zip(places, colors.items(), strict=True):
-        box = (left, top + 2, left + _TEXT, top + 2 + _TEXT)
-        pen.rectangle(box, fill=color, outline=_INK)
-        pen.text((left + _TEXT + _GAP, top), name, fill=_INK, font=_font())
-    return legend
-
-
-def _length(text: str) -> int:
-    return round(_font().getlength(text)) + 2
-
-
-def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(_TEXT)

@@ -2,19 +2,25 @@
 
 import dataclasses
 import re
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
-from harmonize.tools.draft.content import look
-from harmonize.tools.draft.file_groups import Group, joined, leaf_groups, with_content
+from harmonize.tools.draft.file_groups import (
+    CLASS,
+    SAMPLES,
+    Group,
+    joined,
+    leaf_groups,
+    with_content,
+)
 from harmonize.tools.draft.name_words import sounds_like_role
+from harmonize.tools.draft.pixels import look
 
-CLASS = "{class}"
-_SAMPLES = 6
 _MOST_GROUPS = 1000
-_FLAT = ("ids", "rgb", "binary", "soft")
+_LABELS = {"ids", "rgb", "binary", "soft"}
 
 
 def find_groups(
@@ -25,30 +31,36 @@ def find_groups(
     For the options see ``leaf_groups``.
     """
     groups = leaf_groups(images, with_prefixes=with_prefixes, added=added)
-    deepest = max(len(group.folders) for group in groups)
-    for place in reversed(range(deepest)):
+    for place in reversed(range(max(len(group.folders) for group in groups))):
         groups = _merge_folders(root, groups, place)
     groups = sorted(groups, key=lambda group: -len(group.files))[:_MOST_GROUPS]
-    groups = [with_content(root, group) for group in groups]
-    groups = _merge_extensions(groups)
-    groups = _merge_classes(groups)
-    return sorted(groups, key=lambda group: group.name)
+    groups = _merge_extensions([with_content(root, group) for group in groups])
+    return sorted(_merge_classes(groups), key=lambda group: group.name)
+
+
+def _clusters(groups: Iterable[Group], key: Callable[[Group], Hashable]) -> list[list[Group]]:
+    """Return the groups with the same key together."""
+    clusters: defaultdict[Hashable, list[Group]] = defaultdict(list)
+    for group in groups:
+        clusters[key(group)].append(group)
+    return list(clusters.values())
 
 
 def _merge_folders(root: Path, groups: list[Group], place: int) -> list[Group]:
     """Join the groups that differ in the folder at one place, where it is a variable."""
-    named: defaultdict[str, list[Group]] = defaultdict(list)
-    clusters: defaultdict[tuple[object, ...], list[Group]] = defaultdict(list)
-    merged: list[Group] = []
+
+    def may_vary(group: Group) -> bool:
+        return len(group.folders) > place and "{split}" not in str(group.folders[place])
+
+    named: defaultdict[str | None, list[Group]] = defaultdict(list)
     for group in groups:
-        for folder in {*group.folders} - {None}:
-            named[str(folder)].append(group)
-        if len(group.folders) > place and "{split}" not in (group.folders[place] or "{split}"):
-            clusters[_pattern(group, place)].append(group)
-        else:
-            merged.append(group)
+        for folder in {*group.folders}:
+            named[folder].append(group)
+    merged = [group for group in groups if not may_vary(group)]
     single: list[Group] = []
-    for cluster in clusters.values():
+    for cluster in _clusters(
+        filter(may_vary, groups), lambda group: (_with(group, place, None), group.ending)
+    ):
         role = _role(root, cluster, place, named) if len(cluster) > 1 else None
         if len(cluster) == 1:
             single += cluster
@@ -65,53 +77,41 @@ def _merge_folders(root: Path, groups: list[Group], place: int) -> list[Group]:
         fits = _shape(group, place) in shapes
         folders = _with(group, place, None) if fits else group.folders
         merged.append(dataclasses.replace(group, folders=folders))
-    return _unite(merged)
+    return [_unite(cluster) for cluster in _clusters(merged, lambda g: (g.folders, g.ending))]
 
 
 def _role(
-    root: Path, cluster: list[Group], place: int, named: dict[str, list[Group]]
+    root: Path, cluster: list[Group], place: int, named: dict[str | None, list[Group]]
 ) -> Literal["variable", "class"] | None:
     """Say what the names of sibling folders with alike files are; None if each means something."""
-    sample = cluster[:: max(1, len(cluster) // _SAMPLES)][:_SAMPLES]
+    sample = cluster[:: max(1, len(cluster) // SAMPLES)][:SAMPLES]
     kinds = {look(root / group.files[len(group.files) // 2].path).kind for group in sample}
     kinds.discard("unreadable")
     if "photo" in kinds and len(kinds) > 1:
         return None
-    if _disjoint(cluster):
-        return "variable"
-    if _of_both_roles(root, sample, place, named):
+    folders = [named[group.folders[place]] for group in sample]
+    if _disjoint(cluster) or all(_of_both_roles(root, groups) for groups in folders):
         return "variable"
     roles = any(sounds_like_role(str(group.folders[place])) for group in cluster)
     return "class" if kinds and kinds <= {"binary", "soft"} and not roles else None
 
 
-def _of_both_roles(
-    root: Path, sample: list[Group], place: int, named: dict[str, list[Group]]
-) -> bool:
-    """Say whether folders of these names hold photographs as well as labels."""
-    for group in sample:
-        others = named[str(group.folders[place])][:8]
-        kinds = {look(root / other.files[0].path).kind for other in others}
-        if "photo" not in kinds or not kinds & {*_FLAT}:
-            return False
-    return True
+def _of_both_roles(root: Path, groups: list[Group]) -> bool:
+    """Say whether the groups hold photographs as well as labels."""
+    kinds = {look(root / group.files[0].path).kind for group in groups[:8]}
+    return "photo" in kinds and bool(kinds & _LABELS)
 
 
 def _disjoint(cluster: Sequence[Group]) -> bool:
     """Say whether hardly any file has the same id as one of another group."""
     ids = [{(file.split, file.core) for file in group.files} for group in cluster]
-    total = sum(len(one) for one in ids)
-    return len(frozenset[tuple[str, str]]().union(*ids)) >= 0.8 * total
+    return len({one for group in ids for one in group}) >= 0.8 * sum(map(len, ids))
 
 
 def _merge_extensions(groups: list[Group]) -> list[Group]:
     """Join groups that differ in their extensions alone."""
-    clusters: defaultdict[tuple[object, ...], list[Group]] = defaultdict(list)
-    for group in groups:
-        alike = "photo" if group.kind == "photo" else "flat"
-        clusters[group.folders, group.prefix, group.suffix, alike].append(group)
     merged: list[Group] = []
-    for cluster in clusters.values():
+    for cluster in _clusters(groups, lambda g: (g.folders, g.prefix, g.suffix, g.kind == "photo")):
         if len(cluster) > 1 and _disjoint(cluster):
             largest = max(cluster, key=lambda group: len(group.files))
             merged.append(joined(cluster, extension=".*", content=largest.content))
@@ -122,13 +122,13 @@ def _merge_extensions(groups: list[Group]) -> list[Group]:
 
 def _merge_classes(groups: list[Group]) -> list[Group]:
     """Join groups of masks that differ in their suffixes, each of which is a class."""
-    clusters: defaultdict[tuple[object, ...], list[Group]] = defaultdict(list)
-    for group in groups:
-        single = group.content.single and group.suffix and not group.classes
-        key = (group.folders, group.prefix, group.extension)
-        clusters[key if single else (id(group),)].append(group)
+
+    def key(group: Group) -> Hashable:
+        may_be_class = group.content.single and group.suffix and not group.classes
+        return (group.folders, group.prefix, group.extension) if may_be_class else id(group)
+
     merged: list[Group] = []
-    for cluster in clusters.values():
+    for cluster in _clusters(groups, key):
         merged += [_family(cluster)] if _is_family(cluster) else cluster
     return merged
 
@@ -157,8 +157,7 @@ def _family(cluster: list[Group]) -> Group:
 def class_texts(suffixes: list[str]) -> tuple[str, list[str], str]:
     """Part suffixes into what comes before the class, each one's class, and what comes after it."""
     before = _common_start(suffixes)
-    rests = [suffix[len(before) :] for suffix in suffixes]
-    after = _common_start([rest[::-1] for rest in rests])[::-1]
+    after = _common_start([suffix[len(before) :][::-1] for suffix in suffixes])[::-1]
     after = re.sub(r"^[^_\-. ]*", "", after)  # from a separator on
     whole = before.rstrip("0123456789")
     texts = [suffix[len(whole) : len(suffix) - len(after)] for suffix in suffixes]
@@ -170,49 +169,21 @@ def class_texts(suffixes: list[str]) -> tuple[str, list[str], str]:
 
 def _common_start(texts: list[str]) -> str:
     """Return the characters that all texts begin with."""
-    first, last = min(texts), max(texts)
-    same = (place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b)
-    return first[: next(same, min(len(first), len(last)))]
+    same = takewhile(lambda letters: len({*letters}) == 1, zip(*texts, strict=False))
+    return "".join(letters[0] for letters in same)
 
 
 def _with(group: Group, place: int, folder: str | None) -> tuple[str | None, ...]:
     return (*group.folders[:place], folder, *group.folders[place + 1 :])
 
 
-def _pattern(group: Group, place: int) -> tuple[object, ...]:
-    """Return what groups share that differ at one place alone."""
-    return (_with(group, place, None), group.prefix, group.suffix, group.extension)
-
-
-def _shape(group: Group, place: int) -> tuple[object, ...]:
+def _shape(group: Group, place: int) -> Hashable:
     """Return what groups share that lie equally deep and have the same part below a place."""
-    ending = (group.prefix, group.suffix, group.extension)
-    return (group.folders[:1], len(group.folders), group.folders[place + 1 :], ending)
+    return group.folders[:1], len(group.folders), group.folders[place + 1 :], group.ending
 
 
-def _unite(groups: list[Group]) -> list[Group]:
-    """Join the groups that have come to the same pattern."""
-    clusters: defaultdict[tuple[object, ...], list[Group]] = defaultdict(list)
-    for group in groups:
-        key = (group.folders, group.prefix, group.suffix, group.extension)
-        clusters[key].append(group)
-    united: list[Group] = []
-    for cluster in clusters.values():
-        counted: dict[str, int] = {}
-        for group in cluster:
-            for name, count in group.classes.items():
-                counted[name] = counted.get(name, 0) + count
-        united.append(joined(cluster, classes=counted) if len(cluster) > 1 else cluster[0])
-    return united
-
-
-def class_of(group: Group, path: str) -> str:
-    """Return the text of ``{class}`` in a file's path; empty if the group has none."""
-    if CLASS in group.folders:
-        return path.split("/")[group.folders.index(CLASS)]
-    before, marked, after = group.suffix.partition(CLASS)
-    if not marked:
-        return ""
-    stem = path.rpartition("/")[2].rpartition(".")[0].removesuffix(after)
-    names = [name for name in group.classes if stem.endswith(before + name)]
-    return max(names, key=len, default="")
+def _unite(cluster: list[Group]) -> Group:
+    """Join groups that have come to the same pattern."""
+    if len(cluster) == 1:
+        return cluster[0]
+    return joined(cluster, classes=dict(sum((Counter(g.classes) for g in cluster), Counter())))

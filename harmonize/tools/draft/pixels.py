@@ -1,0 +1,161 @@
+"""What kind of picture a file is, by its pixels: a photograph, ids, colours or a mask."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Int, Integer
+from numpy import ndarray
+
+from harmonize.errors import HarmonizeError
+from harmonize.pictures.reading import open_image
+
+# Letters of shapes: H x W pixels of a file, P some of them, N colours, M mixtures.
+
+Kind = Literal["photo", "ids", "rgb", "binary", "soft", "unreadable"]
+
+KINDS: dict[Kind, str] = {
+    "photo": "photographs",
+    "ids": "ids",
+    "rgb": "colours",
+    "binary": "masks of two values",
+    "soft": "soft masks",
+    "unreadable": "not readable",
+}
+"""What each kind is called."""
+
+_SAMPLE = 300_000  # pixels looked at
+_FEW_GREYS = 64
+_FEW_COLORS = 256
+_NOT_MIXED = 1e-4
+"""The share of pixels amid their like from which on a colour is no mixture."""
+_NEAR = 8
+"""How far a mixture may be from the line between two colours."""
+_MOST_PAIRS = 500
+
+
+@dataclass(frozen=True)
+class Content:
+    """What is seen in a picture file.
+
+    Attributes:
+        kind: what its pixels look like.
+        single: it has one channel, or three equal ones.
+        grey_in_color: it has three equal channels.
+        alpha: its opacity varies.
+        blurred: colours that stand for classes, with mixtures between them.
+        largest: the largest number of a single channel.
+    """
+
+    kind: Kind
+    single: bool = True
+    grey_in_color: bool = False
+    alpha: bool = False
+    blurred: bool = False
+    largest: int = 0
+
+
+@lru_cache(maxsize=4096)
+def look(path: Path) -> Content:
+    """Look at a picture file."""
+    try:
+        picture = open_image(path)
+    except HarmonizeError:
+        return Content("unreadable")
+    pixels = np.asarray(picture)
+    pixels = pixels[:: max(1, pixels.shape[0] * pixels.shape[1] // _SAMPLE)]
+    is_jpeg = picture.format == "JPEG"
+    if picture.mode in ("1", "L", "P") or picture.mode.startswith("I"):
+        kind = "photo" if is_jpeg else _kind_of_channel(pixels, palette=picture.mode == "P")
+        return Content(kind, largest=int(pixels.max()))
+    if picture.mode not in ("RGB", "RGBA"):
+        return Content("photo", single=False)
+    colors = pixels[..., :3]
+    if (colors == colors[..., :1]).all() and not is_jpeg:
+        kind = _kind_of_channel(colors[..., 0], palette=False)
+        return Content(kind, grey_in_color=True, largest=int(colors.max()))
+    alpha = picture.mode == "RGBA" and len(np.unique(pixels[..., 3])) > 1
+    packed = pixels.astype(np.int64) @ np.array([1 << 16, 1 << 8, 1, 0][: pixels.shape[2]])
+    kind, blurred = ("photo", False) if is_jpeg else _kind_of_colors(packed)
+    return Content(kind, single=False, alpha=alpha, blurred=blurred)
+
+
+def _kind_of_channel(pixels: ndarray, *, palette: bool) -> Kind:
+    values, counts = np.unique(pixels, return_counts=True)
+    if {*values.tolist()} <= {0, 255} or {*values.tolist()} <= {0, 1}:
+        return "binary"
+    middle = values[(values > 0) & (values < 255)]
+    extremes = counts[(values == 0) | (values == 255)].sum() / counts.sum()
+    spread = len(middle) >= 8 and int(middle.max()) - int(middle.min()) >= 128
+    if not palette and values[-1] <= 255 and extremes >= 0.8 and spread:
+        return "soft"
+    return "ids" if len(values) <= _FEW_GREYS or _changes(pixels) < 0.12 else "photo"
+
+
+def _kind_of_colors(packed: Integer[ndarray, "H W"]) -> tuple[Kind, bool]:
+    """Classify colours, and say whether there are mixtures between those of classes."""
+    counts = np.sort(np.unique(packed, return_counts=True)[1])[::-1]
+    many_for_size = len(counts) > 16 and len(counts) > 0.25 * packed.size
+    if len(counts) <= _FEW_COLORS and not many_for_size:
+        return "rgb", len(counts) > 16 and len(counts) > 2 * len(np.unique(amid_like(packed)))
+    few_cover = counts[:32].sum() >= 0.85 * packed.size
+    return ("rgb", True) if few_cover and _changes(packed) < 0.25 else ("photo", False)
+
+
+def _changes(pixels: ndarray) -> float:
+    """Return the share of neighbouring pixels in a row that differ."""
+    return float((pixels[:, 1:] != pixels[:, :-1]).mean()) if pixels.shape[1] > 1 else 0.0
+
+
+def amid_like(numbers: Integer[ndarray, "H W"]) -> Integer[ndarray, " P"]:
+    """Return the numbers of the pixels whose four neighbours have the same."""
+    inner = numbers[1:-1, 1:-1]
+    same = (inner == numbers[:-2, 1:-1]) & (inner == numbers[2:, 1:-1])
+    same &= (inner == numbers[1:-1, :-2]) & (inner == numbers[1:-1, 2:])
+    return inner[same]
+
+
+def without_mixtures(counted: Mapping[int, tuple[int, int]], total: int) -> tuple[set[int], int]:
+    """Leave out colours that only lie between others, where scaling has blurred the edges.
+
+    Args:
+        counted: by colour, its pixels and those of them whose neighbours have it too.
+        total: the number of all pixels.
+
+    Returns:
+        The other colours, and the largest difference of a part between a mixture and the nearest
+        of them: the tolerance that takes all mixtures in.
+    """
+    kept = [color for color, (_, amid) in counted.items() if amid >= _NOT_MIXED * total]
+    rest = [color for color, (_, amid) in counted.items() if amid < _NOT_MIXED * total]
+    if not kept or not rest:
+        return {*counted}, 0
+    unsure = _parts(rest)
+    mixed = _between(unsure, _parts(kept))
+    for place, color in enumerate(rest):
+        pixels, amid = counted[color]
+        mixed[place] |= amid == 0 and pixels < _NOT_MIXED * total
+        if not mixed[place]:
+            kept.append(color)
+    known = _parts(kept)
+    nearest = [int(np.abs(known - mixture).max(1).min()) for mixture in unsure[mixed]]
+    return {*kept}, max(nearest, default=0)
+
+
+def _parts(colors: list[int]) -> Int[ndarray, "N 3"]:
+    """Return the red, green and blue of colours."""
+    return np.array(colors, dtype=np.int64)[:, None] >> np.array([16, 8, 0]) & 255
+
+
+def _between(colors: Int[ndarray, "M 3"], known: Int[ndarray, "N 3"]) -> Bool[ndarray, " M"]:
+    """Mark the colours that lie close to the line between two known ones."""
+    marked = np.zeros(len(colors), dtype=bool)
+    pairs = [(a, b) for a in range(len(known)) for b in range(a)]
+    for first, second in pairs[:_MOST_PAIRS]:
+        start, way = known[first].astype(float), (known[second] - known[first]).astype(float)
+        along = ((colors - start) @ way / max(way @ way, 1.0)).clip(0, 1)
+        marked |= np.abs(start + along[:, None] * way - colors).max(1) <= _NEAR
+    return marked

@@ -1,0 +1,69 @@
+"""The scores that a run keeps: what an evaluation writes is read back whole."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from harmonize.evaluation.by_depth import DepthScores
+from harmonize.evaluation.dataset_scores import DatasetScores
+from harmonize.evaluation.metrics import scores
+from harmonize.evaluation.mistakes import Mistakes
+from harmonize.evaluation.results import report_results
+from harmonize.evaluation.sampling import PixelSample
+from harmonize.evaluation.saved_scores import (
+    PictureScore,
+    SavedConfusion,
+    SavedDepth,
+    SavedScores,
+    read_evaluation,
+)
+
+NAN = float("nan")
+
+
+def test_an_evaluation_is_read_as_it_was_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    confusion = torch.tensor([[3, 1], [0, 0]])
+    nothing = torch.zeros(0, dtype=torch.int64)
+    found = DatasetScores(
+        name="a",
+        split="val",
+        pictures=2,
+        classes=("sky", "road"),
+        scores=scores(confusion),
+        confusion=confusion,
+        tree_order=(1, 0),
+        depths=(DepthScores(1, ("sky", "ground"), scores(confusion)),),
+        mistakes=Mistakes(NAN, 1.0, 0.5, 0.75),
+        calibration_error=NAN,
+        loss_by_depth=(0.5, NAN),
+        sample=PixelSample(torch.zeros(0, 2), nothing, nothing),
+        picture_scores=(PictureScore(0, "a.png", 0.25), PictureScore(1, "b.png", 0.75)),
+        left_out={"car": "untaught"},
+        skipped={"c.png": "broken"},
+    )
+    report_results([found], tmp_path / "evaluation.json")
+    assert "a, val: 2 pictures" in capsys.readouterr().out
+    expected = SavedScores(
+        split="val",
+        pictures=2,
+        mean_iou=0.375,  # of 3/4 and 0/1
+        pixel_accuracy=0.75,
+        iou={"sky": 0.75, "road": 0.0},
+        depths=(SavedDepth(1, 0.375, {"sky": 0.75, "ground": 0.0}),),
+        loss_by_depth=(0.5, None),
+        mistakes={"lca_height": None, "precision": 1.0, "recall": 0.5, "f": 0.75},
+        calibration_error=None,
+        left_out={"car": "untaught"},
+        skipped={"c.png": "broken"},
+        confusion=SavedConfusion(("road", "sky"), ((0, 0), (1, 3))),
+        worst=(PictureScore(0, "a.png", 0.25),),
+        best=(PictureScore(1, "b.png", 0.75),),
+    )
+    assert read_evaluation(tmp_path / "evaluation.json", "x") == {"a": expected}
+    written = json.loads((tmp_path / "evaluation.json").read_text())["datasets"]["a"]
+    assert written == {**found.to_dict(), **found.details()}
+    assert not found.to_dict().keys() & {"confusion", "worst", "best"}
