@@ -8,6 +8,7 @@ from unittest.mock import patch
 import torch
 from torch import Tensor, nn
 
+from harmonize.config.run_config import ModelConfig
 from harmonize.models.segmenter import Segmenter
 from harmonize.pipeline import preflight
 from harmonize.runs import opened
@@ -67,8 +68,8 @@ def staged(num_leaves: int = 3, *, norm: Literal["batch", "group"] = "batch") ->
 def staged_networks() -> Iterator[None]:
     """Have runs be of this network, whatever name they give."""
 
-    def build(leaves: int, *, norm: Literal["batch", "group"] = "batch", **_: object) -> Segmenter:
-        return staged(leaves, norm=norm)
+    def build(leaves: int, config: ModelConfig, **_: object) -> Segmenter:
+        return staged(leaves, norm=config.norm)
 
     with contextlib.ExitStack() as stack:
         for module in (learner, preflight, opened):

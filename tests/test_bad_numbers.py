@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scenarios
 import torch
+from group import run_group
 from PIL import Image
 from safetensors.torch import load_file
-from test_agreement import start
 from tiny import tiny_config, write_project
 from torch import Tensor, nn
 
@@ -320,13 +321,14 @@ def test_a_run_that_diverges_says_so_once(
 
 
 def test_a_fault_in_one_process_is_refused_by_all(project: Path) -> None:
-    told, skipped = start("bad-numbers", project, "2:stop", "2:skip")
-    assert [rank["status"] for rank in told] == [2, 2]
-    assert all("step 3: the loss is not finite" in rank["stderr"] for rank in told)
+    stopped = run_group(2, scenarios.meet_bad_numbers, project, "stop")
+    assert [rank.status for rank in stopped] == [2, 2]
+    assert all("step 3: the loss is not finite" in rank.stderr for rank in stopped)
     folder = project / "numbers-stop" / "bad_numbers" / "step-00000003"
     report = json.loads((folder / "report.json").read_text())
     assert [sample["position"] for sample in report["samples"]] == [10]  # the second's first
     assert (folder / "00000010.png").is_file()
-    assert [rank["status"] for rank in skipped] == [0, 0]
+    skipped = run_group(2, scenarios.meet_bad_numbers, project, "skip")
+    assert [rank.status for rank in skipped] == [0, 0]
     saved = numbers(project / "numbers-skip", 6)
     assert all(tensor.isfinite().all() for tensor in saved.values())

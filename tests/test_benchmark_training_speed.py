@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks import SCRIPT, column, run_benchmark
-from test_trainer import run_two_processes
+from group import run_script
 from tiny import tiny_values, write_project
 
 from harmonize.config.strict_yaml import dump
@@ -52,10 +52,8 @@ def test_pictures_of_any_size_are_measured_from_the_cache(
     assert "8 of 8 pictures" in capsys.readouterr().err
 
 
-@pytest.mark.slow
 def test_two_processes_share_a_step(tmp_path: Path) -> None:
-    script = [str(SCRIPT), "train", "--quick", "--json", "report.json"]
-    done = run_two_processes(script, tmp_path)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.count("one optimizer step") == 1
+    ended = run_script(SCRIPT, tmp_path, "train", "--quick", "--json", "report.json")
+    assert [one.status for one in ended] == [0, 0], ended
+    assert sum(one.stdout.count("one optimizer step") for one in ended) == 1
     assert json.loads((tmp_path / "report.json").read_text())["options"]["processes"] == 2

@@ -55,7 +55,9 @@ def test_the_unet_is_64_wide_unless_told_otherwise() -> None:
 
 @pytest.mark.parametrize("norm", ["batch", "group"])
 def test_a_network_of_torchvision_gives_logits_of_the_pictures_size(norm: str) -> None:
-    network = build_model(7, ModelConfig(name=LIGHT, norm="group" if norm == "group" else "batch")).eval()
+    network = build_model(
+        7, ModelConfig(name=LIGHT, norm="group" if norm == "group" else "batch")
+    ).eval()
     with torch.no_grad():
         logits = network(torch.randn(2, 3, 33, 48))
     assert isinstance(logits, torch.Tensor)
@@ -64,7 +66,10 @@ def test_a_network_of_torchvision_gives_logits_of_the_pictures_size(norm: str) -
 
 
 def test_group_norm_takes_the_place_of_every_batch_norm() -> None:
-    batch, group = build_model(3, ModelConfig(name=LIGHT)), build_model(3, ModelConfig(name=LIGHT, norm="group"))
+    batch, group = (
+        build_model(3, ModelConfig(name=LIGHT)),
+        build_model(3, ModelConfig(name=LIGHT, norm="group")),
+    )
     batch_norms = modules(batch, nn.BatchNorm2d)
     assert len(batch_norms) > 40
     assert not modules(group, nn.modules.batchnorm._BatchNorm)
@@ -75,14 +80,13 @@ def test_group_norm_takes_the_place_of_every_batch_norm() -> None:
 
 
 def test_group_norm_treats_each_picture_alone() -> None:
-    torch.manual_seed(0)
-    network = build_model(3, ModelConfig(name=LIGHT, norm="group")).train()
+    network = build_model(3, ModelConfig(name=LIGHT, norm="group")).double().train()
     for module in modules(network, nn.Dropout):
         module.eval()
-    both = torch.randn(2, 3, 64, 64)
+    both = torch.randn(2, 3, 64, 64, dtype=torch.double)
     both[1] *= 5
     with torch.no_grad():
-        torch.testing.assert_close(network(both)[:1], network(both[:1]), rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(network(both)[:1], network(both[:1]))
 
 
 def test_the_same_seed_gives_the_same_weights() -> None:
@@ -97,11 +101,11 @@ def test_the_same_seed_gives_the_same_weights() -> None:
 @pytest.mark.parametrize(
     ("name", "advice"),
     [
-        ("unett", "did you mean unet?"),
+        ("unett", "did you mean unet or upernet or manet?"),
         ("deeplabv3_resnet5", "did you mean deeplabv3_resnet50 or deeplabv3_resnet101 or "),
         ("lraspp_mobilenet_v3", "did you mean lraspp_mobilenet_v3_large"),
         ("resnet50", "did you mean fcn_resnet50"),
-        ("segformer", "choose from: unet, deeplabv3_mobilenet_v3_large, deeplabv3_resnet101, "),
+        ("zzz", "choose from: unet, deeplabv3_mobilenet_v3_large, deeplabv3_resnet101, "),
     ],
 )
 def test_an_unknown_network_is_named_with_near_matches(name: str, advice: str) -> None:

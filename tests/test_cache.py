@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
+from group import run_script
 from PIL import Image
 from safetensors.torch import load_file
-from test_trainer import run_two_processes
 from tiny import tiny_config, tiny_values, write_project
 
 from harmonize import HarmonizeError
@@ -316,14 +316,14 @@ def test_a_run_is_resumed_with_a_cache_that_it_did_not_have(project: Path) -> No
     assert len(files(project / "runs" / "cache")) == PICTURES
 
 
-@pytest.mark.slow
 def test_the_processes_of_a_run_build_its_cache_together(project: Path) -> None:
     values = tiny_values(project, project / "runs" / "two")
     (project / "run.yaml").write_text(dump(values))
-    script = [str(REPO / "scripts" / "train_mixed.py"), "--config", str(project / "run.yaml")]
-    done = run_two_processes([*script, "data.cache=disk", "data.workers=1"], project)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stderr.count(f"cache {project}/runs/cache: 18 of 18 pictures") == 1
+    arguments = ["--config", "run.yaml", "data.cache=disk", "data.workers=1"]
+    ended = run_script(REPO / "scripts" / "train_mixed.py", project, *arguments)
+    assert [one.status for one in ended] == [0, 0], ended
+    told = f"cache {project}/runs/cache: 18 of 18 pictures"
+    assert sum(one.stderr.count(told) for one in ended) == 1
     assert len(files(project / "runs" / "cache")) == PICTURES
 
 

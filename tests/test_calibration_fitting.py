@@ -155,7 +155,8 @@ def test_the_calibration_error_is_that_of_scoring_with_scaled_logits(tiny: Sourc
     ):
         confidence, answer = logits.softmax(1).max(1)
         expected = calibration_error(confidence, answer == checked.classes)
-        assert error == pytest.approx(expected, abs=1e-6)
+        # Rounding may move a pixel from one bin of confidence to the next.
+        assert error == pytest.approx(expected, abs=2 / len(confidence))
     cross_entropy = torch.nn.functional.cross_entropy(checked.logits, checked.classes).item()
     assert found.loss.before == pytest.approx(cross_entropy, rel=1e-5)
 

@@ -8,37 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from checkpoint_cases import make
 from safetensors import safe_open
 from safetensors.torch import save_file
-from tiny import tiny_config, write_project
 
 from harmonize import HarmonizeError, UNet
 from harmonize.config.run_config import OptimConfig
-from harmonize.labels.sources import load_sources
 from harmonize.runs import checkpoint
-from harmonize.runs.checkpoint import Checkpoint, Standing
-from harmonize.runs.identity import describe_run
 from harmonize.training.optimizer import build_optimizer
-
-
-def make(tmp_path: Path, optimizer_name: str = "adamw") -> tuple[Checkpoint, UNet]:
-    config = tiny_config(write_project(tmp_path), tmp_path / "run")
-    network = UNet(3, 8)
-    optimizer = build_optimizer(network, OptimConfig(name=optimizer_name))  # type: ignore[arg-type]
-    network(torch.randn(2, 3, 32, 32)).sum().backward()
-    optimizer.step()
-    state = Checkpoint(
-        step=7,
-        model=network.state_dict(),
-        ema={name: p.detach() / 2 for name, p in network.named_parameters()},
-        optimizer=optimizer.state_dict(),
-        scaler=None,
-        meter=torch.arange(12.0).view(1, 2, 2, 3),
-        health={"skipped": 2, "losses": [0.5, 0.25]},
-        standing=Standing(0.25, 4, "ema"),
-        **describe_run(config, load_sources(config)),
-    )
-    return state, network
 
 
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
@@ -92,7 +69,7 @@ def test_a_file_of_another_program_is_named(tmp_path: Path) -> None:
         checkpoint.load(tmp_path / "b.safetensors")
     tensors = {"a": torch.zeros(2)}
     for facts in ("{}", "[]", "x", '{"optimizer_numbers": {}}', '{"optimizer_numbers": []}'):
-        metadata = {"harmonize": f"{checkpoint._checksum(facts, tensors)} {facts}"}
+        metadata = {"harmonize": f"{checkpoint.checksum_of(facts, tensors)} {facts}"}
         save_file(tensors, tmp_path / "b.safetensors", metadata=metadata)
         with pytest.raises(HarmonizeError, match=r"b\.safetensors: .* this version of harmonize"):
             checkpoint.load(tmp_path / "b.safetensors")
@@ -129,7 +106,7 @@ def test_facts_of_another_type_are_refused(tmp_path: Path, key: str, forged: obj
         facts = json.loads(file.metadata()["harmonize"].partition(" ")[2])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     text = json.dumps(facts | {key: forged})
-    metadata = {"harmonize": f"{checkpoint._checksum(text, tensors)} {text}"}
+    metadata = {"harmonize": f"{checkpoint.checksum_of(text, tensors)} {text}"}
     save_file(tensors, path, metadata=metadata)
     with pytest.raises(HarmonizeError, match=r"a\.safetensors: .* this version of harmonize: "):
         checkpoint.load(path)

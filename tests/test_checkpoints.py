@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from test_checkpoint import make
+from checkpoint_cases import make
 
 from harmonize import HarmonizeError
 from harmonize.runs import checkpoints

@@ -6,80 +6,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from dataset_files import (
+    codes_of,
+    make_space,
+    make_spec,
+    photograph,
+    save,
+    shipped,
+    write_helen,
+    write_lfw,
+)
 from PIL import Image
 
-from harmonize.config.run_config import AugmentConfig
-from harmonize.config.strict_yaml import Value, load_text
+from harmonize.config.strict_yaml import Value
 from harmonize.data.dataset import SegmentationDataset
-from harmonize.data.loading import load
-from harmonize.data.mixing import MixedOrder
-from harmonize.data.samples import Batch, MixedSamples, collate
 from harmonize.errors import HarmonizeError
-from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.target_space import TargetSpace
 
 IGNORE = 255
-LFW_COLOURS = np.array([(0, 0, 255), (0, 255, 0), (255, 0, 0)], dtype=np.uint8)
-
-
-def save(path: Path, pixels: np.ndarray | list[list[int]]) -> None:
-    """Write a picture, making its folders."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.asarray(pixels, dtype=np.uint8)).save(path)
-
-
-def photograph(height: int, width: int, *, seed: int = 0) -> np.ndarray:
-    """Return a random picture."""
-    return np.random.default_rng(seed).integers(256, size=(height, width, 3), dtype=np.uint8)
-
-
-def write_helen(root: Path, name: str, masks: np.ndarray) -> None:
-    """Append a picture and its masks (11, H, W) to the training list of Helen."""
-    save(root / "images" / f"{name}.jpg", photograph(*masks.shape[1:]))
-    for number, mask in enumerate(masks):
-        save(root / "labels" / name / f"{name}_lbl{number:02d}.png", mask)
-    with (root / "exemplars.txt").open("a") as lines:
-        lines.write(f"{len(list((root / 'images').iterdir()))} , {name}\n")
-
-
-def write_lfw(root: Path, person: str, number: int, classes: np.ndarray, ending: str) -> None:
-    """Append a picture and its colours to the training list of LFW Parts."""
-    name = f"{person}_{number:04d}"
-    save(root / "lfw_funneled" / person / f"{name}.jpg", photograph(*classes.shape, seed=number))
-    save(root / "parts_lfw_funneled_gt_images" / f"{name}.{ending}", LFW_COLOURS[classes])
-    with (root / "parts_train.txt").open("a") as lines:
-        lines.write(f"{person} {number}\n")
-
-
-def shipped(repo: Path, name: str, override: dict[str, Value] | None = None) -> DatasetSpec:
-    """Load one of the shipped mappings."""
-    return DatasetSpec.from_file(repo / "datasets" / f"{name}.yaml", override)
-
-
-def make_spec(classes: str, meaning: str, options: str = "") -> DatasetSpec:
-    """Return a mapping of grey ids whose every picture lies in one folder."""
-    text = f"""
-name: tiny
-picture: "{{id}}.*"
-label: "{{id}}_label.png"
-encoding: ids
-{options}
-splits: {{all: {{glob: "{{id}}_label.png"}}}}
-classes: {classes}
-meaning: {meaning}
-"""
-    return DatasetSpec.from_document(load_text(text, "tiny.yaml"))
-
-
-def make_space(repo: Path, tree: str, *specs: DatasetSpec) -> TargetSpace:
-    """Return the target space of some mappings on a shipped tree."""
-    return TargetSpace(Ontology.from_file(repo / "trees" / f"{tree}.txt"), specs)
-
-
-def codes_of(dataset: SegmentationDataset, space: TargetSpace, number: int = 0) -> list[list[int]]:
-    """Return the code of each pixel of a label."""
-    return space.class_codes(dataset.spec.name)[dataset[number].classes.numpy()].tolist()
 
 
 @pytest.mark.parametrize(
@@ -281,133 +226,3 @@ def test_a_file_cut_short_is_named(tmp_path: Path, file: str) -> None:
     with pytest.raises(HarmonizeError) as caught:
         dataset[0]
     assert str(caught.value).startswith(f"{tmp_path}/{file}: not a readable picture: ")
-
-
-@pytest.fixture(scope="module")
-def faces(
-    repo: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[list[SegmentationDataset], TargetSpace]:
-    """Return three pictures of Helen, two of LFW Parts, and their target space."""
-    root = tmp_path_factory.mktemp("faces")
-    rng = np.random.default_rng(5)
-    for number in range(3):
-        masks = rng.integers(256, size=(11, 20 + number, 26))
-        write_helen(root / "helen", f"{number}_1", masks)
-    for number in range(2):
-        write_lfw(root / "lfw_parts", "Ada", number, rng.integers(3, size=(24, 24)), "ppm")
-    specs = [shipped(repo, name) for name in ("helen", "lfw_parts")]
-    datasets = [SegmentationDataset(spec, "train", root=root / spec.name) for spec in specs]
-    return datasets, make_space(repo, "faces", *specs)
-
-
-def mixed(
-    faces: tuple[list[SegmentationDataset], TargetSpace], *, seed: int = 0, **config: object
-) -> MixedSamples:
-    """Return the samples of a run on Helen and LFW Parts, of 16 x 16 pixels."""
-    datasets, space = faces
-    augmentation = AugmentConfig(**{"scale": (0.5, 1.0), "color": 0.3, **config})  # type: ignore[arg-type]
-    order = MixedOrder([len(dataset) for dataset in datasets], [1, 1], seed=seed)
-    return MixedSamples(datasets, order, space, config=augmentation, size=16)
-
-
-def same(one: Batch, other: Batch) -> bool:
-    """Say whether two batches hold the same numbers in the same types."""
-    names = ("pictures", "codes", "datasets")
-    pairs = [(getattr(one, name), getattr(other, name)) for name in names]
-    return all(a.dtype == b.dtype and torch.equal(a, b) for a, b in pairs)
-
-
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_position_gives_the_same_tensors_whichever_process_reads_it(
-    faces: tuple[list[SegmentationDataset], TargetSpace],
-) -> None:
-    samples, batches = mixed(faces), [[0, 1, 2, 3], [4], [5, 6], [40, 41, 0]]
-    alone = list(load(samples, batches, collate, workers=0))
-    shared = list(load(samples, batches, collate, workers=2))
-    assert [batch.datasets.numel() for batch in shared] == [4, 1, 2, 3]
-    for batch, other, positions in zip(alone, shared, batches, strict=True):
-        assert same(batch, other)
-        assert same(batch, collate([mixed(faces)[position] for position in positions]))
-
-
-def test_a_batch_has_bytes_for_pictures_and_codes_of_the_space(
-    faces: tuple[list[SegmentationDataset], TargetSpace],
-) -> None:
-    batch = collate([mixed(faces)[position] for position in range(6)])
-    assert batch.pictures.shape == (6, 3, 16, 16)
-    assert batch.codes.shape == (6, 16, 16)
-    assert (batch.pictures.dtype, batch.codes.dtype) == (torch.uint8, torch.uint8)
-    assert sorted(batch.datasets.tolist()) == [0, 0, 0, 1, 1, 1]
-    # Helen's pixels hold leaves, those of LFW Parts nothing but background, face and hair.
-    coarse = set(batch.codes[batch.datasets == 1].unique().tolist())
-    assert set(batch.codes[batch.datasets == 0].unique().tolist()) == set(range(11))
-    assert coarse == {0, 1, faces[1].code("face")}
-
-
-def test_positions_and_seeds_give_different_samples(
-    faces: tuple[list[SegmentationDataset], TargetSpace],
-) -> None:
-    first, other = mixed(faces, seed=0), mixed(faces, seed=1)
-    pictures = [samples[position].pictures for samples in (first, other) for position in range(10)]
-    distinct = {picture.numpy().tobytes() for picture in pictures}
-    assert len(distinct) == len(pictures)
-
-
-def test_a_flipped_sample_has_left_and_right_exchanged(
-    faces: tuple[list[SegmentationDataset], TargetSpace], tmp_path: Path, repo: Path
-) -> None:
-    spec, space = shipped(repo, "helen"), faces[1]
-    classes = np.random.default_rng(0).integers(11, size=(16, 16))
-    write_helen(tmp_path, "a", 255 * (classes == np.arange(11)[:, None, None]))
-    dataset = SegmentationDataset(spec, "train", root=tmp_path)
-    flipped, straight = (
-        MixedSamples(
-            [dataset],
-            MixedOrder([1], [1], seed=0),
-            space,
-            config=AugmentConfig(flip=chance, scale=(1.0, 1.0)),
-            size=16,
-        )[0]
-        for chance in (1.0, 0.0)
-    )
-    codes = space.class_codes("helen")
-    assert torch.equal(straight.pictures[0], dataset[0].picture)
-    assert straight.codes[0].tolist() == codes[classes].tolist()
-    exchanged = np.array([0, 1, 3, 2, 5, 4, 6, 7, 8, 9, 10])  # brows and eyes
-    assert torch.equal(flipped.pictures[0], dataset[0].picture.flip(2))
-    assert flipped.codes[0].tolist() == codes[exchanged[classes]][:, ::-1].tolist()
-
-
-@pytest.mark.parametrize(("leaves", "dtype", "ignore"), [(3, "uint8", 255), (250, "int16", 32767)])
-@pytest.mark.parametrize("flip", [0.0, 1.0])
-def test_codes_have_the_type_of_the_space_and_void_is_ignored(
-    tmp_path: Path, leaves: int, dtype: str, ignore: int, flip: float
-) -> None:
-    tree = Ontology("\n".join(f"n{number}" for number in range(leaves)), name="wide")
-    spec = make_spec(
-        "{one: 0, last: 1, void: 9}", f"{{wide: {{one: n0, last: n{leaves - 1}, void: ignore}}}}"
-    )
-    save(tmp_path / "a.png", photograph(2, 2))
-    save(tmp_path / "a_label.png", [[0, 1], [1, 9]])
-    space = TargetSpace(tree, [spec])
-    assert (np.dtype(space.dtype).name, space.ignore) == (dtype, ignore)
-    samples = MixedSamples(
-        [SegmentationDataset(spec, "all", root=tmp_path)],
-        MixedOrder([1], [1], seed=0),
-        space,
-        config=AugmentConfig(flip=flip),
-        size=2,
-    )
-    codes = samples[0].codes
-    assert str(codes.dtype) == f"torch.{dtype}"
-    straight = [[0, leaves - 1], [leaves - 1, ignore]]
-    expected = [row[::-1] for row in straight] if flip else straight
-    assert codes[0].tolist() == expected
-
-
-def test_a_batch_moves_whole(faces: tuple[list[SegmentationDataset], TargetSpace]) -> None:
-    batch = mixed(faces)[3]
-    assert same(batch.to(torch.device("cpu")), batch)
-    moved = batch.to(torch.device("meta"))
-    assert {t.device.type for t in (moved.pictures, moved.codes, moved.datasets)} == {"meta"}
-    assert moved.codes.dtype == batch.codes.dtype

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.demo import demo_data as demo
+from harmonize.demo.faces import Face
 from harmonize.labels.dataset_spec import DatasetSpec
 
 AMOUNTS = {"train": 4, "validation": 2, "test": 1}
@@ -148,15 +150,16 @@ def test_a_second_call_touches_nothing(tmp_path: Path) -> None:
 def test_an_interrupted_set_leaves_nothing_and_is_written_next_time(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = demo._write_lfw
+    draw, sizes = demo.draw_parts, []
 
-    def stop_at_the_third(root: Path, split: str, index: int, rng: np.random.Generator) -> None:
-        if index == 2:
+    def stop_at_the_third(face: Face, height: int, width: int) -> Any:
+        sizes.append((height, width))
+        if sizes[-3:] == [(128, 128)] * 3:  # as only the second set's pictures are
             raise KeyboardInterrupt
-        write(root, split, index, rng)
+        return draw(face, height, width)
 
     with monkeypatch.context() as patch:
-        patch.setattr(demo, "_write_lfw", stop_at_the_third)
+        patch.setattr(demo, "draw_parts", stop_at_the_third)
         with pytest.raises(KeyboardInterrupt):
             demo.write_demo_data(tmp_path, progress=False)
     assert [path.name for path in tmp_path.iterdir()] == ["helen"]

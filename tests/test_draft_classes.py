@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from folder_cases import HEIGHT, SCENE, WIDTH, draft, label, photo, save, write_scene
 from PIL import Image, ImageFilter
-from test_draft_folders import HEIGHT, SCENE, WIDTH, draft, label, photo, save, write_scene
 
 from harmonize import HarmonizeError, Ontology
 from harmonize.labels.number_encodings import Rgb

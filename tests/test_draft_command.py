@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from folder_cases import draft, label, photo, save, write_scene
 from hypothesis import given
 from hypothesis import strategies as st
-from test_draft_folders import draft, label, photo, save, write_scene
 
 from harmonize import HarmonizeError, cli
 from harmonize.config.strict_yaml import load_text

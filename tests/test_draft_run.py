@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_draft_folders import draft, write_scene
+from folder_cases import draft, write_scene
 from tiny import tiny_config, write_project
 
 from harmonize import HarmonizeError, Ontology

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from arithmetic import rounded
+from definition import brute_force, leaves_below
 from random_trees import random_label, random_tree_text
 from torch import Tensor
 
@@ -40,50 +42,6 @@ def space() -> TargetSpace:
     for nodes in ("face", "hair", "eyes", ["background", "hair"], ["left", "scalp"]):
         space.code(nodes)
     return space
-
-
-def leaves_below(tree: Ontology, nodes: list[str]) -> set[str]:
-    mask = tree.leaf_mask(nodes)
-    return {leaf for leaf, inside in zip(tree.leaves, mask.tolist(), strict=True) if inside}
-
-
-def resolved_sets(tree: Ontology, label: set[str]) -> list[set[str]]:
-    """Return S_1, ..., S_d* of DESIGN's definition, straight from the groups."""
-    sets: list[set[str]] = []
-    for depth in range(1, tree.depth + 1):
-        if len(label) > 1 and (sets[-1] if sets else set(tree.leaves)) == label:
-            break
-        meeting = [set(group) for group in tree.groups(depth) if set(group) & label]
-        sets.append(set().union(*meeting))
-    return sets
-
-
-def brute_force(
-    tree: Ontology,
-    logits: Tensor,
-    labels: list[set[str] | None],
-    *,
-    terms: str = "all",
-    weighting: str = "sum",
-    coarse: str = "use",
-    depth_weights: list[float] | None = None,
-) -> Tensor:
-    """Mean loss of pixels (P, K) in float64, one pixel, depth and set at a time."""
-    weights = depth_weights or [1.0] * tree.depth
-    total, count = logits.sum() * 0, 0
-    for pixel, label in zip(logits, labels, strict=True):
-        if label is None or (coarse == "ignore" and len(label) > 1):
-            continue
-        count += 1
-        losses = []
-        for depth, members in enumerate(resolved_sets(tree, label)):
-            inside = [tree.leaves.index(leaf) for leaf in members]
-            log_p = pixel[inside].logsumexp(0) - pixel.logsumexp(0)
-            losses.append(-log_p * weights[depth])
-        kept = losses[-1:] if terms == "finest" else losses
-        if kept:
-            total = total + torch.stack(kept).sum() / (len(kept) if weighting == "mean" else 1)
-    return total / max(count, 1)
 
 
 def value_and_gradient(loss: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
@@ -188,7 +146,7 @@ def test_a_group_far_below_the_maximum_keeps_its_gradient(space: TargetSpace) ->
     logits = torch.tensor([200.0, 0, 0, 0, 1, 2]).view(1, 6, 1, 1).requires_grad_()
     loss = HierarchicalLoss(space)(logits, torch.full((1, 1, 1), space.code("hair")))
     value, gradient = value_and_gradient(loss, logits)
-    assert value.item() == pytest.approx(200 - np.log(np.exp(1) + np.exp(2)), rel=1e-6)
+    assert value.item() == pytest.approx(200 - np.log(np.exp(1) + np.exp(2)), rel=rounded(32))
     share = 1 / (1 + np.e)  # of the smaller of the two logits
     expected = [1, 0, 0, 0, -share, share - 1]
     assert gradient.flatten().tolist() == pytest.approx(expected, abs=1e-6)
@@ -255,7 +213,9 @@ def test_half_precision_logits_are_summed_in_float32(space: TargetSpace) -> None
         found = loss(logits, codes)
     expected = loss(values.float(), codes)
     assert found.dtype == torch.float32
-    assert found.item() == pytest.approx(expected.item(), rel=1e-6)
+    assert found.item() == pytest.approx(
+        expected.item(), rel=rounded(128)
+    )  # torch sums in a cascade
     found.backward()
     assert logits.grad is not None
     assert logits.grad.dtype == torch.bfloat16
@@ -273,7 +233,7 @@ def test_coarse_ignore_drops_labels_of_several_leaves(space: TargetSpace) -> Non
     codes = torch.tensor([[[space.code("left"), space.code("hair"), space.ignore]]])
     alone = HierarchicalLoss(space)(logits[..., :1], codes[..., :1])
     loss = HierarchicalLoss(space, coarse="ignore")
-    assert loss(logits, codes).item() == pytest.approx(alone.item(), rel=1e-6)
+    assert loss(logits, codes).item() == pytest.approx(alone.item(), rel=rounded(32))
     assert loss.count_labelled(codes).item() == 1
     assert HierarchicalLoss(space).count_labelled(codes).item() == 2
 
@@ -295,14 +255,16 @@ def test_terms_add_up_per_picture_and_depth(space: TargetSpace) -> None:
     codes[1, 0] = space.ignore
     loss = HierarchicalLoss(space)
     terms = loss.terms(logits, codes)
-    assert terms.loss.item() == pytest.approx(terms.total.sum().item(), rel=1e-6)
+    assert terms.loss.item() == pytest.approx(terms.total.sum().item(), rel=rounded(32))
     assert terms.labelled.tolist() == [16, 12]
     assert terms.resolved.tolist() == [[16, 16, 16], [12, 0, 0]]
     assert torch.allclose(terms.by_depth.sum(1).float(), terms.total, rtol=1e-5)
     # the deepest term of a leaf label is its cross-entropy
     expected = F.cross_entropy(logits[:1], codes[:1], reduction="sum")
     assert terms.by_depth[0, 2].item() == pytest.approx(expected.item(), rel=1e-5)
-    assert loss(logits, codes).item() == pytest.approx(terms.total.sum().item() / 28, rel=1e-6)
+    assert loss(logits, codes).item() == pytest.approx(
+        terms.total.sum().item() / 28, rel=rounded(32)
+    )
 
 
 def test_a_scale_multiplies_loss_and_gradient_and_leaves_the_sums(space: TargetSpace) -> None:
@@ -310,7 +272,7 @@ def test_a_scale_multiplies_loss_and_gradient_and_leaves_the_sums(space: TargetS
     codes = torch.randint(0, space.num_codes, (2, 4, 4))
     loss = HierarchicalLoss(space)
     plain, scaled = loss.terms(logits, codes), loss.terms(logits, codes, scale=torch.tensor(0.25))
-    assert scaled.loss.item() == pytest.approx(0.25 * plain.loss.item(), rel=1e-6)
+    assert scaled.loss.item() == pytest.approx(0.25 * plain.loss.item(), rel=rounded(32))
     assert torch.allclose(scaled.total, plain.total)
     assert torch.equal(scaled.by_depth, plain.by_depth)
     (gradient,) = torch.autograd.grad(plain.loss, logits)

@@ -110,7 +110,9 @@ def test_the_legend_says_what_the_ids_mean(
 
 def test_full_size_in_tiles_is_near_what_the_whole_picture_gives() -> None:
     torch.manual_seed(3)
-    network = TiledNetwork(Segmenter(UNet(4, 8), Traits(stride=16, reach=107)), Accelerator(cpu=True))
+    network = TiledNetwork(
+        Segmenter(UNet(4, 8), Traits(stride=16, reach=107)), Accelerator(cpu=True)
+    )
     words = Words(
         "leaves",
         tuple(Word(str(n), n, (str(n),), 1, (n, n, n)) for n in range(4)),

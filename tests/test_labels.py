@@ -1,66 +1,26 @@
 """Label files of every kind, read back to exact class numbers, and the files that are refused."""
 
-import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from label_files import (
+    CHANNELS,
+    COLOUR,
+    COLOUR_ALPHA,
+    GREY,
+    GREY_ALPHA,
+    PALETTE,
+    make_reader,
+    refused,
+    write_png,
+)
 from PIL import Image
 
-from harmonize.config.strict_yaml import load_text
-from harmonize.data.labels import LabelReader
 from harmonize.errors import HarmonizeError
-from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.pictures.reading import open_image
-
-GREY, COLOUR, PALETTE, GREY_ALPHA, COLOUR_ALPHA = 0, 2, 3, 4, 6  # PNG's colour types
-CHANNELS = {GREY: 1, COLOUR: 3, PALETTE: 1, GREY_ALPHA: 2, COLOUR_ALPHA: 4}
-
-
-def make_reader(encoding: str, classes: str, options: str = "") -> LabelReader:
-    """Return a reader for a mapping with the given classes."""
-    label = "{id}_{class}.png" if encoding in ("soft_masks", "masks") else "{id}.png"
-    text = f"""
-name: tiny
-picture: "{{id}}.jpg"
-label: "{label}"
-encoding: {encoding}
-{options}
-splits: {{}}
-classes: {classes}
-meaning: {{}}
-"""
-    return LabelReader(DatasetSpec.from_document(load_text(text, "tiny.yaml")))
-
-
-def write_png(path: Path, values: np.ndarray, *, bits: int, kind: int = GREY) -> None:
-    """Write a PNG file bit by bit, so that no library decides how it is stored."""
-    height, width = values.shape[:2]
-    flat = values.reshape(height, width * CHANNELS[kind]).astype(np.uint32)
-    places = np.arange(bits - 1, -1, -1, dtype=np.uint32)
-    rows = (flat[..., None] >> places & 1).astype(np.uint8).reshape(height, -1)
-    packed = np.packbits(rows, axis=1)
-    data = b"".join(b"\0" + row.tobytes() for row in packed)
-    palette = bytes(np.random.default_rng(0).permutation(256).astype(np.uint8)) * 3
-    parts = [(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0))]
-    if kind == PALETTE:
-        parts.append((b"PLTE", palette[: 3 * 2**bits]))
-    parts += [(b"IDAT", zlib.compress(data)), (b"IEND", b"")]
-    chunks = [
-        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-        for name, body in parts
-    ]
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
-
-
-def refused(reader: LabelReader, root: Path, label: str = "a.png") -> str:
-    """Return the message of the error that reading a label raises."""
-    with pytest.raises(HarmonizeError) as caught:
-        reader.read(root, label)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
@@ -218,6 +178,7 @@ def test_negative_ids_do_not_count_from_the_end(tmp_path: Path) -> None:
 
 
 COLOURS = "{hair: [255, 0, 0], skin: ['#00ff00', [1, 2, 3]], background: [0, 0, 255]}"
+
 PAINTED = np.array([[(255, 0, 0), (0, 255, 0)], [(0, 0, 255), (1, 2, 3)]], dtype=np.uint8)
 
 
@@ -343,106 +304,6 @@ def test_colours_of_sixteen_bits_are_refused(tmp_path: Path, kind: int) -> None:
     write_png(tmp_path / "a.png", values, bits=16, kind=kind)
     message = refused(make_reader("rgb", "{a: [9, 9, 9]}"), tmp_path)
     assert message.startswith(f"{tmp_path}/a.png: decoding would rescale its pixels to 8 bits; ")
-
-
-def write_masks(folder: Path, masks: dict[int, np.ndarray]) -> None:
-    """Write one grey mask per id, as the mapping of ``make_reader`` names them."""
-    for number, mask in masks.items():
-        Image.fromarray(mask.astype(np.uint8)).save(folder / f"a_{number}.png")
-
-
-@given(data=st.data())
-def test_the_largest_soft_mask_wins_and_ties_go_to_the_lower_id(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
-    folder = tmp_path_factory.mktemp("masks")
-    ids = data.draw(st.permutations([0, 3, 4, 12]), label="ids in the order of the classes")
-    levels = st.lists(st.sampled_from([0, 1, 127, 128, 255]), min_size=6, max_size=6)
-    masks = {number: np.array(data.draw(levels)).reshape(2, 3) for number in ids}
-    write_masks(folder, masks)
-    names = ", ".join(f"c{number}: {number}" for number in ids)
-    classes = make_reader("soft_masks", f"{{{names}}}").read(folder, "a_{class}.png")
-    for place in np.ndindex(2, 3):
-        top = max(mask[place] for mask in masks.values())
-        winner = min(number for number, mask in masks.items() if mask[place] == top)
-        assert classes[place] == ids.index(winner)
-    assert classes.dtype == np.int16
-
-
-def test_masks_of_different_sizes_are_refused(tmp_path: Path) -> None:
-    write_masks(tmp_path, {0: np.zeros((4, 6)), 1: np.zeros((4, 5))})
-    message = refused(make_reader("soft_masks", "{a: 0, b: 1}"), tmp_path, "a_{class}.png")
-    assert message == f"{tmp_path}/a_1.png: 5 x 4 pixels, but the other masks have 6 x 4"
-
-
-def test_a_mask_must_be_grey(tmp_path: Path) -> None:
-    write_masks(tmp_path, {0: np.zeros((4, 4)), 1: np.zeros((4, 4, 3))})
-    message = refused(make_reader("soft_masks", "{a: 0, b: 1}"), tmp_path, "a_{class}.png")
-    assert message == f"{tmp_path}/a_1.png: expected an 8-bit grey mask, got mode RGB"
-
-
-def test_a_mask_that_has_gone_is_named(tmp_path: Path) -> None:
-    write_masks(tmp_path, {0: np.zeros((4, 4))})
-    message = refused(make_reader("soft_masks", "{a: 0, b: 1}"), tmp_path, "a_{class}.png")
-    assert message == f"{tmp_path}/a_1.png: no such file"
-
-
-PARTS = "{rest: ~, skin: '1', nose: '2', hair: '3'}"
-
-
-def test_a_later_mask_covers_the_classes_before_it(tmp_path: Path) -> None:
-    skin, nose, hair = np.array([[1, 255, 9, 0, 0]]), np.array([[0, 1, 1, 0, 0]]), [[0, 0, 1, 1, 0]]
-    write_masks(tmp_path, {1: skin, 2: nose, 3: np.array(hair)})
-    classes = make_reader("masks", PARTS).read(tmp_path, "a_{class}.png")
-    assert classes.dtype == np.int16
-    np.testing.assert_array_equal(classes, [[1, 2, 3, 3, 0]])
-    backwards = "{hair: '3', nose: '2', rest: ~, skin: '1'}"
-    classes = make_reader("masks", backwards).read(tmp_path, "a_{class}.png")
-    np.testing.assert_array_equal(classes, [[3, 3, 3, 0, 2]])
-
-
-def test_masks_that_are_not_there_cover_nothing(tmp_path: Path) -> None:
-    write_masks(tmp_path, {2: np.array([[0, 1]])})
-    classes = make_reader("masks", PARTS).read(tmp_path, "a_{class}.png")
-    np.testing.assert_array_equal(classes, [[0, 2]])
-
-
-def test_a_pixel_that_no_mask_covers_is_refused_unless_a_class_stands_for_it(
-    tmp_path: Path,
-) -> None:
-    write_masks(tmp_path, {1: np.array([[0, 1, 0]]), 2: np.array([[0, 0, 1]])})
-    reader = make_reader("masks", "{skin: '1', nose: '2'}")
-    assert refused(reader, tmp_path, "a_{class}.png") == (
-        f"{tmp_path}/a_{{class}}.png: no mask covers 1 pixels; "
-        "give one class the value ~, for what no mask covers"
-    )
-    write_masks(tmp_path, {1: np.array([[1, 1, 0]])})
-    np.testing.assert_array_equal(reader.read(tmp_path, "a_{class}.png"), [[0, 0, 1]])
-
-
-@pytest.mark.parametrize("kind", [COLOUR, COLOUR_ALPHA, GREY_ALPHA])
-def test_a_mask_of_several_channels_is_its_first(tmp_path: Path, kind: int) -> None:
-    values = np.zeros((1, 3, CHANNELS[kind]), dtype=int)
-    values[0, 0] = 255
-    values[0, 1, 1:] = 255
-    values[0, 2, 0] = 1
-    write_png(tmp_path / "a_1.png", values, bits=8, kind=kind)
-    classes = make_reader("masks", PARTS).read(tmp_path, "a_{class}.png")
-    np.testing.assert_array_equal(classes, [[1, 0, 1]])
-
-
-@pytest.mark.parametrize(("bits", "kind"), [(1, GREY), (2, GREY), (8, PALETTE), (16, GREY)])
-def test_a_mask_covers_wherever_it_is_not_zero(tmp_path: Path, bits: int, kind: int) -> None:
-    top = 2**bits - 1
-    write_png(tmp_path / "a_1.png", np.array([[0, 1, top // 2 + 1, top]]), bits=bits, kind=kind)
-    classes = make_reader("masks", PARTS).read(tmp_path, "a_{class}.png")
-    np.testing.assert_array_equal(classes, [[0, 1, 1, 1]])
-
-
-def test_binary_masks_of_different_sizes_are_refused(tmp_path: Path) -> None:
-    write_masks(tmp_path, {1: np.zeros((4, 6)), 3: np.zeros((4, 5))})
-    message = refused(make_reader("masks", PARTS), tmp_path, "a_{class}.png")
-    assert message == f"{tmp_path}/a_3.png: 5 x 4 pixels, but the other masks have 6 x 4"
 
 
 @pytest.mark.parametrize("content", [b"", b"not a picture at all", b"\x89PNG\r\n\x1a\n"])

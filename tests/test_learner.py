@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
+import scenarios
 import torch
 from accelerate import Accelerator
+from arithmetic import ORDER_OF_SUMS
+from group import run_group
+from runs import largest_difference
 from staged import staged_networks
-from test_agreement import start
 from tiny import tiny_config, write_project
 
 from harmonize.runs import checkpoints
@@ -85,11 +88,10 @@ def test_only_a_step_that_is_taken_is_averaged(
 def test_two_processes_finetune_as_one(tmp_path: Path) -> None:
     """They freeze, unfreeze, clip and average alike, and score the same."""
     project = write_project(tmp_path)
-    [_], both = start("finetune", project, "1", "2")
-    assert [rank["status"] for rank in both] == [0, 0], both[0]["stderr"]
+    for number in (1, 2):
+        ended = run_group(number, scenarios.finetune, project)
+        assert [rank.status for rank in ended] == [0] * number, ended[0].stderr
     one, two = (load(checkpoints.step_path(project / f"finetune-{number}", 6)) for number in (1, 2))
     for mine, its in ((one.model, two.model), (one.ema, two.ema)):
-        assert mine.keys() == its.keys()
-        difference = max((mine[name] - its[name]).abs().max().item() for name in mine)
-        assert difference < 1e-5
+        assert largest_difference(mine, its) < ORDER_OF_SUMS
     assert one.standing.answers_with == two.standing.answers_with

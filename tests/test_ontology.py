@@ -1,7 +1,6 @@
 """Trees: shipped ones hand-counted, random ones against brute force, bad ones refused by line."""
 
 import re
-from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
 
@@ -10,42 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jaxtyping import TypeCheckError
+from small_trees import SMALL, tree
 
 from harmonize import HarmonizeError, Ontology
-
-REPO = Path(__file__).parents[1]
-TREES = sorted((REPO / "trees").glob("*.txt"))
-
-FACES = """
-background hair upper_lip inner_mouth lower_lip face_skin nose left_eye right_eye
-left_eyebrow right_eyebrow
-"""
-FACES_LEAVES = FACES.split()
-
-SMALL = """\
-background
-person
-\thair
-\teyes
-\t\tleft
-\t\tright
-@mirror left right
-"""
-
-
-def tree(text: str) -> Ontology:
-    return Ontology(text, name="tree", source="tree.txt")
-
-
-def shipped(name: str) -> Ontology:
-    return Ontology.from_file(REPO / "trees" / f"{name}.txt")
-
-
-def paper_text(name: str) -> str:
-    """Return a tree of the paper as the paper's code has it: no comments, no mirror lines."""
-    lines = (REPO / "trees" / f"{name}.txt").read_text().splitlines()
-    kept = [line for line in lines if line.strip() and line.lstrip()[0] not in "#@"]
-    return "\n".join(kept) + "\n"
 
 
 def facts(ontology: Ontology) -> tuple[object, ...]:
@@ -158,116 +124,6 @@ def test_left_is_the_viewers_unless_declared(line: str, left: str) -> None:
         assert ontology.mirror.tolist() == [0, 1, 3, 2]  # whose left it is moves no channel
 
 
-def test_every_shipped_tree_is_counted_below() -> None:
-    assert {path.stem for path in TREES} == {
-        *("ade20k", "camvid", "faces", "faces_full", "roads", "vistas", "voc"),
-    }
-
-
-@pytest.mark.parametrize(
-    ("name", "group_counts"),
-    [
-        ("faces", [1, 2, 3, 6, 11]),
-        ("vistas", [1, 7, 37, 66]),
-        ("faces_full", [1, 2, 4, 11, 16, 21]),
-        ("camvid", [1, 5, 10, 11]),
-        ("voc", [1, 2, 5, 14, 21]),
-        ("ade20k", [1, 8, 33, 150]),
-        ("roads", [1, 8, 53, 95, 118, 130, 131]),
-    ],
-)
-def test_shipped_trees_have_their_hand_counted_groups(name: str, group_counts: list[int]) -> None:
-    ontology = shipped(name)
-    assert ontology.name == name
-    assert ontology.depth == len(group_counts) - 1
-    assert len(ontology.leaves) == group_counts[-1]
-    assert [len(ontology.groups(depth)) for depth in range(ontology.depth + 1)] == group_counts
-
-
-def test_the_face_tree_has_the_papers_leaves_and_groups() -> None:
-    faces = shipped("faces")
-    assert list(faces.leaves) == FACES_LEAVES
-    mouth, skin = tuple(FACES_LEAVES[2:5]), tuple(FACES_LEAVES[5:7])
-    eyes, eyebrows = tuple(FACES_LEAVES[7:9]), tuple(FACES_LEAVES[9:])
-    assert faces.groups(4) == tuple((leaf,) for leaf in FACES_LEAVES)
-    assert faces.groups(3) == (("background",), ("hair",), mouth, skin, eyes, eyebrows)
-    assert faces.groups(2) == (("background",), ("hair",), tuple(FACES_LEAVES[2:]))
-    assert faces.groups(1) == (("background",), tuple(FACES_LEAVES[1:]))
-
-
-def test_the_vistas_tree_has_the_papers_66_leaves_below_14_inner_nodes() -> None:
-    vistas = shipped("vistas")
-    assert len(vistas.nodes) - len(vistas.leaves) == 14
-    assert vistas.leaves[:3] == ("bird", "ground-animal", "curb")
-    assert vistas.leaves[-3:] == ("car-mount", "ego-vehicle", "unlabeled")
-    assert vistas.groups(2)[-6:-3] == (
-        ("pole", "traffic-sign-frame", "utility-pole"),
-        ("back", "front"),
-        (
-            *("bicycle", "boat", "bus", "car", "caravan", "motorcycle", "on-rails"),
-            *("other-vehicle", "trailer", "truck", "wheeled-slow"),
-        ),
-    )
-
-
-@pytest.mark.parametrize(
-    ("name", "pairs"),
-    [
-        ("faces", ["eye", "eyebrow"]),
-        ("faces_full", ["eye", "eyebrow", "ear"]),
-        ("vistas", []),
-        ("camvid", []),
-        ("voc", []),
-        ("ade20k", []),
-    ],
-)
-def test_shipped_trees_exchange_left_and_right(name: str, pairs: list[str]) -> None:
-    expected = {f"left_{part}": f"right_{part}" for part in pairs}
-    expected |= {right: left for left, right in expected.items()}
-    assert mirror_names(shipped(name)) == expected
-    sided = {leaf for leaf in shipped(name).leaves if "left" in leaf or "right" in leaf}
-    assert sided == set(expected)
-
-
-def test_the_roads_tree_exchanges_arrows_to_the_left_and_to_the_right() -> None:
-    one_way = {
-        "arrow_left": "arrow_right",
-        "arrow_split_left_or_straight": "arrow_split_right_or_straight",
-    }
-    roads = shipped("roads")
-    assert mirror_names(roads) == one_way | {right: left for left, right in one_way.items()}
-    sided = {leaf for leaf in roads.leaves if {"left", "right"} & set(leaf.split("_"))}
-    assert sided == one_way.keys() | set(one_way.values())
-
-
-@pytest.mark.parametrize("name", ["faces", "vistas"])
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda text: text,
-        lambda text: text.replace("\t", "  "),
-        lambda text: text.replace("\t", "    "),
-        lambda text: text.replace("\n", "\n\n \t \n"),
-        lambda text: text.replace("\n", "\r\n"),
-        lambda text: text.replace("\n", " \t# a comment\n"),
-        lambda text: text.rstrip("\n"),
-    ],
-    ids=["tabs", "2 spaces", "4 spaces", "blank lines", "crlf", "comments", "no last newline"],
-)
-def test_the_papers_trees_parse_alike_however_they_are_written(
-    name: str, change: Callable[[str], str]
-) -> None:
-    assert facts(tree(change(paper_text(name)))) == facts(shipped(name))
-
-
-def test_the_papers_text_of_the_face_tree_is_the_shipped_one() -> None:
-    text = "background\nforeground\n\thair\n\tface\n\t\tmouth\n\t\t\tupper_lip\n\t\t\tinner_mouth\n"
-    text += "\t\t\tlower_lip\n\t\tskin\n\t\t\tface_skin\n\t\t\tnose\n\t\teyes\n\t\t\tleft_eye\n"
-    text += "\t\t\tright_eye\n\t\teyebrows\n\t\t\tleft_eyebrow\n\t\t\tright_eyebrow\n"
-    assert facts(tree(text)) == facts(shipped("faces"))
-    assert mirror_names(tree(text)) == {}
-
-
 def test_an_inner_node_may_have_a_single_child() -> None:
     chain = tree("a\n\tb\n\t\tc\nd\n")
     assert chain.leaves == ("c", "d")
@@ -293,176 +149,12 @@ def test_the_text_is_kept() -> None:
     assert tree(SMALL).text == SMALL
 
 
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("", "1: the tree is empty; write one node per line"),
-        ("# only\n\n  # comments\n", "1: the tree is empty; write one node per line"),
-        ("a\nb\na\n", "3:1: 'a' stands on line 1 already; names are unique"),
-        ("a\n\tb\nc\n\tb\n", "4:2: 'b' stands on line 2 already; names are unique"),
-        (
-            "a\n\t\tb\n",
-            "2:3: 'b' is indented by 2 levels, where at most 1 can be; indent one level at a time",
-        ),
-        (
-            "a\n  b\n      c\n",
-            "3:7: 'c' is indented by 3 levels, where at most 2 can be; indent one level at a time",
-        ),
-        (
-            "\ta\nb\n",
-            "1:2: 'a' is indented by 1 levels, where at most 0 can be; indent one level at a time",
-        ),
-        (
-            "a\n\tb\n  c\n",
-            "3:3: 'c' has mixed tabs and spaces before it; indent the whole file with one kind",
-        ),
-        (
-            "a\n  b\n\tc\n",
-            "3:2: 'c' has mixed tabs and spaces before it; indent the whole file with one kind",
-        ),
-        (
-            "a\n \tb\n",
-            "2:3: 'b' has mixed tabs and spaces before it; indent the whole file with one kind",
-        ),
-        (
-            "a\n\u3000b\n",
-            "2:2: 'b' has mixed tabs and spaces before it; indent the whole file with one kind",
-        ),
-        (
-            "a\n    b\n  c\n",
-            "3:3: 'c' is indented by 2 spaces, which is no multiple of 4, "
-            "the first indentation of the file",
-        ),
-        ("a\nleft eye\n", "2:1: a name has no spaces, got 'left eye'; write left_eye"),
-        ("a\nb\tc\n", "2:1: a name has no spaces, got 'b\\tc'; write b_c"),
-        ("a\nignore\n", "2:1: 'ignore' is a reserved name; choose another"),
-        ("(root)\n", "1:1: '(root)' is a reserved name; choose another"),
-        (
-            "left\nright\n@mirror left rihgt\n",
-            "3:1: 'rihgt' is not in the tree; mirror leaves: did you mean right?",
-        ),
-        (
-            "a\n\tb\n\tc\n\n@mirror b a\n",
-            "5:1: 'a' is a node with children; mirror leaves: choose from: b, c",
-        ),
-        (
-            "a\n\tb\n\tc\n\t@mirror a\n",
-            "4:2: 'a' is a node with children; mirror leaves: choose from: b, c",
-        ),
-        (
-            "left\nright\n@mirror lefd\n",
-            "3:1: 'lefd' is not in the tree; mirror leaves: did you mean left?",
-        ),
-        (
-            "a\n@mirror (root)\n",
-            "2:1: '(root)' is not in the tree; mirror leaves: choose from: a",
-        ),
-        (
-            "a\n@mirror a\n@mirror a\n",
-            "3:1: the mirror image of 'a' is declared already",
-        ),
-        (
-            "a\nb\n@mirror a\n  @mirror b a\n",
-            "4:3: the mirror image of 'a' is declared already",
-        ),
-        (
-            "a\nb\n@mirror a b\n@mirror b\n",
-            "4:1: the mirror image of 'b' is declared already",
-        ),
-        ("a\n@left viewer\n@left subject\n", "3:1: @left is declared already"),
-        ("a\n@mirror a a\n", "2:1: for a leaf that is its own mirror image write `@mirror a`"),
-        (
-            "a\nb\nc\n@mirror a b\n@mirror c a\n",
-            "5:1: the mirror image of 'a' is declared already",
-        ),
-    ],
-)
-def test_a_bad_tree_is_refused_with_its_place(text: str, problem: str) -> None:
-    with pytest.raises(HarmonizeError) as caught:
-        tree(text)
-    assert str(caught.value) == f"tree.txt:{problem}"
-
-
-@pytest.mark.parametrize(
-    ("line", "got"),
-    [
-        ("@miror a b", "@miror a b"),
-        ("@mirror", "@mirror"),
-        ("@mirror a b a", "@mirror a b a"),
-        ("@MIRROR a", "@MIRROR a"),
-        ("@ mirror a b", "@ mirror a b"),
-        ("@mirror # a", "@mirror"),
-        ("@left", "@left"),
-        ("@left right", "@left right"),
-        ("@left Subject", "@left Subject"),
-        ("@left viewer subject", "@left viewer subject"),
-        ("@left a b", "@left a b"),
-        ("@leftsubject", "@leftsubject"),
-        ("@right viewer", "@right viewer"),
-        ("@left\t  nobody  # at all", "@left nobody"),
-    ],
-)
-@pytest.mark.parametrize("indent", ["", "\t", "   "])
-def test_a_bad_declaration_is_refused_with_its_place(line: str, got: str, indent: str) -> None:
-    with pytest.raises(HarmonizeError) as caught:
-        tree(f"a\nb\n{indent}{line}\n")
-    assert caught.value.problems == (
-        f"tree.txt:3:{len(indent) + 1}: expected `@mirror LEAF LEAF`, `@mirror LEAF`, "
-        f"`@left viewer` or `@left subject`, got {got!r}",
-    )
-
-
-def test_bad_declarations_are_all_told() -> None:
-    with pytest.raises(HarmonizeError) as caught:
-        tree("a\n\tb\n\t@left\n\tb\n@mirror\n@mirror zz\n")
-    assert [problem.split(": ")[0] for problem in caught.value.problems] == [
-        "tree.txt:3:2",
-        "tree.txt:4:2",
-        "tree.txt:5:1",
-    ]
-    with pytest.raises(HarmonizeError) as caught:
-        tree("a\n\tb\n @mirror zz\n@mirror a b\n@mirror b y\n@mirror x xx\n")
-    assert [problem.split(";")[0] for problem in caught.value.problems] == [
-        "tree.txt:3:2: 'zz' is not in the tree",
-        "tree.txt:4:1: 'a' is a node with children",
-        "tree.txt:5:1: the mirror image of 'b' is declared already",
-        "tree.txt:6:1: 'x' is not in the tree",
-        "tree.txt:6:1: 'xx' is not in the tree",
-    ]
-
-
-def test_without_a_source_the_name_stands_in_errors() -> None:
-    with pytest.raises(HarmonizeError, match=r"^toy:1: the tree is empty"):
-        Ontology("", name="toy")
-
-
-def test_a_missing_tree_is_named(tmp_path: Path) -> None:
-    with pytest.raises(HarmonizeError, match=r"none\.txt: no such file$"):
-        Ontology.from_file(tmp_path / "none.txt")
-
-
-@pytest.mark.parametrize("depth", [-1, 4])
-def test_depths_beyond_the_tree_are_refused(depth: int) -> None:
-    with pytest.raises(HarmonizeError) as caught:
-        tree(SMALL).groups(depth)
-    assert str(caught.value) == f"tree: depth {depth} is not in 0..3"
-
-
 def test_masks_are_unions_of_the_leaves_below() -> None:
     small = tree(SMALL)
     assert small.leaf_mask("person").tolist() == [False, True, True, True]
     assert small.leaf_mask(["hair", "left", "hair"]).tolist() == [False, True, True, False]
     assert small.leaf_mask(name for name in ("eyes", "background")).tolist() == [1, 0, 1, 1]
     assert small.leaf_mask([]).tolist() == [False] * 4
-
-
-def test_unknown_nodes_are_all_told_with_near_matches() -> None:
-    with pytest.raises(HarmonizeError) as caught:
-        tree(SMALL).leaf_mask(["hiar", "left", "zzz"])
-    assert caught.value.problems == (
-        "tree: no node 'hiar'; did you mean hair?",
-        "tree: no node 'zzz'; choose from: background, person, hair, eyes, left, right",
-    )
 
 
 def test_the_root_is_no_node() -> None:
@@ -617,25 +309,3 @@ def test_random_mirror_pairs_are_exchanged_and_the_others_stay(
     for text in (drawn.text() + lines, lines + drawn.text()):
         assert mirror_names(tree(text)) == expected
         assert tree(text).mirror_declared == {*expected, *alone}
-
-
-@settings(max_examples=500)
-@given(st.one_of(st.text(max_size=40), st.text("ab\t\n\r #@()", max_size=40)))
-def test_any_text_is_a_tree_or_refused_with_its_place(text: str) -> None:
-    ontology, refused = None, ()
-    try:
-        ontology = tree(text)
-    except HarmonizeError as error:
-        refused = error.problems
-    assert all(re.match(r"tree\.txt:(\d+:\d+: |1: the tree is empty)", told) for told in refused)
-    if ontology is not None:
-        assert set(ontology.leaves) <= set(ontology.nodes)
-        assert all(node in text for node in ontology.nodes)
-
-
-def test_a_tree_too_deep_for_the_agreement_table_is_refused() -> None:
-    levels = [f"{level * ' '}n{level}" for level in range(256)]
-    assert tree("\n".join(levels[:255])).depth == 255
-    with pytest.raises(HarmonizeError) as caught:
-        tree("\n".join(levels))
-    assert str(caught.value) == "tree.txt:256:256: 'n255' is deeper than 255 levels"

@@ -1,4 +1,4 @@
-"""Which parameters learn how fast, which decay, and that groups of them change no result."""
+"""Learning rates by step and by stage, which parameters decay, and that groups change no result."""
 
 import copy
 from typing import Literal
@@ -10,7 +10,21 @@ from torch import nn
 
 from harmonize import UNet
 from harmonize.config.run_config import OptimConfig
-from harmonize.training.optimizer import build_optimizer, parameter_groups, set_learning_rate
+from harmonize.training.optimizer import (
+    build_optimizer,
+    learning_rate,
+    parameter_groups,
+    set_learning_rate,
+)
+
+
+def test_schedules_start_and_end_where_they_should() -> None:
+    assert learning_rate(OptimConfig(lr=2, schedule="constant"), 99, 100) == 2
+    assert learning_rate(OptimConfig(lr=2, schedule="poly"), 0, 100) == 2
+    assert learning_rate(OptimConfig(lr=2, schedule="poly"), 50, 100) == pytest.approx(2 * 0.5**0.9)
+    assert learning_rate(OptimConfig(lr=2, schedule="cosine"), 50, 100) == pytest.approx(1)
+    warm = OptimConfig(lr=2, schedule="constant", warmup=3)
+    assert [learning_rate(warm, step, 100) for step in range(5)] == [0.5, 1.0, 1.5, 2.0, 2.0]
 
 
 def plain(network: nn.Module, name: str) -> torch.optim.Optimizer:
@@ -21,7 +35,6 @@ def plain(network: nn.Module, name: str) -> torch.optim.Optimizer:
 
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
 def test_groups_change_nothing_bit_for_bit(name: Literal["sgd", "adamw"]) -> None:
-    torch.manual_seed(0)
     network = UNet(3, 8)
     other = copy.deepcopy(network)
     ours, theirs = build_optimizer(network, OptimConfig(name=name)), plain(other, name)

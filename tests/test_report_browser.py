@@ -114,7 +114,7 @@ def visit(page: Path, folder: Path, extra: str = "", *, width: int = 1280) -> Vi
         [str(CHROMIUM), *options, f"--user-data-dir={folder / 'browser'}", "--dump-dom", str(copy)],
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=600,
         check=True,
     )
     body = _Body()

@@ -14,7 +14,7 @@ from harmonize.report.charts import COLORS
 from harmonize.report.curves import learning_curves
 from harmonize.report.inline_images import label_map, photograph
 from harmonize.report.read_runs import ReportedRun, read_runs
-from harmonize.report.sample_pictures import _spread
+from harmonize.report.sample_pictures import evenly_spread
 from harmonize.report.score_tables import score_tables, written
 from harmonize.runs.metrics_log import METRICS
 
@@ -65,7 +65,7 @@ def test_a_photograph_is_nearly_itself() -> None:
     [(100, 4, [12, 37, 62, 87]), (2, 4, [0, 1]), (1, 1, [0]), (0, 4, [])],
 )
 def test_pictures_are_spread_over_a_data_set(length: int, number: int, expected: list[int]) -> None:
-    assert _spread(length, number) == expected
+    assert evenly_spread(length, number) == expected
 
 
 def scores(mean_iou: float | None, **more: object) -> dict[str, object]:

@@ -8,6 +8,7 @@ import pytest
 from harmonize.system.signals import Stopped, signals_put_off, stop_if_asked, until_stopped
 
 
+@pytest.mark.usefixtures("signals_heard")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_waits_until_it_is_asked_for(number: signal.Signals) -> None:
     before = signal.getsignal(number)
@@ -21,15 +22,13 @@ def test_a_signal_waits_until_it_is_asked_for(number: signal.Signals) -> None:
     stop_if_asked()
 
 
+@pytest.mark.usefixtures("signals_heard")
 def test_a_signal_that_is_ignored_stays_so() -> None:
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        with signals_put_off():
-            signal.raise_signal(signal.SIGINT)
-            stop_if_asked()
-        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGINT, before)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with signals_put_off():
+        signal.raise_signal(signal.SIGINT)
+        stop_if_asked()
+    assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
 
 
 def test_a_handler_that_is_not_python_s_stays(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,6 +38,7 @@ def test_a_handler_that_is_not_python_s_stays(monkeypatch: pytest.MonkeyPatch) -
         stop_if_asked()
 
 
+@pytest.mark.usefixtures("signals_heard")
 @pytest.mark.parametrize("failing", [False, True])
 def test_items_end_at_the_signal(failing: bool) -> None:
     """A loader whose processes the signal has ended fails; that is no failure of the run."""

@@ -1,12 +1,10 @@
 """The comparison of losses from its config to its tables and figures, on tiny data."""
 
 import json
-import os
 import re
 import runpy
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 from accelerate.state import AcceleratorState
+from group import run_script
 from PIL import Image
 from tiny import tiny_config, tiny_values, write_project
 
@@ -323,6 +322,7 @@ def test_a_log_that_lacks_something_is_named(project: Path, copied: Path) -> Non
         study(project, copied)
 
 
+@pytest.mark.usefixtures("signals_heard")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("during", ["report_results", "calibrate"])
 def test_a_signal_while_a_run_is_finished_ends_the_study(
@@ -420,28 +420,11 @@ def test_the_script_trains_a_loss_once_that_has_two_names(
         assert capsys.readouterr().err == f"error: --seeds: {message}\n"
 
 
-@pytest.mark.slow
 def test_two_processes_train_one_run_after_another(project: Path, tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(dump(tiny_values(project, "unused")))
     arguments = ["--config", "tiny.yaml", "--seeds", "0", "--losses", "flat", "hierarchical"]
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2"),
-            *(
-                str(REPO / "scripts" / "compare_losses.py"),
-                *arguments,
-                "train.steps=2",
-                "-o",
-                "two",
-            ),
-        ],
-        cwd=tmp_path,
-        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.count("2 x cpu") == 2
+    script = REPO / "scripts" / "compare_losses.py"
+    ended = run_script(script, tmp_path, *arguments, "train.steps=2", "-o", "two")
+    assert [one.status for one in ended] == [0, 0], ended
+    assert sum(one.stdout.count("2 x cpu") for one in ended) == 2
     assert "Steps proven equal: seed 0: 2 of 2." in (tmp_path / "two" / "table.md").read_text()

@@ -4,16 +4,19 @@ import math
 
 import pytest
 import torch
+from arithmetic import rounded
 from torch import Tensor
 
-from harmonize.calibration import temperatures as calibration
 from harmonize.calibration.temperatures import (
     BOUND,
     LEAST_PICTURES,
     LEAST_PIXELS,
     SPREAD,
     fit,
+    logit_gaps,
+    mean_loss,
     minimize,
+    of_class,
     owners,
     scaled,
 )
@@ -61,12 +64,15 @@ def test_labels_that_mean_sets_of_leaves_find_it_too() -> None:
 
 def test_the_loss_is_that_of_the_labels_at_a_temperature() -> None:
     logits = torch.tensor([[2.0, 1.0, -1.0], [0.0, 300.0, 1.0]])
-    inside = torch.tensor([[False, True, True], [True, False, False]])
+    labels = torch.tensor([[False, True, True], [True, False, False]])  # of the one, of the other
     for temperature in (0.2, 1.0, 5.0):
         p = (logits.double() / temperature).softmax(1)
         exact = [-math.log(p[0, 1] + p[0, 2]), 300 / temperature]
-        found = calibration._loss(calibration._gaps(logits, inside), math.log(temperature))
-        assert found.tolist() == pytest.approx(exact, rel=1e-4)
+        for pixel in (0, 1):
+            sample = PixelSample(logits[[pixel]], torch.tensor([pixel]), torch.tensor([0]))
+            found = mean_loss(sample, labels, torch.full((3,), temperature))
+            # Logits up to 300 / 0.2 are rounded before their difference is taken.
+            assert found == pytest.approx(exact[pixel], rel=rounded(4), abs=1500 * rounded(4))
 
 
 def test_a_leaf_is_owned_by_the_smallest_class_that_has_it() -> None:
@@ -124,14 +130,16 @@ def of_first_leaf(pixels: int) -> PixelSample:
 
 
 def own_log(sample: PixelSample) -> float:
-    gaps = calibration._gaps(sample.logits, LEAVES[sample.classes])
-    return minimize(lambda log_t: calibration._loss(gaps, log_t).mean().item())
+    def loss(log_t: float) -> float:
+        return mean_loss(sample, LEAVES, torch.full((4,), math.exp(log_t)))
+
+    return minimize(loss)
 
 
 def weight(sample: PixelSample, whole: float = 0.7) -> float:
     """Return how much of a class's own temperature is left; the set's is about 2."""
-    gaps = calibration._gaps(sample.logits, LEAVES[sample.classes])
-    found = calibration._of_class(gaps, sample.pictures, whole)
+    gaps = logit_gaps(sample.logits, LEAVES[sample.classes])
+    found = of_class(gaps, sample.pictures, whole)
     return (found - whole) / (own_log(sample) - whole)
 
 
@@ -145,7 +153,7 @@ def test_how_uncertain_a_class_is_agrees_with_drawing_its_pictures_anew() -> Non
     sample = of_first_leaf(200)
     generator = torch.Generator().manual_seed(0)
     logs: list[float] = []
-    for _ in range(150):
+    for _ in range(75):
         drawn = torch.randint(25, (25,), generator=generator)
         pixels = torch.cat([(sample.pictures == one).nonzero()[:, 0] for one in drawn])
         logs.append(own_log(take(sample, pixels)))

@@ -72,7 +72,7 @@ def fit(sample: PixelSample, *, labels: Bool[Tensor, "C K"], names: Sequence[str
         labels: the leaves of each class.
         names: of the classes.
     """
-    gaps = _gaps(sample.logits, labels[sample.classes])
+    gaps = logit_gaps(sample.logits, labels[sample.classes])
     whole = minimize(lambda log_t: _loss(gaps, log_t).mean().item())
     owner = owners(labels)
     winner = owner[sample.logits.argmax(1)]
@@ -80,7 +80,7 @@ def fit(sample: PixelSample, *, labels: Bool[Tensor, "C K"], names: Sequence[str
     for number in labels.any(1).nonzero().flatten().tolist():
         here = winner == number
         own = (gaps[0][here], gaps[1][here], gaps[2][here])
-        logs[number] = _of_class(own, sample.pictures[here], whole)
+        logs[number] = of_class(own, sample.pictures[here], whole)
     by_leaf = [logs.get(number, whole) for number in owner.tolist()]
     return Calibration(
         math.exp(whole),
@@ -102,7 +102,7 @@ def mean_loss(
         temperatures: see ``scaled``; none unless given.
     """
     logits = sample.logits if temperatures is None else scaled(sample.logits.T, temperatures).T
-    return _loss(_gaps(logits, labels[sample.classes]), 0.0).mean().item()
+    return _loss(logit_gaps(logits, labels[sample.classes]), 0.0).mean().item()
 
 
 def owners(labels: Bool[Tensor, "C K"]) -> Int[Tensor, " K"]:
@@ -140,7 +140,7 @@ def minimize(loss: Callable[[float], float]) -> float:
 _Gaps = tuple[Float[Tensor, "P K"], Float[Tensor, "P K"], Float[Tensor, " P"]]
 
 
-def _gaps(logits: Float[Tensor, "P K"], inside: Bool[Tensor, "P K"]) -> _Gaps:
+def logit_gaps(logits: Float[Tensor, "P K"], inside: Bool[Tensor, "P K"]) -> _Gaps:
     """Return what of -log p(S) no temperature changes.
 
     The logits less their maximum, those of S less theirs and minus infinity elsewhere, and the
@@ -159,7 +159,7 @@ def _loss(gaps: _Gaps, log_t: float) -> Float[Tensor, " P"]:
     return sums[0] - sums[1] + between.double() * scale
 
 
-def _of_class(gaps: _Gaps, pictures: Int[Tensor, " P"], whole: float) -> float:
+def of_class(gaps: _Gaps, pictures: Int[Tensor, " P"], whole: float) -> float:
     """Return the log of a class's temperature, moved towards the set's."""
     found, numbers = pictures.unique(return_inverse=True)
     if len(found) < LEAST_PICTURES or len(pictures) < LEAST_PIXELS:

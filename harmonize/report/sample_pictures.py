@@ -170,7 +170,7 @@ def make_pictures(
     scenes = [
         album.scene(one, number)
         for one in sets
-        for number in _spread(len(one.dataset), limits.scenes)
+        for number in evenly_spread(len(one.dataset), limits.scenes)
     ]
     scores = [(one, run.scores.get(one.dataset.spec.name)) for one in sets]
     worst, best = (
@@ -191,7 +191,7 @@ def make_pictures(
     )
 
 
-def _spread(length: int, number: int) -> list[int]:
+def evenly_spread(length: int, number: int) -> list[int]:
     """Return some numbers below ``length``, spread evenly."""
     number = min(number, length)
     return [(2 * n + 1) * length // (2 * number) for n in range(number)]

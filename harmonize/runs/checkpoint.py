@@ -130,7 +130,7 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
         }
     )
     ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    metadata = {"harmonize": f"{_checksum(facts, ready)} {facts}"}
+    metadata = {"harmonize": f"{checksum_of(facts, ready)} {facts}"}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, serialize(ready, metadata))
@@ -156,7 +156,7 @@ def load(path: Path) -> Checkpoint:
     if "harmonize" not in metadata:
         raise HarmonizeError(f"{path}: not a whole checkpoint of harmonize, but another's file")
     checksum, _, facts = metadata["harmonize"].partition(" ")
-    if checksum != _checksum(facts, tensors):
+    if checksum != checksum_of(facts, tensors):
         raise HarmonizeError(f"{path}: not a whole checkpoint: its checksum does not fit")
     try:
         return _assemble(json.loads(facts), tensors)
@@ -166,7 +166,7 @@ def load(path: Path) -> Checkpoint:
         ) from None
 
 
-def _checksum(facts: str, tensors: Mapping[str, Tensor]) -> str:
+def checksum_of(facts: str, tensors: Mapping[str, Tensor]) -> str:
     """Return the SHA-256 of everything that a checkpoint holds."""
     total = hashlib.sha256(facts.encode(errors="surrogatepass"))
     for name in sorted(tensors):

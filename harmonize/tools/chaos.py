@@ -1,4 +1,8 @@
-"""Runs that are killed at random instants and resumed, held against one that was left alone."""
+"""Runs that are killed at random instants and resumed, held against one that was left alone.
+
+The instants are places in a run's progress, not seconds of a clock, so that a busy machine kills
+at the same places as an idle one.
+"""
 
 import contextlib
 import json
@@ -13,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from safetensors import safe_open
 
@@ -27,7 +31,7 @@ from harmonize.system.mistakes import mistakes_shown
 from harmonize.tools.benchmark.made_up_data import made_up_config, write_datasets
 
 _SETS = 2
-_STEPS = 24
+_STEPS = 12
 _CONFIG = (
     "data.size=32",
     "data.batch_size=8",
@@ -39,14 +43,14 @@ _CONFIG = (
     "train.patience=9",
     "optim.clip=1.0",
     "train.precision=float32",
-    "train.evaluate_every=12",
-    "train.checkpoint_every=4",
-    "train.log_every=3",
+    "train.evaluate_every=6",
+    "train.checkpoint_every=3",
+    "train.log_every=1",
     *(f"datasets.{number}.evaluate=train" for number in range(_SETS)),
 )
 _SPEEDS = ("pictures_per_second",)
 _LOOK = 0.0005
-"""Seconds between two looks at a run that is to be killed while it saves."""
+"""Seconds between two looks at the files of a run."""
 _SAVING = 0.01
 """Seconds after the start of a save in which it is killed."""
 
@@ -97,8 +101,9 @@ class Chaos:
         )
         self._alone = folder / "undisturbed"
         start = time.monotonic()
-        self._finish(self._alone)
-        self._duration = time.monotonic() - start
+        lines = [time.monotonic() for event in self._finish(self._alone) if event == "line"]
+        self._start_up = lines[0] - start
+        self._ending = time.monotonic() - lines[-1]
 
     def run(self, rounds: int) -> Tally:
         """Kill a run so many times, resuming it each time; a run that ends is compared."""
@@ -112,48 +117,62 @@ class Chaos:
             else:
                 self._compare(output, tally)
                 output = self._folder / f"run-{tally.finished + 1}"
-        self._finish(output)
+        list(self._finish(output))
         self._compare(output, tally)
         return tally
 
     def _kill(self, output: Path, tally: Tally) -> bool:
         """Start or resume a run and kill it; say whether it was still there."""
         stale = _parts(output)
-        saves = self._random.choice([0, 0, 0, 1, 2, 3])  # half of them at any instant
-        with self._started(output) as leader:
-            if not self._wait(leader, output, saves):
+        with self._started(output) as run:
+            if not self._wait(run, output):
                 return False
-        os.killpg(leader, signal.SIGKILL)
-        os.waitpid(leader, 0)
+        os.killpg(run.leader, signal.SIGKILL)
+        os.waitpid(run.leader, 0)
         tally.in_save += bool(_parts(output) - stale)
         tally.before_first += checkpoints.newest(output) is None
         return True
 
-    def _wait(self, leader: int, output: Path, saves: int) -> bool:
-        """Wait for any instant, or for one in so many-th save; say whether the run goes on yet."""
-        end = time.monotonic() + self._random.uniform(0, self._duration)
-        seen = _parts(output)
-        while saves or time.monotonic() < end:
-            time.sleep(_LOOK)
-            if os.waitpid(leader, os.WNOHANG)[0]:
+    def _wait(self, run: "_Run", output: Path) -> bool:
+        """Wait for a random place of the run; say whether the run goes on yet.
+
+        Half of the places lie shortly after the beginning of a save, half anywhere between two
+        lines of metrics, before the first or after the last.
+        """
+        last = _events_left(self._alone, output)
+        saves, lines = self._random.choice([0, 0, 0, 1, 2, 3]), self._random.randint(0, last)
+        kind, wanted = ("save", saves) if saves else ("line", lines)
+        pause, before = self._start_up, time.monotonic()
+        events = run.events()
+        while wanted:
+            event = next(events, None)
+            if event is None:
                 return False
-            now = _parts(output)
-            if saves and now - seen:
-                saves -= 1
-                end = time.monotonic() + self._random.uniform(0, _SAVING)
-            seen |= now
+            wanted -= event == kind
+            if event == "line":
+                pause, before = time.monotonic() - before, time.monotonic()
+        if saves:
+            pause = _SAVING
+        elif lines == last:
+            pause = self._ending
+        end = time.monotonic() + self._random.uniform(0, pause)
+        while time.monotonic() < end:
+            time.sleep(_LOOK)
+            if run.has_ended():
+                return False
         return True
 
-    def _finish(self, output: Path) -> None:
-        with self._started(output) as leader:
-            _, status = os.waitpid(leader, 0)
-        if status != 0:
+    def _finish(self, output: Path) -> Iterator[str]:
+        """Start or resume a run and let it come to its end, handing on its events."""
+        with self._started(output) as run:
+            yield from run.events()
+        if run.status != 0:
             log = output.with_suffix(".log").read_text(errors="replace")
             sys.exit(f"{output}: the run failed:\n{log[-3000:]}")
 
     @contextlib.contextmanager
-    def _started(self, output: Path) -> Iterator[int]:
-        """Start or resume a run in processes of a group of their own; give its leader's id.
+    def _started(self, output: Path) -> Iterator["_Run"]:
+        """Start or resume a run in processes of a group of their own.
 
         They go on afterwards, but not without this process.
         """
@@ -169,7 +188,7 @@ class Chaos:
         with contextlib.suppress(OSError):  # it has done so itself
             os.setpgid(leader, leader)
         try:
-            yield leader
+            yield _Run(leader, output)
         except BaseException:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(leader, signal.SIGKILL)
@@ -181,11 +200,45 @@ class Chaos:
         tally.differences.update(what for what in ours if ours[what] != theirs[what])
 
 
+class _Run:
+    """A run that goes on in other processes.
+
+    Attributes:
+        leader: the id of the process that leads the others.
+        status: how it ended, or None.
+    """
+
+    def __init__(self, leader: int, output: Path) -> None:
+        self.leader = leader
+        self.status: int | None = None
+        self._output = output
+        self._seen, self._size = _parts(output), _logged(output)
+
+    def has_ended(self) -> bool:
+        """Say whether the leader has ended."""
+        if self.status is None:
+            ended, status = os.waitpid(self.leader, os.WNOHANG)
+            self.status = status if ended else None
+        return self.status is not None
+
+    def events(self) -> Iterator[str]:
+        """Yield ``save`` when a checkpoint begins and ``line`` when metrics are logged."""
+        while not self.has_ended():
+            time.sleep(_LOOK)
+            parts, size = _parts(self._output), _logged(self._output)
+            if parts - self._seen:
+                yield "save"
+            if size > self._size:
+                yield "line"
+            self._seen, self._size = self._seen | parts, size
+
+
 def _lead(config: RunConfig, log: Path, *, processes: int, port: int) -> NoReturn:
     """Run a config in this process and others of its group, and end with its status."""
     with log.open("ab") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
+    sys.stdout = sys.stderr = os.fdopen(1, "w", buffering=1)
     os.environ |= {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
     if processes == 1:
         _train(config)
@@ -232,13 +285,31 @@ def _parts(output: Path) -> frozenset[tuple[str, int]]:
     return frozenset(found)
 
 
+def _logged(output: Path) -> int:
+    """Return the size of a run's metrics in bytes."""
+    try:
+        return (output / METRICS).stat().st_size
+    except OSError:
+        return 0
+
+
+def _events_left(alone: Path, output: Path) -> int:
+    """Return how many lines of metrics a run has yet to log: those of the undisturbed run."""
+    newest = checkpoints.newest(output)
+    step = int(newest.stem.removeprefix("step-")) if newest else 0
+    return sum(line["step"] > step for line in _lines(alone))
+
+
+def _lines(output: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (output / METRICS).read_text().splitlines()]
+
+
 def _results(output: Path) -> dict[str, object]:
     """Return all that must be as in any other run of the config."""
-    lines = [json.loads(line) for line in (output / METRICS).read_text().splitlines()]
     return {
         "weights": _content(checkpoints.step_path(output, _STEPS)),
         "best": _content(checkpoints.best_path(output)),
-        "metrics": [{k: v for k, v in line.items() if k not in _SPEEDS} for line in lines],
+        "metrics": [{k: v for k, v in line.items() if k not in _SPEEDS} for line in _lines(output)],
         "scores": (output / EVALUATION).read_text(),
         "files": sorted(p.name for p in output.rglob("*")),
     }

@@ -1,27 +1,17 @@
-"""What tests do in several processes: `ranks.py PROJECT SCENARIO:PROCESSES[:ARGUMENT] ...`.
+"""What the processes of a group do in tests; ``group.run_group`` starts them."""
 
-The processes are forked from one that has imported all, and each tells its findings as JSON.
-"""
-
-import contextlib
-import io
-import json
 import os
 import signal
-import socket
-import sys
-import time
-import traceback
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
+from group import NOTED
 from staged import FINETUNING, staged_networks
 from tiny import tiny_config
 
-from harmonize.data import loading
+from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.mixing import StepSampler
 from harmonize.data.open_datasets import open_datasets
 from harmonize.data.samples import Batch, MixedSamples
@@ -29,16 +19,15 @@ from harmonize.errors import HarmonizeError
 from harmonize.labels.sources import load_sources
 from harmonize.pipeline import train as training
 from harmonize.runs import checkpoint
-from harmonize.system.mistakes import mistakes_shown
 from harmonize.system.processes import processes
 from harmonize.training.scoring import score
 from harmonize.training.trainer import Trainer
 
-Told = dict[str, Any]
+Found = dict[str, Any]
 
 
-def step(project: Path, rank: int, parts: str) -> Told:
-    """Take a step on a batch of which half is unlabelled, then score; tell all numbers."""
+def step(project: Path, parts: int) -> Found:
+    """Take a step of so many parts on a batch half of which is unlabelled; score; return all."""
     config = tiny_config(
         project,
         project / "step",
@@ -58,7 +47,7 @@ def step(project: Path, rank: int, parts: str) -> Told:
         codes[torch.tensor(places) >= 8] = ignore
         mine += int(trainer.loss.count_labelled(codes))
         batches.append(Batch(batch.pictures, codes, batch.datasets))
-        if len(batches) == int(parts):
+        if len(batches) == parts:
             break
     setattr(trainer.learner.optimizer, "zero_grad", lambda *_: None)  # noqa: B010
     trainer.train_step(iter(batches))
@@ -68,7 +57,6 @@ def step(project: Path, rank: int, parts: str) -> Told:
     scored = score(trainer.learner.network, trained, sources, config, accelerator)
     report = trainer.meter.take(accelerator)
     return {
-        "rank": rank,
         "gradient": gradient.tolist(),
         "loss": report["loss"],
         "counts": [one.confusion.tolist() for one in scored],
@@ -92,8 +80,9 @@ def places_of(trainer: Trainer) -> list[list[int]]:
     )
 
 
-def fail(project: Path, rank: int, where: str) -> Told:
-    """Train, and have one process meet what it cannot do."""
+def fail(project: Path, where: str) -> Found:
+    """Train, and have one process fail while it trains, evaluates or saves."""
+    rank = _rank()
     if where == "save":
 
         def refuse(*_: object) -> None:
@@ -101,28 +90,30 @@ def fail(project: Path, rank: int, where: str) -> Told:
 
         checkpoint.write_whole = refuse
     elif rank == (1 if where == "train" else 0):  # the first has all pictures that are scored
-        original = loading._Guarded.__getitem__
 
-        def broken(guarded: Any, place: int) -> Any:
-            if isinstance(guarded._dataset, MixedSamples) == (where == "train"):
-                return HarmonizeError("x.png: no picture")
-            return original(guarded, place)
+        def fail_to_read(*_: object, **__: object) -> None:
+            raise HarmonizeError("x.png: no picture")
 
-        setattr(loading._Guarded, "__getitem__", broken)  # noqa: B010
+        if where == "train":
+            setattr(MixedSamples, "__getitem__", fail_to_read)  # noqa: B010
+        else:
+            setattr(SegmentationDataset, "scaled_down", fail_to_read)  # noqa: B010
     output = project / f"failed-{where}"
     training.train(tiny_config(project, output, "data.workers=1"), name="x")
     return {}
 
 
-def signal_(project: Path, rank: int) -> Told:
-    """Train for long, and have one process be sent SIGTERM."""
+def be_stopped(project: Path) -> Found:
+    """Train for long, and have one process be sent SIGTERM; note the number of steps taken."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # whatever the tests were started from
+    rank = _rank()
     original = Trainer.train_step
 
     def step(trainer: Trainer, batches: Any) -> float:
         if rank == 1 and trainer.step == 3:
             os.kill(os.getpid(), signal.SIGTERM)
         lr = original(trainer, batches)
-        TOLD["steps"] = trainer.step + 1
+        NOTED["steps"] = trainer.step + 1
         return lr
 
     setattr(Trainer, "train_step", step)  # noqa: B010
@@ -131,16 +122,17 @@ def signal_(project: Path, rank: int) -> Told:
     return {}
 
 
-def skip(project: Path, _: int) -> Told:
-    """Train on data of which some cannot be used."""
+def skip_bad_samples(project: Path) -> Found:
+    """Train on data some of which cannot be used."""
     output = project / f"skip-{processes().num_processes}"
     overrides = ["train.steps=12", "data.on_bad_sample=skip", "data.bad_share=0.2"]
     training.train(tiny_config(project, output, *overrides), name="x")
     return {}
 
 
-def bad_numbers(project: Path, rank: int, on_bad: str) -> Told:
-    """Train, and have the logits of one process's first picture become NaN in the third step."""
+def meet_bad_numbers(project: Path, on_bad: str) -> Found:
+    """Train, and have the logits of the second process's first picture be NaN in the third step."""
+    rank = _rank()
     original = Trainer.train_step
 
     def step(trainer: Trainer, batches: Any) -> float:
@@ -162,7 +154,7 @@ def bad_numbers(project: Path, rank: int, on_bad: str) -> Told:
     return {}
 
 
-def finetune(project: Path, _: int) -> Told:
+def finetune(project: Path) -> Found:
     """Train a network with an encoder, which is frozen at first, clipped and averaged."""
     output = project / f"finetune-{processes().num_processes}"
     with staged_networks():
@@ -170,73 +162,5 @@ def finetune(project: Path, _: int) -> Told:
     return {}
 
 
-TOLD: Told = {}
-"""What a scenario tells that does not come to its end."""
-SCENARIOS: dict[str, Callable[..., Told]] = {
-    "step": step,
-    "fail": fail,
-    "signal": signal_,
-    "skip": skip,
-    "bad-numbers": bad_numbers,
-    "finetune": finetune,
-}
-
-
-def run(name: str, project: Path, rank: int, arguments: list[str]) -> Told:
-    """Return what a scenario tells, with its output and the exit status it would have."""
-    out, err = io.StringIO(), io.StringIO()
-    told: Told = {"status": 0}
-    before = time.monotonic()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            with mistakes_shown():
-                told |= SCENARIOS[name](project, rank, *arguments)
-        except SystemExit as end:
-            told["status"] = end.code
-    seconds = time.monotonic() - before
-    texts = {"stdout": out.getvalue(), "stderr": err.getvalue()}
-    return {**told, **TOLD, **texts, "seconds": seconds}
-
-
-def fork(name: str, project: Path, number: int, arguments: list[str]) -> list[Told]:
-    """Run a scenario in so many processes and return what each tells."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    told = [project / f"told-{rank}.json" for rank in range(number)]
-    children: list[int] = []
-    for rank, path in enumerate(told):
-        child = os.fork()
-        if child:
-            children.append(child)
-            continue
-        os.environ |= {"ACCELERATE_USE_CPU": "true"}
-        if number > 1:
-            os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-            os.environ |= {"WORLD_SIZE": str(number), "LOCAL_WORLD_SIZE": str(number)}
-            os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
-        try:
-            path.write_text(json.dumps(run(name, project, rank, arguments)))
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
-    statuses = [os.waitpid(child, 0)[1] for child in children]
-    if any(statuses):
-        sys.exit(f"{name} {number} {arguments}: a process failed")
-    return [json.loads(path.read_text()) for path in told]
-
-
-def main() -> None:
-    """Run a scenario in each of the groups of processes and print what they tell."""
-    project, *groups = sys.argv[1:]
-    torch.set_num_threads(1)
-    told: list[list[Told]] = []
-    for group in groups:
-        name, number, *arguments = group.split(":")
-        told.append(fork(name, Path(project), int(number), arguments))
-    print(json.dumps(told))
-
-
-if __name__ == "__main__":
-    main()
+def _rank() -> int:
+    return int(os.environ["RANK"])
