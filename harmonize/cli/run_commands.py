@@ -28,8 +28,8 @@ def predict(words: Sequence[str]) -> int:
     _add_answers(parser)
     _add_computing(parser)
     given = parser.parse_intermixed_args(words)
-    from harmonize.inference.options import PredictOptions  # slow to import
     from harmonize.inference.predict import predict_run
+    from harmonize.inference.predict_options import PredictOptions  # slow to import
     from harmonize.inference.write_answers import Output
 
     pictures, roots = files_and_roots(given.files)

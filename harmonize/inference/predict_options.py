@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from harmonize.calibration.calibration_file import Temperatures
 from harmonize.config.run_config import find_file
 from harmonize.errors import HarmonizeError, near_matches, raise_all
-from harmonize.inference.answer_space import Words, classes_of, confident_nodes, groups, leaves
+from harmonize.inference.answer_space import (
+    AnswerSpace,
+    classes_of,
+    confident_nodes,
+    groups,
+    leaves,
+)
 from harmonize.inference.calibrated import NOT_CALIBRATED, FoundCalibration, Use, find_calibration
 from harmonize.inference.tiled_network import DEFAULT_TILE
 from harmonize.labels.dataset_spec import DatasetSpec
@@ -66,7 +72,7 @@ class PredictOptions:
 class Wording:
     """The answers that options ask for, and the calibration that they go by."""
 
-    answers: Words
+    answers: AnswerSpace
     calibration: FoundCalibration
     size: int | str
     """The shorter side of what the network sees, or ``full``."""
@@ -100,7 +106,7 @@ def _answers(
     options: PredictOptions,
     roots: dict[str, str],
     temperatures: Temperatures | None,
-) -> Words:
+) -> AnswerSpace:
     if options.depth is not None:
         return groups(sources, options.depth)
     if options.confidence is not None:
