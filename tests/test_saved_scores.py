@@ -42,7 +42,7 @@ def test_an_evaluation_is_read_as_it_was_written(
         loss_by_depth=(0.5, NAN),
         sample=PixelSample(torch.zeros(0, 2), nothing, nothing),
         picture_scores=(PictureScore(0, "a.png", 0.25), PictureScore(1, "b.png", 0.75)),
-        left_out={"car": "untaught"},
+        unanswerable={"car": "untaught"},
         skipped={"c.png": "broken"},
     )
     report_results([found], tmp_path / "evaluation.json")
