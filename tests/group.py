@@ -99,7 +99,7 @@ def _run(
     sending: Connection, variables: dict[str, str], work: Work, arguments: tuple[object, ...]
 ) -> None:
     """Work in this process and send how it ended."""
-    from harmonize.system.mistakes import mistakes_shown
+    from harmonize.system.shown_errors import errors_shown
 
     multiprocessing.set_start_method("fork", force=True)  # loaders know what a scenario patched
     os.environ |= variables
@@ -107,7 +107,7 @@ def _run(
     out, err = io.StringIO(), io.StringIO()
     ended = Ended()
     try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), mistakes_shown():
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), errors_shown():
             ended.found = work(*arguments)
     except SystemExit as end:
         ended.status, ended.found = end.code or 0, NOTED

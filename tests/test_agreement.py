@@ -13,7 +13,7 @@ from tiny import write_project
 
 from harmonize import HarmonizeError
 from harmonize.system.agreement import together
-from harmonize.system.mistakes import mistakes_shown
+from harmonize.system.shown_errors import errors_shown
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +46,11 @@ def test_alone_a_mistake_is_raised_as_it_is() -> None:
 def test_a_lost_process_is_told_in_a_plain_line(
     capsys: pytest.CaptureFixture[str], text: str, line: str
 ) -> None:
-    with pytest.raises(SystemExit) as exit_, mistakes_shown():
+    with pytest.raises(SystemExit) as exit_, errors_shown():
         raise RuntimeError(text)
     assert exit_.value.code == 2
     assert line in capsys.readouterr().err
-    with pytest.raises(RuntimeError, match="a bug"), mistakes_shown():
+    with pytest.raises(RuntimeError, match="a bug"), errors_shown():
         raise RuntimeError("a bug")
 
 

@@ -1,4 +1,4 @@
-"""The words that pictures are answered in, and the colours of these."""
+"""The answers that a picture can get, and their colours."""
 
 import colorsys
 import dataclasses
@@ -62,33 +62,33 @@ def unclear() -> Sources:
 
 
 def test_leaves_are_numbered_as_the_networks_channels(every_leaf: Sources) -> None:
-    words = leaves(every_leaf)
-    assert [word.name for word in words.words] == list(every_leaf.ontology.leaves)
-    assert [word.value for word in words.words] == list(range(6))
-    assert np.array_equal(words.masks, np.eye(6, dtype=bool))
-    assert not words.unanswerable
+    space = leaves(every_leaf)
+    assert [word.name for word in space.labels] == list(every_leaf.ontology.leaves)
+    assert [word.value for word in space.labels] == list(range(6))
+    assert np.array_equal(space.masks, np.eye(6, dtype=bool))
+    assert not space.unanswerable
 
 
 def test_leaves_that_no_label_tells_apart_are_one_answer(unclear: Sources) -> None:
-    words = leaves(unclear)
-    assert [word.name for word in words.words] == ["background+hat", "face", "hair"]
-    assert [word.depth for word in words.words] == [None, 2, 2]
-    assert words.unanswerable == {"car": "no trained set labels it"}
+    space = leaves(unclear)
+    assert [word.name for word in space.labels] == ["background+hat", "face", "hair"]
+    assert [word.depth for word in space.labels] == [None, 2, 2]
+    assert space.unanswerable == {"car": "no trained set labels it"}
     logits = torch.tensor([1.0, 1.1, 1.2, 1.5, 0.0, 9.0])[:, None, None]
-    assert words.decide(logits).item() == 1  # skin and nose are more probable together than hair
+    assert space.decide(logits).item() == 1  # skin and nose are more probable together than hair
 
 
 def test_groups_are_the_nodes_of_a_depth_and_leaves_above_it(every_leaf: Sources) -> None:
-    words = groups(every_leaf, 2)
+    space = groups(every_leaf, 2)
     names = ["background", "face", "hair", "hat", "car"]
-    assert [word.name for word in words.words] == names
-    assert words.masks.sum(1).tolist() == [1, 2, 1, 1, 1]
+    assert [word.name for word in space.labels] == names
+    assert space.masks.sum(1).tolist() == [1, 2, 1, 1, 1]
 
 
 def test_a_group_goes_without_leaves_that_are_unclear(unclear: Sources) -> None:
-    words = groups(unclear, 1)
-    assert [word.name for word in words.words] == ["background+hat", "person"]
-    assert words.masks.tolist() == [
+    space = groups(unclear, 1)
+    assert [word.name for word in space.labels] == ["background+hat", "person"]
+    assert space.masks.tolist() == [
         [True, False, False, False, True, False],
         [False, True, True, True, False, False],
     ]
@@ -116,19 +116,19 @@ def test_a_depth_that_the_tree_has_not_is_refused(every_leaf: Sources, depth: in
 def test_answers_back_off_to_the_deepest_node_that_is_probable_enough(
     every_leaf: Sources, p: list[float], confidence: float, expected: str
 ) -> None:
-    words = confident_nodes(every_leaf, confidence)
-    found = words.decide(torch.tensor(p).log()[:, None, None])
-    assert words.words[int(found)].name == expected
+    space = confident_nodes(every_leaf, confidence)
+    found = space.decide(torch.tensor(p).log()[:, None, None])
+    assert space.labels[int(found)].name == expected
 
 
 def test_backing_off_takes_leaves_that_are_unclear_for_one_node(unclear: Sources) -> None:
-    words = confident_nodes(unclear, 0.9)
-    assert [word.name for word in words.words] == [
+    space = confident_nodes(unclear, 0.9)
+    assert [word.name for word in space.labels] == [
         *("unknown", "person", "face", "hair", "background+hat")
     ]
     for p in ([0.5, 0.0, 0.0, 0.05, 0.45, 0.0], [0.01, 0.0, 0.0, 0.0, 0.99, 0.0]):
-        found = words.decide(torch.tensor(p).log()[:, None, None])
-        assert words.words[int(found)].name == "background+hat"
+        found = space.decide(torch.tensor(p).log()[:, None, None])
+        assert space.labels[int(found)].name == "background+hat"
 
 
 @pytest.mark.parametrize("confidence", [0.0, -0.1, 1.01, float("nan")])
@@ -141,11 +141,11 @@ def test_a_confidence_that_is_no_probability_is_refused(
 
 def test_classes_have_the_data_sets_own_ids_or_colours(tiny: Sources) -> None:
     fine, coarse = (classes_of(tiny, spec, {}) for spec in tiny.specs)
-    assert [word.value for word in fine.words] == [0, 1, 2, 255]
+    assert [word.value for word in fine.labels] == [0, 1, 2, 255]
     assert fine.masks[3].sum() == 0  # void
-    assert [word.value for word in coarse.words] == [0, 0xFFFFFF]
+    assert [word.value for word in coarse.labels] == [0, 0xFFFFFF]
     assert coarse.encoding.name == "rgb"
-    assert coarse.words[1].color == (255, 255, 255)
+    assert coarse.labels[1].color == (255, 255, 255)
 
 
 MEANING: dict[str, object] = {"person": "person", "rest": ["background", "car"]}
@@ -164,16 +164,16 @@ MEANING: dict[str, object] = {"person": "person", "rest": ["background", "car"]}
 def test_classes_are_written_as_labels_are_where_that_is_one_picture(
     every_leaf: Sources, encoding: str, classes: dict[str, object], values: list[int]
 ) -> None:
-    words = classes_of(every_leaf, make_spec(encoding, classes, MEANING), {})
-    assert [word.value for word in words.words] == values
-    assert [word.depth for word in words.words] == [1, None]
+    space = classes_of(every_leaf, make_spec(encoding, classes, MEANING), {})
+    assert [word.value for word in space.labels] == values
+    assert [word.depth for word in space.labels] == [1, None]
 
 
 def test_classes_that_the_labels_do_not_teach_are_left_out(unclear: Sources) -> None:
     meaning: dict[str, object] = {"hat": "hat", "hair": "hair", "car": "car"}
-    words = classes_of(unclear, make_spec("ids", {"hat": 0, "hair": 1, "car": 2}, meaning), {})
-    assert words.masks.any(1).tolist() == [False, True, False]
-    assert words.unanswerable == {
+    space = classes_of(unclear, make_spec("ids", {"hat": 0, "hair": 1, "car": 2}, meaning), {})
+    assert space.masks.any(1).tolist() == [False, True, False]
+    assert space.unanswerable == {
         "hat": "only as background + hat",
         "car": "no trained set labels it",
     }

@@ -15,7 +15,7 @@ from tiny import tiny_config, write_project
 
 from harmonize.calibration.calibration_file import Temperatures
 from harmonize.cli import main
-from harmonize.inference.answer_space import Words, confident_nodes
+from harmonize.inference.answer_space import AnswerSpace, confident_nodes
 from harmonize.inference.tiled_network import TiledNetwork
 from harmonize.labels.sources import load_sources
 from harmonize.models.segmenter import Segmenter
@@ -270,13 +270,13 @@ def test_calibrated_answers_of_tiles_are_those_of_the_whole_picture(trained: Pat
     network = TiledNetwork(Segmenter(UNet(3, 8)), Accelerator(cpu=True))
     sources = load_sources(tiny_config(trained, "none"))
     temperatures = Temperatures(np.array([0.3, 0.5, 0.2], dtype=np.float32), ("fine",))
-    words: Words = confident_nodes(sources, 0.5, temperatures)
+    space: AnswerSpace = confident_nodes(sources, 0.5, temperatures)
     own = confident_nodes(sources, 0.5)
     noise = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
     pixels = np.array(Image.fromarray(noise).resize((600, 400), Image.Resampling.BICUBIC))
     picture = torch.from_numpy(pixels).permute(2, 0, 1)
-    whole = network.answer(picture, (391, 607), words, tile=1024)
-    tiled = network.answer(picture, (391, 607), words, tile=320)
+    whole = network.answer(picture, (391, 607), space, tile=1024)
+    tiled = network.answer(picture, (391, 607), space, tile=320)
     assert len(np.unique(whole)) > 2
     assert (whole != tiled).mean() < 0.001
     assert (whole != network.answer(picture, (391, 607), own, tile=1024)).mean() > 0.01

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from harmonize import HarmonizeError
-from harmonize.inference.answer_space import Word, Words
+from harmonize.inference.answer_space import AnswerLabel, AnswerSpace
 from harmonize.inference.drawing import draw_answer, draw_overlay
 from harmonize.inference.inputs import Wanted, find_pictures
 from harmonize.inference.read_pictures import read_to_see
@@ -49,7 +49,7 @@ def test_patterns_keep_places_below_their_last_plain_folder(folder: Path) -> Non
 
 def test_files_that_are_named_may_be_of_any_name_and_count_once(folder: Path) -> None:
     words = [str(folder / "notes.txt"), str(folder / "a.jpg"), str(folder), str(folder / "a.jpg")]
-    assert names(find_pictures(words, folder / "out")) == ["notes", "a", "sub/a", "sub/b"]
+    assert names(find_pictures(space, folder / "out")) == ["notes", "a", "sub/a", "sub/b"]
 
 
 def test_a_file_with_the_characters_of_a_pattern_is_that_file(folder: Path) -> None:
@@ -69,7 +69,7 @@ def test_two_answers_of_one_name_are_refused(folder: Path) -> None:
     words = [str(folder / "a.jpg"), str(folder / "sub" / "a.png")]
     message = "sub/a.png: its answer would be written over that of .*a.jpg; name the folder above"
     with pytest.raises(HarmonizeError, match=message):
-        find_pictures(words, folder / "out")
+        find_pictures(space, folder / "out")
 
 
 @pytest.mark.parametrize("output", [".", ".."])
@@ -110,12 +110,12 @@ def test_pictures_of_any_8_bit_mode_are_seen_in_colour(tmp_path: Path, mode: str
     assert int(seen.scaled.min()) == 255
 
 
-def made_words(values: list[int], *, encoding: str = "ids") -> Words:
+def made_words(values: list[int], *, encoding: str = "ids") -> AnswerSpace:
     words = tuple(
-        Word(f"w{number}", value, (f"w{number}",), 1, (number, 100, 200))
+        AnswerLabel(f"w{number}", value, (f"w{number}",), 1, (number, 100, 200))
         for number, value in enumerate(values)
     )
-    return Words("test", words, np.eye(len(values), dtype=bool), encoding=ENCODINGS[encoding])
+    return AnswerSpace("test", space, np.eye(len(values), dtype=bool), encoding=ENCODINGS[encoding])
 
 
 ANSWER = np.array([[0, 1, 1], [2, 2, 0]], dtype=np.uint8)
@@ -149,7 +149,7 @@ def test_an_overlay_tints_outlines_and_lists() -> None:
     answer = np.zeros((300, 600), dtype=np.uint8)
     answer[:, 300:] = 1
     words = made_words([0, 1])
-    drawn = draw_overlay(Image.new("RGB", (600, 300), (100, 100, 100)), answer, words)
+    drawn = draw_overlay(Image.new("RGB", (600, 300), (100, 100, 100)), answer, space)
     assert drawn.height == 300
     assert drawn.width > 700  # the list stands beside it
     pixels = np.asarray(drawn).astype(int)
@@ -168,11 +168,11 @@ def test_a_small_picture_is_drawn_larger() -> None:
 WANTED = Wanted(Path("x/a.jpg"), Path("x/a"))
 
 
-def write_all(output: Output, words: Words) -> None:
-    legend = describe(words, {"run": "r"})
+def write_all(output: Output, space: AnswerSpace) -> None:
+    legend = describe(space, {"run": "r"})
     output.check([WANTED], legend)
     output.write_legend(legend)
-    output.write_answer(WANTED, draw_answer(ANSWER, words))
+    output.write_answer(WANTED, draw_answer(ANSWER, space))
     output.write_overlay(WANTED, Image.new("RGB", (4, 4)))
 
 

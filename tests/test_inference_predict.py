@@ -17,7 +17,7 @@ from harmonize.data.labels import LabelReader
 from harmonize.evaluation import native_counting
 from harmonize.evaluation.metrics import confusion_matrix
 from harmonize.inference import predict as predicting
-from harmonize.inference.answer_space import Word, Words
+from harmonize.inference.answer_space import AnswerLabel, AnswerSpace
 from harmonize.inference.tiled_network import TiledNetwork
 from harmonize.models.segmenter import Segmenter, Traits
 from harmonize.models.unet import UNet
@@ -113,9 +113,9 @@ def test_full_size_in_tiles_is_near_what_the_whole_picture_gives() -> None:
     network = TiledNetwork(
         Segmenter(UNet(4, 8), Traits(stride=16, reach=107)), Accelerator(cpu=True)
     )
-    words = Words(
+    words = AnswerSpace(
         "leaves",
-        tuple(Word(str(n), n, (str(n),), 1, (n, n, n)) for n in range(4)),
+        tuple(AnswerLabel(str(n), n, (str(n),), 1, (n, n, n)) for n in range(4)),
         np.eye(4, dtype=bool),
     )
     rng = np.random.default_rng(0)

@@ -14,8 +14,8 @@ from harmonize import HarmonizeError, cli
 from harmonize.config.strict_yaml import Value, dump
 from harmonize.demo import demo_data as demo
 from harmonize.pipeline.train import train
-from harmonize.system.mistakes import mistakes_shown
 from harmonize.system.processes import processes
+from harmonize.system.shown_errors import errors_shown
 
 REPO = Path(__file__).parents[1]
 
@@ -95,7 +95,7 @@ def test_resuming_never_falls_back_to_the_demo(
 def test_what_ends_a_command_is_told_in_plain_lines(
     capsys: pytest.CaptureFixture[str], error: BaseException, status: int, message: str
 ) -> None:
-    with pytest.raises(SystemExit) as exit_, mistakes_shown():
+    with pytest.raises(SystemExit) as exit_, errors_shown():
         raise error
     assert exit_.value.code == status
     assert capsys.readouterr().err.startswith(message)

@@ -10,7 +10,7 @@ from numpy import ndarray
 from PIL import Image
 
 from harmonize.errors import HarmonizeError
-from harmonize.inference.answer_space import Words
+from harmonize.inference.answer_space import AnswerSpace
 from harmonize.inference.drawing import draw_answer, draw_overlay
 from harmonize.labels.palette import Color
 
@@ -31,19 +31,19 @@ class Answer:
     """
 
     map: Integer[ndarray, "H W"]
-    space: Words
+    space: AnswerSpace
     picture: Image.Image
     probabilities: Float[ndarray, "C H W"] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
         """The name of each possible answer: a leaf, group, node or class."""
-        return tuple(word.name for word in self.space.words)
+        return tuple(word.name for word in self.space.labels)
 
     @property
     def colors(self) -> tuple[Color, ...]:
         """The colour that each possible answer is drawn with, red, green and blue in 0..255."""
-        return tuple(word.color for word in self.space.words)
+        return tuple(word.color for word in self.space.labels)
 
     @property
     def shares(self) -> dict[str, float]:

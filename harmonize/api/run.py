@@ -16,7 +16,7 @@ from harmonize.api.answer import Answer
 from harmonize.config.run_config import RunConfig
 from harmonize.errors import HarmonizeError
 from harmonize.evaluation.dataset_scores import DatasetScores
-from harmonize.inference.options import PredictOptions, choose_answers
+from harmonize.inference.predict_options import PredictOptions, choose_answers
 from harmonize.inference.read_pictures import Seen, read_to_see, see
 from harmonize.inference.tiled_network import DEFAULT_TILE, TiledNetwork
 from harmonize.labels.ontology import Ontology

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from harmonize import __version__
 from harmonize.cli import file_commands, launched_commands, run_commands
-from harmonize.system.mistakes import mistakes_shown
+from harmonize.system.shown_errors import errors_shown
 
 COMMANDS = {
     "train": launched_commands.train,
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one of the commands and return the exit status."""
     words = sys.argv[1:] if arguments is None else list(arguments)
     name = _parser().parse_args(words[:1]).command
-    with mistakes_shown():
+    with errors_shown():
         return COMMANDS[name](words[1:])
 
 

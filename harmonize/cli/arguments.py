@@ -49,6 +49,15 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_trust(parser: argparse.ArgumentParser) -> None:
+    """Take whether the code that a run folder names may be run."""
+    parser.add_argument(
+        "--trust-code",
+        action="store_true",
+        help="run the code that the run's network is, where it is not harmonize's own",
+    )
+
+
 def take_overrides(given: argparse.Namespace, *options: str) -> list[str]:
     """Return all changes of the config, those too that argparse took for values of an option.
 

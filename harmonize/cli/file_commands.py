@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harmonize.cli.arguments import command_parser, count, files_and_changes
+from harmonize.cli.arguments import add_trust, command_parser, count, files_and_changes
 from harmonize.config.json_schema import json_schema
 from harmonize.config.run_config import RunConfig, find_file
 from harmonize.config.strict_yaml import load_file
@@ -53,6 +53,7 @@ def new(words: Sequence[str]) -> int:
     parser.add_argument(
         "--scan", type=count, default=200, metavar="N", help="label files to read (default: 200)"
     )
+    add_trust(parser)
     given = parser.parse_intermixed_args(words)
     from harmonize.tools.draft.new_mapping import new_mapping  # slow to import
 
@@ -63,6 +64,7 @@ def new(words: Sequence[str]) -> int:
         output=given.output,
         name=given.name,
         scan=given.scan,
+        trust_code=given.trust_code,
     )
     return 0
 

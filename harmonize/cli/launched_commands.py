@@ -10,6 +10,7 @@ from harmonize.cli.arguments import (
     add_checkpoint,
     add_datasets,
     add_overrides,
+    add_trust,
     command_parser,
     take_overrides,
 )
@@ -85,6 +86,7 @@ def evaluate(words: Sequence[str]) -> int:
     parser.add_argument("run", type=Path, metavar="RUN_DIR", help="the run folder")
     add_datasets(parser)
     add_checkpoint(parser)
+    add_trust(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the scores here as well")
     parser.add_argument(
         "overrides", nargs="*", metavar="key.path=value", help="such as data.roots.NAME=FOLDER"
@@ -100,6 +102,7 @@ def evaluate(words: Sequence[str]) -> int:
         which=given.checkpoint,
         json_file=given.json,
         overrides=overrides,
+        trust_code=given.trust_code,
     )
     return 0
 

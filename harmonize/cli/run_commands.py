@@ -1,12 +1,14 @@
 """The commands about a trained run: ``harmonize predict | calibrate | report``."""
 
 import argparse
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
 from harmonize.cli.arguments import (
     add_checkpoint,
     add_datasets,
+    add_trust,
     command_parser,
     count,
     files_and_roots,
@@ -26,8 +28,8 @@ def predict(words: Sequence[str]) -> int:
     _add_answers(parser)
     _add_computing(parser)
     given = parser.parse_intermixed_args(words)
-    from harmonize.inference.options import PredictOptions  # slow to import
     from harmonize.inference.predict import predict_run
+    from harmonize.inference.predict_options import PredictOptions  # slow to import
     from harmonize.inference.write_answers import Output
 
     pictures, roots = files_and_roots(given.files)
@@ -43,6 +45,7 @@ def predict(words: Sequence[str]) -> int:
         precision=given.precision,
         cpu=given.cpu,
         turn=not given.as_stored,
+        trust_code=given.trust_code,
         roots=roots,
     )
     return predict_run(given.run, pictures, Output(given.output, not given.no_overlay), options)
@@ -79,6 +82,7 @@ def _add_computing(parser: argparse.ArgumentParser) -> None:
         "--tile", type=count, default=768, metavar="N", help="side of a tile (default: 768)"
     )
     add_checkpoint(parser)
+    add_trust(parser)
     parser.add_argument("--precision", choices=["auto", "float32", "bf16", "fp16"])
     parser.add_argument("--cpu", action="store_true", help="even where there is a GPU")
     parser.add_argument(
@@ -98,6 +102,7 @@ def calibrate(words: Sequence[str]) -> int:
         "--check", metavar="NAME", help="split to check on (default: the half not fitted on)"
     )
     add_checkpoint(parser)
+    add_trust(parser)
     given = parser.parse_intermixed_args(words)
     overrides = take_overrides(given, "dataset")
     from harmonize.pipeline.calibrate_run import calibrate_run  # slow to import
@@ -109,6 +114,7 @@ def calibrate(words: Sequence[str]) -> int:
         check=given.check,
         which=given.checkpoint,
         overrides=overrides,
+        trust_code=given.trust_code,
     )
     return 0
 
@@ -120,12 +126,15 @@ def report(words: Sequence[str]) -> int:
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FILE", help="the page (default: RUN_DIR/report.html)"
     )
+    add_trust(parser)
     given = parser.parse_intermixed_args(words)
     runs, roots = files_and_roots(given.files)
     if not runs:
         raise HarmonizeError("no run is named; name a run folder")
     from harmonize.report.make_report import make_report  # slow to import
+    from harmonize.runs.opened import open_run
 
-    page = make_report([Path(run) for run in runs], given.output, roots=roots)
+    opener = functools.partial(open_run, trust_code=given.trust_code)
+    page = make_report([Path(run) for run in runs], given.output, roots=roots, opener=opener)
     print(printable(f"{page} is there; open it in a browser"))
     return 0

@@ -1,4 +1,4 @@
-"""In which words a picture is answered: leaves, groups, nodes, or a data set's own classes."""
+"""The answers that a picture can get: leaves, groups, nodes, or a data set's own classes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ from harmonize.labels.separable import Separable, answer_nodes, separable_leaves
 from harmonize.labels.sources import Sources
 from harmonize.labels.tree_text import ROOT
 
-# Letters of shapes: K leaves, C words, R x W pixels.
+# Letters of shapes: K leaves, C answers, R x W pixels.
 
 UNKNOWN = "unknown"
 """What the root is called where it is an answer."""
@@ -34,7 +34,7 @@ _SHOWN = 3
 
 
 @dataclass(frozen=True)
-class Word:
+class AnswerLabel:
     """One possible answer.
 
     Attributes:
@@ -53,23 +53,23 @@ class Word:
 
 
 @dataclass(frozen=True)
-class Words:
+class AnswerSpace:
     """All possible answers, and how a pixel's is found.
 
     Attributes:
         title: what they are, for people.
-        words: the answers.
-        masks: the leaves of each; a word without leaves is never answered.
+        labels: the answers.
+        masks: the leaves of each; a label without leaves is never answered.
         is_classes: whether they are a data set's own classes, and not nodes.
         encoding: of the pictures that hold their values.
         confidence: the probability that an answer must reach, if one must; the deepest that does
-            is given, and the first word, which has all leaves, if none does.
+            is given, and the first label, which has all leaves, if none does.
         temperatures: what logits are divided by before, by their most probable leaf.
         unanswerable: classes that are not answered, each with the reason.
     """
 
     title: str
-    words: tuple[Word, ...]
+    labels: tuple[AnswerLabel, ...]
     masks: Bool[ndarray, "C K"]
     is_classes: bool = False
     encoding: Encoding = ENCODINGS["ids"]
@@ -78,11 +78,11 @@ class Words:
     unanswerable: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def decide(self, logits: Float[Tensor, "K R W"]) -> Int[Tensor, "R W"]:
-        """Return the number of each pixel's word."""
+        """Return the number of each pixel's label."""
         masks = torch.from_numpy(self.masks).to(logits.device)
         if self.confidence is None:
             return classify(logits, masks)
-        depths = torch.tensor([word.depth or 0 for word in self.words], device=logits.device)
+        depths = torch.tensor([label.depth or 0 for label in self.labels], device=logits.device)
         known = self.temperatures
         temperatures = None if known is None else torch.from_numpy(known).to(logits)
         return deepest(logits, Nodes(masks, depths), self.confidence, temperatures)
@@ -95,12 +95,12 @@ class Words:
         return torch.tensordot(masks, logits.softmax(0), dims=1)
 
 
-def leaves(sources: Sources) -> Words:
+def leaves(sources: Sources) -> AnswerSpace:
     """Return the leaves of a run's tree as answers; those that no label tells apart are one."""
     return _of_groups(sources, "leaves", sources.ontology.leaves)
 
 
-def groups(sources: Sources, depth: int) -> Words:
+def groups(sources: Sources, depth: int) -> AnswerSpace:
     """Return the groups at a depth as answers, each named by its node.
 
     Leaves of several groups that no label tells apart are an answer of their own.
@@ -118,7 +118,7 @@ def groups(sources: Sources, depth: int) -> Words:
 
 def confident_nodes(
     sources: Sources, confidence: float, temperatures: Temperatures | None = None
-) -> Words:
+) -> AnswerSpace:
     """Return all nodes as answers, of which the deepest that is probable enough is given.
 
     Args:
@@ -135,20 +135,20 @@ def confident_nodes(
     separable = separable_leaves(sources)
     answers = answer_nodes(ontology, separable)
     colors = node_colors(ontology)
-    words = [Word(UNKNOWN, 0, (ROOT,), 0, colors[ROOT])]
+    labels = [AnswerLabel(UNKNOWN, 0, (ROOT,), 0, colors[ROOT])]
     for answer in answers[1:]:
         color = (
             colors[answer.nodes[0]]
             if len(answer.nodes) == 1
-            else color_of_leaves(ontology, answer.leaves, colors, [word.color for word in words])
+            else color_of_leaves(ontology, answer.leaves, colors, [label.color for label in labels])
         )
         name = "+".join(answer.nodes)
-        words.append(Word(name, len(words), answer.nodes, answer.depth, color))
+        labels.append(AnswerLabel(name, len(labels), answer.nodes, answer.depth, color))
     kind = "probability" if temperatures is None else "calibrated probability"
     like = "" if temperatures is None else f", as for {' and '.join(temperatures.like)}"
-    return Words(
+    return AnswerSpace(
         f"nodes of {kind} {confidence:g} and more{like}",
-        tuple(words),
+        tuple(labels),
         np.stack([answer.leaves for answer in answers]),
         confidence=confidence,
         temperatures=None if temperatures is None else temperatures.by_leaf,
@@ -156,7 +156,7 @@ def confident_nodes(
     )
 
 
-def classes_of(sources: Sources, spec: DatasetSpec, roots: dict[str, str]) -> Words:
+def classes_of(sources: Sources, spec: DatasetSpec, roots: dict[str, str]) -> AnswerSpace:
     """Return a data set's classes as answers, written as its own labels are if that is one picture.
 
     That is: by their colours, or by their ids (the first of several) up to 65535. Otherwise by
@@ -186,14 +186,16 @@ def classes_of(sources: Sources, spec: DatasetSpec, roots: dict[str, str]) -> Wo
         spec = spec.with_ids(spec.folder(roots))
     encoding = ENCODINGS[spec.encoding.written_as]
     values = _values(spec, np.any(masks, axis=1), encoding.highest_written)
-    words: list[Word] = []
+    labels: list[AnswerLabel] = []
     colors = class_colors(ontology, spec)
     for name, value, mask, color in zip(spec.classes, values, masks, colors, strict=True):
         nodes = ontology.describe(mask)
-        words.append(Word(name, value, nodes, _depth(ontology, nodes), color or UNKNOWN_COLOR))
-    return Words(
+        labels.append(
+            AnswerLabel(name, value, nodes, _depth(ontology, nodes), color or UNKNOWN_COLOR)
+        )
+    return AnswerSpace(
         f"classes of {spec.name}",
-        tuple(words),
+        tuple(labels),
         masks,
         is_classes=True,
         encoding=encoding,
@@ -209,17 +211,19 @@ def _values(spec: DatasetSpec, answered: Bool[ndarray, " C"], highest: int) -> l
     return list(range(len(spec.classes)))
 
 
-def _of_groups(sources: Sources, title: str, nodes: Sequence[str]) -> Words:
+def _of_groups(sources: Sources, title: str, nodes: Sequence[str]) -> AnswerSpace:
     """Return groups as answers, numbered in file order of their first leaves."""
     ontology, separable = sources.ontology, separable_leaves(sources)
     colors = node_colors(ontology)
-    words: list[Word] = []
+    labels: list[AnswerLabel] = []
     masks: list[Bool[ndarray, " K"]] = []
     for named, mask in split_by_groups(ontology, separable, nodes):
         color = color_of_leaves(ontology, ontology.leaf_mask(named), colors, ())
-        words.append(Word("+".join(named), len(words), named, _depth(ontology, named), color))
+        labels.append(
+            AnswerLabel("+".join(named), len(labels), named, _depth(ontology, named), color)
+        )
         masks.append(mask)
-    return Words(title, tuple(words), np.stack(masks), unanswerable=_untaught(separable))
+    return AnswerSpace(title, tuple(labels), np.stack(masks), unanswerable=_untaught(separable))
 
 
 def _depth(ontology: Ontology, nodes: Sequence[str]) -> int | None:

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Integer, UInt8
 from numpy import ndarray
 from PIL import Image, ImageDraw, ImageFont
 
-from harmonize.inference.answer_space import Word, Words
+from harmonize.inference.answer_space import AnswerLabel, AnswerSpace
 from harmonize.labels.palette import BACKGROUND
 
 # Letters of shapes: H x W pixels.
@@ -24,26 +24,26 @@ _CLEAR_SIDE = 512
 """Pixels of the longer side that smaller pictures are enlarged to, by a whole number."""
 
 
-def draw_answer(answer: Integer[ndarray, "H W"], words: Words) -> Image.Image:
-    """Draw what stands for each pixel's word.
+def draw_answer(answer: Integer[ndarray, "H W"], space: AnswerSpace) -> Image.Image:
+    """Draw what stands for each pixel's label.
 
     Colours give an RGB picture (RGBA where any is four numbers); ids up to 255 a palette picture of
     8 bits, larger ones 16 bits of grey.
     """
-    values = np.array([word.value for word in words.words], dtype=np.int64)
-    answered = np.any(words.masks, axis=1)
-    picture = Image.fromarray(words.encoding.pixels(values, answered)[answer])
+    values = np.array([label.value for label in space.labels], dtype=np.int64)
+    answered = np.any(space.masks, axis=1)
+    picture = Image.fromarray(space.encoding.pixels(values, answered)[answer])
     if picture.mode != "L":  # colours, or ids beyond a palette
         return picture
     palette = np.zeros((_PALETTE_IDS, 3), dtype=np.uint8)  # of full length, so of 8 bits
-    colors = np.array([word.color for word in words.words], dtype=np.uint8)
+    colors = np.array([label.color for label in space.labels], dtype=np.uint8)
     palette[values[answered]] = colors[answered]
     picture.putpalette(palette.tobytes())
     return picture
 
 
 def draw_overlay(
-    picture: Image.Image, answer: Integer[ndarray, "H W"], words: Words
+    picture: Image.Image, answer: Integer[ndarray, "H W"], space: AnswerSpace
 ) -> Image.Image:
     """Tint a picture by its answers, outline them, and list them beside it, largest first."""
     scale = min(_LONGEST_SIDE / max(picture.size), 1.0)
@@ -53,10 +53,10 @@ def draw_overlay(
         size = tuple(max(round(side * scale), 1) for side in picture.size)
         picture = picture.resize((size[0], size[1]), Image.Resampling.BOX)
         answer = np.asarray(_as_image(answer).resize(picture.size, Image.Resampling.NEAREST))
-    tinted = _tint(picture, answer, words.words)
-    counts = np.bincount(answer.ravel(), minlength=len(words.words))
+    tinted = _tint(picture, answer, space.labels)
+    counts = np.bincount(answer.ravel(), minlength=len(space.labels))
     present = sorted(counts.nonzero()[0].tolist(), key=lambda number: -int(counts[number]))
-    listed = [(words.words[n], 100 * int(counts[n]) / answer.size) for n in present]
+    listed = [(space.labels[n], 100 * int(counts[n]) / answer.size) for n in present]
     panel = draw_list(listed, height=picture.height, longest=picture.size[0])
     whole = Image.new("RGB", (picture.width + panel.width, picture.height), _PAPER)
     whole.paste(Image.fromarray(tinted), (0, 0))
@@ -64,13 +64,15 @@ def draw_overlay(
     return whole
 
 
-def draw_list(listed: Sequence[tuple[Word, float]], *, height: int, longest: int) -> Image.Image:
+def draw_list(
+    listed: Sequence[tuple[AnswerLabel, float]], *, height: int, longest: int
+) -> Image.Image:
     """Draw colours, names and percentages in a column; what does not fit is counted."""
     size = max(min(max(height, longest) // 45, height // 8), 9)
     line = round(1.5 * size)
     room = max((height - size) // line, 1)
     shown = listed if len(listed) <= room else listed[: room - 1]
-    texts = [f"{word.name}  {_percent(share)}" for word, share in shown]
+    texts = [f"{label.name}  {_percent(share)}" for label, share in shown]
     if len(shown) < len(listed):
         texts.append(f"and {len(listed) - len(shown)} more")
     font = ImageFont.load_default(size)
@@ -91,12 +93,12 @@ def _percent(share: float) -> str:
 
 
 def _tint(
-    picture: Image.Image, answer: Integer[ndarray, "H W"], words: Sequence[Word]
+    picture: Image.Image, answer: Integer[ndarray, "H W"], labels: Sequence[AnswerLabel]
 ) -> UInt8[ndarray, "H W 3"]:
     """Mix each pixel's brightness with the colour of its answer; edges are black."""
     pixels = np.asarray(picture)
-    colors = np.array([word.color for word in words], dtype=np.uint16)
-    plain = np.array([BACKGROUND in word.nodes for word in words])
+    colors = np.array([label.color for label in labels], dtype=np.uint16)
+    plain = np.array([BACKGROUND in label.nodes for label in labels])
     thickness = max(min(picture.size) // 400, 1)
     drawn = np.empty_like(pixels)
     for first in range(0, len(pixels), _STRIP):

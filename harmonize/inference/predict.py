@@ -12,10 +12,10 @@ from numpy import ndarray
 from tqdm import tqdm
 
 from harmonize.errors import HarmonizeError, raise_all
-from harmonize.inference.answer_space import Words
+from harmonize.inference.answer_space import AnswerSpace
 from harmonize.inference.drawing import draw_answer, draw_overlay
 from harmonize.inference.inputs import Wanted, find_pictures
-from harmonize.inference.options import PredictOptions, choose_answers
+from harmonize.inference.predict_options import PredictOptions, choose_answers
 from harmonize.inference.read_pictures import Seen, read_to_see
 from harmonize.inference.tiled_network import TiledNetwork
 from harmonize.inference.write_answers import Output, describe
@@ -47,12 +47,12 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, options: Pre
     """
     options.check()
     wanted = find_pictures(pictures, output.folder)
-    opened = open_run(run, which=options.checkpoint)
+    opened = open_run(run, which=options.checkpoint, trust_code=options.trust_code)
     wording = choose_answers(opened, options)
-    words, calibration, size = wording.answers, wording.calibration, wording.size
+    space, calibration, size = wording.answers, wording.calibration, wording.size
     path, state = opened.path, opened.state
     source = {"run": str(run), "checkpoint": path.name, "step": state.step, "size": size}
-    legend = describe(words, {**source, **calibration.legend()})
+    legend = describe(space, {**source, **calibration.legend()})
     output.check(wanted, legend)
     precision = options.precision or opened.config.train.precision
     accelerator = start_accelerator(precision, cpu=options.cpu)
@@ -61,13 +61,13 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, options: Pre
     if accelerator.is_main_process:
         output.write_legend(legend)
         calibration.tell()
-        for word in words.words:
-            if not words.is_classes and len(word.nodes) > 1:
-                print(f"answered as one: {word.name}; no label tells them apart")
-        for name, reason in words.unanswerable.items():
+        for label in space.labels:
+            if not space.is_classes and len(label.nodes) > 1:
+                print(f"answered as one: {label.name}; no label tells them apart")
+        for name, reason in space.unanswerable.items():
             print(f"never answered: {name}, {reason}")
     mine = wanted[accelerator.process_index :: accelerator.num_processes]
-    job = _Job(network, words, output, None if size == "full" else int(size), options)
+    job = _Job(network, space, output, None if size == "full" else int(size), options)
     try:
         job.answer_all(mine)
     except Stopped as stop:
@@ -75,7 +75,7 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, options: Pre
         return stop.status
     if accelerator.is_main_process:
         number = f"{len(wanted)} picture{'s' if len(wanted) > 1 else ''}"
-        print(f"{output.folder}: {number}, {words.title}, by {path} after {state.step} steps")
+        print(f"{output.folder}: {number}, {space.title}, by {path} after {state.step} steps")
     return 0
 
 
@@ -84,7 +84,7 @@ class _Job:
     """The answering of many pictures."""
 
     network: TiledNetwork
-    words: Words
+    space: AnswerSpace
     output: Output
     size: int | None
     options: PredictOptions
@@ -141,7 +141,7 @@ class _Job:
         picture = seen.result()
         try:
             return self.network.answer(
-                picture.scaled, picture.size, self.words, tile=self.options.tile
+                picture.scaled, picture.size, self.space, tile=self.options.tile
             )
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and not _is_out_of_memory(error):
@@ -151,9 +151,9 @@ class _Job:
             ) from None
 
     def _write(self, wanted: Wanted, seen: Seen, answer: Integer[ndarray, "H W"]) -> None:
-        self.output.write_answer(wanted, draw_answer(answer, self.words))
+        self.output.write_answer(wanted, draw_answer(answer, self.space))
         if seen.shown is not None:
-            self.output.write_overlay(wanted, draw_overlay(seen.shown, answer, self.words))
+            self.output.write_overlay(wanted, draw_overlay(seen.shown, answer, self.space))
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

@@ -12,7 +12,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from harmonize.errors import HarmonizeError
-from harmonize.inference.answer_space import Words
+from harmonize.inference.answer_space import AnswerSpace
 from harmonize.inference.tiling import Tiling, bands, strips
 from harmonize.models.segmenter import Segmenter
 
@@ -53,7 +53,7 @@ class TiledNetwork:
         self,
         picture: UInt8[Tensor, "3 h w"],
         size: tuple[int, int],
-        words: Words,
+        space: AnswerSpace,
         *,
         tile: int = DEFAULT_TILE,
     ) -> Integer[ndarray, "H W"]:
@@ -62,7 +62,7 @@ class TiledNetwork:
         Args:
             picture: as the network sees it.
             size: height and width of the answer; logits are scaled to it.
-            words: the possible answers.
+            space: the possible answers.
             tile: the side of what the network is given at once; it holds all of a picture that has
                 as few pixels.
         """
@@ -74,10 +74,10 @@ class TiledNetwork:
         flip = width > height and is_cut
         if flip:
             picture, size, height = picture.mT, (size[1], size[0]), width
-        answer = np.empty(size, dtype=np.uint8 if len(words.words) <= 256 else np.uint16)
+        answer = np.empty(size, dtype=np.uint8 if len(space.labels) <= 256 else np.uint16)
         found = bands(self._flipped if flip else self.logits, picture, tiling)
         for first, strip in strips(found, height, size):
-            answer[first : first + strip.shape[1]] = words.decide(strip).cpu().numpy()
+            answer[first : first + strip.shape[1]] = space.decide(strip).cpu().numpy()
         return answer.T if flip else answer
 
     @torch.inference_mode()
@@ -85,14 +85,14 @@ class TiledNetwork:
         self,
         picture: UInt8[Tensor, "3 h w"],
         size: tuple[int, int],
-        words: Words,
+        space: AnswerSpace,
         *,
         tile: int = DEFAULT_TILE,
     ) -> Float[ndarray, "C H W"]:
         """Return the probability of each possible answer at each pixel; see ``answer``."""
-        found = np.empty((len(words.words), *size), dtype=np.float32)
+        found = np.empty((len(space.labels), *size), dtype=np.float32)
         for first, strip in self.scaled_logits(picture, size, tile=tile):
-            found[:, first : first + strip.shape[1]] = words.probabilities(strip).cpu().numpy()
+            found[:, first : first + strip.shape[1]] = space.probabilities(strip).cpu().numpy()
         return found
 
     def scaled_logits(

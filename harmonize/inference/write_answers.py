@@ -11,7 +11,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from harmonize.errors import HarmonizeError, raise_all
-from harmonize.inference.answer_space import Words
+from harmonize.inference.answer_space import AnswerSpace
 from harmonize.inference.inputs import Wanted
 from harmonize.system.atomic_files import write_whole, writing
 
@@ -92,24 +92,24 @@ _ESSENTIAL = ("made_by", "answers", "encoding", "classes")
 """What of a legend all answers of a folder share."""
 
 
-def describe(words: Words, source: dict[str, Any]) -> dict[str, Any]:
+def describe(space: AnswerSpace, source: dict[str, Any]) -> dict[str, Any]:
     """Return the legend: what the ids or colours mean, and where the answers are from."""
     classes = {
-        words.encoding.write(word.value): {
-            "name": word.name,
-            "color": "#{:02x}{:02x}{:02x}".format(*word.color),
-            "depth": word.depth,
-            "nodes": list(word.nodes),
+        space.encoding.write(label.value): {
+            "name": label.name,
+            "color": "#{:02x}{:02x}{:02x}".format(*label.color),
+            "depth": label.depth,
+            "nodes": list(label.nodes),
         }
-        for word, mask in zip(words.words, words.masks, strict=True)
+        for label, mask in zip(space.labels, space.masks, strict=True)
         if mask.any()
     }
     return {
         "made_by": MADE_BY,
-        "answers": words.title,
-        "encoding": words.encoding.name,
+        "answers": space.title,
+        "encoding": space.encoding.name,
         "classes": classes,
-        "left_out": dict(words.unanswerable),
+        "left_out": dict(space.unanswerable),
         **source,
     }
 

@@ -74,8 +74,7 @@ def _first_taken(run: Run, multiples: Sequence[int]) -> tuple[int, int]:
 
 
 def _runner(network: nn.Module, channels: int, *, on_meta: bool) -> Run:
-    first = next((*network.parameters(), *network.buffers()), None) if not on_meta else None
-    device = "meta" if on_meta else ("cpu" if first is None else first.device)
+    device = torch.device("meta") if on_meta else device_of(network)
     state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
     shapes = {name: tensor.to("meta") for name, tensor in state.items()} if on_meta else {}
 
@@ -112,13 +111,18 @@ def num_logits(segmenter: nn.Module, channels: int, side: int) -> int:
     """Return the number of logits per pixel."""
     was_training = segmenter.training
     segmenter.eval()
-    device = next((parameter.device for parameter in segmenter.parameters()), "cpu")
+    device = device_of(segmenter)
     try:
         with torch.no_grad():
             logits: Tensor = segmenter(torch.zeros(1, channels, side, side, device=device))
     finally:
         segmenter.train(was_training)
     return logits.shape[1]
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """Return where a network's weights are, the CPU if it has none."""
+    return next((p.device for p in network.parameters()), torch.device("cpu"))
 
 
 def _odd(number: int) -> int:
@@ -154,7 +158,7 @@ def measure_reach(segmenter: nn.Module, *, channels: int, stride: int) -> float:
     was_training = segmenter.training
     segmenter.eval()
     generator = torch.Generator().manual_seed(0)
-    device = next((parameter.device for parameter in segmenter.parameters()), "cpu")
+    device = device_of(segmenter)
     try:
         for length in _STRIPS:
             strip = 255 * torch.rand(1, channels, length, max(stride, 16), generator=generator)

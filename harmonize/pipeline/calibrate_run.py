@@ -20,6 +20,7 @@ def calibrate_run(
     check: str | None = None,
     which: str = "last",
     overrides: Iterable[str] = (),
+    trust_code: bool = False,
 ) -> None:
     """Calibrate a run's checkpoint, print what that is worth, and write it into the run folder.
 
@@ -32,11 +33,12 @@ def calibrate_run(
             the first half of a split's pictures and checked on the others.
         which: ``best`` or ``last`` checkpoint.
         overrides: of the run's config, such as ``data.roots.NAME=FOLDER``.
+        trust_code: run the code that the run's network is, where it is not harmonize's own.
 
     Raises:
         HarmonizeError: what the user can mend.
     """
-    with open_for_scoring(run, which, overrides) as scoring:
+    with open_for_scoring(run, which, overrides, trust_code=trust_code) as scoring:
         opened = scoring.run
         fitted = scoring.datasets(datasets, split)
         checked = [] if check is None else scoring.datasets(datasets, check)

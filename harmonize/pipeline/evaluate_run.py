@@ -33,6 +33,7 @@ def evaluate_run(
     which: str = "last",
     json_file: Path | None = None,
     overrides: Iterable[str] = (),
+    trust_code: bool = False,
 ) -> None:
     """Score a run's checkpoint, print the tables and write them as JSON if asked.
 
@@ -46,6 +47,7 @@ def evaluate_run(
         which: ``best`` or ``last`` checkpoint.
         json_file: where to write the scores.
         overrides: of the run's config, such as ``data.roots.NAME=FOLDER``.
+        trust_code: run the code that the run's network is, where it is not harmonize's own.
 
     Raises:
         HarmonizeError: what the user can mend.
@@ -54,7 +56,7 @@ def evaluate_run(
         raise HarmonizeError(f"{json_file}: its folder does not exist; make it first")
     if json_file is not None and json_file.is_dir():
         raise HarmonizeError(f"--json {json_file}: is a folder; name a file")
-    with open_for_scoring(run, which, overrides) as scoring:
+    with open_for_scoring(run, which, overrides, trust_code=trust_code) as scoring:
         results = scoring.score(scoring.datasets(datasets, split))
         if scoring.is_main:
             print(f"{scoring.run.path}, after {scoring.run.state.step} steps")
@@ -105,13 +107,15 @@ class ScoringRun:
 
 
 @contextlib.contextmanager
-def open_for_scoring(run: Path, which: str, overrides: Iterable[str]) -> Iterator[ScoringRun]:
+def open_for_scoring(
+    run: Path, which: str, overrides: Iterable[str], *, trust_code: bool = False
+) -> Iterator[ScoringRun]:
     """Open a run's ``best`` or ``last`` checkpoint, and join the other processes.
 
     Raises:
         HarmonizeError: what the user can mend; see ``open_run``.
     """
-    opened = open_run(run, which=which, overrides=overrides)
+    opened = open_run(run, which=which, overrides=overrides, trust_code=trust_code)
     accelerator = start_accelerator(opened.config.train.precision)
     yield ScoringRun(opened, opened.network(accelerator.device), accelerator)
     accelerator.end_training()

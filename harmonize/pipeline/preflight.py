@@ -13,7 +13,7 @@ from harmonize.labels.sources import Sources, load_sources
 from harmonize.labels.unanswerable import unscorable
 from harmonize.loss.hierarchical import HierarchicalLoss
 from harmonize.models.build import build_model
-from harmonize.models.own_code import build_segmenter
+from harmonize.models.own_code import build_segmenter, needs_code
 from harmonize.models.segmenter import Segmenter
 from harmonize.training.compilation import check_compiler
 from harmonize.training.freezing import check_finetuning
@@ -65,7 +65,8 @@ def _network(config: RunConfig, leaves: int, model: nn.Module | None) -> Segment
     """Build a network without weights, or take the one that was passed."""
     if model is not None:
         return build_segmenter(model, leaves, config.model)
-    with torch.device("meta"):
+    # One's own code is tried out on small pictures; others only have their shapes worked out.
+    with torch.device("cpu" if needs_code(config.model) else "meta"):
         return build_model(leaves, config.model, pretrained=not config.train.resume)
 
 

@@ -1,4 +1,4 @@
-"""A run's network, asked about pictures of its data sets: which ones, and in what words."""
+"""A run's network, asked about pictures of its data sets: which ones, and with what answers."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,13 @@ from torchvision.transforms.v2 import functional as F
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.transforms import centre_square, resize_nearest, shorter_side
 from harmonize.errors import HarmonizeError
-from harmonize.inference.answer_space import Words, classes_of, confident_nodes, groups, leaves
+from harmonize.inference.answer_space import (
+    AnswerSpace,
+    classes_of,
+    confident_nodes,
+    groups,
+    leaves,
+)
 from harmonize.inference.tiled_network import TiledNetwork
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.palette import Color, class_colors
@@ -33,7 +39,7 @@ CONFIDENCE = 0.9
 
 @dataclass(frozen=True)
 class Answered:
-    """A picture as the page shows it, the true class of each pixel, and the answers in words."""
+    """A picture as the page shows it, the true class of each pixel, and the answers of each kind."""
 
     picture: UInt8[ndarray, "H W 3"]
     truth: Integer[ndarray, "H W"]
@@ -63,14 +69,14 @@ class Answerer:
 
     @torch.inference_mode()
     def ask(
-        self, dataset: SegmentationDataset, number: int, many: Sequence[Words], longest: int
+        self, dataset: SegmentationDataset, number: int, many: Sequence[AnswerSpace], longest: int
     ) -> Answered:
-        """Answer a picture of a data set, cut and scaled as for scoring, in each of many words.
+        """Answer a picture of a data set, cut and scaled as for scoring, in each of many ways.
 
         Args:
             dataset: whose picture it is.
             number: of the picture.
-            many: the words.
+            many: the answer spaces.
             longest: the side that answers are scaled down to, in pixels.
 
         Raises:
@@ -92,13 +98,13 @@ class Answerer:
         )
 
     def _answers(
-        self, picture: UInt8[Tensor, "3 h w"], size: tuple[int, int], many: Sequence[Words]
+        self, picture: UInt8[Tensor, "3 h w"], size: tuple[int, int], many: Sequence[AnswerSpace]
     ) -> tuple[Integer[ndarray, "H W"], ...]:
         answers = [np.empty(size, dtype=np.int64) for _ in many]
         for first, strip in self._network.scaled_logits(picture, size):
             rows = slice(first, first + strip.shape[1])
-            for answer, words in zip(answers, many, strict=True):
-                answer[rows] = words.decide(strip).cpu().numpy()
+            for answer, space in zip(answers, many, strict=True):
+                answer[rows] = space.decide(strip).cpu().numpy()
         return tuple(answers)
 
 
@@ -109,8 +115,8 @@ class ShownSet:
     dataset: SegmentationDataset
     names: tuple[str, ...]
     colors: tuple[Color | None, ...]
-    steps: tuple[tuple[str, Words], ...]
-    own: Words
+    steps: tuple[tuple[str, AnswerSpace], ...]
+    own: AnswerSpace
 
 
 def open_sets(run: ReportedRun, roots: Mapping[str, str], notes: list[str]) -> list[ShownSet]:
@@ -157,14 +163,14 @@ def _open(
     )
 
 
-def _steps(sources: Sources) -> list[tuple[str, Words]]:
+def _steps(sources: Sources) -> list[tuple[str, AnswerSpace]]:
     depth = sources.ontology.depth
     found = [(f"depth {d}", groups(sources, d)) for d in range(1, depth)]
     return [*found, ("leaves", leaves(sources))]
 
 
-def _backed_off(run: ReportedRun, sources: Sources, name: str) -> Words:
-    """Return the words of backing off, calibrated if the run's newest checkpoint is."""
+def _backed_off(run: ReportedRun, sources: Sources, name: str) -> AnswerSpace:
+    """Return the answers of backing off, calibrated if the run's newest checkpoint is."""
     if run.calibration is None or not run.is_calibrated:
         return confident_nodes(sources, CONFIDENCE)
     like = name if name in run.calibration.datasets else None

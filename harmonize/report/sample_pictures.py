@@ -9,7 +9,7 @@ from accelerate import Accelerator
 
 from harmonize.errors import HarmonizeError
 from harmonize.evaluation.saved_scores import PictureScore
-from harmonize.inference.answer_space import Words
+from harmonize.inference.answer_space import AnswerSpace
 from harmonize.report.answering import Answerer, ShownSet, open_sets
 from harmonize.report.inline_images import InlineImage, LegendEntry, label_map, photograph
 from harmonize.report.read_runs import ReportedRun
@@ -84,13 +84,13 @@ class _Album:
 
     def scene(self, one: ShownSet, number: int) -> Scene | None:
         """Make a picture with a slider; None, and a note, if that cannot be."""
-        many = [words for _, words in one.steps]
+        many = [space for _, space in one.steps]
         made = self._ask(one, number, many)
         if made is None:
             return None
         picture, truth, answers = made
         named = zip(one.steps, answers, strict=True)
-        steps = tuple(SliderStep(name, words.title, shown) for (name, words), shown in named)
+        steps = tuple(SliderStep(name, space.title, shown) for (name, space), shown in named)
         return Scene(
             one.dataset.spec.name, one.dataset.files.picture(number), picture, truth, steps
         )
@@ -108,7 +108,7 @@ class _Album:
         return Extreme(name, scored.picture, scored.mean_iou, picture, truth, answer)
 
     def _ask(
-        self, one: ShownSet, number: int, many: Sequence[Words]
+        self, one: ShownSet, number: int, many: Sequence[AnswerSpace]
     ) -> tuple[InlineImage, InlineImage, list[InlineImage]] | None:
         if self.room <= 0:
             return None
@@ -122,9 +122,9 @@ class _Album:
             label_map(found.truth, one.names, one.colors),
         )
         answers: list[InlineImage] = []
-        for answer, words in zip(found.answers, many, strict=True):
-            colors = one.colors if words is one.own else [word.color for word in words.words]
-            answers.append(label_map(answer, [word.name for word in words.words], colors))
+        for answer, space in zip(found.answers, many, strict=True):
+            colors = one.colors if space is one.own else [label.color for label in space.labels]
+            answers.append(label_map(answer, [label.name for label in space.labels], colors))
         self.room -= sum(len(shown.address) for shown in (picture, truth, *answers))
         return picture, truth, answers
 

@@ -92,12 +92,12 @@ def open_run(
         if name == PASSED:
             raise HarmonizeError(
                 f"{path}: model.name: the network was passed from Python; pass it again: "
-                "open_run(folder, model=...)"
+                "Run.open(folder, model=...)"
             )
         if not trust_code:
             raise HarmonizeError(
                 f"{path}: model.name: {name} is code that did not come with harmonize, and is not "
                 "run unasked; say trust_code=True (--trust-code) if you trust it, or pass the "
-                "network: open_run(folder, model=...)"
+                "network: Run.open(folder, model=...)"
             )
     return OpenedRun(folder, path, state, config, state.sources(), model)

@@ -27,7 +27,7 @@ from harmonize.runs import checkpoints
 from harmonize.runs.metrics_log import METRICS
 from harmonize.runs.run_folder import EVALUATION
 from harmonize.system.atomic_files import part_of
-from harmonize.system.mistakes import mistakes_shown
+from harmonize.system.shown_errors import errors_shown
 from harmonize.tools.benchmark.made_up_data import made_up_config, write_datasets
 
 _SETS = 2
@@ -56,7 +56,7 @@ _SAVING = 0.01
 
 
 @dataclass
-class Tally:
+class KillTally:
     """What happened to the runs.
 
     Attributes:
@@ -105,9 +105,9 @@ class Chaos:
         self._start_up = lines[0] - start
         self._ending = time.monotonic() - lines[-1]
 
-    def run(self, rounds: int) -> Tally:
+    def run(self, rounds: int) -> KillTally:
         """Kill a run so many times, resuming it each time; a run that ends is compared."""
-        tally = Tally()
+        tally = KillTally()
         output = self._folder / "run-1"
         while tally.kills < rounds:
             start = time.monotonic()
@@ -121,7 +121,7 @@ class Chaos:
         self._compare(output, tally)
         return tally
 
-    def _kill(self, output: Path, tally: Tally) -> bool:
+    def _kill(self, output: Path, tally: KillTally) -> bool:
         """Start or resume a run and kill it; say whether it was still there."""
         stale = _parts(output)
         with self._started(output) as run:
@@ -194,7 +194,7 @@ class Chaos:
                 os.killpg(leader, signal.SIGKILL)
             raise
 
-    def _compare(self, output: Path, tally: Tally) -> None:
+    def _compare(self, output: Path, tally: KillTally) -> None:
         tally.finished += 1
         ours, theirs = _results(output), _results(self._alone)
         tally.differences.update(what for what in ours if ours[what] != theirs[what])
@@ -263,7 +263,7 @@ def _train(config: RunConfig) -> NoReturn:
     """Train and end the process as a script would."""
     status = 1
     try:
-        with mistakes_shown():
+        with errors_shown():
             train(config, name="chaos")
         status = 0
     except SystemExit as end:

@@ -38,7 +38,7 @@ def test_malformed_input_ends_in_plain_words_within_the_limits(what: str, folder
 def test_a_terminal_sequence_that_is_printed_is_found(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harmonize.system.mistakes.printable", str)
+    monkeypatch.setattr("harmonize.system.shown_errors.printable", str)
     (folder / "odd.txt").write_text("a b\x1b[31m\n")
     with pytest.raises(FuzzError, match=r"^tree prints"):
         command("tree", "odd.txt")

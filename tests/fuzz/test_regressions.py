@@ -17,7 +17,7 @@ from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.target_space import TargetSpace
 from harmonize.pictures.reading import picture_size, read_picture
-from harmonize.system.mistakes import mistakes_shown
+from harmonize.system.shown_errors import errors_shown
 
 
 @pytest.fixture(autouse=True)
@@ -113,13 +113,13 @@ def test_a_picture_path_that_leads_out_is_refused_before_any_file_is_listed(pict
 
 
 def test_torchs_own_word_for_no_memory_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as end, mistakes_shown():
+    with pytest.raises(SystemExit) as end, errors_shown():
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 GB")
     assert end.value.code == 2
     assert capsys.readouterr().err.startswith("error: out of memory; lower data.batch_size")
 
 
 def test_what_a_message_quotes_is_shown_escaped(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit), mistakes_shown():
+    with pytest.raises(SystemExit), errors_shown():
         raise HarmonizeError("a\x1b[2Jb.png: no such file\nerror: made up")
     assert capsys.readouterr().err == "error: a\\x1b[2Jb.png: no such file\\nerror: made up\n"

@@ -32,7 +32,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class ClassTable:
+class FoundClasses:
     """The classes that a file names.
 
     Attributes:
@@ -46,10 +46,10 @@ class ClassTable:
     by_position: bool = False
 
 
-def find_tables(root: Path, texts: list[str], pictures: set[str]) -> list[ClassTable]:
+def find_tables(root: Path, texts: list[str], pictures: set[str]) -> list[FoundClasses]:
     """Read every file of a data set that may name its classes, but for lists of its pictures."""
     folders = Counter(PurePosixPath(text).parent for text in texts)
-    tables: list[ClassTable] = []
+    tables: list[FoundClasses] = []
     for text in texts:
         path = PurePosixPath(text)
         if folders[path.parent] <= _FOLDER_FILES or _POSITIONAL.search(path.stem):
@@ -57,7 +57,7 @@ def find_tables(root: Path, texts: list[str], pictures: set[str]) -> list[ClassT
     return [one for one in tables if not any(entry.name in pictures for entry in one.entries)]
 
 
-def read_tables(root: Path, text: str) -> list[ClassTable]:
+def read_tables(root: Path, text: str) -> list[FoundClasses]:
     """Return the tables of classes that one file may hold."""
     try:
         if (root / text).stat().st_size > _LARGEST:
@@ -77,20 +77,20 @@ def read_tables(root: Path, text: str) -> list[ClassTable]:
     ]
 
 
-def _json_tables(path: str, value: Any) -> Iterator[ClassTable]:
+def _json_tables(path: str, value: Any) -> Iterator[FoundClasses]:
     """Walk through JSON and give each list or mapping that looks like classes."""
     if isinstance(value, list):
         entries = _if_all(map(_json_entry, cast("list[Any]", value)))
         if entries and all(entry.id is None for entry in entries):
             numbered = tuple(Entry(e.name, number, e.color) for number, e in enumerate(entries))
-            yield ClassTable(path, numbered, by_position=True)
+            yield FoundClasses(path, numbered, by_position=True)
         elif entries:
-            yield ClassTable(path, entries)
+            yield FoundClasses(path, entries)
     elif isinstance(value, dict):
         mapping = cast("dict[str, Any]", value)
         entries = _if_all(_pair_entry(key, item) for key, item in mapping.items())
         if entries:
-            yield ClassTable(path, entries)
+            yield FoundClasses(path, entries)
             return
         for item in mapping.values():
             yield from _json_tables(path, item)
@@ -135,7 +135,7 @@ def _color(value: Any) -> int | None:
     return parts[0] << 16 | parts[1] << 8 | parts[2]
 
 
-def _text_table(path: str, lines: list[str]) -> ClassTable:
+def _text_table(path: str, lines: list[str]) -> FoundClasses:
     """Read one class per line: a name with an id, with a colour, with both or with neither."""
     written = [line for line in lines if line.strip() and not line.lstrip().startswith("//")]
     parsed = [_NamedLine.read(line) for line in written]
@@ -145,12 +145,12 @@ def _text_table(path: str, lines: list[str]) -> ClassTable:
         parsed = parsed[1:]
     shapes = {line.shape for line in parsed}
     if len(parsed) < 2 or len(shapes) != 1 or not all(line.name for line in parsed):
-        return ClassTable(path, ())
+        return FoundClasses(path, ())
     if shapes != {()}:
-        return ClassTable(path, tuple(line.entry() for line in parsed))
+        return FoundClasses(path, tuple(line.entry() for line in parsed))
     names = written if _POSITIONAL.search(PurePosixPath(path).stem) else []
     entries = [Entry(name.strip(), number) for number, name in enumerate(names)]
-    return ClassTable(path, tuple(entries), by_position=True)
+    return FoundClasses(path, tuple(entries), by_position=True)
 
 
 class _NamedLine(NamedTuple):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harmonize.labels.encodings import ENCODINGS
-from harmonize.tools.draft.class_tables import ClassTable
+from harmonize.tools.draft.class_tables import FoundClasses
 from harmonize.tools.draft.folder_templates import FolderLayout
 from harmonize.tools.draft.label_values import LabelScan, LabelValue
 
@@ -36,7 +36,7 @@ class ClassDraft:
 
 
 def draft_classes(
-    layout: FolderLayout, scan: LabelScan, tables: Sequence[ClassTable]
+    layout: FolderLayout, scan: LabelScan, tables: Sequence[FoundClasses]
 ) -> list[ClassDraft]:
     """Name the values of the labels, by the data set's own files where one explains them."""
     encoding = layout.label_group.encoding
@@ -48,7 +48,7 @@ def draft_classes(
 
 
 def best_table(
-    tables: Sequence[ClassTable], found: set[int], *, colors: bool
+    tables: Sequence[FoundClasses], found: set[int], *, colors: bool
 ) -> tuple[dict[int, str], str]:
     """Return the names by value of the file that explains the values found, and its path."""
     options: list[tuple[tuple[float, ...], dict[int, str], str]] = []

@@ -35,6 +35,7 @@ def new_mapping(
     output: Path | None = None,
     name: str | None = None,
     scan: int = 200,
+    trust_code: bool = False,
 ) -> None:
     """Look at a folder of pictures and labels, write a mapping of it and print what it comes to.
 
@@ -45,6 +46,7 @@ def new_mapping(
         output: the file to write; by default the set's name in the working directory.
         name: of the data set; by default the folder's.
         scan: how many labels are read.
+        trust_code: run the code that the run's network is, where it is not harmonize's own.
 
     Raises:
         HarmonizeError: what the user can mend.
@@ -57,7 +59,7 @@ def new_mapping(
     if files.skipped:
         shown = ", ".join(files.skipped[:3])
         print(f"left out: {len(files.skipped)} files or folders that cannot be read: {shown}")
-    network = None if run is None else load_network(run)
+    network = None if run is None else load_network(run, trust_code=trust_code)
     ontology = None if network is None else _same_tree(network, tree)
     draft = _look(folder, name, files, scan)
     if ontology is None:

@@ -39,13 +39,13 @@ class LeafPredictor:
     workers: int
 
 
-def load_network(run: Path) -> LeafPredictor:
+def load_network(run: Path, *, trust_code: bool = False) -> LeafPredictor:
     """Load the newest network of a run folder.
 
     Raises:
         HarmonizeError: it is no run folder, or its checkpoint cannot be used.
     """
-    opened = open_run(run)
+    opened = open_run(run, trust_code=trust_code)
     data, ontology = opened.config.data, opened.sources.ontology
     return LeafPredictor(opened.network(processes().device), ontology, data.size, data.workers)
 

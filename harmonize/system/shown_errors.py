@@ -14,7 +14,7 @@ _OUT_OF_MEMORY = (
 
 
 @contextlib.contextmanager
-def mistakes_shown() -> Iterator[None]:
+def errors_shown() -> Iterator[None]:
     """Show a user's mistake on stderr, without a traceback, and exit with status 2.
 
     What the machine refuses (memory, files) and Ctrl-C are shown alike. A reader that stops early,

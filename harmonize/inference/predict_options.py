@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from harmonize.calibration.calibration_file import Temperatures
 from harmonize.config.run_config import find_file
 from harmonize.errors import HarmonizeError, near_matches, raise_all
-from harmonize.inference.answer_space import Words, classes_of, confident_nodes, groups, leaves
+from harmonize.inference.answer_space import (
+    AnswerSpace,
+    classes_of,
+    confident_nodes,
+    groups,
+    leaves,
+)
 from harmonize.inference.calibrated import NOT_CALIBRATED, FoundCalibration, Use, find_calibration
 from harmonize.inference.tiled_network import DEFAULT_TILE
 from harmonize.labels.dataset_spec import DatasetSpec
@@ -32,6 +38,7 @@ class PredictOptions:
         cpu: compute on the CPU even where there is a GPU.
         turn: turn pictures upright as their EXIF data says.
         roots: folders of data sets, for those that have their ids from a file there.
+        trust_code: run the code that the run's network is, where it is not harmonize's own.
     """
 
     depth: int | None = None
@@ -46,6 +53,7 @@ class PredictOptions:
     cpu: bool = False
     turn: bool = True
     roots: dict[str, str] = dataclasses.field(default_factory=dict[str, str])
+    trust_code: bool = False
 
     def check(self) -> None:
         """Make sure that the options go together.
@@ -64,7 +72,7 @@ class PredictOptions:
 class Wording:
     """The answers that options ask for, and the calibration that they go by."""
 
-    answers: Words
+    answers: AnswerSpace
     calibration: FoundCalibration
     size: int | str
     """The shorter side of what the network sees, or ``full``."""
@@ -98,7 +106,7 @@ def _answers(
     options: PredictOptions,
     roots: dict[str, str],
     temperatures: Temperatures | None,
-) -> Words:
+) -> AnswerSpace:
     if options.depth is not None:
         return groups(sources, options.depth)
     if options.confidence is not None:
