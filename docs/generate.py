@@ -26,7 +26,7 @@ from harmonize.config.field_docs import FieldDoc, dataclass_of, field_docs, summ
 from harmonize.config.run_config import RunConfig  # noqa: E402
 from harmonize.config.strict_yaml import Value, dump  # noqa: E402
 from harmonize.labels.dataset_spec import DatasetSpec  # noqa: E402
-from harmonize.labels.encodings import WANTED  # noqa: E402
+from harmonize.labels.encodings import ENCODINGS  # noqa: E402
 from harmonize.labels.mapping import Mapping  # noqa: E402
 from harmonize.labels.ontology import Ontology  # noqa: E402
 
@@ -53,7 +53,7 @@ def config_example() -> str:
 
 def encodings() -> str:
     """Return what each encoding expects of a class."""
-    rows = [f"| `{name}` | {wanted} |" for name, wanted in WANTED.items()]
+    rows = [f"| `{name}` | {one.wanted} |" for name, one in ENCODINGS.items()]
     return "\n".join(["| encoding | a class has |", "|---|---|", *rows])
 
 
