@@ -132,5 +132,5 @@ def _of_torchvision(
     except TypeError as error:
         raise HarmonizeError(f"model.args: {config.name}: {error}") from None
     if pretrained and config.weights is not None:
-        load_pretrained(network.backbone, config, f"the backbone of {config.name}")
-    return network, Traits(stages=find_stages(network.backbone, "backbone"))
+        load_pretrained(network.get_submodule("backbone"), config, f"the backbone of {config.name}")
+    return network, Traits(stages=find_stages(network.get_submodule("backbone"), "backbone"))

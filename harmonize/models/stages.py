@@ -1,7 +1,7 @@
 """The stages of an encoder, from its input to its deepest features."""
 
 import re
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 
@@ -37,7 +37,7 @@ def _groups_of(classifier: Any) -> dict[str, int]:
     from timm.models import group_parameters
 
     layers = group_parameters(classifier, classifier.group_matcher(coarse=True), reverse=True)
-    return {name: int(group) for name, group in layers.items()}
+    return {str(name): int(cast("int", group)) for name, group in layers.items()}
 
 
 def _by_name(encoder: nn.Module) -> dict[str, int]:

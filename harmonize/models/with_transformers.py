@@ -77,7 +77,8 @@ def build_with_transformers(
     try:
         values = CONFIG_MAPPING[kind](**{**config.args, "num_labels": num_leaves})
         _set_up(values, config)
-        core: Any = auto.MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING[type(values)](values)
+        classes: Any = auto.MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING
+        core: Any = classes[type(values)](values)
         if config.checkpointing:
             core.gradient_checkpointing_enable()
     except HarmonizeError:
@@ -98,6 +99,7 @@ def build_with_transformers(
             name=config.name,
             partial=config.weights_partial,
             needed=f"{backbone}.",
+            channels=config.channels,
         )
     stride, least = find_multiple(network, config, on_meta=True)
     set_unused_aside(network, config.channels, max(stride, least))
