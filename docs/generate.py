@@ -54,7 +54,7 @@ def config_example() -> str:
 
 def encodings() -> str:
     """Return what each encoding expects of a class."""
-    rows = [f"| `{one.name}` | {one.wanted} |" for one in ENCODINGS.values()]
+    rows = [f"| `{name}` | {one.wanted} |" for name, one in ENCODINGS.items()]
     return "\n".join(["| encoding | a class has |", "|---|---|", *rows])
 
 

@@ -141,7 +141,7 @@ def meet_bad_numbers(project: Path, on_bad: str) -> Found:
             spoiled[0] = torch.nan if rank == 1 and trainer.step == 2 else spoiled[0]
             return spoiled
 
-        hook = trainer.learner.network.register_forward_hook(spoil)
+        hook = trainer.learner.network.network.register_forward_hook(spoil)
         try:
             return original(trainer, batches)
         finally:

@@ -55,7 +55,7 @@ def spoil(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Trainer]]:
             if trainer not in trainers:
                 trainers.append(trainer)
                 network = trainer.learner.network
-                network.register_forward_hook(forward)
+                network.network.register_forward_hook(forward)
                 next(network.parameters()).register_hook(backward)
             return original(trainer, batches)
 

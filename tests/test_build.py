@@ -126,3 +126,20 @@ def test_group_norm_needs_a_width_that_its_groups_divide(width: int) -> None:
         build_model(3, ModelConfig(width=width, norm="group"))
     assert str(caught.value) == f"model.width: group norm needs a multiple of 8, got {width}"
     assert isinstance(build_model(3, ModelConfig(width=width)).network, UNet)
+
+
+def test_activations_computed_anew_give_the_same_gradients() -> None:
+    gradients = []
+    for checkpointing in (False, True):
+        torch.manual_seed(0)
+        config = ModelConfig(name="fpn", encoder="convnext_atto", checkpointing=checkpointing)
+        network = build_model(3, config).train()
+        switches = [getattr(part, "grad_checkpointing", False) for part in network.modules()]
+        assert any(switches) is checkpointing
+        torch.manual_seed(0)
+        network(
+            torch.linspace(0, 255, 2 * 3 * 32 * 32).view(2, 3, 32, 32)
+        ).square().sum().backward()
+        gradients.append([p.grad for p in network.parameters() if p.grad is not None])
+    for without, anew in zip(*gradients, strict=True):
+        torch.testing.assert_close(anew, without)  # the same operations, in another order at most

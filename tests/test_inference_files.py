@@ -48,8 +48,8 @@ def test_patterns_keep_places_below_their_last_plain_folder(folder: Path) -> Non
 
 
 def test_files_that_are_named_may_be_of_any_name_and_count_once(folder: Path) -> None:
-    words = [str(folder / "notes.txt"), str(folder / "a.jpg"), str(folder), str(folder / "a.jpg")]
-    assert names(find_pictures(space, folder / "out")) == ["notes", "a", "sub/a", "sub/b"]
+    paths = [str(folder / "notes.txt"), str(folder / "a.jpg"), str(folder), str(folder / "a.jpg")]
+    assert names(find_pictures(paths, folder / "out")) == ["notes", "a", "sub/a", "sub/b"]
 
 
 def test_a_file_with_the_characters_of_a_pattern_is_that_file(folder: Path) -> None:
@@ -66,10 +66,10 @@ def test_words_that_name_no_picture_are_all_told(folder: Path) -> None:
 
 
 def test_two_answers_of_one_name_are_refused(folder: Path) -> None:
-    words = [str(folder / "a.jpg"), str(folder / "sub" / "a.png")]
+    paths = [str(folder / "a.jpg"), str(folder / "sub" / "a.png")]
     message = "sub/a.png: its answer would be written over that of .*a.jpg; name the folder above"
     with pytest.raises(HarmonizeError, match=message):
-        find_pictures(space, folder / "out")
+        find_pictures(paths, folder / "out")
 
 
 @pytest.mark.parametrize("output", [".", ".."])
@@ -110,19 +110,21 @@ def test_pictures_of_any_8_bit_mode_are_seen_in_colour(tmp_path: Path, mode: str
     assert int(seen.scaled.min()) == 255
 
 
-def made_words(values: list[int], *, encoding: str = "ids") -> AnswerSpace:
-    words = tuple(
+def made_space(values: list[int], *, encoding: str = "ids") -> AnswerSpace:
+    labels = tuple(
         AnswerLabel(f"w{number}", value, (f"w{number}",), 1, (number, 100, 200))
         for number, value in enumerate(values)
     )
-    return AnswerSpace("test", space, np.eye(len(values), dtype=bool), encoding=ENCODINGS[encoding])
+    return AnswerSpace(
+        "test", labels, np.eye(len(values), dtype=bool), encoding=ENCODINGS[encoding]
+    )
 
 
 ANSWER = np.array([[0, 1, 1], [2, 2, 0]], dtype=np.uint8)
 
 
 def test_small_ids_are_a_palette_picture_of_8_bits(tmp_path: Path) -> None:
-    draw_answer(ANSWER, made_words([0, 7, 255])).save(tmp_path / "a.png")
+    draw_answer(ANSWER, made_space([0, 7, 255])).save(tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as drawn:
         assert drawn.mode == "P"
         assert drawn.tile[0].args == "P"  # P;1, P;2 and P;4 are packed
@@ -131,16 +133,16 @@ def test_small_ids_are_a_palette_picture_of_8_bits(tmp_path: Path) -> None:
 
 
 def test_large_ids_are_16_bits_of_grey() -> None:
-    drawn = draw_answer(ANSWER, made_words([0, 7, 65535]))
+    drawn = draw_answer(ANSWER, made_space([0, 7, 65535]))
     assert drawn.mode == "I;16"
     assert np.asarray(drawn).tolist() == [[0, 7, 7], [65535, 65535, 0]]
 
 
 def test_colours_are_written_with_alpha_where_they_have_it() -> None:
-    drawn = draw_answer(ANSWER, made_words([0x010203, 0xFF0000, 0x0000FF], encoding="rgb"))
+    drawn = draw_answer(ANSWER, made_space([0x010203, 0xFF0000, 0x0000FF], encoding="rgb"))
     assert drawn.mode == "RGB"
     assert np.asarray(drawn)[0, :2].tolist() == [[1, 2, 3], [255, 0, 0]]
-    drawn = draw_answer(ANSWER, made_words([0xFF010203, 0x80FF0000, 0x0000FF], encoding="rgb"))
+    drawn = draw_answer(ANSWER, made_space([0xFF010203, 0x80FF0000, 0x0000FF], encoding="rgb"))
     assert drawn.mode == "RGBA"
     assert np.asarray(drawn)[0, :2].tolist() == [[1, 2, 3, 255], [255, 0, 0, 128]]
 
@@ -148,7 +150,7 @@ def test_colours_are_written_with_alpha_where_they_have_it() -> None:
 def test_an_overlay_tints_outlines_and_lists() -> None:
     answer = np.zeros((300, 600), dtype=np.uint8)
     answer[:, 300:] = 1
-    words = made_words([0, 1])
+    space = made_space([0, 1])
     drawn = draw_overlay(Image.new("RGB", (600, 300), (100, 100, 100)), answer, space)
     assert drawn.height == 300
     assert drawn.width > 700  # the list stands beside it
@@ -161,7 +163,7 @@ def test_an_overlay_tints_outlines_and_lists() -> None:
 
 
 def test_a_small_picture_is_drawn_larger() -> None:
-    drawn = draw_overlay(Image.new("RGB", (3, 2)), ANSWER, made_words([0, 1, 2]))
+    drawn = draw_overlay(Image.new("RGB", (3, 2)), ANSWER, made_space([0, 1, 2]))
     assert drawn.height == 2 * 171
 
 
@@ -178,7 +180,7 @@ def write_all(output: Output, space: AnswerSpace) -> None:
 
 def test_answers_to_the_same_question_are_replaced(tmp_path: Path) -> None:
     for _ in range(2):
-        write_all(Output(tmp_path / "out"), made_words([0, 1, 2]))
+        write_all(Output(tmp_path / "out"), made_space([0, 1, 2]))
     files = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*"))
     assert files == ["out/legend.json", "out/x/a.overlay.jpg", "out/x/a.png"]
     legend = json.loads((tmp_path / "out" / LEGEND).read_text())
@@ -192,14 +194,14 @@ def test_answers_to_the_same_question_are_replaced(tmp_path: Path) -> None:
 
 
 def test_colours_are_the_keys_of_their_legend() -> None:
-    legend = describe(made_words([0, 0xFF0000], encoding="rgb"), {})
+    legend = describe(made_space([0, 0xFF0000], encoding="rgb"), {})
     assert list(legend["classes"]) == ["#000000", "#ff0000"]
 
 
 def test_answers_in_other_words_are_not_mixed(tmp_path: Path) -> None:
-    write_all(Output(tmp_path), made_words([0, 1, 2]))
+    write_all(Output(tmp_path), made_space([0, 1, 2]))
     with pytest.raises(HarmonizeError, match=r"legend.json: the folder holds answers in other"):
-        write_all(Output(tmp_path), made_words([0, 1, 3]))
+        write_all(Output(tmp_path), made_space([0, 1, 3]))
 
 
 @pytest.mark.parametrize("name", ["x/a.png", "x/a.overlay.jpg", "legend.json"])
@@ -211,11 +213,11 @@ def test_files_of_others_are_never_replaced(tmp_path: Path, name: str) -> None:
         Image.new("RGB", (4, 4)).save(tmp_path / name)
     before = (tmp_path / name).read_bytes()
     with pytest.raises(HarmonizeError, match=f"{name}: .*choose another --output"):
-        write_all(Output(tmp_path), made_words([0, 1, 2]))
+        write_all(Output(tmp_path), made_space([0, 1, 2]))
     assert (tmp_path / name).read_bytes() == before
 
 
 def test_a_file_for_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("")
     with pytest.raises(HarmonizeError, match="out: is a file; name a folder"):
-        write_all(Output(tmp_path / "out"), made_words([0, 1, 2]))
+        write_all(Output(tmp_path / "out"), made_space([0, 1, 2]))

@@ -298,7 +298,7 @@ def test_check_finds_what_a_config_cannot_build(
     values = tiny_values(project, "run")
     (project / "run.yaml").write_text(dump({**values, "model": {"name": "unett"}}))
     assert cli.main(["check", "run.yaml"]) == 1
-    assert "no network 'unett'; did you mean unet?" in capsys.readouterr().out
+    assert "no network 'unett'; did you mean unet or upernet or manet?" in capsys.readouterr().out
 
 
 def test_demo_data_writes_both_sets(

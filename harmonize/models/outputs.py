@@ -1,16 +1,15 @@
 """The logits among what a network returns."""
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
-from jaxtyping import Float
 from torch import Tensor
 
 # Letters of shapes: B pictures, K leaves, h x w pixels of the network's output.
 
 
-def all_logits(outputs: object) -> list[Float[Tensor, "B K h w"]]:
-    """Return the logits among a network's outputs, the answer's first.
+def all_logits(outputs: object) -> Any:  # a list; a compiler cannot follow the check of one
+    """Return a list of the logits (B, K, h, w) among a network's outputs, the answer's first.
 
     Raises:
         TypeError: there are none.

@@ -50,4 +50,5 @@ def load_pretrained(
         name=name,
         partial=config.weights_partial,
         whole=whole,
+        channels=config.channels,
     )

@@ -14,8 +14,8 @@ MULTIPLES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 14, 28, 56, 112, 224, 192, 384)
 """What is tried, in this order: 28 seems to do for a network of stride 32 on small pictures."""
 _SIDES = (96, 160)
 """Sides that are tried are about as long: more than most networks need at least."""
-_STRIPS = (512, 2048)
-"""Pixels of the strips that are tried for a reach; what sees further counts as infinite."""
+_STRIP = 2048
+"""Pixels of the strip that a reach is measured on; what sees further counts as infinite."""
 
 Size = tuple[int, int]
 Run = Callable[[Size], Size]
@@ -146,9 +146,9 @@ def _is_whole(size: Size, found: Size) -> bool:
 
 
 def measure_reach(segmenter: nn.Module, *, channels: int, stride: int) -> float:
-    """Return how far off, in pixels, a pixel still changes a logit: by the gradient of some rows.
+    """Return how far off, in pixels, a pixel still changes a logit.
 
-    Strips of random pictures are tried, each longer than the last, until the gradient ends inside.
+    It is where the gradient of some rows ends in the middle of a strip of random pixels.
 
     Args:
         segmenter: pictures of 0..255 to logits.
@@ -160,14 +160,11 @@ def measure_reach(segmenter: nn.Module, *, channels: int, stride: int) -> float:
     generator = torch.Generator().manual_seed(0)
     device = device_of(segmenter)
     try:
-        for length in _STRIPS:
-            strip = 255 * torch.rand(1, channels, length, max(stride, 16), generator=generator)
-            middle = length // 2 // stride * stride
-            rows = (middle, middle + max(stride, 16) - 1)
-            reach = max(_reach_of(segmenter, strip.to(device), row) for row in rows)
-            if reach < length // 2 - 2 * max(stride, 16):
-                return reach
-        return math.inf
+        width = max(stride, 16)
+        strip = 255 * torch.rand(1, channels, _STRIP, width, generator=generator).to(device)
+        middle = _STRIP // 2 // stride * stride
+        reach = max(_reach_of(segmenter, strip, row) for row in (middle, middle + width - 1))
+        return reach if reach < _STRIP // 2 - 2 * width else math.inf
     finally:
         segmenter.train(was_training)
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Num
@@ -122,10 +123,8 @@ class Segmenter(nn.Module):
         normal = (pictures / 255 - self.mean) / self.std
         return normal.contiguous(memory_format=torch.channels_last)
 
-    def forward(
-        self, pictures: Num[Tensor, "B C H W"], *, auxiliary: bool = False
-    ) -> Float[Tensor, "B K H W"] | list[Float[Tensor, "B K H W"]]:
-        """Return one logit per leaf and pixel, for pictures of 0..255.
+    def forward(self, pictures: Num[Tensor, "B C H W"], *, auxiliary: bool = False) -> Any:
+        """Return one logit per leaf and pixel (B, K, H, W), for pictures of 0..255.
 
         Args:
             pictures: of any size.

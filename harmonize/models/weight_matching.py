@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor, nn
 
 from harmonize.errors import HarmonizeError
@@ -27,6 +26,7 @@ def load_matching(
     partial: bool = False,
     whole: Mapping[str, Tensor] | None = None,
     needed: str = "",
+    channels: int = 3,
 ) -> None:
     """Load those weights that fit an encoder.
 
@@ -38,6 +38,7 @@ def load_matching(
         partial: take what fits even if it is not all.
         whole: the state of the classifier that the encoder is part of, in its order. Weights whose
             names are other ones fit by their place in it, if all their shapes do.
+        channels: of a picture: a first convolution for three bands is widened to as many.
         needed: what the names of the tensors begin with that must fit; a head need not.
 
     Raises:
@@ -50,7 +51,7 @@ def load_matching(
     fitting: dict[str, Tensor] = {}
     for key, tensor in wanted.items():
         found = given.get(plain_name(key))
-        found = None if found is None else _with_channels_of(found, tensor)
+        found = None if found is None else _widened(found, tensor, channels)
         if found is not None and found.shape == tensor.shape:
             fitting[key] = found
     counted = [key for key in wanted if key.startswith(needed)]
@@ -89,13 +90,11 @@ def _by_plain_name(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {plain_name(name): weights[name] for name in longest_first}
 
 
-def _with_channels_of(tensor: Tensor, wanted: Tensor) -> Tensor:
-    """Widen a first convolution of three bands to those wanted, as timm does: bands repeat."""
-    bands = wanted.shape[1] if wanted.ndim == 4 else 3
-    same = tensor.ndim == 4 and tensor.shape[0] == wanted.shape[0]
-    if not same or bands == 3 or tensor.shape[1] != 3 or tensor.shape[2:] != wanted.shape[2:]:
+def _widened(tensor: Tensor, wanted: Tensor, channels: int) -> Tensor:
+    """Widen a first convolution of three bands to those of a picture, as timm does: they repeat."""
+    of_three = (wanted.shape[0], 3, *wanted.shape[2:]) if wanted.ndim == 4 else ()
+    if channels == 3 or tensor.shape != of_three or wanted.shape[1] != channels:
         return tensor
-    if bands == 1:
+    if channels == 1:
         return tensor.sum(1, keepdim=True)
-    repeated = tensor.repeat(1, -(-bands // 3), 1, 1)[:, :bands]
-    return repeated * (torch.tensor(3.0) / bands).to(tensor)
+    return tensor[:, [band % 3 for band in range(channels)]] * (3 / channels)

@@ -99,6 +99,7 @@ def build_with_transformers(
             name=config.name,
             partial=config.weights_partial,
             needed=f"{backbone}.",
+            channels=config.channels,
         )
     stride, least = find_multiple(network, config, on_meta=True)
     set_unused_aside(network, config.channels, max(stride, least))

@@ -39,7 +39,7 @@ CONFIDENCE = 0.9
 
 @dataclass(frozen=True)
 class Answered:
-    """A picture as the page shows it, the true class of each pixel, and the answers of each kind."""
+    """A picture as the page shows it, the true class of each pixel, and all its answers."""
 
     picture: UInt8[ndarray, "H W 3"]
     truth: Integer[ndarray, "H W"]
