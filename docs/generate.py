@@ -8,6 +8,7 @@ import ast
 import contextlib
 import dataclasses
 import io
+import json
 import os
 import re
 import sys
@@ -53,7 +54,7 @@ def config_example() -> str:
 
 def encodings() -> str:
     """Return what each encoding expects of a class."""
-    rows = [f"| `{name}` | {one.wanted} |" for name, one in ENCODINGS.items()]
+    rows = [f"| `{one.name}` | {one.wanted} |" for one in ENCODINGS.values()]
     return "\n".join(["| encoding | a class has |", "|---|---|", *rows])
 
 
@@ -110,6 +111,17 @@ def modules() -> str:
     return "\n".join(lines)
 
 
+def notebook() -> str:
+    """Return the notebook of the tutorials but for its title, which the page has."""
+    text = (REPO / "docs" / "tutorials" / "python-api.ipynb").read_text("utf-8")
+    parts: list[str] = []
+    for cell in json.loads(text)["cells"]:
+        source = "".join(cell["source"])
+        parts.append(source if cell["cell_type"] == "markdown" else f"```python\n{source}\n```")
+    parts[0] = parts[0].partition("\n")[2].strip()
+    return "\n\n".join(parts)
+
+
 GENERATED = {
     function.__name__: function
     for function in (
@@ -122,6 +134,7 @@ GENERATED = {
         commands,
         scripts,
         modules,
+        notebook,
     )
 }
 

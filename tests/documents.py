@@ -40,7 +40,10 @@ class Block:
         found: list[list[str]] = []
         for line in self.text.replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
-            if any(word.endswith("train_mixed.py") for word in words):
+            trains = any(word.endswith("train_mixed.py") for word in words)
+            if trains or " ".join(words).removeprefix("accelerate launch -m ").startswith(
+                "harmonize train"
+            ):
                 words += self.more.split()
             if words:
                 found.append(words)

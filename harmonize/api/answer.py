@@ -50,7 +50,7 @@ class Answer:
         """The share of the picture that each answer has, in (0, 1], largest first."""
         counts = np.bincount(self.map.ravel(), minlength=len(self.names))
         present = sorted(counts.nonzero()[0], key=lambda number: -counts[number])
-        return {self.names[number]: counts[number] / self.map.size for number in present}
+        return {self.names[number]: float(counts[number] / self.map.size) for number in present}
 
     def mask(self, name: str) -> ndarray:
         """Return which pixels (H, W) have this answer, as booleans.

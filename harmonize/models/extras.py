@@ -5,7 +5,7 @@ from types import ModuleType
 
 from harmonize.errors import HarmonizeError
 
-DISTRIBUTION = "harmonize"
+DISTRIBUTION = "harmonize-seg"
 """What pip calls this package."""
 
 

@@ -63,12 +63,12 @@ def build_with_encoder(
             hub=partial(_from_hub, timm, name) if is_timm else None,
             whole=None if whole is None else whole.state_dict(),
         )
-    if config.checkpointing:
-        _switch_checkpointing(encoder, name)
     known = network.encoder.output_stride
     multiples = [number for number in MULTIPLES if number % known == 0]
     stride, least = find_multiple(network, config, multiples, on_meta=True)
     set_unused_aside(network, config.channels, max(stride, least))
+    if config.checkpointing:  # only now: its backward pass would miss the shapes tried above
+        _switch_checkpointing(encoder, name)
     facts: dict[str, Any] = timm.get_pretrained_cfg(name).to_dict() if is_timm else {}
     return network, Traits(
         mean=for_channels(facts.get("mean", IMAGENET_MEAN), config.channels),

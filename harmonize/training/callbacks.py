@@ -16,7 +16,7 @@ class Progress:
     Attributes:
         step: optimizer steps taken so far.
         steps: that the run will take in all.
-        metrics: the line, as metrics.jsonl holds it: ``kind`` is ``train`` or ``evaluation``.
+        metrics: the line, as metrics.jsonl holds it: ``event`` is ``train`` or ``evaluation``.
         network: pictures of 0..255 to logits, as it is at this step. It is the run's own: look at
             it, but do not change it.
         folder: of the run.
