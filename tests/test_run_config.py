@@ -14,7 +14,7 @@ from harmonize.config.strict_yaml import Document, Value, dump, load_text
 from harmonize.labels.sources import load_sources
 
 REPO = Path(__file__).parents[1]
-CONFIGS = sorted((REPO / "configs").glob("*.yaml"))
+CONFIGS = sorted((REPO / "configs").rglob("*.yaml"))
 
 TEXT = """\
 ontology: trees/faces.txt

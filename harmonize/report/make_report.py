@@ -10,7 +10,6 @@ from pathlib import Path
 
 from accelerate import Accelerator
 
-from harmonize import __version__
 from harmonize.errors import HarmonizeError, near_matches, raise_all
 from harmonize.report.answering import scored_sets
 from harmonize.report.confidence import confidence_curves
@@ -165,8 +164,8 @@ def _heats(run: ReportedRun) -> list[tuple[str, HeatMap]]:
 
 def _versions() -> dict[str, str]:
     """Return the versions of what made the page, and when it did."""
-    found: dict[str, str] = {"harmonize": __version__}
-    for name in ("torch", "torchvision", "accelerate"):
+    found: dict[str, str] = {}
+    for name in ("harmonize-seg", "torch", "torchvision", "accelerate"):
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:  # used from a folder that is not installed
