@@ -51,7 +51,9 @@ def build_with_encoder(
     is_timm = timm.is_model(name)
     if not is_timm and name not in _native(smp):
         known = [*timm.list_models(), *_native(smp)]
-        raise HarmonizeError(f"model.encoder: no encoder {name!r}; {near_matches(name, known)}")
+        raise HarmonizeError(
+            f"model.encoder: no encoder {name!r}; {near_matches(name, dict.fromkeys(known))}"
+        )
     whole, options = _classifier(timm, name) if is_timm else (None, {})
     network = _build(smp, num_leaves, config, f"tu-{name}" if is_timm else name, options)
     encoder: nn.Module = network.encoder
@@ -63,12 +65,12 @@ def build_with_encoder(
             hub=partial(_from_hub, timm, name) if is_timm else None,
             whole=None if whole is None else whole.state_dict(),
         )
-    if config.checkpointing:
-        _switch_checkpointing(encoder, name)
     known = network.encoder.output_stride
     multiples = [number for number in MULTIPLES if number % known == 0]
     stride, least = find_multiple(network, config, multiples, on_meta=True)
     set_unused_aside(network, config.channels, max(stride, least))
+    if config.checkpointing:
+        _switch_checkpointing(encoder, name)
     facts: dict[str, Any] = timm.get_pretrained_cfg(name).to_dict() if is_timm else {}
     return network, Traits(
         mean=for_channels(facts.get("mean", IMAGENET_MEAN), config.channels),
