@@ -1,5 +1,7 @@
 """Networks by name, the errors of wrong names, and the normalisation of pictures."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -101,7 +103,7 @@ def test_the_same_seed_gives_the_same_weights() -> None:
 @pytest.mark.parametrize(
     ("name", "advice"),
     [
-        ("unett", "did you mean unet or upernet or manet?"),
+        ("unett", "did you mean unet or "),
         ("deeplabv3_resnet5", "did you mean deeplabv3_resnet50 or deeplabv3_resnet101 or "),
         ("lraspp_mobilenet_v3", "did you mean lraspp_mobilenet_v3_large"),
         ("resnet50", "did you mean fcn_resnet50"),
@@ -143,3 +145,82 @@ def test_activations_computed_anew_give_the_same_gradients() -> None:
         gradients.append([p.grad for p in network.parameters() if p.grad is not None])
     for without, anew in zip(*gradients, strict=True):
         torch.testing.assert_close(anew, without)  # the same operations, in another order at most
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (ModelConfig(weights="x.pth"), "model.weights: belongs to a decoder, torchvision, "),
+        (ModelConfig(args={"depth": 3}), "model.args: belongs to a decoder, torchvision, "),
+        (
+            ModelConfig(checkpointing=True),
+            "model.checkpointing: belongs to a decoder, ",
+        ),
+        (
+            ModelConfig(name=LIGHT, encoder="resnet18"),
+            "model.encoder: belongs to a decoder, ",
+        ),
+        (
+            ModelConfig(name=LIGHT, stride=3),
+            "model.stride: belongs to a decoder, ",
+        ),
+        (ModelConfig(name=LIGHT, channels=4), f"model.channels: {LIGHT} takes 3 bands, got 4"),
+        (
+            ModelConfig(name=LIGHT, args={"nothing": 1}),
+            f"model.args.nothing: {LIGHT} has no such argument; there is nothing to choose from",
+        ),
+        (
+            ModelConfig(name="fcn_resnet50", args={"auxloss": True}),
+            "model.args.auxloss: fcn_resnet50 has no such argument; did you mean aux_loss?",
+        ),
+        (
+            ModelConfig(name=LIGHT, args={"num_classes": 4}),
+            "model.args.num_classes: is decided by weights and the tree; remove it",
+        ),
+        (
+            ModelConfig(name=LIGHT, weights="hub"),
+            f"model.weights: hub: there is none for the backbone of {LIGHT}; give a file (",
+        ),
+        (
+            ModelConfig(name="fpn"),
+            "model.encoder: fpn needs one, such as resnet50 or tf_efficientnet_lite0",
+        ),
+    ],
+)
+def test_keys_that_a_network_does_not_take_are_named(config: ModelConfig, expected: str) -> None:
+    with pytest.raises(HarmonizeError) as caught:
+        build_model(3, config)
+    assert str(caught.value).startswith(expected)
+
+
+def test_a_backbone_of_torchvision_takes_weights_and_an_auxiliary_head(tmp_path: Path) -> None:
+    name = "fcn_resnet50"
+    source = build_model(2, ModelConfig(name=name)).get_submodule("network.backbone")
+    torch.save({f"module.{k}": v for k, v in source.state_dict().items()}, tmp_path / "x.pth")
+    model = ModelConfig(name=name, weights=str(tmp_path / "x.pth"), args={"aux_loss": True})
+    network = build_model(3, model)
+    loaded = network.get_submodule("network.backbone").state_dict()
+    assert all(torch.equal(tensor, loaded[key]) for key, tensor in source.state_dict().items())
+    assert len(network(torch.zeros(2, 3, 32, 32, dtype=torch.uint8), auxiliary=True)) == 2
+    assert [len(list(stage.parameters())) for stage in network.encoder_stages] == [
+        *(
+            3,
+            30,
+            39,
+            57,
+            30,
+        )  # 3 convolutions and norms in each of 3, 4, 6, 3 blocks, and a shortcut
+    ]
+
+
+def test_the_unet_takes_pictures_of_other_bands() -> None:
+    network = build_model(3, ModelConfig(width=8, channels=5))
+    assert network(torch.zeros(1, 5, 20, 17, dtype=torch.uint8)).shape == (1, 3, 20, 17)
+    assert network.encoder_stages == ()
+    assert (network.stride, network.reach) == (16, 107)
+    assert network.may_compile
+    assert network.may_export
+
+
+def test_a_declared_reach_is_taken() -> None:
+    assert build_model(3, ModelConfig(width=8, reach=5)).reach == 5

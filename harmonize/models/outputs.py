@@ -15,8 +15,8 @@ def all_logits(outputs: object) -> Any:  # a list; a compiler cannot follow the 
         TypeError: there are none.
     """
     if isinstance(outputs, Tensor):
-        return [outputs]
-    if isinstance(outputs, Mapping):
+        found = [outputs]
+    elif isinstance(outputs, Mapping):
         named = cast("Mapping[str, object]", outputs)
         main = next((key for key in ("out", "logits") if key in named), None)
         first = [] if main is None else [named[main]]

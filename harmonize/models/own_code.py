@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from harmonize.config.run_config import ModelConfig
@@ -32,8 +31,7 @@ def call_own_code(num_leaves: int, config: ModelConfig) -> nn.Module:
     """
     make = _find(config.name)
     try:
-        with torch.device("cpu"):  # its code may compute while it builds
-            network = make(num_leaves, **config.args)
+        network = make(num_leaves, **config.args)
     except HarmonizeError:
         raise
     except Exception as error:  # one's own code may raise anything

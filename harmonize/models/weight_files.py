@@ -3,7 +3,7 @@
 import importlib.util
 import pickle
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any, cast
@@ -50,24 +50,11 @@ def _in_package(name: str) -> Path:
             ) from None
         folders = map(Path, spec.submodule_search_locations or [])
         files = [path for folder in folders for path in folder.rglob("*")]
-    return _only(files, f"{KEY}: {PACKAGE}{name}")
-
-
-def single_file(folder: Path, where: str) -> Path:
-    """Find the one file of weights in a folder.
-
-    Raises:
-        HarmonizeError: there is none, or several.
-    """
-    return _only(folder.iterdir(), where)
-
-
-def _only(files: Iterable[Path], where: str) -> Path:
     found = sorted(path for path in files if path.suffix in _ENDINGS and path.is_file())
     if len(found) == 1:
         return found[0]
     got = f"several: {', '.join(map(str, found))}; give one of them" if found else "none"
-    raise HarmonizeError(f"{where}: one file of weights is needed, got {got}")
+    raise HarmonizeError(f"{KEY}: {PACKAGE}{name}: one file of weights is needed, got {got}")
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

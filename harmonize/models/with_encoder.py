@@ -51,7 +51,9 @@ def build_with_encoder(
     is_timm = timm.is_model(name)
     if not is_timm and name not in _native(smp):
         known = [*timm.list_models(), *_native(smp)]
-        raise HarmonizeError(f"model.encoder: no encoder {name!r}; {near_matches(name, known)}")
+        raise HarmonizeError(
+            f"model.encoder: no encoder {name!r}; {near_matches(name, dict.fromkeys(known))}"
+        )
     whole, options = _classifier(timm, name) if is_timm else (None, {})
     network = _build(smp, num_leaves, config, f"tu-{name}" if is_timm else name, options)
     encoder: nn.Module = network.encoder

@@ -1,10 +1,12 @@
 """Segmentation networks of transformers that give one logit per class and pixel."""
 
+import copy
 import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -14,7 +16,7 @@ from harmonize.models.extras import need
 from harmonize.models.probing import find_multiple, set_unused_aside
 from harmonize.models.segmenter import IMAGENET_MEAN, IMAGENET_STD, Traits, for_channels
 from harmonize.models.stages import find_stages
-from harmonize.models.weight_files import KEY, read_weights, single_file
+from harmonize.models.weight_files import KEY
 from harmonize.models.weight_matching import load_matching
 
 PREFIX = "transformers/"
@@ -79,8 +81,6 @@ def build_with_transformers(
         _set_up(values, config)
         classes: Any = auto.MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING
         core: Any = classes[type(values)](values)
-        if config.checkpointing:
-            core.gradient_checkpointing_enable()
     except HarmonizeError:
         raise
     except Exception as error:  # of its own checks, about what goes with what
@@ -94,7 +94,7 @@ def build_with_transformers(
         pictures = _read_json(folder / _PICTURES) if (folder / _PICTURES).is_file() else {}
         load_matching(
             core,
-            read_weights(single_file(folder, f"{KEY}: {folder}")),
+            _read(type(core), values, folder),
             where=str(folder),
             name=config.name,
             partial=config.weights_partial,
@@ -103,6 +103,8 @@ def build_with_transformers(
         )
     stride, least = find_multiple(network, config, on_meta=True)
     set_unused_aside(network, config.channels, max(stride, least))
+    if config.checkpointing:
+        _switch_checkpointing(core, config.name)
     return network, Traits(
         mean=for_channels(pictures.get("image_mean", IMAGENET_MEAN), config.channels),
         std=for_channels(pictures.get("image_std", IMAGENET_STD), config.channels),
@@ -141,6 +143,38 @@ def _folder(source: str) -> Path:
     raise HarmonizeError(
         f"{KEY}: {source}: no folder with a {CONFIG}, as transformers' save_pretrained writes it"
     )
+
+
+def _read(kind: Any, values: Any, folder: Path) -> dict[str, Tensor]:
+    """Read a folder's weights by transformers' own code, which knows the names of older versions.
+
+    Raises:
+        HarmonizeError: they cannot be read.
+    """
+    try:
+        with torch.device("cpu"):
+            network, found = kind.from_pretrained(
+                folder,
+                config=copy.deepcopy(values),
+                local_files_only=True,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+            )
+    except Exception as error:  # of its many ways to read
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise HarmonizeError(f"{KEY}: {folder}: cannot be read: {reason}") from None
+    made_up = {*found["missing_keys"], *(name for name, *_ in found["mismatched_keys"])}
+    return {key: item for key, item in network.state_dict().items() if key not in made_up}
+
+
+def _switch_checkpointing(network: Any, name: str) -> None:
+    switch = getattr(network, "activation_checkpointing_enable", None)  # the name since 5.20
+    try:
+        (switch or network.gradient_checkpointing_enable)()
+    except ValueError:
+        raise HarmonizeError(
+            f"model.checkpointing: {name} cannot compute its activations anew; remove it"
+        ) from None
 
 
 def _read_json(path: Path) -> dict[str, Any]:
