@@ -7,9 +7,9 @@ import torch
 from harmonize.config.run_config import RunConfig
 from harmonize.labels.sources import load_sources
 from harmonize.models.segmenter import Segmenter
-from harmonize.runs.checkpoint import Checkpoint, save
+from harmonize.runs.checkpoint import Checkpoint, Standing, save
 from harmonize.runs.checkpoints import step_path
-from harmonize.runs.health import Watch
+from harmonize.runs.health import RunHealth
 from harmonize.runs.identity import describe_run
 
 
@@ -18,11 +18,12 @@ def save_run(network: Segmenter, config: RunConfig, folder: Path) -> Path:
     checkpoint = Checkpoint(
         step=1,
         model=network.state_dict(),
+        ema={},
         optimizer={},
         scaler=None,
         meter=torch.zeros(1),
-        watch=Watch().state(),
-        best=None,
+        health=RunHealth().state(),
+        standing=Standing(),
         **describe_run(config, load_sources(config)),
     )
     save(checkpoint, step_path(folder, 1))

