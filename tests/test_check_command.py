@@ -77,7 +77,10 @@ def test_everything_wrong_with_tree_mapping_config_and_files_is_told_in_one_run(
     ("override", "line"),
     [
         ("train.stps=3", "command line: train.stps: unknown key; did you mean steps?"),
-        ("model.name=unett", "model.name: no network 'unett'; did you mean unet?"),
+        (
+            "model.name=unett",
+            "model.name: no network 'unett'; did you mean unet or upernet or manet?",
+        ),
         ("train.track=[nobody]", "train.track: no tracker 'nobody'; choose from: "),
         ("loss.depth_weights=[1]", "loss.depth_weights: "),
     ],

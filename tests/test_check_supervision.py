@@ -283,6 +283,6 @@ def test_problems_are_counted_before_the_csv_is_missed(
     with pytest.raises(SystemExit):
         cli.main(["check", "run.yaml", "model.name=unett", "--csv", "t.csv"])
     printed = capsys.readouterr()
-    assert printed.out.endswith("did you mean unet?\n1 problem\n")
+    assert printed.out.endswith("did you mean unet or upernet or manet?\n1 problem\n")
     assert "it needs a config that can be trained" in printed.err
     assert check(capsys, "run.yaml", "--csv", "t.csv")[0] == 0

@@ -11,7 +11,7 @@ from random_trees import random_label, random_tree_text
 from torch import Tensor
 
 from harmonize import Ontology
-from harmonize.evaluation import counting, native_counting
+from harmonize.evaluation import native_counting, strips
 from harmonize.evaluation.counting import PixelCounter, classify, count_pixels
 from harmonize.evaluation.native_counting import count_natively, lay_out
 
@@ -164,7 +164,7 @@ def test_strips_change_nothing(label: tuple[int, int], monkeypatch: pytest.Monke
     classes = torch.arange(label[0] * label[1]).view(label) % 5
     masks = torch.eye(5, dtype=torch.bool)
     whole = count_pixels(logits, classes, masks)
-    monkeypatch.setitem(counting._STRIP, "cpu", 7 * 90 * 5)
+    monkeypatch.setitem(strips.STRIP, "cpu", 7 * 90 * 5)
     assert torch.equal(count_pixels(logits, classes, masks), whole)
 
 

@@ -5,11 +5,10 @@ from itertools import pairwise
 
 import pytest
 import torch
-from arithmetic import ROUNDING, interpolated
+from arithmetic import ROUNDING
 from torch import Tensor, nn
 
-from harmonize.inference import tiling
-from harmonize.inference.tiling import RAMP, Tiling, bands, strips
+from harmonize.inference.tiling import RAMP, Tiling, bands
 from harmonize.models.unet import REACH, UNet
 
 
@@ -81,23 +80,6 @@ def test_tiles_that_disagree_fade_into_each_other() -> None:
     assert steps.abs().max() < 1.01 * 0.8 / RAMP
     assert found[0].max() == pytest.approx(0.9)
     assert found[0].min() == pytest.approx(0.1)
-
-
-@pytest.mark.parametrize("full", [(700, 40), (1001, 93), (333, 17), (1, 1)])
-def test_strips_are_the_logits_scaled_in_one_go(
-    full: tuple[int, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tiling, "_STRIP", {"cpu": 4 * 50 * 3, "cuda": 1})
-    picture = torch.rand(4, 700, 40)
-    cuts = [(0, picture[:, :100]), (99, picture[:, 99:101]), (100, picture[:, 100:])]
-    found = list(strips(iter(cuts), 700, full))
-    assert [first for first, _ in found] == torch.tensor(
-        [0, *(strip.shape[1] for _, strip in found[:-1])]
-    ).cumsum(0).tolist()
-    joined = torch.cat([strip for _, strip in found], dim=1)
-    expected = nn.functional.interpolate(picture[None], size=full, mode="bilinear")[0]
-    error = interpolated(max(700, *full))  # neighbours differ by less than one
-    torch.testing.assert_close(joined, expected, atol=error, rtol=0)
 
 
 @pytest.mark.parametrize(

@@ -257,7 +257,10 @@ def test_tree_of_a_config_shows_who_labels_which_node(capsys: pytest.CaptureFixt
 
 def test_check_passes_everything_shipped(capsys: pytest.CaptureFixture[str]) -> None:
     files = [
-        str(path) for name in ("trees", "datasets", "configs") for path in (REPO / name).iterdir()
+        str(path)
+        for name in ("trees", "datasets", "configs")
+        for path in (REPO / name).rglob("*")
+        if path.is_file()
     ]
     assert cli.main(["check", "--scan", "0", *files]) == 0
     assert len(capsys.readouterr().out.splitlines()) == len(files)

@@ -4,15 +4,13 @@ from collections.abc import Iterator
 
 import torch
 from jaxtyping import Bool, Float, Int, Integer
-from torch import Tensor, nn
+from torch import Tensor
 
 from harmonize.evaluation import native_counting
 from harmonize.evaluation.metrics import confusion_matrix
+from harmonize.evaluation.strips import strips
 
 # Letters of shapes: K leaves, C classes, H x W pixels of a label, h x w of the network, R rows.
-
-_STRIP = {"cpu": 1 << 18, "cuda": 1 << 26}
-"""Logits that are looked at together: what a CPU keeps in its caches, or enough for a GPU."""
 
 
 class PixelCounter:
@@ -101,21 +99,6 @@ def _strips(
     logits: Float[Tensor, "K h w"], classes: Integer[Tensor, "H W"]
 ) -> Iterator[tuple[Integer[Tensor, "R W"], Float[Tensor, "K R W"]]]:
     """Cut a label into strips of rows; each with its logits, scaled to its size."""
-    (leaves, height, width), (rows, columns) = logits.shape, classes.shape
-    size = _STRIP.get(logits.device.type, _STRIP["cuda"])
-    count = max(size // (leaves * max(columns, width)), 1)
-    places = (torch.arange(rows, device=logits.device) + 0.5) * (height / rows) - 0.5
-    places = places.clamp(min=0)
-    low = places.long().clamp(max=height - 1)
-    part = (places - low)[:, None]
-    for first in range(0, rows, count):
-        here = slice(first, first + count)
-        if rows == height:
-            strip = logits[:, here].float()
-        else:
-            below = (low[here] + 1).clamp(max=height - 1)
-            strip = logits[:, low[here]].float().lerp(logits[:, below].float(), part[here])
-        if columns != width:
-            size_now = (strip.shape[1], columns)
-            strip = nn.functional.interpolate(strip[None], size=size_now, mode="bilinear")[0]
-        yield classes[here], strip
+    size = (classes.shape[0], classes.shape[1])
+    for first, strip in strips([(0, logits)], logits.shape[1], size):
+        yield classes[first : first + strip.shape[1]], strip

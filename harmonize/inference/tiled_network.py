@@ -12,8 +12,9 @@ from numpy import ndarray
 from torch import Tensor
 
 from harmonize.errors import HarmonizeError
+from harmonize.evaluation.strips import strips
 from harmonize.inference.answer_space import AnswerSpace
-from harmonize.inference.tiling import Tiling, bands, strips
+from harmonize.inference.tiling import Tiling, bands
 from harmonize.models.segmenter import Segmenter
 
 # Letters of shapes: K leaves, H x W pixels of a picture, h x w of the network.

@@ -1,14 +1,14 @@
 """Logits of a picture of any size: from the whole of it, or from overlapping tiles, blended."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Shaped
-from torch import Tensor, nn
+from torch import Tensor
 
-# Letters of shapes: C channels, K leaves, H x W pixels of the answer, h x w of the network, R rows.
+# Letters of shapes: C channels, K leaves, h x w pixels of the network, R rows.
 
 Run = Callable[[Shaped[Tensor, "C h w"]], Float[Tensor, "K h w"]]
 """A network applied to one picture."""
@@ -20,8 +20,6 @@ _GRID = 32
 _MARGIN = 112
 """Pixels beside a cut that any tile can spare. Where a network sees further, a quarter of the tile
 is spared: as much again would make it compute four times as much."""
-_STRIP = {"cpu": 1 << 19, "cuda": 1 << 26}
-"""Logits that are scaled and answered together."""
 
 
 @dataclass(frozen=True)
@@ -149,49 +147,3 @@ def _blend(
     share = (torch.arange(RAMP, device=after.device) + 0.5) / RAMP
     share = share[:, None] if dim == 1 else share
     return torch.logaddexp(before + (1 - share).log(), after + share.log())
-
-
-def strips(
-    found: Iterable[tuple[int, Float[Tensor, "K R w"]]],
-    height: int,
-    full: tuple[int, int],
-) -> Iterator[tuple[int, Float[Tensor, "K R W"]]]:
-    """Scale logits to the answer's size, in strips of rows of bounded memory.
-
-    Bilinearly, pixel by pixel as evaluation does it.
-
-    Args:
-        found: bands that make up a picture; see ``bands``.
-        height: h, their rows without repetition.
-        full: the answer's height and width.
-
-    Yields:
-        The number of a strip's first row, and its logits.
-    """
-    rows, columns = full
-    places = ((torch.arange(rows) + 0.5) * (height / rows) - 0.5).clamp(min=0)
-    low = places.long().clamp(max=height - 1)
-    high = (low + 1).clamp(max=height - 1)
-    part = (places - low)[:, None]
-    done = 0
-    for top, band in found:
-        leaves, here, width = band.shape
-        last = top + here - 1
-        end = int((high <= last).sum())
-        size = _STRIP.get(band.device.type, _STRIP["cuda"])
-        count = max(size // (leaves * max(columns, width)), 1)
-        for first in range(done, end, count):
-            chosen = slice(first, min(first + count, end))
-            if rows == height:
-                strip = band[:, chosen.start - top : chosen.stop - top].float()
-            else:
-                above = band[:, (low[chosen] - top).to(band.device)].float()
-                below = band[:, (high[chosen] - top).to(band.device)].float()
-                strip = above.lerp(below, part[chosen].to(band.device))
-            if columns != width:
-                size_now = (strip.shape[1], columns)
-                strip = nn.functional.interpolate(strip[None], size=size_now, mode="bilinear")[0]
-            yield first, strip
-            del strip
-        done = end
-        del band  # before the next one is made

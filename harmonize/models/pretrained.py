@@ -40,6 +40,8 @@ def load_pretrained(
     if config.weights == HUB:
         if hub is None:
             raise HarmonizeError(f"{KEY}: hub: there is none for {name}; {OTHER_WAYS}")
+        if any(parameter.is_meta for parameter in encoder.parameters()):
+            return  # a config is checked, for which nothing is downloaded
         weights = hub()
     else:
         weights = read_weights(find_weights(config.weights))
