@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import torch
-from tiny import tiny_config, write_project
 
 from harmonize import UNet
 from harmonize.config.run_config import OptimConfig
@@ -11,6 +10,7 @@ from harmonize.labels.sources import load_sources
 from harmonize.runs.checkpoint import Checkpoint, Standing
 from harmonize.runs.identity import describe_run
 from harmonize.training.optimizer import build_optimizer
+from tiny import tiny_config, write_project
 
 
 def make(tmp_path: Path, optimizer_name: str = "adamw") -> tuple[Checkpoint, UNet]:

@@ -6,9 +6,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from tiny import COARSE, FINE, TREE, tiny_config, write_project
 
 from harmonize.pipeline.train import train
+from tiny import COARSE, FINE, TREE, tiny_config, write_project
 
 HOSTILE = "<script>alert(1)</script>"
 

@@ -7,10 +7,8 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from group import NOTED
-from staged import FINETUNING, staged_networks
-from tiny import tiny_config
 
+from group import NOTED
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.mixing import StepSampler
 from harmonize.data.open_datasets import open_datasets
@@ -22,6 +20,8 @@ from harmonize.runs import checkpoint
 from harmonize.system.processes import processes
 from harmonize.training.scoring import score
 from harmonize.training.trainer import Trainer
+from staged import FINETUNING, staged_networks
+from tiny import tiny_config
 
 Found = dict[str, Any]
 

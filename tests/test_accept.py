@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from spoiled import CONFIG, passes, problems, spoil, write_set
 
 from harmonize.config.accept import MAPPING_FINDINGS, Accepted, check_accept
 from harmonize.config.strict_yaml import Document, load_text
+from spoiled import CONFIG, passes, problems, spoil, write_set
 
 SHARED = "{tiny: {background: background, left: thing, right: right}}"
 

@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import scenarios
 import torch
+
+import scenarios
 from arithmetic import rounded
 from group import run_group
-from tiny import write_project
-
 from harmonize import HarmonizeError
 from harmonize.system.agreement import together
 from harmonize.system.shown_errors import errors_shown
+from tiny import write_project
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import tiny_config, write_project
 
 from harmonize import DatasetSpec, HarmonizeError, Ontology
 from harmonize.config.run_config import DatasetEntry
@@ -16,6 +15,7 @@ from harmonize.inference.answer_space import classes_of, confident_nodes, groups
 from harmonize.labels.class_file import ClassFile
 from harmonize.labels.palette import distinct, node_colors
 from harmonize.labels.sources import Sources, load_sources
+from tiny import tiny_config, write_project
 
 TREE = "background\nperson\n\tface\n\t\tskin\n\t\tnose\n\thair\n\that\ncar\n"
 

@@ -8,7 +8,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_trees import random_label, random_tree_text
 
 from harmonize import DatasetSpec, Ontology
 from harmonize.labels.answerable import (
@@ -19,6 +18,7 @@ from harmonize.labels.answerable import (
     name_leaves,
     unanswerable,
 )
+from random_trees import random_label, random_tree_text
 
 FACES = Ontology(
     """\

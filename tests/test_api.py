@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny import tiny_config, tiny_values, write_project
 from torch import nn
 
 import harmonize
 from harmonize import HarmonizeError, Progress, Run
 from harmonize.cli import main
 from harmonize.config.strict_yaml import dump
+from tiny import tiny_config, tiny_values, write_project
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from staged import staged
 
 from harmonize.training.averaging import WeightAverage
+from staged import staged
 
 
 def test_the_decay_rises_from_a_tenth_to_what_is_asked_for() -> None:

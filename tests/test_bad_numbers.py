@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import scenarios
 import torch
-from group import run_group
 from PIL import Image
 from safetensors.torch import load_file
-from tiny import tiny_config, write_project
 from torch import Tensor, nn
 
+import scenarios
+from group import run_group
 from harmonize import HarmonizeError
 from harmonize.data.samples import Batch
 from harmonize.loss.hierarchical import LossTerms
@@ -25,6 +24,7 @@ from harmonize.runs.health import RunHealth
 from harmonize.training.bad_numbers import Guard, check_weights
 from harmonize.training.tracking import LossMeter
 from harmonize.training.trainer import Trainer
+from tiny import tiny_config, write_project
 
 NAN, INF = float("nan"), float("inf")
 

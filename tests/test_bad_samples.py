@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import scenarios
 import torch
-from arithmetic import ORDER_OF_SUMS
-from group import run_group
 from PIL import Image
 from safetensors.torch import load_file
-from tiny import tiny_config, write_project
 
+import scenarios
+from arithmetic import ORDER_OF_SUMS
+from group import run_group
 from harmonize import HarmonizeError
 from harmonize.data.mixing import MixedOrder
 from harmonize.data.samples import Batch
@@ -21,6 +20,7 @@ from harmonize.pipeline.evaluate_run import evaluate_run
 from harmonize.pipeline.train import train
 from harmonize.runs import checkpoints
 from harmonize.training.trainer import Trainer
+from tiny import tiny_config, write_project
 
 FORKS = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 

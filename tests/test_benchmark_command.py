@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from benchmarks import start
 
+from benchmarks import start
 from harmonize import HarmonizeError
 from harmonize.tools.benchmark.measurements import BenchmarkReport, ResultTable
 from harmonize.tools.benchmark.options import chosen

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from benchmarks import column, run_benchmark
-from tiny import tiny_values, write_project
 
+from benchmarks import column, run_benchmark
 from harmonize.config.strict_yaml import dump
+from tiny import tiny_values, write_project
 
 
 def test_the_loader_is_measured_for_every_number_of_sets_and_workers(

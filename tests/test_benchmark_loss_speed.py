@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from benchmarks import column, run_benchmark
 
+from benchmarks import column, run_benchmark
 from harmonize.tools.benchmark.candidates import (
     BASELINE,
     COPY,

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+
 from benchmarks import SCRIPT, column, run_benchmark
 from group import run_script
-from tiny import tiny_values, write_project
-
 from harmonize.config.strict_yaml import dump
+from tiny import tiny_values, write_project
 
 LOOPS = ["bare loop", "step, batches in memory", "step, with the loader"]
 

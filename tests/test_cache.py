@@ -13,11 +13,10 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
-from group import run_script
 from PIL import Image
 from safetensors.torch import load_file
-from tiny import tiny_config, tiny_values, write_project
 
+from group import run_script
 from harmonize import HarmonizeError
 from harmonize.config.run_config import AugmentConfig
 from harmonize.config.strict_yaml import dump
@@ -30,6 +29,7 @@ from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.target_space import TargetSpace
 from harmonize.pipeline.train import train
+from tiny import tiny_config, tiny_values, write_project
 
 FORKS = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 REPO = Path(__file__).parents[1]

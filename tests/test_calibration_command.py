@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny import tiny_config, write_project
 
 from harmonize import HarmonizeError
 from harmonize.calibration.calibration_file import read_calibration
 from harmonize.cli import main
 from harmonize.pipeline.train import train
+from tiny import tiny_config, write_project
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from tiny import tiny_config, write_project
 
 from harmonize import Ontology
 from harmonize.calibration.back_off import Outcome
@@ -18,6 +17,7 @@ from harmonize.evaluation.mistakes import Mistakes
 from harmonize.evaluation.sampling import PixelSample
 from harmonize.labels.separable import Separable, answer_nodes, separable_leaves, with_twins
 from harmonize.labels.sources import Sources, load_sources
+from tiny import tiny_config, write_project
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from group import run_script
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "chaos.py"

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from spoiled import CONFIG, LABEL, TREE, add, check, mapping, passes, problems, spoil, write_set
 
 from harmonize import cli
 from harmonize.tools.check.check_command import check as run_check
 from harmonize.tools.check.one_file import Options
+from spoiled import CONFIG, LABEL, TREE, add, check, mapping, passes, problems, spoil, write_set
 
 SUMMARY = "fine.yaml: a mapping of 3 classes to tiny"
 ABSENT = "fine: the data set's folder was not found; looked in data; say data.roots.fine=FOLDER"

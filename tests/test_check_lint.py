@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from spoiled import CONFIG, LABEL, add, mapping, passes, problems, spoil, write_set
 
 from harmonize.config.accept import Accepted
 from harmonize.config.strict_yaml import Document, load_text
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.tools.check.lint import config_findings, mapping_findings
+from spoiled import CONFIG, LABEL, add, mapping, passes, problems, spoil, write_set
 
 
 @pytest.fixture(autouse=True)

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from numpy import ndarray
 from PIL import Image
-from spoiled import LABEL, add, mapping, passes, problems, save, spoil, write_set
 
 from harmonize.config.strict_yaml import load_text
 from harmonize.data.index import list_files
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.tools.check.scan import SplitScan, scan_split
+from spoiled import LABEL, add, mapping, passes, problems, save, spoil, write_set
 
 ROOT = Path("data")
 CONFIG_SUMMARY = "fine.yaml: a mapping of 3 classes to tiny"

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from spoiled import LABEL, TREE, add, passes, problems, save, spoil, write_set
 
 from harmonize.labels.ontology import Ontology
 from harmonize.tools.check.lint import other_side, side
 from harmonize.tools.check.lint import tree_findings as findings_of
+from spoiled import LABEL, TREE, add, passes, problems, save, spoil, write_set
 
 
 @pytest.fixture(autouse=True)

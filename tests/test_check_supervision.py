@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from spoiled import LABEL, add, check, mapping, save, write_set
 
 from harmonize import cli
 from harmonize.config.strict_yaml import load_text
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.tools.check.supervision import Source, Supervision
+from spoiled import LABEL, add, check, mapping, save, write_set
 
 TREE = Ontology("background\nthing\n\tleft\n\tright\n\t\tup\n\t\tdown\n", name="t")
 FINE = "{background: background, left: left, up: up, void: ignore}"

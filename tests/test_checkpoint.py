@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from checkpoint_cases import make
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from checkpoint_cases import make
 from harmonize import HarmonizeError, UNet
 from harmonize.config.run_config import OptimConfig
 from harmonize.runs import checkpoint

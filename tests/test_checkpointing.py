@@ -8,12 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
+
 from arithmetic import ORDER_OF_SUMS
 from group import run_script
-from PIL import Image
-from runs import largest_difference, metrics, weights
-from tiny import tiny_config, tiny_values, write_project
-
 from harmonize import HarmonizeError
 from harmonize.config.strict_yaml import dump
 from harmonize.data.samples import Batch
@@ -21,6 +19,8 @@ from harmonize.pipeline.train import train
 from harmonize.runs import checkpoint, checkpoints
 from harmonize.system.atomic_files import write_whole
 from harmonize.training.trainer import Trainer
+from runs import largest_difference, metrics, weights
+from tiny import tiny_config, tiny_values, write_project
 
 REPO = Path(__file__).parents[1]
 

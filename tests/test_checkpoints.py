@@ -4,8 +4,8 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from checkpoint_cases import make
 
+from checkpoint_cases import make
 from harmonize import HarmonizeError
 from harmonize.runs import checkpoints
 from harmonize.runs.checkpoint import Standing, save

@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from tiny import write_project
 
 import harmonize
 from harmonize import cli
 from harmonize.cli.arguments import count, files_and_changes, size
+from tiny import write_project
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny import tiny_config, write_project
 from torch import nn
 
 from harmonize import HarmonizeError
@@ -14,6 +13,7 @@ from harmonize.pipeline.preflight import check_run
 from harmonize.pipeline.train import train
 from harmonize.runs.checkpoints import step_path
 from harmonize.training import compilation
+from tiny import tiny_config, write_project
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # read by the type checker

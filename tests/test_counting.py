@@ -7,13 +7,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_trees import random_label, random_tree_text
 from torch import Tensor
 
 from harmonize import Ontology
 from harmonize.evaluation import native_counting, strips
 from harmonize.evaluation.counting import PixelCounter, classify, count_pixels
 from harmonize.evaluation.native_counting import count_natively, lay_out
+from random_trees import random_label, random_tree_text
 
 COMPILED = [
     False,

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+
 from dataset_files import (
     codes_of,
     make_space,
@@ -16,8 +18,6 @@ from dataset_files import (
     write_helen,
     write_lfw,
 )
-from PIL import Image
-
 from harmonize.config.strict_yaml import Value
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.errors import HarmonizeError

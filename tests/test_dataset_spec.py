@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from toy_mapping import NO_IDS, STREET, TEXT, changed, toy
 
 from harmonize import DatasetSpec, HarmonizeError, Ontology
 from harmonize.config.strict_yaml import Value
 from harmonize.labels.mapping import Split
 from harmonize.labels.number_encodings import Ids
+from toy_mapping import NO_IDS, STREET, TEXT, changed, toy
 
 
 def test_a_small_mapping_is_what_it_says() -> None:

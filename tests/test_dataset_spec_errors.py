@@ -8,11 +8,11 @@ from typing import cast
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toy_mapping import NO_IDS, STREET, TEXT, changed, toy
 
 from harmonize import DatasetSpec, HarmonizeError, Ontology
 from harmonize.config.strict_yaml import Value, dump, load_text
 from harmonize.labels.mapping import Split
+from toy_mapping import NO_IDS, STREET, TEXT, changed, toy
 
 
 def problems(*changes: tuple[str, str]) -> tuple[str, ...]:

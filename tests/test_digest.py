@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
-from tiny import tiny_config, write_project
 
 from harmonize.data.samples import Batch
 from harmonize.pipeline.train import train
 from harmonize.training.digest import Digest, weights_digest
+from tiny import tiny_config, write_project
 
 
 def batch(value: int = 0) -> Batch:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from accelerate.state import AcceleratorState
-from documents import Block, documents, marked_blocks
 
+from documents import Block, documents, marked_blocks
 from harmonize.cli import main
 
 LAUNCH = ["accelerate", "launch"]

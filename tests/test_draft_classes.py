@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from folder_cases import HEIGHT, SCENE, WIDTH, draft, label, photo, save, write_scene
 from PIL import Image, ImageFilter
 
+from folder_cases import HEIGHT, SCENE, WIDTH, draft, label, photo, save, write_scene
 from harmonize import HarmonizeError, Ontology
 from harmonize.labels.number_encodings import Rgb
 from harmonize.tools.draft.by_name import ALIKE, best_node, similarity

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from folder_cases import draft, label, photo, save, write_scene
 from hypothesis import given
 from hypothesis import strategies as st
 
+from folder_cases import draft, label, photo, save, write_scene
 from harmonize import HarmonizeError, cli
 from harmonize.config.strict_yaml import load_text
 from harmonize.tools.draft.mapping_text import YamlLine, aligned, quoted

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from folder_cases import celeba, cityscapes, counts, draft, label, photo, save, write_scene
 
+from folder_cases import celeba, cityscapes, counts, draft, label, photo, save, write_scene
 from harmonize import DatasetSpec
 from harmonize.tools.draft.new_mapping import new_mapping
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from folder_cases import SCENE, celeba, cityscapes, counts, draft, label, photo, save
 
 

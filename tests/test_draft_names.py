@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-from test_draft_folders import draft, label, photo, save
 
 from harmonize.tools.draft.affixes import prefixes, shared_affixes, suffixes
 from harmonize.tools.draft.file_groups import evenly
 from harmonize.tools.draft.folder_templates import PathFields, number_format
 from harmonize.tools.draft.group_merging import class_texts
 from harmonize.tools.draft.name_words import canonical, split_word
+from test_draft_folders import draft, label, photo, save
 
 
 @pytest.mark.parametrize(

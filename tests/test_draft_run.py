@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from folder_cases import draft, write_scene
-from tiny import tiny_config, write_project
 
+from folder_cases import draft, write_scene
 from harmonize import HarmonizeError, Ontology
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.pipeline.train import train
@@ -23,6 +22,7 @@ from harmonize.tools.draft.by_network import (
 from harmonize.tools.draft.draft_classes import ClassDraft
 from harmonize.tools.draft.new_mapping import new_mapping
 from harmonize.tools.draft.overlap import LeafPredictor, predict_leaves
+from tiny import tiny_config, write_project
 
 TREE = "background\nperson\n\tface\n\t\tskin\n\t\tnose\n\t\tlip\n\thair\nhat\n"
 

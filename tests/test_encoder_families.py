@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 from accelerate import Accelerator
-from saved import save_run
-from tiny import tiny_config, write_project
 
 from harmonize.config.run_config import ModelConfig
 from harmonize.inference.tiled_network import TiledNetwork
 from harmonize.models.build import build_model
 from harmonize.runs.opened import open_run
+from saved import save_run
+from tiny import tiny_config, write_project
 
 FAMILIES = {
     "U-Net": ModelConfig(width=8, norm="group"),

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from tiny import tiny_config, tiny_values, write_project
 
 from harmonize import HarmonizeError
 from harmonize.config.run_config import RunConfig
@@ -15,6 +14,7 @@ from harmonize.pipeline.train import train
 from harmonize.runs.checkpoint import load
 from harmonize.runs.checkpoints import step_path
 from harmonize.training.epochs import with_steps
+from tiny import tiny_config, tiny_values, write_project
 
 
 @pytest.fixture

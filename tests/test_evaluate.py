@@ -9,13 +9,13 @@ import pytest
 import torch
 from accelerate import Accelerator
 from PIL import Image
-from tiny import COLORS, write_project
 from torch import Tensor, nn
 
 from harmonize import DatasetSpec, Ontology
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.evaluation.evaluate import evaluate
 from harmonize.models.segmenter import Segmenter
+from tiny import COLORS, write_project
 
 
 class ByColor(nn.Module):

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tiny import COLORS, tiny_config, write_project
 
 from harmonize import HarmonizeError
 from harmonize.pipeline.train import train
 from harmonize.training import examples as writing
 from harmonize.training.examples import example_folder
 from harmonize.training.scoring import examples
+from tiny import COLORS, tiny_config, write_project
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from runs import metrics
 from safetensors.torch import load_file
-from staged import FINETUNING, staged, staged_networks
-from tiny import tiny_config, write_project
 
 from harmonize.data.samples import Batch
 from harmonize.pipeline.evaluate_run import evaluate_run
@@ -19,6 +16,9 @@ from harmonize.runs import checkpoint, checkpoints
 from harmonize.runs.opened import open_run
 from harmonize.training.scoring import WeightScores
 from harmonize.training.trainer import Trainer
+from runs import metrics
+from staged import FINETUNING, staged, staged_networks
+from tiny import tiny_config, write_project
 
 
 @pytest.fixture

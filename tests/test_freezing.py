@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from staged import StagedSegmenter, staged, staged_networks
-from tiny import tiny_config, write_project
 from torch import Tensor
 
 from harmonize import HarmonizeError
 from harmonize.config.run_config import ModelConfig
 from harmonize.pipeline.preflight import check_run
 from harmonize.training.freezing import hold
+from staged import StagedSegmenter, staged, staged_networks
+from tiny import tiny_config, write_project
 
 
 def changed(network: StagedSegmenter) -> set[str]:

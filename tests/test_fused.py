@@ -17,15 +17,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from arithmetic import rounded
-from definition import brute_force, leaves_below
 from jaxtyping import install_import_hook
-from random_trees import random_label, random_tree_text
 from torch import Tensor
 
+from arithmetic import rounded
+from definition import brute_force, leaves_below
 from harmonize import Ontology, TargetSpace
 from harmonize.loss import fused
 from harmonize.loss.tables import loss_tables
+from random_trees import random_label, random_tree_text
 
 Sums = tuple[Tensor | None, Tensor, Tensor | None]
 Run = Callable[..., Sums]

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from arithmetic import rounded
-from definition import brute_force, leaves_below
-from random_trees import random_label, random_tree_text
 from torch import Tensor
 
+from arithmetic import rounded
+from definition import brute_force, leaves_below
 from harmonize import HarmonizeError, HierarchicalLoss, Ontology, TargetSpace
 from harmonize.loss import eager, native_loss
+from random_trees import random_label, random_tree_text
 
 TREE = """
 background

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from tiny import tiny_config
 
 from harmonize import HarmonizeError
 from harmonize.runs.identity import check_same_config
+from tiny import tiny_config
 
 RUN = Path("run")
 

@@ -5,11 +5,11 @@ from textwrap import dedent
 
 import numpy as np
 import pytest
-from index_cases import make_spec, pairs, refused, touch
 
 from harmonize.config.strict_yaml import load_text
 from harmonize.data.index import index_files
 from harmonize.labels.dataset_spec import DatasetSpec
+from index_cases import make_spec, pairs, refused, touch
 
 
 def test_a_list_gives_one_picture_per_line_in_its_own_order(tmp_path: Path) -> None:

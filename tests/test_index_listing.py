@@ -4,7 +4,6 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from index_cases import make_spec, pairs, refused, touch
 
 from harmonize.config.strict_yaml import load_text
 from harmonize.data.index import (
@@ -12,6 +11,7 @@ from harmonize.data.index import (
     unlabelled_pictures,
 )
 from harmonize.labels.dataset_spec import DatasetSpec
+from index_cases import make_spec, pairs, refused, touch
 
 
 def test_listing_tells_all_that_is_wrong_and_keeps_the_pictures_that_are_whole(

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from index_cases import make_spec, pairs, refused, touch
 
 from harmonize.data.index import (
     index_files,
 )
 from harmonize.errors import HarmonizeError
+from index_cases import make_spec, pairs, refused, touch
 
 
 @pytest.mark.parametrize("line", ["../../secret", "..", "x/../../y"])

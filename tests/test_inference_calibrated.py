@@ -11,7 +11,6 @@ import pytest
 import torch
 from accelerate import Accelerator
 from PIL import Image
-from tiny import tiny_config, write_project
 
 from harmonize.calibration.calibration_file import Temperatures
 from harmonize.cli import main
@@ -21,6 +20,7 @@ from harmonize.labels.sources import load_sources
 from harmonize.models.segmenter import Segmenter
 from harmonize.models.unet import UNet
 from harmonize.pipeline.train import train
+from tiny import tiny_config, write_project
 
 LEAVES = ("background", "left", "right")
 CURVE = [

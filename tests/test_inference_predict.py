@@ -9,7 +9,6 @@ import pytest
 import torch
 from accelerate import Accelerator
 from PIL import Image
-from tiny import tiny_config, write_project
 
 from harmonize import DatasetSpec
 from harmonize.cli import main
@@ -23,6 +22,7 @@ from harmonize.models.segmenter import Segmenter, Traits
 from harmonize.models.unet import UNet
 from harmonize.pipeline.evaluate_run import evaluate_run
 from harmonize.pipeline.train import train
+from tiny import tiny_config, write_project
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ from itertools import pairwise
 
 import pytest
 import torch
-from arithmetic import ROUNDING
 from torch import Tensor, nn
 
+from arithmetic import ROUNDING
 from harmonize.inference.tiling import RAMP, Tiling, bands
 from harmonize.models.unet import REACH, UNet
 

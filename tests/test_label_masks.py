@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
+
 from label_files import (
     CHANNELS,
     COLOUR,
@@ -17,7 +19,6 @@ from label_files import (
     refused,
     write_png,
 )
-from PIL import Image
 
 
 def write_masks(folder: Path, masks: dict[int, np.ndarray]) -> None:

@@ -6,6 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
+
+from harmonize.errors import HarmonizeError
+from harmonize.pictures.reading import open_image
 from label_files import (
     CHANNELS,
     COLOUR,
@@ -17,10 +21,6 @@ from label_files import (
     refused,
     write_png,
 )
-from PIL import Image
-
-from harmonize.errors import HarmonizeError
-from harmonize.pictures.reading import open_image
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])

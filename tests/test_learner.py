@@ -3,17 +3,17 @@
 from pathlib import Path
 
 import pytest
-import scenarios
 import torch
 from accelerate import Accelerator
-from group import run_group
-from runs import largest_difference
-from staged import staged_networks
-from tiny import tiny_config, write_project
 
+import scenarios
+from group import run_group
 from harmonize.runs import checkpoints
 from harmonize.runs.checkpoint import load
 from harmonize.training.learner import Learner
+from runs import largest_difference
+from staged import staged_networks
+from tiny import tiny_config, write_project
 
 
 def make(project: Path, *overrides: str) -> Learner:

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from random_trees import random_label, random_tree_text
 from torch import Tensor
 
 from harmonize import HarmonizeError, HierarchicalLoss, Ontology, TargetSpace
@@ -15,6 +14,7 @@ from harmonize.loss import native_loss
 from harmonize.loss.eager import LossSums, eager_sums
 from harmonize.loss.tables import LossTables, loss_tables
 from harmonize.system import compile_c
+from random_trees import random_label, random_tree_text
 
 # Letters of shapes: K leaves, N rows of the tables.
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import spoiled
 from PIL import Image, ImageCms, ImageOps
 
+import spoiled
 from harmonize import HarmonizeError
 from harmonize.config.run_config import RunConfig
 from harmonize.pictures.reading import picture_size, read_picture, read_reduced

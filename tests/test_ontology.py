@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jaxtyping import TypeCheckError
-from small_trees import SMALL, tree
 
 from harmonize import HarmonizeError, Ontology
+from small_trees import SMALL, tree
 
 
 def facts(ontology: Ontology) -> tuple[object, ...]:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_trees import SMALL, tree
 
 from harmonize import HarmonizeError, Ontology
+from small_trees import SMALL, tree
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from typing import Literal
 
 import pytest
 import torch
-from staged import staged
 from torch import nn
 
 from harmonize import UNet
@@ -16,6 +15,7 @@ from harmonize.training.optimizer import (
     parameter_groups,
     set_learning_rate,
 )
+from staged import staged
 
 
 def test_schedules_start_and_end_where_they_should() -> None:

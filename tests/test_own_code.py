@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import tiny_config, write_project
 from torch import Tensor, nn
 
 from harmonize.config.run_config import ModelConfig
@@ -16,6 +15,7 @@ from harmonize.models.segmenter import Segmenter, Traits
 from harmonize.pipeline.train import train
 from harmonize.runs.checkpoints import newest_whole
 from harmonize.runs.opened import open_run
+from tiny import tiny_config, write_project
 
 CODE = """
 import torch

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from tiny import tiny_config, write_project
 
 from harmonize.errors import HarmonizeError
 from harmonize.pipeline import preflight
 from harmonize.pipeline.preflight import check_run
+from tiny import tiny_config, write_project
 
 
 def problems(tmp_path: Path, *overrides: str) -> list[str]:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import tiny_config, tiny_values, write_project
 
 from harmonize import HarmonizeError, cli
 from harmonize.config.strict_yaml import Value, dump
@@ -16,6 +15,7 @@ from harmonize.demo import demo_data as demo
 from harmonize.pipeline.train import train
 from harmonize.system.processes import processes
 from harmonize.system.shown_errors import errors_shown
+from tiny import tiny_config, tiny_values, write_project
 
 REPO = Path(__file__).parents[1]
 

@@ -4,15 +4,15 @@ import json
 from pathlib import Path
 
 import pytest
-import report_cases
-from report_cases import HOSTILE, NODE, QUOTES, Page
 
+import report_cases
 from harmonize.config.schema import build
 from harmonize.config.strict_yaml import Document
 from harmonize.inference.tiled_network import TiledNetwork
 from harmonize.report import make_report as make
 from harmonize.report.make_report import make_report
 from harmonize.runs.metrics_log import EVENTS
+from report_cases import HOSTILE, NODE, QUOTES, Page
 
 project, run = report_cases.project, report_cases.run  # fixtures
 

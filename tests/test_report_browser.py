@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny import FINE, tiny_config, write_project
 
 from harmonize.pipeline.train import train
 from harmonize.report.make_report import make_report
+from tiny import FINE, tiny_config, write_project
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 HOSTILE = "<script>document.body.dataset.stolen = 1</script>"

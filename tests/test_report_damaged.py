@@ -6,12 +6,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-import report_cases
-from report_cases import Page
 
+import report_cases
 from harmonize.cli import main
 from harmonize.errors import HarmonizeError
 from harmonize.report.make_report import make_report
+from report_cases import Page
 
 project, run = report_cases.project, report_cases.run  # fixtures
 

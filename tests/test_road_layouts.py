@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dataset_files import codes_of, make_space, photograph, save, shipped
 from PIL import Image
-from road_sets import LAYOUTS, VISTAS, Layout
 
+from dataset_files import codes_of, make_space, photograph, save, shipped
 from harmonize import DatasetSpec, HarmonizeError
 from harmonize.config.strict_yaml import Value, load_text
 from harmonize.data.dataset import SegmentationDataset
+from road_sets import LAYOUTS, VISTAS, Layout
 
 REPO = Path(__file__).parents[1]
 

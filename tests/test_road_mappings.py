@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dataset_files import shipped
-from road_sets import LAYOUTS, VISTAS
 
+from dataset_files import shipped
 from harmonize import Ontology
+from road_sets import LAYOUTS, VISTAS
 
 REPO = Path(__file__).parents[1]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from dataset_files import make_space, make_spec, photograph, save, shipped, write_helen, write_lfw
 
+from dataset_files import make_space, make_spec, photograph, save, shipped, write_helen, write_lfw
 from harmonize.config.run_config import AugmentConfig
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.loading import load

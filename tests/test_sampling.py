@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from arithmetic import interpolated
 from torch import nn
 
+from arithmetic import interpolated
 from harmonize.evaluation import sampling
 from harmonize.evaluation.sampling import Sampler, join
 

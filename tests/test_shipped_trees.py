@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from small_trees import tree
 
 from harmonize import Ontology
+from small_trees import tree
 
 REPO = Path(__file__).parents[1]
 

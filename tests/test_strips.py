@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from arithmetic import interpolated
 from torch import nn
 
+from arithmetic import interpolated
 from harmonize.evaluation.strips import STRIP, strips
 
 

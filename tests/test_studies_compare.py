@@ -13,10 +13,9 @@ from xml.etree import ElementTree
 
 import pytest
 from accelerate.state import AcceleratorState
-from group import run_script
 from PIL import Image
-from tiny import tiny_config, tiny_values, write_project
 
+from group import run_script
 from harmonize import HarmonizeError
 from harmonize.config.run_config import RunConfig
 from harmonize.config.strict_yaml import dump
@@ -25,6 +24,7 @@ from harmonize.pipeline import train as training
 from harmonize.runs import checkpoints
 from harmonize.tools.studies.compare_losses import compare_losses
 from harmonize.tools.studies.finished_runs import read_finished_run
+from tiny import tiny_config, tiny_values, write_project
 
 REPO = Path(__file__).parents[1]
 NAMES = [f"{loss}-seed{seed}" for seed in (0, 1) for loss in ("flat", "finest", "hierarchical")]

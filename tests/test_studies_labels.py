@@ -10,7 +10,6 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from tiny import tiny_config, tiny_values, write_project
 
 from harmonize import HarmonizeError
 from harmonize.config.run_config import RunConfig
@@ -32,6 +31,7 @@ from harmonize.tools.studies.label_plan import (
 )
 from harmonize.tools.studies.label_results import share_rows, share_table
 from harmonize.tools.studies.measures import MEAN_IOU
+from tiny import tiny_config, tiny_values, write_project
 
 REPO = Path(__file__).parents[1]
 

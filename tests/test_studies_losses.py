@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import tiny_config, write_project
 
 from harmonize import HarmonizeError, HierarchicalLoss
 from harmonize.labels.sources import load_sources
 from harmonize.labels.target_space import TargetSpace
 from harmonize.tools.studies.loss_plan import LOSSES, choose_losses, same_losses, with_loss
+from tiny import tiny_config, write_project
 
 
 @pytest.fixture(scope="module")

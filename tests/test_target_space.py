@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_trees import random_label, random_tree_text
 
 from harmonize import DatasetSpec, HarmonizeError, Ontology, TargetSpace
 from harmonize.config.strict_yaml import load_text
+from random_trees import random_label, random_tree_text
 
 FACES = """\
 background

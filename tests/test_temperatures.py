@@ -4,9 +4,9 @@ import math
 
 import pytest
 import torch
-from arithmetic import rounded
 from torch import Tensor
 
+from arithmetic import rounded
 from harmonize.calibration.temperatures import (
     BOUND,
     LEAST_PICTURES,

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from arithmetic import ORDER_OF_SUMS
 from group import TIMEOUT, run_script
-from runs import largest_difference, metrics, weights
-from tiny import tiny_config, tiny_values, write_project
-
 from harmonize import HarmonizeError
 from harmonize.config.run_config import RunConfig
 from harmonize.config.strict_yaml import dump
 from harmonize.pipeline.train import train
+from runs import largest_difference, metrics, weights
+from tiny import tiny_config, tiny_values, write_project
 
 REPO = Path(__file__).parents[1]
 

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from tiny import tiny_config, tiny_values, write_project
 
 from harmonize import DatasetSpec, Ontology
 from harmonize.config.run_config import RunConfig
 from harmonize.config.strict_yaml import Value, dump
 from harmonize.tools.transfer import describe_transfer, print_transfer
+from tiny import tiny_config, tiny_values, write_project
 
 TITLE = "Classes that can be answered when trained on (rows), asked in the words of (columns)"
 

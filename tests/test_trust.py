@@ -4,11 +4,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from tiny import tiny_config, write_project
 
 from harmonize import HarmonizeError, Run
 from harmonize.cli import main
 from harmonize.pipeline.train import train
+from tiny import tiny_config, write_project
 
 CODE = """
 from pathlib import Path

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from spoiled import mapping as _mapping
 
 from fuzz.limits import memory_limited, time_limited
 from fuzz.running import project
@@ -18,6 +17,7 @@ from harmonize.labels.ontology import Ontology
 from harmonize.labels.target_space import TargetSpace
 from harmonize.pictures.reading import picture_size, read_picture
 from harmonize.system.shown_errors import errors_shown
+from spoiled import mapping as _mapping
 
 
 @pytest.fixture(autouse=True)
