@@ -48,3 +48,76 @@ def brute_force(
         if kept:
             total = total + torch.stack(kept).sum() / (len(kept) if weighting == "mean" else 1)
     return total / max(count, 1)
+
+
+def siblings(tree: Ontology, sets: list[set[str]], depth: int) -> list[set[str]]:
+    """Return the siblings of S_depth among S_1, S_2, ...: other groups in the nearest wider set."""
+    for wide in [*reversed(sets[: depth - 1]), set(tree.leaves)]:
+        found = [set(group) for group in tree.groups(depth)]
+        found = [group for group in found if group <= wide and not group & sets[depth - 1]]
+        if found:
+            return found
+    return []
+
+
+def pixel_loss(
+    tree: Ontology,
+    pixel: Tensor,
+    label: set[str],
+    *,
+    factors: list[float],
+    focal: float = 0.0,
+    smoothing: float = 0.0,
+    terms: str = "all",
+) -> Tensor:
+    """Loss of one pixel (K,) with a factor for each depth's term."""
+
+    def log_p(members: set[str]) -> Tensor:
+        inside = [tree.leaves.index(leaf) for leaf in members]
+        return pixel[inside].logsumexp(0) - pixel.logsumexp(0)
+
+    sets = resolved_sets(tree, label)
+    losses = [pixel.sum() * 0]
+    for depth, members in enumerate(sets, 1):
+        if terms == "finest" and depth < len(sets):
+            continue
+        own = -log_p(members) * (-torch.expm1(log_p(members))).clamp(min=1e-30) ** focal
+        others = siblings(tree, sets, depth)
+        spread = torch.stack([-log_p(group) for group in others]).mean() if others else own * 0
+        losses.append(factors[depth - 1] * ((1 - smoothing) * own + smoothing * spread))
+    return torch.stack(losses).sum()
+
+
+def region_of_picture(
+    tree: Ontology,
+    pixels: Tensor,
+    labels: list[set[str] | None],
+    *,
+    tversky: tuple[float, float],
+    weights: list[float],
+    terms: str = "all",
+) -> Tensor:
+    """Region loss of one picture's pixels (P, K), one depth, group and pixel at a time."""
+    shares = pixels.softmax(1)
+    total = pixels.sum() * 0
+    for depth in range(1, tree.depth + 1):
+        losses: list[Tensor] = []
+        for group in map(set, tree.groups(depth)):
+            true, false, missed, present = [pixels.sum() * 0], [], [], False
+            for share, label in zip(shares, labels, strict=True):
+                if label is None:
+                    continue
+                p = share[[tree.leaves.index(leaf) for leaf in group]].sum()
+                if label <= group:
+                    true.append(p)
+                    missed.append(1 - p)
+                    last = len(resolved_sets(tree, label))
+                    present |= depth == last if terms == "finest" else depth <= last
+                elif not label & group:
+                    false.append(p)
+            if present:
+                whole = sum(true) + tversky[0] * sum(false) + tversky[1] * sum(missed)
+                losses.append(1 - sum(true) / whole)
+        if losses:
+            total = total + weights[depth - 1] * torch.stack(losses).mean()
+    return total

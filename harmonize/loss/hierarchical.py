@@ -5,10 +5,10 @@ at a resolved depth d is L_d = -log p(S_d) = logsumexp(all logits) - logsumexp(l
 (equations 2 and 4 of Muller & Smith, "A Hierarchical Loss for Semantic Segmentation", 2020).
 """
 
-from collections.abc import Callable
+import dataclasses
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, NoReturn
+from typing import Literal, NoReturn
 
 import numpy as np
 import torch
@@ -18,14 +18,11 @@ from torch import Tensor, nn
 from harmonize.errors import HarmonizeError
 from harmonize.labels.target_space import TargetSpace
 from harmonize.loss import fused, native_loss
-from harmonize.loss.eager import LossSums, eager_sums
-from harmonize.loss.native_loss import native_sums
+from harmonize.loss.one_pass import FORMS, LossJob, LossPass, keep_hardest
+from harmonize.loss.region import region_tables
 from harmonize.loss.tables import LossTables, loss_tables
 
 # Letters of shapes: B pictures, K leaves, H x W pixels, D depths, N codes and one for ignore.
-
-Sums = Callable[..., LossSums]
-"""One form of the loss; its arguments are those of ``eager_sums``."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +35,7 @@ class LossTerms:
         by_depth: L_d summed over the pixels of each picture that resolve depth d.
         resolved: the number of those pixels.
         labelled: the number of labelled pixels of each picture.
+        region: the region loss of each picture, not weighted by ``dice``; zeros without one.
     """
 
     loss: Float[Tensor, ""]
@@ -45,6 +43,7 @@ class LossTerms:
     by_depth: Float[Tensor, "B D"]
     resolved: Int[Tensor, "B D"]
     labelled: Int[Tensor, " B"]
+    region: Float[Tensor, " B"]
 
 
 class HierarchicalLoss(nn.Module):
@@ -57,11 +56,22 @@ class HierarchicalLoss(nn.Module):
         weighting: ``sum`` of a pixel's terms, or their ``mean``.
         coarse: ``use`` labels of several leaves, or ``ignore`` them as if unlabelled.
         depth_weights: weight of the term at depth 1, ..., D; all 1 unless given.
+        balance: a factor of each term of the first M codes, such as ``balance_weights`` works out;
+            those of other codes have 1.
+        focal: power of the factor (1 - p(S_d)) ** focal of each term (Lin et al., 2017).
+        smoothing: the share of each term that goes to the siblings of S_d: to the other groups of
+            depth d below the same parents, or if there is none, below the parents' parents.
+        hardest: the share of each picture's labelled pixels, those of the highest loss, that are
+            learned from, and that the mean is over (online hard example mining).
+        dice: weight of the region loss, a mean over pictures, beside the log loss.
+        tversky: weights of false positives and of false negatives in it; (0.5, 0.5) is Dice.
         compile: True for the form that is compiled for the device (by a C compiler for a CPU, by
             Triton for a GPU), False for PyTorch's operations, None for the former where possible.
+            Label smoothing has no compiled form, the focal factor none for a GPU.
 
     Raises:
-        HarmonizeError: depth weights that do not fit, or ``compile`` without a C compiler.
+        HarmonizeError: depth weights that do not fit, or ``compile`` without a C compiler or with
+            what has no compiled form.
     """
 
     def __init__(
@@ -72,15 +82,24 @@ class HierarchicalLoss(nn.Module):
         weighting: Literal["sum", "mean"] = "sum",
         coarse: Literal["use", "ignore"] = "use",
         depth_weights: tuple[float, ...] | None = None,
+        balance: Float[np.ndarray, "M D"] | None = None,
+        focal: float = 0.0,
+        smoothing: float = 0.0,
+        hardest: float = 1.0,
+        dice: float = 0.0,
+        tversky: tuple[float, float] = (0.5, 0.5),
         compile: bool | None = None,
     ) -> None:
         super().__init__()
-        if compile and not torch.cuda.is_available():
-            native_loss.load(space.ontology.depth, bfloat16=False)
+        if compile:
+            self._refuse_to_compile(space, focal=focal, smoothing=smoothing)
         self._compile = compile
         self.num_leaves = len(space.ontology.leaves)
         self.num_codes = -1
         self.ignore = space.ignore
+        self.hardest = hardest
+        self.dice = dice
+        self._focal, self._smoothing = focal, smoothing
         self._space = space
         self._make_tables = partial(
             loss_tables,
@@ -89,7 +108,17 @@ class HierarchicalLoss(nn.Module):
             weighting=weighting,
             coarse=coarse,
             depth_weights=depth_weights,
+            balance=balance,
+            focal=focal,
+            smoothing=smoothing,
         )
+        of_depths = torch.tensor(depth_weights or [1.0] * space.ontology.depth)
+        if weighting == "mean":
+            of_depths = of_depths / len(of_depths)
+        self._make_region = partial(
+            region_tables, space.ontology, depth_weights=of_depths, tversky=tversky
+        )
+        self._depth_factors: Float[Tensor, " D"] | None = None
         self._update(torch.device("cpu"))
 
     def forward(
@@ -106,56 +135,77 @@ class HierarchicalLoss(nn.Module):
         """
         rows = self._rows(logits, codes)
         labelled = (self._count_codes(rows) * self._tables.labelled).sum()
-        mean = 1 / labelled.clamp(min=1)
-        with torch.autocast(logits.device.type, enabled=False):
-            return _Loss.apply(logits, rows, self._tables, mean, self._sums_of(logits), False)[0]
+        each = torch.tensor(1 / max(len(codes), 1), device=logits.device)
+        job = self._job(logits, rows, 1 / labelled.clamp(min=1), None, each)
+        return self._pass(logits, job)[0]
 
     def terms(
         self,
         logits: Float[Tensor, "B K H W"],
         codes: Integer[Tensor, "B H W"],
         *,
-        scale: Float[Tensor, ""] | None = None,
+        scale: Float[Tensor, ""] | Float[Tensor, " S"] | None = None,
+        datasets: Integer[Tensor, " B"] | None = None,
+        picture_scale: Float[Tensor, ""] | None = None,
     ) -> LossTerms:
         """Return the loss as sums; arguments and errors as for ``forward``.
 
         Args:
             logits, codes: as for ``forward``.
-            scale: a factor of the loss, such as 1 / labelled pixels of a batch in several parts.
+            scale: a factor of the log loss, such as 1 / labelled pixels of a batch in several
+                parts; or one for each data set, with ``datasets``.
+            datasets: the number of each picture's data set.
+            picture_scale: a factor of the region losses, such as 1 / pictures of that batch.
         """
         rows = self._rows(logits, codes)
-        scale = torch.ones((), device=logits.device) if scale is None else scale
-        with torch.autocast(logits.device.type, enabled=False):
-            loss, total, by_depth = _Loss.apply(
-                logits, rows, self._tables, scale, self._sums_of(logits), True
-            )
+        one = torch.ones((), device=logits.device)
+        scale = one if scale is None else scale.to(logits.device)
+        each = one if picture_scale is None else picture_scale.to(logits.device)
+        job = self._job(logits, rows, scale, datasets, each)
+        loss, total, by_depth, region = self._pass(logits, job)
         pixels = self._count_codes(rows)
+        learned = pixels if job.learned is None else self._count_codes(job.learned)
         return LossTerms(
             loss=loss,
             total=total,
             by_depth=by_depth,
-            resolved=(pixels[:, :, None] * self._tables.resolved).sum(1),
+            resolved=(learned[:, :, None] * self._tables.resolved).sum(1),
             labelled=(pixels * self._tables.labelled).sum(1),
+            region=region,
         )
 
-    def count_labelled(self, codes: Integer[Tensor, "B H W"]) -> Int[Tensor, ""]:
-        """Return the number of pixels that ``forward`` would take the mean over."""
+    def count_labelled(self, codes: Integer[Tensor, "B H W"]) -> Int[Tensor, " B"]:
+        """Return the number of each picture's pixels that ``forward`` would take the mean over."""
         self._update(codes.device)
-        return self._tables.labelled[self._row_of.take(codes.long())].sum()
+        return self._tables.labelled[self._row_of.take(codes.long())].flatten(1).sum(1)
+
+    def set_depth_factors(self, factors: Float[Tensor, " D"] | None) -> None:
+        """Multiply the weights of the depths, from now on."""
+        self._depth_factors = factors
+        self.num_codes = -1  # have the tables made anew
 
     def _update(self, device: torch.device) -> None:
         """Have the tables on a device, with all codes that the space has given."""
-        if self.num_codes != self._space.num_codes or self._row_of.device != device:
-            self.num_codes = self._space.num_codes
-            self._tables = self._make_tables().to(device)
-            self._row_of = torch.full((self.ignore + 1,), -1, device=device, dtype=torch.int32)
-            self._row_of[: self.num_codes] = torch.arange(self.num_codes)
-            self._row_of[self.ignore] = self.num_codes
+        if self.num_codes == self._space.num_codes and self._row_of.device == device:
+            return
+        self.num_codes = self._space.num_codes
+        plain = self._make_tables()
+        masks = torch.as_tensor(self._space.masks)
+        region = self._make_region(masks, plain)
+        if self._depth_factors is not None:
+            factors = self._depth_factors.cpu()
+            plain = plain.reweighted(plain.weight * factors)
+            region = dataclasses.replace(region, weight=region.weight * factors)
+        self._tables, self._region = plain.to(device), region.to(device)
+        self._repeated: dict[int, LossTables] = {}
+        self._row_of = torch.full((self.ignore + 1,), -1, device=device, dtype=torch.int32)
+        self._row_of[: self.num_codes] = torch.arange(self.num_codes)
+        self._row_of[self.ignore] = self.num_codes
 
     def form(self, logits: Float[Tensor, "B K H W"]) -> Literal["Triton", "C", "PyTorch"]:
         """Say in which form the loss of these logits is computed."""
-        if self._compile is not False:
-            if fused.fits(logits):
+        if self._compile is not False and not self._smoothing:
+            if fused.fits(logits) and not self._focal:
                 return "Triton"
             if native_loss.fits(logits) and (
                 self._compile or native_loss.is_available(self._space.ontology.depth)
@@ -163,9 +213,64 @@ class HierarchicalLoss(nn.Module):
                 return "C"
         return "PyTorch"
 
-    def _sums_of(self, logits: Tensor) -> Sums:
-        forms: dict[str, Sums] = {"Triton": _fused_sums, "C": native_sums, "PyTorch": eager_sums}
-        return forms[self.form(logits)]
+    @staticmethod
+    def _refuse_to_compile(space: TargetSpace, *, focal: float, smoothing: float) -> None:
+        """Make sure that there is a compiled form.
+
+        Raises:
+            HarmonizeError: there is none.
+        """
+        cuda = torch.cuda.is_available()
+        wrong = "loss.smoothing" if smoothing else "loss.focal on a GPU" if cuda and focal else None
+        if wrong is not None:
+            raise HarmonizeError(
+                f"loss.compile: {wrong} has no compiled form; remove loss.compile, or that option"
+            )
+        if not cuda:
+            native_loss.load(space.ontology.depth, bfloat16=False)
+
+    def _job(
+        self,
+        logits: Float[Tensor, "B K H W"],
+        rows: Int32[Tensor, "B HW"],
+        scale: Tensor,
+        datasets: Integer[Tensor, " B"] | None,
+        each: Float[Tensor, ""],
+    ) -> LossJob:
+        """Put together what one pass needs."""
+        form = FORMS[self.form(logits)]
+        tables, learned, size = self._tables, None, self.num_codes + 1
+        its_rows = rows
+        if self.hardest < 1:
+            losses = form.pixel_losses(logits.detach(), rows, tables)
+            learned = its_rows = keep_hardest(losses, rows, tables.labelled, self.hardest)
+            scale = scale / self.hardest
+        its_scale = scale
+        if scale.dim():  # one for each data set: each has rows of its own
+            assert datasets is not None
+            datasets = datasets.to(logits.device)
+            number = len(scale)
+            if number not in self._repeated:
+                self._repeated[number] = tables.repeated(number)
+            tables = self._repeated[number]
+            its_rows = its_rows + (datasets.int() * size)[:, None]
+            its_scale = scale[datasets.long()]
+            scale = scale.repeat_interleave(size)
+        return LossJob(
+            form=form,
+            rows=its_rows,
+            learned=learned,
+            tables=tables.scaled(scale),
+            scale=its_scale,
+            region=self._region if self.dice else None,
+            region_rows=rows,
+            pixels=self._count_codes(rows) if self.dice else None,
+            each=each * self.dice,
+        )
+
+    def _pass(self, logits: Tensor, job: LossJob) -> tuple[Tensor, ...]:
+        with torch.autocast(logits.device.type, enabled=False):
+            return LossPass.apply(logits, job)  # type: ignore[return-value]
 
     def _rows(self, logits: Tensor, codes: Tensor) -> Int32[Tensor, "B HW"]:
         """Check the arguments; return each pixel's row in the tables."""
@@ -204,61 +309,3 @@ class HierarchicalLoss(nn.Module):
         size = self.num_codes + 1
         first = torch.arange(len(rows), device=rows.device, dtype=rows.dtype)[:, None] * size
         return torch.bincount((first + rows).flatten(), minlength=len(rows) * size).view(-1, size)
-
-
-def _fused_sums(
-    logits: Tensor, rows: Tensor, tables: LossTables, *, by_depth: bool, gradient: bool
-) -> LossSums:
-    terms, total, slope = fused.fused_loss(
-        logits,
-        rows,
-        agreement=tables.agreement,
-        resolved=tables.resolved.T,
-        weight=tables.weight.T,
-        want_gradient=gradient,
-        want_by_depth=by_depth,
-    )
-    return LossSums(total, terms if by_depth else None, slope)
-
-
-class _Loss(torch.autograd.Function):
-    """The loss, whose gradient is worked out in the same pass; the sums of each picture beside it.
-
-    The scale goes into the weights: multiplying the gradient later would take another pass.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        logits: Tensor,
-        rows: Tensor,
-        tables: LossTables,
-        scale: Tensor,
-        sums_of: Sums,
-        by_depth: bool,
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        scaled = tables.scaled(scale)
-        sums = sums_of(logits, rows, scaled, by_depth=by_depth, gradient=ctx.needs_input_grad[0])
-        ctx.gradient, ctx.tables, ctx.sums_of = sums.gradient, scaled, sums_of
-        ctx.save_for_backward(logits, rows)
-        exact = logits.dtype if logits.dtype == torch.float64 else torch.float32
-        loss, total = sums.total.sum().to(exact), (sums.total / scale).to(exact)
-        ctx.mark_non_differentiable(total)
-        if sums.by_depth is not None:
-            ctx.mark_non_differentiable(sums.by_depth)
-        return loss, total, sums.by_depth
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
-        ctx: Any, loss: Tensor, *_: Tensor | None
-    ) -> tuple[Tensor | None, ...]:
-        # The only reference is given away, so that autograd need not copy the gradient; a second
-        # pass back works it out anew.
-        gradient, ctx.gradient = ctx.gradient, None
-        if gradient is None:
-            logits, rows = ctx.saved_tensors
-            gradient = ctx.sums_of(logits, rows, ctx.tables, by_depth=False, gradient=True).gradient
-        if gradient.is_cuda or loss.item() != 1:  # on a GPU asking costs more
-            gradient.mul_(loss)
-        return gradient, None, None, None, None, None

@@ -7,7 +7,12 @@
    For a pixel whose label has the agreement A, with e the exponentials of its logits less their
    maximum, s(d) is the sum of e over the leaves where A >= d. The loss is the sum over the depths
    of w(d) (log s(0) - log s(d)); the gradient of leaf k is e(k) times the sum over all depths of
-   w(d) / s(0), less that over the depths d <= A(k) of w(d) / s(d). */
+   w(d) / s(0), less that over the depths d <= A(k) of w(d) / s(d).
+
+   With a focal factor the loss at depth d is w(d) (1 - p) ** focal L for L = log s(0) - log s(d)
+   and p = exp(-L), and its derivative by L takes the place of w(d) in the gradient. A region loss
+   is a function of sums of probabilities; r(k), its derivative by that of leaf k at the pixel, adds
+   p(k) (r(k) - the mean of r under p) to the gradient. */
 
 #include <math.h>
 #include <stdint.h>
@@ -64,6 +69,11 @@ typedef struct {
     const uint8_t *resolved;  /* N x D */
     double *total;            /* B: the weighted loss, added to */
     double *terms;            /* B x D: the loss of each resolved depth, added to */
+    float *losses;            /* B x P: the weighted loss of each pixel, or null */
+    const float *region;      /* B x M x K: derivatives of a region loss, or null */
+    const int32_t *region_row; /* B x P: the row of each pixel there */
+    int64_t region_rows;      /* M */
+    float focal;              /* the power of the focal factor, or 0 */
 } Batch;
 
 static inline floats splat(float x) { return x - (floats){0}; }
@@ -112,28 +122,80 @@ static inline floats logarithm(floats x) {
     return choose(x == x, y, x);
 }
 
+/* The derivatives of the region loss at a pixel, or null. */
+static inline const float *region_of(const Batch *b, int64_t place) {
+    if (!b->region) return NULL;
+    int64_t row = place / b->pixels * b->region_rows + b->region_row[place];
+    return b->region + row * b->leaves;
+}
+
+/* The derivatives of LANES pixels, of which the first `count` are there. */
+typedef struct {
+    const float *of[LANES];
+    ints runs[LANES];
+    int num_runs;
+} Regions;
+
+static void find_regions(Regions *found, const Batch *b, int64_t place, int count) {
+    ints lane;
+    for (int p = 0; p < LANES; p++) lane[p] = p;
+    found->num_runs = 0;
+    for (int p = 0; b->region && p < count; p++) {
+        const float *its = region_of(b, place + p);
+        if (p > 0 && its == found->of[found->num_runs - 1]) continue;
+        found->of[found->num_runs] = its;
+        found->runs[found->num_runs++] = lane >= p; /* later ones take over */
+    }
+}
+
+static inline floats region_at(const Regions *found, int64_t leaf) {
+    floats value = splat(found->of[0][leaf]);
+    for (int run = 1; run < found->num_runs; run++)
+        value = choose(found->runs[run], splat(found->of[run][leaf]), value);
+    return value;
+}
+
+/* The focal factor of a term, and the derivative of their product by the term. */
+static inline floats focal_factor(float power, floats term, floats *derivative) {
+    floats small = term * (1.0f - term * (0.5f - term * 0.16666667f));
+    floats other = choose(term < 0.01f, small, 1.0f - exponential(-term)); /* 1 - p */
+    other = choose(other < TINY, splat(TINY), other);
+    floats factor = power == 2 ? other * other : exponential(power * logarithm(other));
+    *derivative = factor + power * term * (1.0f - other) * factor / other;
+    return factor;
+}
+
 /* One pixel by the definition, in double precision and with a maximum for every depth. */
-static void exact_pixel(const Batch *b, const logit_t *logits, logit_t *slope, int64_t row,
+static void exact_pixel(const Batch *b, const logit_t *logits, logit_t *slope, int64_t place,
                         double *total, double *terms) {
+    int64_t row = b->row[place], leaf = b->logit_strides[1];
+    const float *region = region_of(b, place);
     const int32_t *order = b->order + row * b->leaves;
     const int32_t *until = b->until + row * (DEPTHS + 1);
-    double top[DEPTHS + 1], sum[DEPTHS + 1], pull[DEPTHS + 1] = {0};
+    double top[DEPTHS + 1], sum[DEPTHS + 1], pull[DEPTHS + 1] = {0}, loss = 0, mean = 0;
     for (int d = 0; d <= DEPTHS; d++) {
         top[d] = -INFINITY, sum[d] = 0;
         for (int i = 0; i < until[d]; i++)
-            top[d] = fmax(top[d], from_logit(logits[order[i] * b->logit_strides[1]]));
+            top[d] = fmax(top[d], from_logit(logits[order[i] * leaf]));
         for (int i = 0; i < until[d]; i++)
-            sum[d] += exp(from_logit(logits[order[i] * b->logit_strides[1]]) - top[d]);
+            sum[d] += exp(from_logit(logits[order[i] * leaf]) - top[d]);
         if (d == 0 || !b->resolved[row * DEPTHS + d - 1]) continue;
         double weight = b->weight[row * DEPTHS + d - 1];
         double term = top[0] + log(sum[0]) - top[d] - log(sum[d]);
+        double other = fmax(-expm1(-term), TINY), factor = pow(other, b->focal);
         terms[d - 1] += term;
-        *total += weight * term;
+        loss += weight * factor * term;
+        if (b->focal != 0) weight *= factor + b->focal * term * (1 - other) * factor / other;
         pull[0] += weight;
         pull[d] = -weight;
     }
+    *total += loss;
+    if (b->losses) b->losses[place] = (float)loss;
+    for (int64_t k = 0; region && k < b->leaves; k++)
+        mean += region[k] * exp(from_logit(logits[k * leaf]) - top[0]) / sum[0];
     for (int64_t i = 0; slope && i < b->leaves; i++) {
-        double x = from_logit(logits[order[i] * b->logit_strides[1]]), gradient = 0;
+        double x = from_logit(logits[order[i] * leaf]), gradient = 0;
+        if (region) gradient = (region[order[i]] - mean) * exp(x - top[0]) / sum[0];
         for (int d = 0; d <= DEPTHS && i < until[d]; d++)
             gradient += pull[d] * exp(x - top[d]) / sum[d];
         slope[order[i] * b->slope_strides[1]] = to_logit((float)gradient);
@@ -143,8 +205,10 @@ static void exact_pixel(const Batch *b, const logit_t *logits, logit_t *slope, i
 /* Work off LANES pixels, of which the first `count` are there: e, the exponentials of leaf after
    leaf, `wide` apart, becomes the gradient if one is wanted. Returns the pixels that need
    `exact_pixel`, one bit each; they are not added. */
-static uint32_t work_off(const Batch *b, float *e, int64_t wide, const int32_t *rows, int count,
+static uint32_t work_off(const Batch *b, float *e, int64_t wide, int64_t place, int count,
                          double *total, double *terms) {
+    const int32_t *rows = b->row + place;
+    Regions regions;
     floats sum[DEPTHS + 1], weight[DEPTHS + 1], resolved[DEPTHS + 1], factor[DEPTHS + 1];
     ints lane, runs[LANES], kept;
     int starts[LANES + 1], num_runs = 0;
@@ -177,7 +241,10 @@ static uint32_t work_off(const Batch *b, float *e, int64_t wide, const int32_t *
         floats within = choose(resolved[d] != 0, sum[d], sum[0]);
         floats term = choose(kept, log_all - logarithm(within), splat(0));
         term = choose(resolved[d] != 0, term, splat(0));
-        loss += weight[d] * term;
+        floats factor_of_term = splat(1), derivative = splat(1);
+        if (b->focal != 0) factor_of_term = focal_factor(b->focal, term, &derivative);
+        loss += weight[d] * factor_of_term * term;
+        weight[d] *= derivative;
         all += weight[d];
         factor[d] = factor[d - 1] - weight[d] / within;
         float terms_sum = 0;
@@ -185,15 +252,28 @@ static uint32_t work_off(const Batch *b, float *e, int64_t wide, const int32_t *
         terms[d - 1] += terms_sum;
     }
     for (int p = 0; p < LANES; p++) *total += loss[p];
-    for (int d = 0; d <= DEPTHS; d++) factor[d] += all / sum[0];
+    for (int p = 0; b->losses && p < count; p++) b->losses[place + p] = loss[p];
+    floats inverse = 1.0f / sum[0], mean = splat(0);
+    for (int d = 0; d <= DEPTHS; d++) factor[d] += all * inverse;
+    find_regions(&regions, b, place, b->slope ? count : 0);
+    for (int64_t k = 0; regions.num_runs && k < b->leaves; k++)
+        mean += load(e + k * wide) * region_at(&regions, k);
+    if (regions.num_runs)
+        for (int d = 0; d <= DEPTHS; d++) factor[d] -= mean * inverse * inverse;
     for (int run = 0; b->slope && run < num_runs; run++) {
         int64_t row = rows[starts[run]];
         const int32_t *order = b->order + row * b->leaves;
         const int32_t *until = b->until + row * (DEPTHS + 1);
         for (int d = DEPTHS, i = 0; d >= 0; d--) {
             floats by = choose(runs[run], factor[d], splat(1));
-            for (; i < until[d]; i++)
-                store(e + order[i] * wide, load(e + order[i] * wide) * by);
+            for (; i < until[d]; i++) {
+                floats its = by;
+                if (regions.num_runs) {
+                    its += region_at(&regions, order[i]) * inverse;
+                    its = choose(runs[run], its, splat(1));
+                }
+                store(e + order[i] * wide, load(e + order[i] * wide) * its);
+            }
         }
     }
     uint32_t rare = 0;
@@ -269,13 +349,61 @@ int hierarchical_loss(const Batch *b, int64_t first, int64_t last) {
         read_exponentials(b, logits, count, e, wide);
         for (int64_t p = 0; p < count; p += LANES) {
             int here = count - p < LANES ? (int)(count - p) : LANES;
-            rare[p / LANES] = work_off(b, e + p, wide, b->row + start + p, here, total, terms);
+            rare[p / LANES] = work_off(b, e + p, wide, start + p, here, total, terms);
         }
         if (slope) write_slope(b, e, wide, count, slope);
         for (int64_t p = 0; p < count; p++)
             if (rare[p / LANES] >> p % LANES & 1)
-                exact_pixel(b, logits + p * of[2], slope ? slope + p * to[2] : NULL,
-                            b->row[start + p], total, terms);
+                exact_pixel(b, logits + p * of[2], slope ? slope + p * to[2] : NULL, start + p,
+                            total, terms);
+    }
+    free(e);
+    return 0;
+}
+
+/* Move the sums of pixels of one row to the row's, and start again. */
+static void add_sums(double *found, float *sums, int64_t row, int64_t leaves) {
+    for (int64_t k = 0; k < leaves; k++)
+        for (int i = 0; i < LANES; i++) {
+            if (row >= 0) found[row * leaves + k] += sums[k * LANES + i];
+            sums[k * LANES + i] = 0;
+        }
+}
+
+/* Add up, for the codes of one picture's pixels, the probability of each leaf: found is M x K, with
+   the rows of `region_row`. Returns 0, or 1 if there is no memory. */
+int soft_confusion(const Batch *b, int64_t picture, double *found) {
+    int64_t wide = CACHED / b->leaves / LANES * LANES, leaves = b->leaves;
+    wide = wide < LANES ? LANES : wide > WIDEST ? WIDEST : wide;
+    float *e = calloc((size_t)(leaves * (wide + LANES)), sizeof *e);
+    if (!e) return 1;
+    float *sums = e + leaves * wide; /* K x LANES: of the last pixels, all of one row */
+    int64_t summed = -1;             /* that row */
+    const int32_t *rows = b->region_row + picture * b->pixels;
+    const logit_t *logits = b->logits + picture * b->logit_strides[0];
+    for (int64_t start = 0, count; start < b->pixels; start += count) {
+        count = b->pixels - start < wide ? b->pixels - start : wide;
+        read_exponentials(b, logits + start * b->logit_strides[2], count, e, wide);
+        for (int64_t p = 0; p < count; p += LANES) {
+            const int32_t *row = rows + start + p;
+            int here = count - p < LANES ? (int)(count - p) : LANES, same = here == LANES;
+            floats all = splat(0);
+            for (int64_t k = 0; k < leaves; k++) all += load(e + k * wide + p);
+            floats inverse = 1.0f / all;
+            for (int i = 1; i < here; i++) same &= row[i] == row[0];
+            if (same && row[0] != summed) {
+                add_sums(found, sums, summed, leaves);
+                summed = row[0];
+            }
+            for (int64_t k = 0; k < leaves; k++) {
+                floats share = load(e + k * wide + p) * inverse;
+                if (same)
+                    store(sums + k * LANES, load(sums + k * LANES) + share);
+                else
+                    for (int i = 0; i < here; i++) found[row[i] * leaves + k] += share[i];
+            }
+        }
+        add_sums(found, sums, summed, leaves);
     }
     free(e);
     return 0;
