@@ -103,7 +103,8 @@ def region_of_picture(
     for depth in range(1, tree.depth + 1):
         losses: list[Tensor] = []
         for group in map(set, tree.groups(depth)):
-            true, false, missed, present = [pixels.sum() * 0], [], [], False
+            none = pixels.sum() * 0
+            true, false, missed, present = [none], [none], [none], False
             for share, label in zip(shares, labels, strict=True):
                 if label is None:
                     continue
@@ -116,8 +117,8 @@ def region_of_picture(
                 elif not label & group:
                     false.append(p)
             if present:
-                whole = sum(true) + tversky[0] * sum(false) + tversky[1] * sum(missed)
-                losses.append(1 - sum(true) / whole)
+                inside, outside, lost = (torch.stack(x).sum() for x in (true, false, missed))
+                losses.append(1 - inside / (inside + tversky[0] * outside + tversky[1] * lost))
         if losses:
             total = total + weights[depth - 1] * torch.stack(losses).mean()
     return total

@@ -20,6 +20,7 @@ def save_run(network: Segmenter, config: RunConfig, folder: Path) -> Path:
         model=network.state_dict(),
         ema={},
         optimizer={},
+        depths={},
         scaler=None,
         meter=torch.zeros(1),
         health=RunHealth().state(),

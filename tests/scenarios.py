@@ -45,7 +45,7 @@ def step(project: Path, parts: int) -> Found:
     for batch, places in zip(trainer.batches.from_step(0), places_of(trainer), strict=False):
         codes = batch.codes.clone()
         codes[torch.tensor(places) >= 8] = ignore
-        mine += int(trainer.loss.count_labelled(codes))
+        mine += int(trainer.loss.count_labelled(codes).sum())
         batches.append(Batch(batch.pictures, codes, batch.datasets))
         if len(batches) == parts:
             break

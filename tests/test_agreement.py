@@ -31,9 +31,9 @@ def alone(project: Path) -> dict[str, Any]:
 def test_alone_a_mistake_is_raised_as_it_is() -> None:
     with pytest.raises(HarmonizeError, match=r"^broken$"), together():
         raise HarmonizeError("broken")
-    with together() as shared:
-        shared.count = torch.tensor(5)
-    assert shared.count == 5
+    with together(2) as shared:
+        shared.counts = torch.tensor([5, 3])
+    assert shared.counts.tolist() == [5, 3]
 
 
 @pytest.mark.parametrize(

@@ -237,7 +237,7 @@ def test_a_folder_that_cannot_be_written_does_not_hide_the_fault(
 
 def terms(loss: float) -> LossTerms:
     one = torch.zeros(1)
-    return LossTerms(torch.tensor(loss), one, one[:, None], one[:, None].long(), one.long())
+    return LossTerms(torch.tensor(loss), one, one[:, None], one[:, None].long(), one.long(), one)
 
 
 @pytest.mark.parametrize(

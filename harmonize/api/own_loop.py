@@ -1,17 +1,18 @@
 """The parts of a training for a loop of one's own: the loss and the mixed data of a config."""
 
-import dataclasses
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from harmonize.config.run_config import RunConfig, find_file
 from harmonize.config.strict_yaml import Document
+from harmonize.data.label_counts import count_labels, pixels_of_codes
 from harmonize.data.loading import Loader
 from harmonize.data.mixing import MixedOrder, StepSampler
 from harmonize.data.open_datasets import open_trained
 from harmonize.data.samples import MixedSamples, collate
 from harmonize.labels.sources import load_sources
+from harmonize.loss.build import build_loss
 from harmonize.loss.hierarchical import HierarchicalLoss
 
 Config = RunConfig | Mapping[str, Any] | str | Path
@@ -38,11 +39,21 @@ def as_config(config: Config, overrides: Iterable[str] = ()) -> RunConfig:
 def loss_for(config: Config) -> HierarchicalLoss:
     """Return the loss of a config, for logits (B, leaves, H, W) and codes (B, H, W).
 
+    For ``loss.balance`` it counts the labels of the training pictures, and keeps the counts in
+    ``data.cache_folder`` if there is one. ``loss.normalize`` and ``loss.depth_schedule`` are the
+    training's: see ``HierarchicalLoss.terms`` and ``HierarchicalLoss.set_depth_factors``.
+
     Raises:
-        HarmonizeError: what is wrong with the config, its tree or its mappings.
+        HarmonizeError: what is wrong with the config, its tree, its mappings or its labels.
     """
     config = as_config(config)
-    return HierarchicalLoss(load_sources(config).space, **dataclasses.asdict(config.loss))
+    sources, pixels = load_sources(config), None
+    if config.loss.balance != "none":
+        folder = config.data.cache_folder
+        kept = Path(folder).expanduser() if folder else None
+        counts = count_labels(open_trained(sources, config), kept, workers=config.data.workers)
+        pixels = pixels_of_codes(sources, counts)
+    return build_loss(sources.space, config.loss, pixels)
 
 
 def loader(config: Config, *, start: int = 0, steps: int | None = None) -> Loader:

@@ -154,6 +154,37 @@ class LossConfig:
     """Whether labels of more than one leaf are learned from."""
     depth_weights: tuple[NonNegative, ...] | None = None
     """Weight of the term at each depth 1, 2, ...; all 1 unless given."""
+    depth_schedule: Literal["constant", "coarse_to_fine", "uncertainty", "gradient"] = "constant"
+    """What multiplies these weights during the run. ``coarse_to_fine``: depth 1 counts from the
+    start, the others come in one after the other over the first half. ``uncertainty``: each depth
+    is divided by its own running loss, which is where the weights learned by Kendall et al. (2018)
+    settle. ``gradient``: so that the gradients of all depths by the logits have the same norm."""
+    balance: Literal["none", "sqrt", "inverse", "effective"] = "none"
+    """Factor of each term from the share of the labelled pixels that its set of leaves has, counted
+    once before training: one over the square root of the share, over the share, or over the
+    effective number of samples, which tells apart only sets below some 2 % of the pixels. Its mean
+    over the pixels is 1. The run folder's ``balance.json`` lists the factors."""
+    balance_cap: Annotated[float, Range(1, 1e6)] = 8.0
+    """The greatest factor of ``balance``."""
+    dice: NonNegative = 0.0
+    """Weight of a Dice loss beside the log loss: at each depth the mean over the groups that the
+    labels of a picture name, of the pixels whose labels decide whether they are in the group; a
+    mean over the pictures."""
+    tversky: tuple[NonNegative, NonNegative] = (0.5, 0.5)
+    """Weights of false positives and of false negatives in ``dice``: [0.5, 0.5] is Dice, [0.3, 0.7]
+    minds more what is missed (Tversky loss)."""
+    focal: Annotated[float, Range(0, 10)] = 0.0
+    """Power of the focal factor: each term is multiplied by (1 - p) ** focal, with p the
+    probability of what the label says (Lin et al., 2017)."""
+    smoothing: Annotated[float, Range(0, 0.9)] = 0.0
+    """Label smoothing: the share of each term that goes to the siblings of what the label says, to
+    all alike. Computed by PyTorch's operations alone."""
+    hardest: Share = 1.0
+    """Share of each picture's labelled pixels, those of the highest loss, that the log loss is the
+    mean over."""
+    normalize: Literal["batch", "dataset"] = "batch"
+    """Whether the log loss is a mean over all labelled pixels of a batch, or over those of each
+    data set, which then weighs as much as it has pictures in the batch."""
     compile: bool | None = None
     """Compute the loss in one compiled pass, by a C compiler for a CPU and by Triton for a GPU;
     null does so where that is possible."""
@@ -387,6 +418,9 @@ class RunConfig:
             problems += self._unused(document)
         problems += self._misplaced(document)
         problems += self._about_training(document)
+        if not sum(self.loss.tversky):
+            where = document.where(("loss", "tversky"))
+            problems.append(f"{where}: one of the weights must be above 0, such as [0.5, 0.5]")
         if self.augment.scale[0] > self.augment.scale[1]:
             where = document.where(("augment", "scale"))
             problems.append(f"{where}: the lower bound comes first, got {self.augment.scale}")

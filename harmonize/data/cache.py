@@ -15,7 +15,7 @@ from numpy import ndarray
 from harmonize.config.run_config import RunConfig
 from harmonize.data.bad_list import BadList
 from harmonize.data.cache_entry import entry_path, read_entry
-from harmonize.data.cache_folder import Room, make_room
+from harmonize.data.cache_folder import Room, cache_path, make_room
 from harmonize.data.cache_making import Made, Survey, SurveyedPicture, make_all, work
 from harmonize.data.dataset import Pixels, SegmentationDataset
 from harmonize.data.samples import least_side
@@ -24,8 +24,6 @@ from harmonize.system.atomic_files import writing
 
 # Letters of shapes: P pictures of all data sets, one data set after the other.
 
-FOLDER = "cache"
-"""The folder's name, beside the run folder."""
 _GIB = 2**30
 _SURVEYED = 32
 """Pictures that a loader process looks for at a time."""
@@ -77,7 +75,7 @@ def open_cache(
         return None
     return build_cache(
         datasets,
-        Path(data.cache_folder).expanduser() if data.cache_folder else output.parent / FOLDER,
+        cache_path(config, output),
         least=least_side(config.augment, data.size),
         limit=data.cache_limit,
         workers=data.workers,

@@ -7,14 +7,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from harmonize.config.run_config import RunConfig
 from harmonize.data.cache_entry import PART, SUFFIX
 
+FOLDER = "cache"
+"""The folder's name, beside the run folder."""
 _GIB = 2**30
 _RECENT = 24 * 3600
 """Seconds since its last use for which a picture that others may want stays."""
 _ABANDONED = 3600
 """Seconds after which a part of a file is what an interrupted process left behind."""
 _OWN = re.compile(rf"[0-9a-f]{{32}}({re.escape(SUFFIX)}|-[0-9a-f]{{8}}{re.escape(PART)})")
+
+
+def cache_path(config: RunConfig, output: Path) -> Path:
+    """Return the folder of a run's cache: the one it names, or one beside the run folder."""
+    named = config.data.cache_folder
+    return Path(named).expanduser() if named else output.parent / FOLDER
 
 
 @dataclass(frozen=True)

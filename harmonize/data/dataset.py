@@ -94,6 +94,15 @@ class SegmentationDataset(Dataset[LabelledPicture]):
             image, classes, factor = self._read(number, least)
         return Pixels(np.asarray(image), block_centres(classes, factor))
 
+    def label(self, number: int) -> Integer[ndarray, "H W"]:
+        """Read the class number of each pixel of a label, -1 where there is none.
+
+        Raises:
+            BadSampleError: naming the file that cannot be read.
+        """
+        with self.naming(number):
+            return self._labels.read(self.root, self.files.label(number))
+
     def size(self, number: int) -> tuple[int, int]:
         """Return a picture's width and height before it is reduced, without decoding anything.
 

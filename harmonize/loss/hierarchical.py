@@ -12,7 +12,7 @@ from typing import Literal, NoReturn
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Int32, Integer
+from jaxtyping import Float, Float64, Int, Int32, Integer
 from torch import Tensor, nn
 
 from harmonize.errors import HarmonizeError
@@ -182,25 +182,50 @@ class HierarchicalLoss(nn.Module):
     def set_depth_factors(self, factors: Float[Tensor, " D"] | None) -> None:
         """Multiply the weights of the depths, from now on."""
         self._depth_factors = factors
-        self.num_codes = -1  # have the tables made anew
+        self._weigh_depths()
+
+    def gradient_squares(
+        self, logits: Float[Tensor, "B K H W"], codes: Integer[Tensor, "B H W"]
+    ) -> Float64[Tensor, " D"]:
+        """Return the squared norm of the gradient of each depth's log loss, summed over pixels.
+
+        Weights of depths do not count.
+        """
+        rows = self._rows(logits, codes)
+        plain, squares = self._plain, torch.zeros(self._space.ontology.depth, dtype=torch.float64)
+        for depth in range(len(squares)):
+            alone = torch.zeros_like(plain.weight)
+            alone[:, depth] = plain.resolved[:, depth]
+            with torch.autocast(logits.device.type, enabled=False):
+                sums = FORMS[self.form(logits)].sums(
+                    logits.detach(), rows, plain.reweighted(alone), by_depth=False, gradient=True
+                )
+            assert sums.gradient is not None
+            squares[depth] = sums.gradient.double().square().sum().cpu()
+        return squares
 
     def _update(self, device: torch.device) -> None:
         """Have the tables on a device, with all codes that the space has given."""
         if self.num_codes == self._space.num_codes and self._row_of.device == device:
             return
         self.num_codes = self._space.num_codes
-        plain = self._make_tables()
-        masks = torch.as_tensor(self._space.masks)
-        region = self._make_region(masks, plain)
-        if self._depth_factors is not None:
-            factors = self._depth_factors.cpu()
-            plain = plain.reweighted(plain.weight * factors)
-            region = dataclasses.replace(region, weight=region.weight * factors)
-        self._tables, self._region = plain.to(device), region.to(device)
-        self._repeated: dict[int, LossTables] = {}
+        tables = self._make_tables()
+        region = self._make_region(torch.as_tensor(self._space.masks), tables)
+        self._plain, self._plain_region = tables.to(device), region.to(device)
+        self._weigh_depths()
         self._row_of = torch.full((self.ignore + 1,), -1, device=device, dtype=torch.int32)
         self._row_of[: self.num_codes] = torch.arange(self.num_codes)
         self._row_of[self.ignore] = self.num_codes
+
+    def _weigh_depths(self) -> None:
+        """Work out the tables with the factors of the depths."""
+        tables, region, factors = self._plain, self._plain_region, self._depth_factors
+        if factors is not None:
+            factors = factors.to(tables.weight)
+            tables = tables.reweighted(tables.weight * factors)
+            region = dataclasses.replace(region, weight=region.weight * factors)
+        self._tables, self._region = tables, region
+        self._repeated: dict[int, LossTables] = {}
 
     def form(self, logits: Float[Tensor, "B K H W"]) -> Literal["Triton", "C", "PyTorch"]:
         """Say in which form the loss of these logits is computed."""

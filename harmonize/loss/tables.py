@@ -11,6 +11,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from harmonize.errors import HarmonizeError
+from harmonize.labels.ontology import Ontology
 from harmonize.labels.target_space import TargetSpace
 
 # Letters of shapes: K leaves, D depths, N codes and one more row for ignore, S sets of several
@@ -173,12 +174,9 @@ def _siblings(
     """Find the siblings of each S_d, and give each its share of the smoothing."""
     ontology = space.ontology
     numbers: dict[bytes, int] = {}
-    at_depth: list[Bool[ndarray, "P K"]] = []  # of each depth, its groups
-    for depth in range(1, ontology.depth + 1):
-        index = ontology.group_index[depth]
-        at_depth.append(index == np.arange(index.max() + 1)[:, None])
-        for group in at_depth[-1]:
-            numbers.setdefault(group.tobytes(), len(numbers))
+    at_depth = [_groups(ontology, depth) for depth in range(1, ontology.depth + 1)]
+    for group in np.concatenate(at_depth):
+        numbers.setdefault(group.tobytes(), len(numbers))
     shares = torch.zeros(*inside.shape[:2], len(numbers))
     sets = inside.numpy()
     for code, place in np.argwhere(resolved.numpy()).tolist():
@@ -192,6 +190,13 @@ def _siblings(
             shares[code, place, numbers[group.tobytes()]] = 1 / len(nearest)
     groups = torch.tensor(np.stack([np.frombuffer(group, dtype=bool) for group in numbers]))
     return shares, groups
+
+
+def _groups(ontology: Ontology, depth: int) -> Bool[ndarray, "P K"]:
+    """Return the leaves of each group at a depth."""
+    index: Int[ndarray, " K"] = ontology.group_index[depth]
+    numbers = np.arange(int(index.max()) + 1)
+    return np.equal.outer(numbers, index)
 
 
 def _depth_weights(weights: tuple[float, ...] | None, space: TargetSpace) -> Float[Tensor, " D"]:

@@ -1,6 +1,5 @@
 """Whether a config names what can be built, before anything is built in earnest."""
 
-import dataclasses
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -11,7 +10,7 @@ from harmonize.config.run_config import RunConfig
 from harmonize.errors import HarmonizeError, near_matches, raise_all
 from harmonize.labels.sources import Sources, load_sources
 from harmonize.labels.unanswerable import unscorable
-from harmonize.loss.hierarchical import HierarchicalLoss
+from harmonize.loss.build import build_loss
 from harmonize.models.build import build_model
 from harmonize.models.own_code import build_segmenter, needs_code
 from harmonize.models.segmenter import Segmenter
@@ -47,12 +46,12 @@ def check_run(config: RunConfig, model: nn.Module | None = None) -> Sources:
     attempt(lambda: check_compiler(config.train.compile))
     sources = attempt(lambda: load_sources(config))
     if sources is not None:
-        leaves, space = len(sources.ontology.leaves), sources.space
+        leaves = len(sources.ontology.leaves)
         network = attempt(lambda: _network(config, leaves, model))
         if network is not None:
             problems += _unusable(network, config)
             attempt(lambda: check_finetuning(config, network))
-        attempt(lambda: HierarchicalLoss(space, **dataclasses.asdict(config.loss)))
+        attempt(lambda: build_loss(sources.space, config.loss))
         entries = (*sources.trained, *sources.also)
         problems += _unknown_epochs_of(config, sources)
         problems += unscorable(sources, [spec for entry, spec in entries if entry.evaluate])

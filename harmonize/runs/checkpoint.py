@@ -56,6 +56,7 @@ class Checkpoint:
         model: the network's parameters and buffers.
         ema: the moving average of the parameters; empty without one.
         optimizer: the optimizer's state dict.
+        depths: what the weights of the depths follow from, if they are found out during the run.
         scaler: the state of fp16's gradient scaler, if there is one.
         meter: the losses added up since the last line of metrics, by each process.
         health: what the run remembers of bad steps.
@@ -70,6 +71,7 @@ class Checkpoint:
     model: dict[str, Tensor]
     ema: dict[str, Tensor]
     optimizer: dict[str, Any]
+    depths: dict[str, Tensor]
     scaler: dict[str, Any] | None
     meter: Tensor
     health: dict[str, Any]
@@ -108,6 +110,7 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
     """
     tensors = {f"model/{name}": tensor for name, tensor in checkpoint.model.items()}
     tensors |= {f"ema/{name}": tensor for name, tensor in checkpoint.ema.items()}
+    tensors |= {f"depths/{name}": tensor for name, tensor in checkpoint.depths.items()}
     tensors["meter"] = checkpoint.meter
     numbers: dict[str, dict[str, Any]] = {}
     for index, state in checkpoint.optimizer.get("state", {}).items():
@@ -221,7 +224,7 @@ def _assemble(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
     state: dict[int, dict[str, Any]] = {
         int(index): dict(numbers) for index, numbers in facts["optimizer_numbers"].items()
     }
-    weights: dict[str, dict[str, Tensor]] = {"model": {}, "ema": {}}
+    weights: dict[str, dict[str, Tensor]] = {"model": {}, "ema": {}, "depths": {}}
     for name, tensor in tensors.items():
         kind, _, rest = name.partition("/")
         if kind in weights:

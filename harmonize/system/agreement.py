@@ -19,20 +19,20 @@ class Shared:
     """Counts that are summed over the processes at the end of ``together``.
 
     Attributes:
-        count: set it to this process's count; afterwards it is the sum over all.
+        counts: set it to this process's counts; afterwards they are the sums over all.
         news: likewise, for things that happen to single processes, such as bad samples.
     """
 
-    count: Int[Tensor, ""] | None = None
+    counts: Int[Tensor, " M"] | None = None
     news: int = 0
 
 
 @contextlib.contextmanager
-def together() -> Iterator[Shared]:
+def together(num_counts: int = 0) -> Iterator[Shared]:
     """Do a piece of work in all processes; if one of them fails, all raise.
 
     The work itself must not communicate with other processes. This costs one reduction, which also
-    sums what is ``Shared``.
+    sums what is ``Shared``, of which so many are ``counts``.
 
     Raises:
         Stopped: a signal has reached one of the processes.
@@ -45,7 +45,7 @@ def together() -> Iterator[Shared]:
     except Exception as error:
         trouble = error
     if num_processes() > 1:
-        _agree(shared, trouble)
+        _agree(shared, num_counts, trouble)
     elif trouble is not None:
         raise trouble
 
@@ -57,16 +57,16 @@ def num_processes() -> int:
     return 1
 
 
-def _agree(shared: Shared, trouble: Exception | None) -> None:
+def _agree(shared: Shared, num_counts: int, trouble: Exception | None) -> None:
     device = PartialState().device
-    flags = torch.zeros(3, dtype=torch.int64, device=device)
-    if shared.count is not None and trouble is None:
-        flags[0] = shared.count
-    flags[1] = shared.news
-    flags[2] = trouble is not None
+    flags = torch.zeros(num_counts + 2, dtype=torch.int64, device=device)
+    if shared.counts is not None and trouble is None:
+        flags[:num_counts] = shared.counts
+    flags[num_counts] = shared.news
+    flags[num_counts + 1] = trouble is not None
     torch.distributed.all_reduce(flags)
-    shared.count = flags[0]
-    shared.news, num_failed = flags[1:].tolist()
+    shared.counts = flags[:num_counts]
+    shared.news, num_failed = flags[num_counts:].tolist()
     if not num_failed:
         return
     reports: list[tuple[bool, tuple[str, ...], int | None]] = gather_object([_report(trouble)])

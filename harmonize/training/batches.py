@@ -1,25 +1,58 @@
 """Hand out the batches of a run, the same for any number of processes."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from accelerate import Accelerator
-from jaxtyping import Int
+from jaxtyping import Float, Int
+from numpy import ndarray
 from torch import Tensor
 
 from harmonize.config.run_config import RunConfig
 from harmonize.data.bad_list import BadList
 from harmonize.data.cache import open_cache
+from harmonize.data.cache_folder import cache_path
 from harmonize.data.dataset import SegmentationDataset
+from harmonize.data.label_counts import count_labels, pixels_of_codes
 from harmonize.data.loading import load
 from harmonize.data.mixing import MixedOrder, StepSampler
 from harmonize.data.samples import Batch, MixedSamples, collate
 from harmonize.labels.sources import Sources
 from harmonize.loss.hierarchical import HierarchicalLoss
+from harmonize.runs.balance_file import read_balance, write_balance
 from harmonize.system.agreement import together
 from harmonize.system.signals import until_stopped
 from harmonize.training.digest import Digest
+
+# Letters of shapes: S data sets, N codes.
+
+
+@dataclass(frozen=True)
+class StepCounts:
+    """What the batch of a step holds in all processes, by data set.
+
+    Attributes:
+        labelled: pixels that the loss is a mean over.
+        pictures: all of them.
+    """
+
+    labelled: Int[Tensor, " S"]
+    pictures: Int[Tensor, " S"]
+
+    def scale(
+        self, normalize: Literal["batch", "dataset"]
+    ) -> Float[Tensor, ""] | Float[Tensor, " S"]:
+        """Return the factor of the loss's sums that makes a mean of them.
+
+        With ``dataset`` there is one for each data set: its mean over its own labelled pixels
+        weighs as much as it has pictures.
+        """
+        if normalize == "batch":
+            return 1 / self.labelled.sum().clamp(min=1)
+        return self.pictures / self.pictures.sum() / self.labelled.clamp(min=1)
 
 
 class TrainingBatches:
@@ -29,6 +62,7 @@ class TrainingBatches:
         samples: of the run.
         bad: those that cannot be used; None if the run stops at one.
         digest: of what is handed out; None unless the config asks for it.
+        pixels: of each code, as a share of all that the run sees; None unless the loss asks for it.
     """
 
     def __init__(
@@ -49,6 +83,7 @@ class TrainingBatches:
         if config.data.on_bad_sample == "skip":
             self.bad = BadList([*trained, *scored], config.data.bad_share, output)
         weights = [entry.weight for entry, _ in sources.trained if entry.train]
+        self.pixels = self._count_pixels(sources, trained, output)
         order = MixedOrder([len(dataset) for dataset in trained], weights, seed=config.seed)
         self.samples = MixedSamples(
             trained,
@@ -59,6 +94,26 @@ class TrainingBatches:
             cache=open_cache(config, trained, output, accelerator, self.bad),
             skip_bad=self.bad is not None,
         )
+
+    def _count_pixels(
+        self, sources: Sources, trained: list[SegmentationDataset], output: Path
+    ) -> Float[ndarray, " N"] | None:
+        config = self._config
+        if config.loss.balance == "none":
+            return None
+        space, known = sources.space, None
+        if config.train.resume:  # go on with what the run began with
+            with together():
+                known = read_balance(space, output)
+        if known is not None:
+            return known
+        folder, workers = cache_path(config, output), config.data.workers
+        counts = count_labels(trained, folder, workers=workers, bad=self.bad)
+        pixels = pixels_of_codes(sources, counts)
+        with together():
+            if self._accelerator.is_main_process:
+                write_balance(space, config.loss, pixels, output)
+        return pixels
 
     def from_step(self, step: int) -> Iterator[Batch]:
         """Return the parts of this process's batches from a step on."""
@@ -75,28 +130,34 @@ class TrainingBatches:
 
     def take(
         self, batches: Iterator[Batch], loss: HierarchicalLoss
-    ) -> tuple[list[Batch], Int[Tensor, ""]]:
-        """Take a step's parts to the device; count the labelled pixels of all processes.
+    ) -> tuple[list[Batch], StepCounts]:
+        """Take a step's parts to the device; count what all processes have.
 
         Raises:
             Stopped: a signal came to one of the processes.
             HarmonizeError: one of them cannot read its share, or too many samples are bad.
         """
-        device = self._accelerator.device
-        with together() as shared:
+        device, number = self._accelerator.device, len(self.samples.datasets)
+        with together(2 * number) as shared:
             given = [next(batches) for _ in range(self._config.train.accumulate)]
             if self.digest is not None:
                 for batch in given:
                     self.digest.add(batch, self._step)
             self._step += 1
             parts = [batch.to(device) for batch in given]
-            shared.count = torch.stack([loss.count_labelled(p.codes) for p in parts]).sum()
+            counts = torch.zeros(2, number, dtype=torch.int64, device=device)
+            for part in parts:
+                datasets, labelled = part.datasets.long(), loss.count_labelled(part.codes)
+                counts[0].index_add_(0, datasets, labelled)
+                counts[1].index_add_(0, datasets, torch.ones_like(labelled))
+            shared.counts = counts.flatten()
             met = [] if self.bad is None else [bad for part in parts for bad in part.skipped]
             shared.news = sum(not self.bad.is_known(bad) for bad in met) if self.bad else 0
         if self.bad is not None and shared.news:
             self.bad.add(met)
-        assert shared.count is not None
-        return parts, shared.count
+        assert shared.counts is not None
+        labelled, pictures = shared.counts.view(2, number)
+        return parts, StepCounts(labelled, pictures)
 
     def _sampler(self, start: int, end: int) -> StepSampler:
         return StepSampler(

@@ -18,6 +18,7 @@ from harmonize.runs.identity import check_same_config, check_same_run, describe_
 from harmonize.runs.run_folder import CONFIG
 from harmonize.system.agreement import together
 from harmonize.training.bad_numbers import check_weights
+from harmonize.training.depth_weighting import DepthWeighting
 from harmonize.training.learner import Learner
 from harmonize.training.tracking import LossMeter
 
@@ -33,6 +34,7 @@ class Checkpointing:
         learner: the network, its average and its optimizer.
         meter: the losses since the last line of metrics.
         health: what the run remembers of bad steps.
+        depths: the weights of the depths.
         unsaved: why the last checkpoint could not be written, in the main process.
     """
 
@@ -43,6 +45,7 @@ class Checkpointing:
     learner: Learner
     meter: LossMeter
     health: RunHealth
+    depths: DepthWeighting
     unsaved: HarmonizeError | None = None
 
     def save_step(self, step: int, standing: Standing) -> None:
@@ -112,6 +115,7 @@ class Checkpointing:
             raise HarmonizeError(f"{path}: belongs to another optimizer: {error}") from None
         if self.accelerator.scaler is not None and state.scaler is not None:
             self.accelerator.scaler.load_state_dict(state.scaler)
+        self.depths.restore(state.depths)
         self.meter.restore(state.meter, self.accelerator)
         self.health.restore(state.health)
 
@@ -156,6 +160,7 @@ class Checkpointing:
             ema={} if learner.average is None else learner.average.state(),
             optimizer=learner.optimizer.state_dict(),
             scaler=None if scaler is None else scaler.state_dict(),
+            depths=self.depths.state(),
             meter=meter,
             health=self.health.state(),
             standing=standing,

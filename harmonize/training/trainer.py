@@ -4,12 +4,13 @@ import contextlib
 import dataclasses
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import nn
+from torch import Tensor, nn
 
 from harmonize.config.run_config import RunConfig
 from harmonize.config.strict_yaml import Value
@@ -17,7 +18,8 @@ from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.samples import Batch
 from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.labels.sources import Sources
-from harmonize.loss.hierarchical import HierarchicalLoss, LossTerms
+from harmonize.loss.build import build_loss
+from harmonize.loss.hierarchical import LossTerms
 from harmonize.runs.checkpoint import Standing
 from harmonize.runs.health import RunHealth
 from harmonize.system.signals import Stopped
@@ -26,6 +28,7 @@ from harmonize.training.bad_step import BadStep, save_bad_step
 from harmonize.training.batches import TrainingBatches
 from harmonize.training.callbacks import Callback, Progress
 from harmonize.training.checkpointing import Checkpointing
+from harmonize.training.depth_weighting import DepthWeighting
 from harmonize.training.digest import weights_digest
 from harmonize.training.examples import Examples
 from harmonize.training.learner import Learner
@@ -63,8 +66,9 @@ class Trainer:
         self.step = 0
         self.patient = config.train.on_failed_checkpoint == "continue"
         self.batches = TrainingBatches(config, sources, trained, scored, output, accelerator)
-        self.loss = HierarchicalLoss(sources.space, **dataclasses.asdict(config.loss))
-        self.loss = self.loss.to(accelerator.device)
+        self.loss = build_loss(sources.space, config.loss, self.batches.pixels)
+        depth = sources.ontology.depth
+        self.depths = DepthWeighting(config.loss, depth, config.train.steps, accelerator)
         self.learner = Learner(config, len(sources.ontology.leaves), accelerator, model)
         names = [dataset.spec.name for dataset in trained]
         self.meter = LossMeter(names, sources.ontology.depth, accelerator.device)
@@ -73,7 +77,14 @@ class Trainer:
         self.guard = Guard(self.learner.network, has_scaler=accelerator.scaler is not None)
         self.standing = Standing(answers_with="raw" if self.learner.average is None else "ema")
         self.checkpointing = Checkpointing(
-            config, sources, output, accelerator, self.learner, self.meter, self.health
+            config,
+            sources,
+            output,
+            accelerator,
+            self.learner,
+            self.meter,
+            self.health,
+            self.depths,
         )
         found = self.checkpointing.restore() if config.train.resume else None
         if found is not None:
@@ -181,29 +192,37 @@ class Trainer:
                 is not finite; then the step is not taken.
         """
         accelerator, learner = self.accelerator, self.learner
-        parts, labelled = self.batches.take(batches, self.loss)
+        parts, counts = self.batches.take(batches, self.loss)
         lr = learner.begin(self.step)
+        self.depths.begin(self.step, self.loss)
         # Gradients are averaged over the processes, but the loss is a mean over all their pixels.
-        scale = accelerator.num_processes / labelled.clamp(min=1)
+        scale = accelerator.num_processes * counts.scale(self.config.loss.normalize)
+        each = accelerator.num_processes / counts.pictures.sum()
         seed = (self.config.seed, self.step, accelerator.process_index)
         torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))  # for dropout
         self.guard.begin()
         terms: list[LossTerms] = []
+        outputs: list[tuple[Tensor, Tensor]] = []
         for number, part in enumerate(parts):
             last = number == len(parts) - 1
             with contextlib.nullcontext() if last else accelerator.no_sync(learner.model):
                 logits, *further = learner.model(part.pictures, auxiliary=True)
-                terms.append(self.loss.terms(logits, part.codes, scale=scale))
-                loss = terms[-1].loss
+                weigh = partial(self.loss.terms, codes=part.codes, datasets=part.datasets)
+                terms.append(weigh(logits, scale=scale, picture_scale=each))
+                loss, share = terms[-1].loss, self.config.model.auxiliary
                 for output in further:
-                    weight = scale * self.config.model.auxiliary
-                    loss = loss + self.loss.terms(output, part.codes, scale=weight).loss
+                    loss = (
+                        loss + weigh(output, scale=share * scale, picture_scale=share * each).loss
+                    )
                 accelerator.backward(loss)
+                if self.depths.looks_at_gradients(self.step):
+                    outputs.append((logits.detach(), part.codes))
         what = self.guard.problem(terms)
         if what is None:
             for part, its_terms in zip(parts, terms, strict=True):
                 self.meter.add(its_terms, part.datasets)
             learner.apply_gradient(self.step)
+            self.depths.look(self.step, self.loss, outputs, terms)
             self.health.in_a_row = 0
         else:
             self._refuse(what, parts, terms)
@@ -234,6 +253,7 @@ class Trainer:
             report["input"] = self.batches.digest.take(self.accelerator)
         if self.config.optim.clip is not None:
             report["gradient_norm"] = self.learner.gradient_norm
+        report |= self.depths.report()
         tracker.warn(self.health.add_loss(report["loss"], self.step))
         tracker.train(self.step, report, lr=lr, batch_size=self.config.data.batch_size)
 

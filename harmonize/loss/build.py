@@ -1,0 +1,44 @@
+"""The loss that a config asks for."""
+
+from jaxtyping import Float
+from numpy import ndarray
+
+from harmonize.config.run_config import LossConfig
+from harmonize.labels.target_space import TargetSpace
+from harmonize.loss.balance import balance_weights
+from harmonize.loss.hierarchical import HierarchicalLoss
+
+# Letters of shapes: N codes.
+
+
+def build_loss(
+    space: TargetSpace, config: LossConfig, pixels: Float[ndarray, " N"] | None = None
+) -> HierarchicalLoss:
+    """Return the loss of a config.
+
+    Args:
+        space: gives the codes.
+        config: what is asked for.
+        pixels: of each code, as often as the run meets them; for ``balance``, which has no effect
+            without them.
+
+    Raises:
+        HarmonizeError: depth weights that do not fit, or nothing that could compile it.
+    """
+    balance = None
+    if config.balance != "none" and pixels is not None:
+        balance = balance_weights(space, pixels, by=config.balance, cap=config.balance_cap)
+    return HierarchicalLoss(
+        space,
+        terms=config.terms,
+        weighting=config.weighting,
+        coarse=config.coarse,
+        depth_weights=config.depth_weights,
+        balance=balance,
+        focal=config.focal,
+        smoothing=config.smoothing,
+        hardest=config.hardest,
+        dice=config.dice,
+        tversky=config.tversky,
+        compile=config.compile,
+    )
