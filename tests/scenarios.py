@@ -26,14 +26,16 @@ from tiny import tiny_config
 Found = dict[str, Any]
 
 
-def step(project: Path, parts: int) -> Found:
+def step(project: Path, parts: int, *overrides: str) -> Found:
     """Take a step of so many parts on a batch half of which is unlabelled; score; return all."""
     config = tiny_config(
         project,
         project / "step",
         "data.batch_size=16",
         f"train.accumulate={parts}",
+        *overrides,
     )
+    (project / "step").mkdir(exist_ok=True)
     processes()
     accelerator = Accelerator(mixed_precision="no")
     sources = load_sources(config)

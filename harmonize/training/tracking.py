@@ -64,23 +64,24 @@ class LossMeter:
     def __init__(self, names: list[str], depths: int, device: torch.device) -> None:
         """Prepare for data sets of these names and an ontology of so many depths."""
         self._names = names
-        shape = (len(names), depths + 1)  # the last column is the whole loss
+        shape = (len(names), depths + 2)  # at the end, the whole log loss and the region loss
         self._sums = torch.zeros(shape, dtype=torch.float64, device=device)
         self._pixels = torch.zeros(shape, dtype=torch.float64, device=device)
 
     def add(self, terms: LossTerms, datasets: Integer[Tensor, " B"]) -> None:
         """Add a batch whose pictures are of the given data sets."""
-        sums = torch.cat([terms.by_depth, terms.total.detach()[:, None]], 1)
-        pixels = torch.cat([terms.resolved, terms.labelled[:, None]], 1)
+        sums = torch.cat([terms.by_depth, torch.stack([terms.total, terms.region], 1)], 1)
+        each = torch.stack([terms.labelled, torch.ones_like(terms.labelled)], 1)
+        pixels = torch.cat([terms.resolved, each], 1)
         self._sums.index_add_(0, datasets.long(), sums.double())
         self._pixels.index_add_(0, datasets.long(), pixels.double())
 
-    def state(self, accelerator: Accelerator) -> Float[Tensor, "R 2 N D1"]:
+    def state(self, accelerator: Accelerator) -> Float[Tensor, "R 2 N D2"]:
         """Return the sums and pixel counts so far, of each process."""
         mine = torch.stack([self._sums, self._pixels])[None]
         return cast("Tensor", accelerator.gather(mine))
 
-    def restore(self, state: Float[Tensor, "R 2 N D1"], accelerator: Accelerator) -> None:
+    def restore(self, state: Float[Tensor, "R 2 N D2"], accelerator: Accelerator) -> None:
         """Go on from what ``state`` returned; of other processes the main one stands for all."""
         state = state.to(self._sums)
         if len(state) == accelerator.num_processes:
@@ -92,12 +93,15 @@ class LossMeter:
         """Return the means over all processes since the last call, and start again.
 
         Losses are per labelled pixel; those by depth are per pixel whose label resolves the depth,
-        and null where there is none.
+        and null where there is none. The region loss is per picture, not weighted, and left out
+        unless the config asks for one.
         """
         sums, pixels = self.state(accelerator).sum(0)
-        report: dict[str, Value] = _means(sums.sum(0), pixels.sum(0))
+        has_region = bool((sums[:, -1] != 0).any())
+        report = _means(sums.sum(0), pixels.sum(0), has_region=has_region)
         report["datasets"] = {
-            name: _means(sums[number], pixels[number]) for number, name in enumerate(self._names)
+            name: _means(sums[number], pixels[number], has_region=has_region)
+            for number, name in enumerate(self._names)
         }
         self._sums = torch.zeros_like(self._sums)
         self._pixels = torch.zeros_like(self._pixels)
@@ -221,10 +225,13 @@ class Tracker:
                     self._listener(line)
 
 
-def _means(sums: Float[Tensor, " D1"], pixels: Float[Tensor, " D1"]) -> dict[str, Value]:
+def _means(
+    sums: Float[Tensor, " D2"], pixels: Float[Tensor, " D2"], *, has_region: bool
+) -> dict[str, Value]:
     pairs = zip(sums.tolist(), pixels.tolist(), strict=True)
-    means: list[Value] = [total / count if count else None for total, count in pairs]
-    return {"loss": means[-1], "loss_by_depth": means[:-1]}
+    *by_depth, loss, region = (total / count if count else None for total, count in pairs)
+    means: dict[str, Value] = {"loss": loss, "loss_by_depth": [*by_depth]}
+    return means | {"dice": region} if has_region else means
 
 
 def _flat(value: Any, name: str = "") -> dict[str, float]:
