@@ -361,13 +361,21 @@ int hierarchical_loss(const Batch *b, int64_t first, int64_t last) {
     return 0;
 }
 
-/* Move the sums of pixels of one row to the row's, and start again. */
-static void add_sums(double *found, float *sums, int64_t row, int64_t leaves) {
-    for (int64_t k = 0; k < leaves; k++)
-        for (int i = 0; i < LANES; i++) {
-            if (row >= 0) found[row * leaves + k] += sums[k * LANES + i];
-            sums[k * LANES + i] = 0;
-        }
+/* Add the probabilities of the pixels first, ..., last - 1 of a chunk, whole vectors of one row
+   unless `last` is less than a vector away; `inverse` is one over the sum of each pixel's
+   exponentials. */
+static void add_shares(const float *e, int64_t wide, const float *inverse, int64_t leaves,
+                       int64_t first, int64_t last, double *found) {
+    for (int64_t k = 0; k < leaves; k++) {
+        const float *of = e + k * wide;
+        floats sum = splat(0);
+        int64_t p = first;
+        float rest = 0;
+        for (; p + LANES <= last; p += LANES) sum += load(of + p) * load(inverse + p);
+        for (; p < last; p++) rest += of[p] * inverse[p];
+        for (int i = 0; i < LANES; i++) rest += sum[i];
+        found[k] += rest;
+    }
 }
 
 /* Add up, for the codes of one picture's pixels, the probability of each leaf: found is M x K, with
@@ -375,35 +383,23 @@ static void add_sums(double *found, float *sums, int64_t row, int64_t leaves) {
 int soft_confusion(const Batch *b, int64_t picture, double *found) {
     int64_t wide = CACHED / b->leaves / LANES * LANES, leaves = b->leaves;
     wide = wide < LANES ? LANES : wide > WIDEST ? WIDEST : wide;
-    float *e = calloc((size_t)(leaves * (wide + LANES)), sizeof *e);
+    float *e = calloc((size_t)(leaves * wide), sizeof *e), inverse[WIDEST];
     if (!e) return 1;
-    float *sums = e + leaves * wide; /* K x LANES: of the last pixels, all of one row */
-    int64_t summed = -1;             /* that row */
     const int32_t *rows = b->region_row + picture * b->pixels;
     const logit_t *logits = b->logits + picture * b->logit_strides[0];
     for (int64_t start = 0, count; start < b->pixels; start += count) {
         count = b->pixels - start < wide ? b->pixels - start : wide;
         read_exponentials(b, logits + start * b->logit_strides[2], count, e, wide);
         for (int64_t p = 0; p < count; p += LANES) {
-            const int32_t *row = rows + start + p;
-            int here = count - p < LANES ? (int)(count - p) : LANES, same = here == LANES;
             floats all = splat(0);
             for (int64_t k = 0; k < leaves; k++) all += load(e + k * wide + p);
-            floats inverse = 1.0f / all;
-            for (int i = 1; i < here; i++) same &= row[i] == row[0];
-            if (same && row[0] != summed) {
-                add_sums(found, sums, summed, leaves);
-                summed = row[0];
-            }
-            for (int64_t k = 0; k < leaves; k++) {
-                floats share = load(e + k * wide + p) * inverse;
-                if (same)
-                    store(sums + k * LANES, load(sums + k * LANES) + share);
-                else
-                    for (int i = 0; i < here; i++) found[row[i] * leaves + k] += share[i];
-            }
+            store(inverse + p, 1.0f / all);
         }
-        add_sums(found, sums, summed, leaves);
+        const int32_t *row = rows + start;
+        for (int64_t first = 0, last; first < count; first = last) {
+            for (last = first + 1; last < count && row[last] == row[first];) last++;
+            add_shares(e, wide, inverse, leaves, first, last, found + row[first] * leaves);
+        }
     }
     free(e);
     return 0;
