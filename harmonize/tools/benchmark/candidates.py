@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -34,6 +34,13 @@ MemoryLayout = Literal["NCHW", "channels_last"]
 LAYOUTS: tuple[MemoryLayout, ...] = ("NCHW", "channels_last")
 COPY, BASELINE, LISTING = "copy", "cross_entropy", "paper's listing"
 OURS, IN_PYTORCH = "HierarchicalLoss", "HierarchicalLoss, compile=False"
+OPTIONS: dict[str, dict[str, Any]] = {
+    "focal=2": {"focal": 2.0},
+    "dice=0.5": {"dice": 0.5},
+    "hardest=0.25": {"hardest": 0.25},
+    "smoothing=0.1": {"smoothing": 0.1},
+}
+"""Options of the loss that change what is computed; a balance only changes the weights."""
 _WARM_UP = 16
 """Side of the pictures, in pixels, whose pass loads the libraries and starts the threads."""
 
@@ -107,8 +114,9 @@ def candidate(name: str, inputs: Inputs) -> Callable[[], object]:
         return partial(torch.empty_like(logits).copy_, logits.detach())
     if name == BASELINE:
         loss = partial(torch.nn.functional.cross_entropy, logits, inputs.targets)
-    elif name in (OURS, IN_PYTORCH):
-        module = HierarchicalLoss(inputs.space, compile=None if name == OURS else False)
+    elif name in (OURS, IN_PYTORCH, *OPTIONS):
+        compiled = False if name == IN_PYTORCH else None
+        module = HierarchicalLoss(inputs.space, compile=compiled, **OPTIONS.get(name, {}))
         loss = partial(module.to(logits.device), logits, inputs.codes)
     else:
         hierarchy = precomputed_hierarchy(inputs.tree)

@@ -15,6 +15,7 @@ from harmonize.tools.benchmark.candidates import (
     IN_PYTORCH,
     LAYOUTS,
     LISTING,
+    OPTIONS,
     OURS,
     Case,
     Inputs,
@@ -90,6 +91,11 @@ class _LossBenchmark:
             for leaves, size in product(options.leaves, options.sizes)
             for row in self._grow(Case(leaves, options.batch, size))
         ]
+        chosen = [
+            row
+            for leaves, dtype in product(options.leaves, dtypes)
+            for row in self._choose(Case(leaves, options.batch, options.size, dtype))
+        ]
         smallest = make_inputs(Case(leaves=2, batch=1, size=1), device)
         notes = [
             *self._notes,
@@ -101,6 +107,7 @@ class _LossBenchmark:
         tables = [
             ResultTable(title, rows),
             ResultTable("growth, float32 NCHW: forward + backward", growth),
+            ResultTable("options of the loss: forward + backward", chosen),
         ]
         return BenchmarkReport("loss", describe(device), dataclasses.asdict(options), tables, notes)
 
@@ -151,6 +158,22 @@ class _LossBenchmark:
             "quartiles": times.spread(OURS, BASELINE),
             "ns per pixel": 1e9 * times.median(OURS) / (case.batch * case.size**2),
         }
+
+    def _choose(self, case: Case) -> Iterator[dict[str, Cell]]:
+        """Measure the loss with each of its options on one case that fits."""
+        if not self._fits(OURS, case):
+            return
+        names = [OURS, IN_PYTORCH, *OPTIONS]
+        times = self._times(names, make_inputs(case, self._device))
+        for name in names:
+            yield {
+                "leaves": case.leaves,
+                "type": case.dtype,
+                "loss": name,
+                "median ms": 1000 * times.median(name),
+                "ratio": times.ratio(name, OURS),
+                "quartiles": times.spread(name, OURS),
+            }
 
     def _times(self, names: Sequence[str], inputs: Inputs) -> Times:
         measures = {name: timed(candidate(name, inputs), self._device) for name in names}
