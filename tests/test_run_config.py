@@ -149,7 +149,7 @@ def test_every_key_is_written_out() -> None:
         ("data.roots=here", "data.roots: expected a mapping of keys, got 'here'"),
         ("data.roots.helen=3", "data.roots.helen: expected text, got 3; put it in quotes"),
         ("augment.flip=1.5", "augment.flip: expected a number at least 0 and at most 1, got 1.5"),
-        ("augment.scale=[0, 1]", "augment.scale.0: expected a number above 0 and at most 1, got 0"),
+        ("augment.scale=[0, 1]", "augment.scale.0: expected a number above 0 and at most 4, got 0"),
         ("augment.scale=[1]", "augment.scale: expected a list of 2, got [1]"),
         ("augment.scale=[0.9, 0.5]", "augment.scale: the lower bound comes first, got (0.9, 0.5)"),
         ("augment.color=1", "augment.color: expected a number at least 0 and at most 0.9, got 1"),

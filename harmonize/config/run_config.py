@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 from harmonize.config.accept import CONFIG_FINDINGS, Accept, check_accept
+from harmonize.config.augment_config import AugmentConfig
 from harmonize.config.schema import (
     Count,
     Fraction,
@@ -15,6 +16,7 @@ from harmonize.config.schema import (
     Positive,
     PositiveInt,
     Range,
+    Share,
     build,
 )
 from harmonize.config.strict_yaml import Document, Value, load_file
@@ -24,8 +26,6 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 SHIPPED = _PACKAGE / "shipped" if (_PACKAGE / "shipped").is_dir() else _PACKAGE.parent
 """Where the shipped folders are: inside the package, or beside it in a clone."""
 _SHIPPED_FOLDERS = ("trees", "datasets", "configs")
-
-Share = Annotated[float, Range(0, 1, above=True)]
 
 
 @dataclass(frozen=True)
@@ -80,20 +80,6 @@ class DataConfig:
     them always may."""
     roots: dict[str, str] = field(default_factory=dict[str, str])
     """Folder of each data set by name; otherwise ``$HARMONIZE_DATA/<name>``, then the mapping's."""
-
-
-@dataclass(frozen=True)
-class AugmentConfig:
-    """Random changes to training pictures."""
-
-    flip: Fraction = 0.5
-    """Probability of a horizontal flip; mirror leaves are exchanged."""
-    scale: tuple[
-        Annotated[float, Range(0, 1, above=True)], Annotated[float, Range(0, 1, above=True)]
-    ] = (1.0, 1.0)
-    """Bounds of the square crop's side, as a fraction of the picture's shorter side."""
-    color: Annotated[float, Range(0, 0.9)] = 0.0
-    """Strength of the brightness, contrast and saturation jitter."""
 
 
 @dataclass(frozen=True)
@@ -263,7 +249,7 @@ class RunConfig:
     evaluate_also: tuple[DatasetEntry, ...] = ()
     """Sets that are scored but never trained on."""
     data: DataConfig = DataConfig()
-    augment: AugmentConfig = AugmentConfig()
+    augment: AugmentConfig = AugmentConfig()  # noqa: RUF009  frozen too
     model: ModelConfig = ModelConfig()
     loss: LossConfig = LossConfig()
     optim: OptimConfig = OptimConfig()
@@ -387,9 +373,7 @@ class RunConfig:
             problems += self._unused(document)
         problems += self._misplaced(document)
         problems += self._about_training(document)
-        if self.augment.scale[0] > self.augment.scale[1]:
-            where = document.where(("augment", "scale"))
-            problems.append(f"{where}: the lower bound comes first, got {self.augment.scale}")
+        problems += self.augment.problems(document, ("augment",))
         if problems:
             raise HarmonizeError(*problems)
 
