@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from harmonize import UNet
-from harmonize.config.run_config import OptimConfig
+from harmonize.config.train_config import OptimConfig
 from harmonize.labels.sources import load_sources
 from harmonize.runs.checkpoint import Checkpoint, Standing
 from harmonize.runs.identity import describe_run

@@ -8,7 +8,7 @@ from unittest.mock import patch
 import torch
 from torch import Tensor, nn
 
-from harmonize.config.run_config import ModelConfig
+from harmonize.config.model_config import ModelConfig
 from harmonize.models.segmenter import Segmenter
 from harmonize.pipeline import preflight
 from harmonize.runs import opened

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from harmonize import DatasetSpec, HarmonizeError, Ontology
-from harmonize.config.run_config import DatasetEntry
+from harmonize.config.data_config import DatasetEntry
 from harmonize.config.strict_yaml import Document
 from harmonize.inference.answer_space import classes_of, confident_nodes, groups, leaves
 from harmonize.labels.class_file import ClassFile

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 
 from group import run_script
 from harmonize import HarmonizeError
-from harmonize.config.run_config import AugmentConfig
+from harmonize.config.augment_config import AugmentConfig
 from harmonize.config.strict_yaml import dump
 from harmonize.data.cache import DiskCache, build_cache, open_cache
 from harmonize.data.dataset import SegmentationDataset

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from checkpoint_cases import make
 from harmonize import HarmonizeError, UNet
-from harmonize.config.run_config import OptimConfig
+from harmonize.config.train_config import OptimConfig
 from harmonize.runs import checkpoint
 from harmonize.training.optimizer import build_optimizer
 

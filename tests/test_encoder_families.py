@@ -8,7 +8,7 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from harmonize.config.run_config import ModelConfig
+from harmonize.config.model_config import ModelConfig
 from harmonize.inference.tiled_network import TiledNetwork
 from harmonize.models.build import build_model
 from harmonize.runs.opened import open_run

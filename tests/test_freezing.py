@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from harmonize import HarmonizeError
-from harmonize.config.run_config import ModelConfig
+from harmonize.config.model_config import ModelConfig
 from harmonize.pipeline.preflight import check_run
 from harmonize.training.freezing import hold
 from staged import StagedSegmenter, staged, staged_networks

@@ -7,8 +7,9 @@ from types import ModuleType
 
 import pytest
 
+from harmonize.config.data_config import DatasetEntry
 from harmonize.config.field_docs import dataclass_of, field_docs
-from harmonize.config.run_config import DatasetEntry, RunConfig
+from harmonize.config.run_config import RunConfig
 from harmonize.config.strict_yaml import load_text
 from harmonize.labels.mapping import Mapping
 

@@ -13,7 +13,7 @@ import scenarios
 from arithmetic import rounded
 from group import run_group
 from harmonize import HarmonizeError, loss_for
-from harmonize.config.run_config import LossConfig
+from harmonize.config.loss_config import LossConfig
 from harmonize.loss.hierarchical import HierarchicalLoss
 from harmonize.pipeline.train import train
 from harmonize.runs import checkpoints

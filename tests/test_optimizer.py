@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from harmonize import UNet
-from harmonize.config.run_config import OptimConfig
+from harmonize.config.train_config import OptimConfig
 from harmonize.training.optimizer import (
     build_optimizer,
     learning_rate,

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from harmonize.config.run_config import ModelConfig
+from harmonize.config.model_config import ModelConfig
 from harmonize.errors import HarmonizeError
 from harmonize.models.probing import find_multiple, measure_reach, set_unused_aside
 from harmonize.models.segmenter import Segmenter, Traits

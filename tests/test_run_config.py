@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harmonize import HarmonizeError
-from harmonize.config.run_config import DatasetEntry, RunConfig, find_file
+from harmonize.config.data_config import DatasetEntry
+from harmonize.config.run_config import RunConfig, find_file
 from harmonize.config.strict_yaml import Document, Value, dump, load_text
 from harmonize.labels.sources import load_sources
 
@@ -149,7 +150,7 @@ def test_every_key_is_written_out() -> None:
         ("data.roots=here", "data.roots: expected a mapping of keys, got 'here'"),
         ("data.roots.helen=3", "data.roots.helen: expected text, got 3; put it in quotes"),
         ("augment.flip=1.5", "augment.flip: expected a number at least 0 and at most 1, got 1.5"),
-        ("augment.scale=[0, 1]", "augment.scale.0: expected a number above 0 and at most 1, got 0"),
+        ("augment.scale=[0, 1]", "augment.scale.0: expected a number above 0 and at most 4, got 0"),
         ("augment.scale=[1]", "augment.scale: expected a list of 2, got [1]"),
         ("augment.scale=[0.9, 0.5]", "augment.scale: the lower bound comes first, got (0.9, 0.5)"),
         ("augment.color=1", "augment.color: expected a number at least 0 and at most 0.9, got 1"),

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from dataset_files import make_space, make_spec, photograph, save, shipped, write_helen, write_lfw
-from harmonize.config.run_config import AugmentConfig
+from harmonize.config.augment_config import AugmentConfig
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.loading import load
 from harmonize.data.mixing import MixedOrder

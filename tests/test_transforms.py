@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.transforms.v2 import functional as F
 
-from harmonize.config.run_config import AugmentConfig
+from harmonize.config.augment_config import AugmentConfig
 from harmonize.data.transforms import (
     Augmentation,
     augment,
@@ -25,6 +25,7 @@ from harmonize.labels.target_space import TargetSpace
 
 SIDES = st.integers(1, 400)
 SMALL = st.integers(1, 120)
+VOID = 99
 SAME = torch.arange(1200, dtype=torch.int16)  # a table that exchanges nothing
 
 
@@ -68,7 +69,7 @@ def apply(
     table = SAME.numpy().astype(codes.numpy().dtype)
     pixels, labels = picture.permute(1, 2, 0).numpy(), codes.numpy()
     mirror_table = mirror.numpy().astype(labels.dtype)
-    return augment(pixels, labels, choices, size=size, codes=table, mirror=mirror_table)
+    return augment(pixels, labels, choices, size=size, codes=table, mirror=mirror_table, void=VOID)
 
 
 @given(height=SIDES, width=SIDES, config=configs(), seed=st.integers(0, 2**32))

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from harmonize.config.run_config import ModelConfig
+from harmonize.config.model_config import ModelConfig
 from harmonize.errors import HarmonizeError
 from harmonize.models.build import build_model
 from harmonize.models.norms import synchronise_batch_norms

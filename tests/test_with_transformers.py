@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from harmonize.config.run_config import ModelConfig
+from harmonize.config.model_config import ModelConfig
 from harmonize.errors import HarmonizeError
 from harmonize.models.build import build_model
 from harmonize.models.with_transformers import with_folder_args

@@ -5,282 +5,22 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, cast
 
 from harmonize.config.accept import CONFIG_FINDINGS, Accept, check_accept
-from harmonize.config.schema import (
-    Count,
-    Fraction,
-    NonNegative,
-    Positive,
-    PositiveInt,
-    Range,
-    build,
-)
+from harmonize.config.augment_config import AugmentConfig
+from harmonize.config.data_config import DataConfig, DatasetEntry, MixConfig
+from harmonize.config.loss_config import LossConfig
+from harmonize.config.model_config import ModelConfig
+from harmonize.config.schema import Range, build
 from harmonize.config.strict_yaml import Document, Value, load_file
+from harmonize.config.train_config import EvaluateConfig, OptimConfig, TrainConfig
 from harmonize.errors import HarmonizeError
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 SHIPPED = _PACKAGE / "shipped" if (_PACKAGE / "shipped").is_dir() else _PACKAGE.parent
 """Where the shipped folders are: inside the package, or beside it in a clone."""
 _SHIPPED_FOLDERS = ("trees", "datasets", "configs")
-
-Share = Annotated[float, Range(0, 1, above=True)]
-
-
-@dataclass(frozen=True)
-class DatasetEntry:
-    """One data set of a run."""
-
-    spec: str
-    """The mapping: a YAML file."""
-    train: str | None = None
-    """The split that is trained on; none for a set that is only evaluated."""
-    evaluate: str | None = None
-    """The split that is scored; none to skip it."""
-    weight: Annotated[float, Range(0, 1e6, above=True)] = 1.0
-    """Share of the training samples, relative to the other sets."""
-    override: dict[str, Any] = field(default_factory=dict[str, Any])
-    """Keys of the mapping to replace, by dotted path: ``{label: "masks/{id}.png"}``."""
-    take: Share | tuple[Fraction, Share] | None = None
-    """Part of the training pictures, in a random order that depends on the run's seed and on their
-    number alone: the first quarter (0.25), or from one place to another ([0.25, 1.0])."""
-    max_depth: PositiveInt | None = None
-    """Depth that training labels are coarsened to; scoring takes them as they are."""
-
-    @property
-    def part(self) -> tuple[float, float]:
-        """Where in the random order the pictures that are trained on begin and end."""
-        if self.take is None:
-            return 0.0, 1.0
-        return self.take if isinstance(self.take, tuple) else (0.0, self.take)
-
-
-@dataclass(frozen=True)
-class DataConfig:
-    """How pictures are read and batched."""
-
-    size: Annotated[int, Range(1, 65536)] = 256
-    """Side of the square training crops, and of the shorter side when evaluating, in pixels."""
-    batch_size: Annotated[int, Range(1, 1_000_000)] = 16
-    """Pictures per optimizer step, over all processes and accumulation parts."""
-    workers: Count = 2
-    """Loader processes per training process."""
-    cache: Literal["disk"] | None = None
-    """``disk``: decode each training picture once, and keep it in ``cache_folder``."""
-    cache_folder: str | None = None
-    """Where decoded pictures are kept; by default ``cache`` beside the run folder."""
-    cache_limit: Annotated[float, Range(0, 1e6, above=True)] = 50.0
-    """GiB that the folder may hold; what does not fit is read from its files."""
-    on_bad_sample: Literal["stop", "skip"] = "stop"
-    """What to do about a picture or label that cannot be used: end with its name, or take the next
-    one of its data set, and list it in the run folder."""
-    bad_share: Fraction = 0.05
-    """Share of the pictures of a split that may be bad before the run ends all the same; one of
-    them always may."""
-    roots: dict[str, str] = field(default_factory=dict[str, str])
-    """Folder of each data set by name; otherwise ``$HARMONIZE_DATA/<name>``, then the mapping's."""
-
-
-@dataclass(frozen=True)
-class AugmentConfig:
-    """Random changes to training pictures."""
-
-    flip: Fraction = 0.5
-    """Probability of a horizontal flip; mirror leaves are exchanged."""
-    scale: tuple[
-        Annotated[float, Range(0, 1, above=True)], Annotated[float, Range(0, 1, above=True)]
-    ] = (1.0, 1.0)
-    """Bounds of the square crop's side, as a fraction of the picture's shorter side."""
-    color: Annotated[float, Range(0, 0.9)] = 0.0
-    """Strength of the brightness, contrast and saturation jitter."""
-
-
-@dataclass(frozen=True)
-class ModelConfig:
-    """The network."""
-
-    name: str = "unet"
-    """``unet``; with an ``encoder`` a decoder of segmentation-models-pytorch, such as ``fpn``; a
-    segmentation network of torchvision, such as ``deeplabv3_resnet50``; of transformers, such as
-    ``transformers/segformer``; or a function of one's own, ``package.module:function``, which is
-    called with the number of leaves and ``args`` and returns a module."""
-    encoder: str | None = None
-    """An encoder of timm, such as ``resnet50``."""
-    weights: str | None = None
-    """Pretrained weights: a file (.safetensors or .pth), ``package:NAME`` of an installed package,
-    or ``hub`` to download them. For a network of transformers, a local folder."""
-    weights_partial: bool = False
-    """Take weights of which only some fit."""
-    channels: PositiveInt = 3
-    """Bands of a picture."""
-    args: dict[str, Any] = field(default_factory=dict[str, Any])
-    """Further arguments of the network's own code: ``{decoder_channels: [128, 64, 32, 16, 8]}``."""
-    width: Annotated[int, Range(1, 65536)] | None = None
-    """Channels of the first level (64 unless given) of ``unet`` without an encoder; the fifth has
-    16 times as many."""
-    norm: Literal["batch", "group"] = "batch"
-    """Normalisation: ``batch`` (synchronised across GPUs) or ``group``."""
-    freeze: Literal["none", "encoder"] | PositiveInt = "none"
-    """Parts of the network that are not trained, and whose batch norm keeps its statistics: the
-    whole ``encoder``, or so many of its stages, counted from the input."""
-    freeze_statistics: bool = False
-    """Keep the running mean and variance of every batch norm as they are; its scale and shift are
-    trained all the same. For small batches and a pretrained network."""
-    auxiliary: NonNegative = 0.4
-    """Weight in training of the loss at each further output of a network that has some."""
-    checkpointing: bool = False
-    """Compute the encoder's activations anew in the backward pass: less memory, slower steps."""
-    stride: PositiveInt | None = None
-    """What the sides of pictures are padded to multiples of; found by trying unless given."""
-    reach: Count | None = None
-    """Pixels further off change no logit; measured when it is needed unless given."""
-
-    @property
-    def title(self) -> str:
-        """What the network is called in messages."""
-        return self.name if self.encoder is None else f"{self.name} upon {self.encoder}"
-
-
-@dataclass(frozen=True)
-class LossConfig:
-    """The hierarchical loss."""
-
-    terms: Literal["all", "finest"] = "all"
-    """Every resolved depth, or only the last one."""
-    weighting: Literal["sum", "mean"] = "sum"
-    """Whether a pixel's terms are added, or averaged so that all labelled pixels weigh the same."""
-    coarse: Literal["use", "ignore"] = "use"
-    """Whether labels of more than one leaf are learned from."""
-    depth_weights: tuple[NonNegative, ...] | None = None
-    """Weight of the term at each depth 1, 2, ...; all 1 unless given."""
-    depth_schedule: Literal["constant", "coarse_to_fine", "uncertainty", "gradient"] = "constant"
-    """What multiplies these weights during the run. ``coarse_to_fine``: depth 1 counts from the
-    start, the others come in one after the other over the first half. ``uncertainty``: each depth
-    is divided by its own running loss, which is where the weights learned by Kendall et al. (2018)
-    settle. ``gradient``: so that the gradients of all depths by the logits have the same norm."""
-    balance: Literal["none", "sqrt", "inverse", "effective"] = "none"
-    """Factor of each term from the share of the labelled pixels that its set of leaves has, counted
-    once before training: one over the square root of the share, over the share, or over the
-    effective number of samples, which tells apart only sets below some 2 % of the pixels. Its mean
-    over the pixels is 1. The run folder's ``balance.json`` lists the factors."""
-    balance_cap: Annotated[float, Range(1, 1e6)] = 8.0
-    """The greatest factor of ``balance``."""
-    dice: NonNegative = 0.0
-    """Weight of a Dice loss beside the log loss: at each depth the mean over the groups that the
-    labels of a picture name, of the pixels whose labels decide whether they are in the group; a
-    mean over the pictures."""
-    tversky: tuple[NonNegative, NonNegative] = (0.5, 0.5)
-    """Weights of false positives and of false negatives in ``dice``: [0.5, 0.5] is Dice, [0.3, 0.7]
-    minds more what is missed (Tversky loss)."""
-    focal: Annotated[float, Range(0, 10)] = 0.0
-    """Power of the focal factor: each term is multiplied by (1 - p) ** focal, with p the
-    probability of what the label says (Lin et al., 2017)."""
-    smoothing: Annotated[float, Range(0, 0.9)] = 0.0
-    """Label smoothing: the share of each term that goes to the siblings of what the label says, to
-    all alike. Computed by PyTorch's operations alone."""
-    hardest: Share = 1.0
-    """Share of each picture's labelled pixels, those of the highest loss, that the log loss is the
-    mean over."""
-    normalize: Literal["batch", "dataset"] = "batch"
-    """Whether the log loss is a mean over all labelled pixels of a batch, or over those of each
-    data set, which then weighs as much as it has pictures in the batch."""
-    compile: bool | None = None
-    """Compute the loss in one compiled pass, by a C compiler for a CPU and by Triton for a GPU;
-    null does so where that is possible."""
-
-
-@dataclass(frozen=True)
-class OptimConfig:
-    """The optimizer and the learning rate's schedule."""
-
-    name: Literal["sgd", "adamw"] = "sgd"
-    """Stochastic gradient descent, or Adam with decoupled weight decay."""
-    lr: Annotated[float, Range(0, 1e6, above=True)] = 0.01
-    """The highest learning rate."""
-    momentum: Annotated[float, Range(0, 0.9999)] = 0.9
-    """Momentum of SGD, beta1 of AdamW."""
-    weight_decay: NonNegative = 0.0
-    """Weight decay of all weights but those of norms and biases, which never decay."""
-    schedule: Literal["constant", "poly", "cosine"] = "poly"
-    """``poly`` is (1 - step / steps) ** 0.9; ``cosine`` is half a cosine down to 0."""
-    warmup: Count = 0
-    """Steps at the start over which the learning rate rises to its value."""
-    encoder_lr: Positive = 1.0
-    """Factor of the encoder's learning rate: 0.1 trains a pretrained encoder ten times as slowly as
-    the rest."""
-    layer_decay: Share = 1.0
-    """Factor of the learning rate from each stage of the encoder to the one before it. The deepest
-    of n stages has the encoder's rate, stage i has layer_decay ** (n - i) of it."""
-    clip: Positive | None = None
-    """The largest norm that a step's gradient may have; one above it is scaled down to it.
-    metrics.jsonl then says the norm before that, of the last step of each line."""
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """The training loop."""
-
-    steps: PositiveInt = 1000
-    """Optimizer steps of the whole run."""
-    epochs: Positive | None = None
-    """Instead of ``steps``: how often each training picture of the largest data set is seen. The
-    run's own config then says how many steps these are."""
-    epochs_of: str | None = None
-    """Name of the data set whose epochs are counted, if not of the largest."""
-    accumulate: PositiveInt = 1
-    """Parts that each process's share of a batch is split into, to save memory."""
-    precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
-    """``auto``: what ``accelerate launch --mixed_precision`` says, else bf16 where the device
-    computes in it, else float32."""
-    evaluate_every: PositiveInt | None = None
-    """Steps between evaluations; the end is always evaluated."""
-    checkpoint_every: PositiveInt | None = None
-    """Steps between checkpoints; the end is always saved."""
-    patience: PositiveInt | None = None
-    """End the run after so many evaluations in a row whose mean IoU over the trained data sets is
-    no better than the best before them. A greater number lets such a run go on."""
-    ema: Annotated[float, Range(0, 0.999999, above=True)] | None = None
-    """Decay of an exponential moving average of the weights, such as 0.999: step t, from 0 on,
-    keeps min(ema, (1 + t) / (10 + t)) of it. Batch-norm statistics are not averaged. It costs the
-    memory of the weights once more and a second evaluation each time; the run answers with
-    whichever scored better at its last evaluation."""
-    unfreeze_at: PositiveInt | None = None
-    """Step after which what ``model.freeze`` names is trained too."""
-    log_every: PositiveInt = 10
-    """Steps that one line of metrics.jsonl averages over."""
-    compile: bool = False
-    """Compile the network with ``torch.compile``: quicker steps after a first one that takes from
-    half a minute to several."""
-    deterministic: bool = False
-    """Use only operations that give the same result every time. On a CPU a run is so anyhow: there
-    it refuses others. On a GPU it costs speed."""
-    on_failed_checkpoint: Literal["stop", "continue"] = "stop"
-    """What to do when a checkpoint cannot be written, as on a full disk: end with the last one, or
-    go on training and try again at the next."""
-    on_bad_numbers: Literal["stop", "skip"] = "stop"
-    """What to do about a step whose loss or gradient is not finite: end before it is taken, or go
-    on without it. Its samples are kept in the run folder."""
-    track: tuple[str, ...] = ()
-    """Experiment trackers that Accelerate knows: ``[tensorboard]``."""
-    report: bool = True
-    """Write ``report.html`` into the run folder at the end."""
-    digest: bool = False
-    """Write checksums of the initial weights and of all input into metrics.jsonl, which prove that
-    two runs saw the same."""
-    resume: bool = False
-    """Continue the run in ``output`` from its newest checkpoint."""
-
-
-@dataclass(frozen=True)
-class EvaluateConfig:
-    """How pictures are scored."""
-
-    crop: bool = False
-    """Score the centre square at ``data.size`` (the paper's way), not the label at its own size."""
-    pictures: Count = 4
-    """Pictures of each scored set whose answers are kept at each evaluation, in the run folder and
-    by the trackers."""
 
 
 @dataclass(frozen=True)
@@ -293,6 +33,7 @@ class RunConfig:
     """The sets that are mixed."""
     evaluate_also: tuple[DatasetEntry, ...] = ()
     """Sets that are scored but never trained on."""
+    mix: MixConfig = MixConfig()
     data: DataConfig = DataConfig()
     augment: AugmentConfig = AugmentConfig()
     model: ModelConfig = ModelConfig()
@@ -357,7 +98,7 @@ class RunConfig:
                 problems += [
                     f"{document.where((key, number, name))}: the set is not trained on; remove the "
                     "key"
-                    for name in ("take", "max_depth")
+                    for name in ("take", "max_depth", "augment")
                     if entry.train is None and getattr(entry, name) is not None
                 ]
                 if entry.part[0] >= entry.part[1]:
@@ -406,6 +147,26 @@ class RunConfig:
             f"{document.where(('train', key))}: {problem}" for key, holds, problem in wrong if holds
         ]
 
+    def _about_mixing(self, document: Document) -> list[str]:
+        """Return what is wrong between keys that say what is mixed, and how."""
+        problems: list[str] = []
+        mix = self.mix
+        if mix.by == "temperature" and mix.temperature is None:
+            where = document.where(("mix", "by"))
+            problems.append(f"{where}: give mix.temperature too, such as 2")
+        if mix.by != "temperature" and mix.temperature is not None:
+            where = document.where(("mix", "temperature"))
+            problems.append(f"{where}: belongs to mix.by=temperature; say so, or remove the key")
+        for number, entry in enumerate(self.datasets):
+            if entry.size is not None and entry.size > self.data.size:
+                where, most = document.where(("datasets", number, "size")), self.data.size
+                problems.append(
+                    f"{where}: must be at most data.size, which is {most}, got {entry.size}"
+                )
+            if entry.augment is not None:
+                problems += entry.augment.problems(document, ("datasets", number, "augment"))
+        return problems
+
     def _check(self, document: Document) -> None:
         problems: list[str] = []
         check_accept(self.accept, CONFIG_FINDINGS, document, problems)
@@ -418,12 +179,9 @@ class RunConfig:
             problems += self._unused(document)
         problems += self._misplaced(document)
         problems += self._about_training(document)
-        if not sum(self.loss.tversky):
-            where = document.where(("loss", "tversky"))
-            problems.append(f"{where}: one of the weights must be above 0, such as [0.5, 0.5]")
-        if self.augment.scale[0] > self.augment.scale[1]:
-            where = document.where(("augment", "scale"))
-            problems.append(f"{where}: the lower bound comes first, got {self.augment.scale}")
+        problems += self._about_mixing(document)
+        problems += self.loss.problems(document, ("loss",))
+        problems += self.augment.problems(document, ("augment",))
         if problems:
             raise HarmonizeError(*problems)
 

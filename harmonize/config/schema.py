@@ -38,6 +38,7 @@ class Range:
 Positive = Annotated[float, Range(0, above=True)]
 NonNegative = Annotated[float, Range(0)]
 Fraction = Annotated[float, Range(0, 1)]
+Share = Annotated[float, Range(0, 1, above=True)]
 PositiveInt = Annotated[int, Range(1)]
 Count = Annotated[int, Range(0)]
 

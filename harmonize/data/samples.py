@@ -1,5 +1,7 @@
 """The training samples of a run, by their position in its mixed order."""
 
+import dataclasses
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,8 +11,9 @@ from jaxtyping import Integer, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from harmonize.config.run_config import AugmentConfig
+from harmonize.config.augment_config import AugmentConfig
 from harmonize.data.bad_samples import BadSample, BadSampleError
+from harmonize.data.covering import choose_code, pasted, telling
 from harmonize.data.dataset import Pixels, SegmentationDataset
 from harmonize.data.mixing import Draw, MixedOrder
 from harmonize.data.transforms import Augmentation, augment, draw_augmentation
@@ -46,6 +49,23 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Donor:
+    """Another picture of a data set, of which a class is pasted.
+
+    Attributes:
+        picture: its number.
+        pixels: as read.
+        choices: what is done to it.
+        pick: which of its classes, as ``choose_code`` takes it.
+    """
+
+    picture: int
+    pixels: Pixels
+    choices: Augmentation
+    pick: float
+
+
+@dataclass(frozen=True)
 class DrawnPicture:
     """What stands at a position of a run: a picture, and how it is changed.
 
@@ -53,13 +73,15 @@ class DrawnPicture:
         draw: which picture, and its augmentation's seed.
         pixels: as read.
         choices: what is done to it.
-        skipped: the bad ones that it stands in for.
+        skipped: the bad ones that it stands in for, and one that could not be a donor.
+        donor: of what is pasted into it.
     """
 
     draw: Draw
     pixels: Pixels
     choices: Augmentation
     skipped: tuple[BadSample, ...] = ()
+    donor: Donor | None = None
 
 
 class MixedSamples(Dataset[Batch]):
@@ -105,6 +127,8 @@ class MixedSamples(Dataset[Batch]):
             space.class_codes(dataset.spec.name).astype(space.dtype) for dataset in datasets
         ]
         self._mirror = space.mirror
+        self._void = space.ignore
+        self._telling = telling(space)
 
     def __getitem__(self, position: int) -> Batch:
         """Return the sample at a position of the run, as a batch of one.
@@ -114,14 +138,12 @@ class MixedSamples(Dataset[Batch]):
         """
         found = self.find(position)
         dataset = found.draw.dataset
-        picture, codes = augment(
-            found.pixels.picture,
-            found.pixels.classes,
-            found.choices,
-            size=self._size,
-            codes=self._codes[dataset],
-            mirror=self._mirror,
-        )
+        sample = self._augmented(dataset, found.pixels, found.choices)
+        if found.donor is not None:
+            donor = self._augmented(dataset, found.donor.pixels, found.donor.choices)
+            code = choose_code(donor[1], self._telling, found.donor.pick)
+            sample = sample if code is None else pasted(sample, donor, code)
+        picture, codes = sample
         return Batch(picture[None], codes[None], torch.tensor([dataset]), found.skipped)
 
     def find(self, position: int) -> DrawnPicture:
@@ -140,10 +162,42 @@ class MixedSamples(Dataset[Batch]):
                 skipped.append(error.sample)
                 if not self._skip_bad or len(skipped) == self._most(draw.dataset):
                     raise
-        height, width = pixels.classes.shape
         rng = np.random.default_rng(draw.seed)
-        choices = draw_augmentation(rng, self._config, height=height, width=width)
-        return DrawnPicture(draw, pixels, choices, tuple(skipped))
+        choices = self._choices(rng, pixels)
+        donor = None
+        if self._config.paste and rng.random() < self._config.paste:
+            try:
+                donor = self._donor(rng, draw)
+            except BadSampleError as error:
+                skipped.append(error.sample)
+                if not self._skip_bad:
+                    raise
+        return DrawnPicture(draw, pixels, choices, tuple(skipped), donor)
+
+    def _donor(self, rng: np.random.Generator, draw: Draw) -> Donor:
+        """Draw another picture of a sample's data set (the same one where there is no other)."""
+        number = len(self.datasets[draw.dataset])
+        other = (draw.picture + 1 + int(rng.integers(max(number - 1, 1)))) % number
+        pixels = self._pixels(draw.dataset, other)
+        choices = dataclasses.replace(self._choices(rng, pixels), holes=())
+        return Donor(other, pixels, choices, float(rng.random()))
+
+    def _choices(self, rng: np.random.Generator, pixels: Pixels) -> Augmentation:
+        height, width = pixels.classes.shape
+        return draw_augmentation(rng, self._config, height=height, width=width)
+
+    def _augmented(
+        self, dataset: int, pixels: Pixels, choices: Augmentation
+    ) -> tuple[UInt8[Tensor, "3 S S"], Integer[Tensor, "S S"]]:
+        return augment(
+            pixels.picture,
+            pixels.classes,
+            choices,
+            size=self._size,
+            codes=self._codes[dataset],
+            mirror=self._mirror,
+            void=self._void,
+        )
 
     def _most(self, dataset: int) -> int:
         """Return after how many bad pictures in a row none is looked for any more."""
@@ -156,7 +210,7 @@ class MixedSamples(Dataset[Batch]):
 
 def least_side(config: AugmentConfig, size: int) -> float:
     """Return the shorter side that pictures need so that no crop is smaller than ``size``."""
-    return size / config.scale[0]
+    return size / config.scale[0] * math.sqrt(config.stretch) / (1 - config.perspective)
 
 
 def collate(samples: list[Batch]) -> Batch:

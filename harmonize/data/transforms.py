@@ -9,7 +9,10 @@ from numpy import ndarray
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
-from harmonize.config.run_config import AugmentConfig
+from harmonize.config.augment_config import AugmentConfig
+from harmonize.data.covering import Hole, cut_out, draw_holes
+from harmonize.data.looks import Looks, changed_looks, draw_looks
+from harmonize.data.warping import Warp, draw_warp, warped
 
 # Letters of shapes: H x W pixels, S the side of a training crop.
 
@@ -19,25 +22,50 @@ class Augmentation:
     """The random choices for one training sample."""
 
     crop: tuple[int, int, int]
-    """Top, left and side of the square crop, in pixels of the picture as it was read."""
+    """Top, left and side of the square crop, in pixels of the picture as it was read; it may be
+    larger than the picture."""
     flip: bool
     brightness: float
     contrast: float
     saturation: float
     """Factors; 1 leaves the picture as it is."""
+    warp: Warp | None = None
+    holes: tuple[Hole, ...] = ()
+    looks: Looks | None = None
 
 
 def draw_augmentation(
     rng: np.random.Generator, config: AugmentConfig, *, height: int, width: int
 ) -> Augmentation:
-    """Draw the choices for a picture of the given size."""
+    """Draw the choices for a picture of the given size.
+
+    Whatever the config leaves out draws nothing.
+    """
     low, high = config.scale
     side = max(round(min(height, width) * rng.uniform(low, high)), 1)
-    top = int(rng.integers(height - side + 1))
-    left = int(rng.integers(width - side + 1))
+    crop = _draw_start(rng, side, height), _draw_start(rng, side, width), side
     flip = bool(rng.random() < config.flip)
     factors = rng.uniform(1 - config.color, 1 + config.color, size=3).tolist()
-    return Augmentation((top, left, side), flip, *factors)
+    return Augmentation(
+        crop,
+        flip,
+        *factors,
+        warp=draw_warp(rng, config),
+        holes=draw_holes(rng, config),
+        looks=draw_looks(rng, config),
+    )
+
+
+def _draw_start(rng: np.random.Generator, side: int, length: int) -> int:
+    """Draw where a crop begins along a side of the picture.
+
+    It lies inside the picture, or the picture inside it, as far as its middle can be on the
+    picture.
+    """
+    if side <= length:
+        return int(rng.integers(length - side + 1))
+    least, most = max(length - side, -(side // 2)), min(length - (side + 1) // 2, 0)
+    return int(rng.integers(least, most + 1))
 
 
 def augment(
@@ -48,8 +76,11 @@ def augment(
     size: int,
     codes: Integer[ndarray, " N"],
     mirror: Integer[ndarray, " L"],
+    void: int,
 ) -> tuple[UInt8[Tensor, "3 S S"], Integer[Tensor, "S S"]]:
-    """Crop, resize, flip and colour a training sample; the crop comes before all that costs.
+    """Crop, resize, warp, flip, cut out and colour a training sample.
+
+    The crop comes before all that costs.
 
     Args:
         picture: RGB, 0..255.
@@ -58,18 +89,44 @@ def augment(
         size: the side S of the result.
         codes: the code of the target space for each label.
         mirror: the code that each code becomes in a flipped picture.
+        void: the code of what is known nothing about.
     """
-    top, left, side = choices.crop
+    if choices.warp is None and _inside(choices.crop, labels.shape):
+        painted, target = _cropped(picture, labels, choices.crop, size)
+        target = codes[target]
+    else:
+        matrix = (choices.warp or Warp()).matrix(*choices.crop)
+        painted, numbers, known = warped(picture, labels, matrix, size)
+        target = np.where(known, codes[numbers], codes.dtype.type(void))
+    if choices.flip:
+        painted = painted.flip(-1)
+        target = mirror[target[:, ::-1]]
+    if choices.holes:
+        cut_out(painted, target, choices.holes, void)
+    painted = _jitter(painted, choices.brightness, choices.contrast, choices.saturation)
+    if choices.looks is not None:
+        painted = changed_looks(painted, choices.looks)
+    return painted, torch.from_numpy(target)
+
+
+def _inside(crop: tuple[int, int, int], shape: tuple[int, ...]) -> bool:
+    top, left, side = crop
+    return min(top, left) >= 0 and top + side <= shape[0] and left + side <= shape[1]
+
+
+def _cropped(
+    picture: UInt8[ndarray, "H W 3"],
+    labels: Integer[ndarray, "H W"],
+    where: tuple[int, int, int],
+    size: int,
+) -> tuple[UInt8[Tensor, "3 S S"], Integer[ndarray, "S S"]]:
+    """Cut a crop out of a picture and its labels, and resize it."""
+    top, left, side = where
     crop = slice(top, top + side), slice(left, left + side)
     # A copy, since the picture may be read-only; in the layout that resizing takes as it is.
     painted = torch.from_numpy(picture[crop].copy()).permute(2, 0, 1)
     painted = F.resize(painted, [size, size], antialias=True)
-    target = codes[_nearest(labels[crop], size, size)]
-    if choices.flip:
-        painted = painted.flip(-1)
-        target = mirror[target[:, ::-1]]
-    factors = choices.brightness, choices.contrast, choices.saturation
-    return _jitter(painted, *factors), torch.from_numpy(target)
+    return painted, _nearest(labels[crop], size, size)
 
 
 def _jitter(

@@ -3,7 +3,8 @@
 import functools
 from dataclasses import dataclass
 
-from harmonize.config.run_config import DatasetEntry, RunConfig, find_file
+from harmonize.config.data_config import DatasetEntry
+from harmonize.config.run_config import RunConfig, find_file
 from harmonize.errors import HarmonizeError, near_matches, raise_all
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology

@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from numpy import ndarray
 
-from harmonize.config.run_config import LossConfig
+from harmonize.config.loss_config import LossConfig
 from harmonize.labels.target_space import TargetSpace
 from harmonize.loss.balance import balance_weights
 from harmonize.loss.hierarchical import HierarchicalLoss

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torchvision.models import get_model, get_model_builder, list_models, segmentation
 
-from harmonize.config.run_config import ModelConfig
+from harmonize.config.model_config import ModelConfig
 from harmonize.errors import HarmonizeError, near_matches, raise_all
 from harmonize.models.norms import replace_batch_norms
 from harmonize.models.own_code import PASSED, build_segmenter, call_own_code
@@ -36,7 +36,7 @@ _TAKERS = {
 
 def build_model(
     num_leaves: int,
-    config: ModelConfig = ModelConfig(),  # noqa: B008  frozen
+    config: ModelConfig = ModelConfig(),
     *,
     pretrained: bool = True,
 ) -> Segmenter:

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from harmonize.config.run_config import ModelConfig
+from harmonize.config.model_config import ModelConfig
 from harmonize.errors import HarmonizeError, near_matches
 from harmonize.models.probing import find_multiple, num_logits
 from harmonize.models.segmenter import IMAGENET_MEAN, IMAGENET_STD, Segmenter, Traits, for_channels
@@ -69,7 +69,7 @@ def _find(name: str) -> Any:
 def build_segmenter(
     network: nn.Module,
     num_leaves: int,
-    config: ModelConfig = ModelConfig(name=PASSED),  # noqa: B008  frozen
+    config: ModelConfig = ModelConfig(name=PASSED),
 ) -> Segmenter:
     """Make a network of one's own take pictures of any size, and normalise them.
 

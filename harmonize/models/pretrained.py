@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from torch import Tensor, nn
 
-from harmonize.config.run_config import ModelConfig
+from harmonize.config.model_config import ModelConfig
 from harmonize.errors import HarmonizeError
 from harmonize.models.norms import has_batch_norm
 from harmonize.models.weight_files import HUB, KEY, OTHER_WAYS, find_weights, read_weights

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from harmonize.config.run_config import ModelConfig
+from harmonize.config.model_config import ModelConfig
 from harmonize.errors import HarmonizeError, near_matches
 from harmonize.models.extras import need
 from harmonize.models.pretrained import load_pretrained

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from harmonize.config.run_config import ModelConfig
+from harmonize.config.model_config import ModelConfig
 from harmonize.errors import HarmonizeError, near_matches
 from harmonize.models.extras import need
 from harmonize.models.probing import find_multiple, set_unused_aside

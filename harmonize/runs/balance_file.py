@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from harmonize.config.run_config import LossConfig
+from harmonize.config.loss_config import LossConfig
 from harmonize.config.saved_json import read_saved, to_json
 from harmonize.errors import HarmonizeError
 from harmonize.labels.target_space import TargetSpace

@@ -7,7 +7,7 @@ from accelerate import Accelerator
 from jaxtyping import Float, Int64, Integer
 from torch import Tensor
 
-from harmonize.config.run_config import LossConfig
+from harmonize.config.loss_config import LossConfig
 from harmonize.config.strict_yaml import Value
 from harmonize.loss.hierarchical import HierarchicalLoss, LossTerms
 

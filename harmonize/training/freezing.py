@@ -3,7 +3,8 @@
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from harmonize.config.run_config import ModelConfig, RunConfig
+from harmonize.config.model_config import ModelConfig
+from harmonize.config.run_config import RunConfig
 from harmonize.errors import raise_all
 from harmonize.models.segmenter import Segmenter
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from harmonize.config.run_config import OptimConfig
+from harmonize.config.train_config import OptimConfig
 
 POLY_POWER = 0.9
 

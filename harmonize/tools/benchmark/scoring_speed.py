@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
 from torch import Tensor
 
-from harmonize.config.run_config import ModelConfig
+from harmonize.config.model_config import ModelConfig
 from harmonize.evaluation import native_counting
 from harmonize.evaluation.by_depth import DepthGroups
 from harmonize.evaluation.counting import PixelCounter

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from harmonize.config.accept import CONFIG_FINDINGS, Accepted
-from harmonize.config.run_config import SHIPPED, DatasetEntry, RunConfig, find_file
+from harmonize.config.data_config import DatasetEntry
+from harmonize.config.run_config import SHIPPED, RunConfig, find_file
 from harmonize.config.strict_yaml import Document, Value, load_file
 from harmonize.errors import HarmonizeError, near_matches
 from harmonize.labels.dataset_spec import DatasetSpec

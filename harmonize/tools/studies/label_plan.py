@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from harmonize.config.run_config import DatasetEntry, RunConfig
+from harmonize.config.data_config import DatasetEntry
+from harmonize.config.run_config import RunConfig
 from harmonize.data.open_datasets import open_datasets
 from harmonize.errors import HarmonizeError, near_matches
 from harmonize.labels.sources import Sources

@@ -1,0 +1,60 @@
+"""The keys of a config about random changes to training pictures."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from harmonize.config.schema import Fraction, Range, Share
+from harmonize.config.strict_yaml import Document, KeyPath
+
+Zoom = Annotated[float, Range(0, 4, above=True)]
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Random changes to training pictures."""
+
+    flip: Fraction = 0.5
+    """Probability of a horizontal flip; mirror leaves are exchanged."""
+    scale: tuple[Zoom, Zoom] = (1.0, 1.0)
+    """Bounds of the square crop's side, as a fraction of the picture's shorter side. Beyond 1 the
+    crop is larger than the picture: what is outside is void, in an even grey."""
+    color: Annotated[float, Range(0, 0.9)] = 0.0
+    """Strength of the brightness, contrast and saturation jitter."""
+    rotate: Annotated[float, Range(0, 180)] = 0.0
+    """Degrees that a picture is turned by at most, either way; corners without a picture are
+    void."""
+    shear: Annotated[float, Range(0, 60)] = 0.0
+    """Degrees that upright lines are slanted by at most, either way."""
+    stretch: Annotated[float, Range(1, 4)] = 1.0
+    """Factor by which a picture becomes wider or higher for its area at most; 1 leaves its
+    shape."""
+    perspective: Annotated[float, Range(0, 0.5)] = 0.0
+    """How far each corner of the crop moves inwards at most, as a fraction of half its side."""
+    gamma: Annotated[float, Range(1, 4)] = 1.0
+    """Largest exponent of the brightness, and 1 over the smallest; 1 leaves it."""
+    grey: Fraction = 0.0
+    """Probability of a picture without colours."""
+    blur: Annotated[float, Range(0, 20)] = 0.0
+    """Standard deviation of a Gaussian blur at most, in pixels of the crop as it is resized."""
+    noise: Annotated[float, Range(0, 100)] = 0.0
+    """Standard deviation of Gaussian noise at most, in levels of 0 to 255."""
+    cutout: Annotated[int, Range(0, 100)] = 0
+    """Rectangles that are cut out of each sample: an even grey, and void."""
+    cutout_size: tuple[Share, Share] = (0.1, 0.3)
+    """Bounds of their sides, as a fraction of the sample's."""
+    paste: Fraction = 0.0
+    """Probability that one class of another picture of the same data set, more often a small one,
+    is pasted into a sample, with its label."""
+
+    def problems(self, document: Document, path: KeyPath) -> list[str]:
+        """Return what is wrong between keys; ``path`` is where they are in the document."""
+        found: list[str] = []
+        for name in ("scale", "cutout_size"):
+            low, high = getattr(self, name)
+            if low > high:
+                where = document.where((*path, name))
+                found.append(f"{where}: the lower bound comes first, got {(low, high)}")
+        if not self.cutout and self.cutout_size != AugmentConfig.cutout_size:
+            where = document.where((*path, "cutout_size"))
+            found.append(f"{where}: belongs to cutout; give augment.cutout too, or remove the key")
+        return found

@@ -1,0 +1,52 @@
+"""The keys of a config about its network."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from harmonize.config.schema import Count, NonNegative, PositiveInt, Range
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network."""
+
+    name: str = "unet"
+    """``unet``; with an ``encoder`` a decoder of segmentation-models-pytorch, such as ``fpn``; a
+    segmentation network of torchvision, such as ``deeplabv3_resnet50``; of transformers, such as
+    ``transformers/segformer``; or a function of one's own, ``package.module:function``, which is
+    called with the number of leaves and ``args`` and returns a module."""
+    encoder: str | None = None
+    """An encoder of timm, such as ``resnet50``."""
+    weights: str | None = None
+    """Pretrained weights: a file (.safetensors or .pth), ``package:NAME`` of an installed package,
+    or ``hub`` to download them. For a network of transformers, a local folder."""
+    weights_partial: bool = False
+    """Take weights of which only some fit."""
+    channels: PositiveInt = 3
+    """Bands of a picture."""
+    args: dict[str, Any] = field(default_factory=dict[str, Any])
+    """Further arguments of the network's own code: ``{decoder_channels: [128, 64, 32, 16, 8]}``."""
+    width: Annotated[int, Range(1, 65536)] | None = None
+    """Channels of the first level (64 unless given) of ``unet`` without an encoder; the fifth has
+    16 times as many."""
+    norm: Literal["batch", "group"] = "batch"
+    """Normalisation: ``batch`` (synchronised across GPUs) or ``group``."""
+    freeze: Literal["none", "encoder"] | PositiveInt = "none"
+    """Parts of the network that are not trained, and whose batch norm keeps its statistics: the
+    whole ``encoder``, or so many of its stages, counted from the input."""
+    freeze_statistics: bool = False
+    """Keep the running mean and variance of every batch norm as they are; its scale and shift are
+    trained all the same. For small batches and a pretrained network."""
+    auxiliary: NonNegative = 0.4
+    """Weight in training of the loss at each further output of a network that has some."""
+    checkpointing: bool = False
+    """Compute the encoder's activations anew in the backward pass: less memory, slower steps."""
+    stride: PositiveInt | None = None
+    """What the sides of pictures are padded to multiples of; found by trying unless given."""
+    reach: Count | None = None
+    """Pixels further off change no logit; measured when it is needed unless given."""
+
+    @property
+    def title(self) -> str:
+        """What the network is called in messages."""
+        return self.name if self.encoder is None else f"{self.name} upon {self.encoder}"

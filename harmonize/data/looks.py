@@ -1,0 +1,74 @@
+"""Changes to how a training picture looks, which leave its labels as they are."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+from torchvision.transforms.v2 import functional as F
+
+from harmonize.config.augment_config import AugmentConfig
+
+# Letters of shapes: S the side of a training sample.
+
+
+@dataclass(frozen=True)
+class Looks:
+    """How a sample's looks are changed.
+
+    Attributes:
+        gamma: exponent of the brightness.
+        grey: whether the colours are taken away.
+        blur: standard deviation of a Gaussian, in pixels.
+        noise: standard deviation of Gaussian noise, in levels of 0 to 255.
+        noise_seed: of the noise.
+    """
+
+    gamma: float = 1.0
+    grey: bool = False
+    blur: float = 0.0
+    noise: float = 0.0
+    noise_seed: int = 0
+
+
+def draw_looks(rng: np.random.Generator, config: AugmentConfig) -> Looks | None:
+    """Draw how a sample's looks change; None where the config asks for nothing."""
+    if not (config.gamma != 1 or config.grey or config.blur or config.noise):
+        return None
+    gamma = float(config.gamma ** rng.uniform(-1, 1)) if config.gamma != 1 else 1.0
+    grey = bool(rng.random() < config.grey) if config.grey else False
+    blur = float(rng.uniform(0, config.blur)) if config.blur else 0.0
+    if not config.noise:
+        return Looks(gamma, grey, blur)
+    return Looks(gamma, grey, blur, float(rng.uniform(0, config.noise)), int(rng.integers(2**32)))
+
+
+def changed_looks(picture: UInt8[Tensor, "3 S S"], looks: Looks) -> UInt8[Tensor, "3 S S"]:
+    """Change a sample's looks: brightness, colour, sharpness, then noise, as a camera would."""
+    if looks.gamma != 1:
+        levels = F.adjust_gamma(torch.arange(256, dtype=torch.uint8).reshape(1, 1, -1), looks.gamma)
+        picture = torch.from_numpy(levels.numpy().ravel().take(picture.numpy()))
+    if looks.grey:
+        picture = F.rgb_to_grayscale(picture, num_output_channels=3)
+    if looks.blur:
+        picture = _blurred(picture, looks.blur)
+    if looks.noise:
+        rng = np.random.default_rng(looks.noise_seed)
+        noise = rng.standard_normal(tuple(picture.shape), dtype=np.float32)
+        noisy = torch.from_numpy(noise).mul_(looks.noise).add_(picture)
+        picture = noisy.round_().clamp_(0, 255).to(torch.uint8)
+    return picture
+
+
+def _blurred(picture: UInt8[Tensor, "3 S S"], deviation: float) -> UInt8[Tensor, "3 S S"]:
+    """Blur as torchvision does, but rows and columns one after the other, which is quicker."""
+    reach = min(math.ceil(3 * deviation), picture.shape[-1] - 1)
+    weights = torch.arange(-reach, reach + 1).div(deviation).square_().mul_(-0.5).exp_()
+    weights /= weights.sum()
+    pixels = picture.to(torch.float32)[:, None]
+    pixels = torch.nn.functional.pad(pixels, (reach,) * 4, mode="reflect")
+    for kernel in (weights[None, None, None], weights[None, None, :, None]):
+        pixels = torch.nn.functional.conv2d(pixels, kernel)
+    return pixels[:, 0].round_().clamp_(0, 255).to(torch.uint8)
