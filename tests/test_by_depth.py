@@ -124,4 +124,12 @@ def test_a_group_that_no_class_lies_in_may_be_answered_but_has_no_score(tree: On
     assert found.scores.iou[:2].isnan().all()
     assert found.scores.iou[2].item() == pytest.approx(0.7)
     assert found.scores.mean_iou == pytest.approx(0.7)
+    assert found.scores.frequency_weighted_iou == pytest.approx(0.7)
     assert found.num_scored == 1
+
+
+def test_groups_weigh_by_their_pixels_in_the_frequency_weighted_iou(tree: Ontology) -> None:
+    at_one = depth_groups(tree, mapping("one", air="sky", auto="car", human="person"))[0]
+    found = score_depth(at_one, torch.tensor([[1, 1], [2, 6]])).scores
+    assert found.iou.tolist() == pytest.approx([1 / 4, 6 / 9])
+    assert found.frequency_weighted_iou == pytest.approx((2 * 1 / 4 + 8 * 6 / 9) / 10)

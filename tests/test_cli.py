@@ -109,6 +109,7 @@ def test_the_version_is_the_package_s(capsys: pytest.CaptureFixture[str]) -> Non
         ),
         (["predict", "run", "a.jpg", "-o=d", "--depth=1", "--as=x"], "not allowed with argument"),
         (["schema", "tree"], "invalid choice: 'tree'"),
+        (["train", "a.yaml"], "a.yaml: a config is named by an option; say --config a.yaml"),
         (["compare-losses"], "the following arguments are required: --config"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

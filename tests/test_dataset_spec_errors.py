@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from harmonize import DatasetSpec, HarmonizeError, Ontology
 from harmonize.config.strict_yaml import Value, dump, load_text
+from harmonize.labels.encodings import ENCODINGS
 from harmonize.labels.mapping import Split
 from toy_mapping import NO_IDS, STREET, TEXT, changed, toy
 
@@ -117,7 +118,7 @@ def with_option(encoding: str, option: str) -> tuple[str, str]:
         ),
         (
             [("encoding: ids", "encoding: id")],
-            "5:1: encoding: expected one of ids, rgb, soft_masks, masks, got 'id'",
+            f"5:1: encoding: expected one of {', '.join(ENCODINGS)}, got 'id'",
         ),
         (
             [("{glob: ", "{range: [0, 3], list: a.txt, glob: ")],

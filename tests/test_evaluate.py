@@ -126,6 +126,9 @@ def test_the_table_and_the_json_show_the_same_numbers(
         "mean IoU (3 of 3 classes) 100.00",
         "mean IoU at depth 1 (2 groups) 100.00",
         "mean IoU at depth 2 (3 groups) 100.00",
+        "frequency-weighted IoU 100.00",
+        "frequency-weighted IoU at depth 1 100.00",
+        "frequency-weighted IoU at depth 2 100.00",
         "pixel accuracy 100.00",
         "hierarchical F 100.00",
         "height of mistakes (levels) -",
@@ -140,10 +143,16 @@ def test_the_table_and_the_json_show_the_same_numbers(
         "pictures": 5,
         "mean_iou": 1.0,
         "pixel_accuracy": 1.0,
+        "frequency_weighted_iou": 1.0,
         "iou": {"background": 1.0, "left": 1.0, "right": 1.0},
         "depths": [
-            {"depth": 1, "mean_iou": 1.0, "iou": {"background": 1.0, "thing": 1.0}},
-            {"depth": 2, "mean_iou": 1.0, "iou": {"background": 1.0, "left": 1.0, "right": 1.0}},
+            {
+                "depth": depth,
+                "mean_iou": 1.0,
+                "iou": dict.fromkeys(groups, 1.0),
+                "frequency_weighted_iou": 1.0,
+            }
+            for depth, groups in enumerate((["background", "thing"], found.classes), 1)
         ],
         "mistakes": {"lca_height": None, "precision": 1.0, "recall": 1.0, "f": 1.0},
         "left_out": {},

@@ -32,6 +32,7 @@ def test_scores_of_a_hand_counted_matrix() -> None:
     assert found.iou.tolist() == pytest.approx([6 / 9, 3 / 6])
     assert found.mean_iou == pytest.approx((6 / 9 + 3 / 6) / 2)
     assert found.pixel_accuracy == pytest.approx(9 / 12)
+    assert found.frequency_weighted_iou == pytest.approx((8 * 6 / 9 + 4 * 3 / 6) / 12)
 
 
 def test_a_class_that_is_only_predicted_counts_as_zero_and_an_absent_one_not_at_all() -> None:
@@ -40,12 +41,14 @@ def test_a_class_that_is_only_predicted_counts_as_zero_and_an_absent_one_not_at_
     assert found.iou[1].item() == 0
     assert math.isnan(found.iou[2].item())
     assert found.mean_iou == pytest.approx(0.4)
+    assert found.frequency_weighted_iou == pytest.approx(0.8)  # no pixel is of the second
 
 
 def test_nothing_to_score_is_nan() -> None:
     found = scores(torch.zeros(2, 2, dtype=torch.int64))
     assert math.isnan(found.mean_iou)
     assert math.isnan(found.pixel_accuracy)
+    assert math.isnan(found.frequency_weighted_iou)
 
 
 def test_counts_beyond_float32_stay_exact() -> None:

@@ -53,10 +53,11 @@ def test_an_evaluation_is_read_as_it_was_written(
         mean_iou=0.375,  # of 3/4 and 0/1
         pixel_accuracy=0.75,
         iou={"sky": 0.75, "road": 0.0},
-        depths=(SavedDepth(1, 0.375, {"sky": 0.75, "ground": 0.0}),),
+        depths=(SavedDepth(1, 0.375, {"sky": 0.75, "ground": 0.0}, 0.75),),
         loss_by_depth=(0.5, None),
         mistakes={"lca_height": None, "precision": 1.0, "recall": 0.5, "f": 0.75},
         calibration_error=None,
+        frequency_weighted_iou=0.75,  # no pixel is road
         left_out={"car": "untaught"},
         skipped={"c.png": "broken"},
         confusion=SavedConfusion(("road", "sky"), ((0, 0), (1, 3))),

@@ -35,6 +35,9 @@ def train(words: Sequence[str]) -> int:
     )
     add_overrides(parser)
     given = parser.parse_intermixed_args(words)
+    for word in given.overrides:
+        if word.endswith((".yaml", ".yml")) and "=" not in word:
+            parser.error(f"{word}: a config is named by an option; say --config {word}")
     from harmonize.demo.demo_data import write_demo_data  # slow to import, as are all below
     from harmonize.pipeline.preflight import check_run
     from harmonize.pipeline.train import train as train_config

@@ -1,7 +1,7 @@
 """What is scored at each depth of the tree: its groups as classes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -93,7 +93,7 @@ def score_depth(groups: DepthGroups, confusion: Int[Tensor, "G1 G1"]) -> DepthSc
     labelled[torch.as_tensor(groups.group_of)] = True
     labelled = labelled[:-1].to(found.iou.device)
     iou = torch.where(labelled, found.iou, torch.nan)
-    own = Scores(iou, iou.nanmean().item(), found.pixel_accuracy)
+    own = replace(found, iou=iou, mean_iou=iou.nanmean().item())
     return DepthScores(groups.depth, groups.groups, own)
 
 

@@ -97,12 +97,18 @@ class DatasetScores:
             pixel_accuracy=_number(self.scores.pixel_accuracy),
             iou=_named(self.classes, self.scores),
             depths=tuple(
-                SavedDepth(one.depth, _number(one.scores.mean_iou), _named(one.groups, one.scores))
+                SavedDepth(
+                    one.depth,
+                    _number(one.scores.mean_iou),
+                    _named(one.groups, one.scores),
+                    _number(one.scores.frequency_weighted_iou),
+                )
                 for one in self.depths
             ),
             loss_by_depth=tuple(map(_number, self.loss_by_depth)),
             mistakes={name: _number(value) for name, value in vars(self.mistakes).items()},
             calibration_error=_number(self.calibration_error),
+            frequency_weighted_iou=_number(self.scores.frequency_weighted_iou),
             left_out=dict(self.unanswerable),
             skipped=dict(self.skipped),
             confusion=SavedConfusion(
@@ -136,13 +142,20 @@ class DatasetScores:
 
     def _further(self) -> dict[str, str]:
         """Return the scores below the mean IoU, each with its text."""
+        # With one group nothing could be wrong, with none scored nothing right.
+        telling = [one for one in self.depths if one.num_scored and len(one.groups) > 1]
         further = {
             f"mean IoU at depth {one.depth} ({one.num_scored} groups)": _percent(
                 one.scores.mean_iou
             )
-            for one in self.depths
-            if one.num_scored and len(one.groups) > 1  # else nothing could be right, or wrong
+            for one in telling
         }
+        weighted = "frequency-weighted IoU"
+        further[weighted] = _percent(self.scores.frequency_weighted_iou)
+        for one in telling:
+            further[f"{weighted} at depth {one.depth}"] = _percent(
+                one.scores.frequency_weighted_iou
+            )
         further["pixel accuracy"] = _percent(self.scores.pixel_accuracy)
         further["hierarchical F"] = _percent(self.mistakes.f)
         height = self.mistakes.lca_height

@@ -18,11 +18,14 @@ class Scores:
         iou: intersection over union of each class; NaN where it is in neither truth nor prediction.
         mean_iou: over the classes that have one; NaN if none has.
         pixel_accuracy: share of the labelled pixels whose class is right; NaN if there are none.
+        frequency_weighted_iou: mean IoU over the classes of the truth, each weighed by its share of
+            the labelled pixels; NaN if there are none.
     """
 
     iou: Float[Tensor, " C"]
     mean_iou: float
     pixel_accuracy: float
+    frequency_weighted_iou: float
 
 
 def confusion_matrix(
@@ -46,7 +49,13 @@ def scores(confusion: Int[Tensor, "C C"]) -> Scores:
     right = counts.diagonal()
     union = counts.sum(0) + counts.sum(1) - right
     iou = torch.where(union > 0, right / union, torch.nan)
-    return Scores(iou, iou.nanmean().item(), (right.sum() / counts.sum()).item())
+    total = counts.sum()
+    return Scores(
+        iou,
+        mean_iou=iou.nanmean().item(),
+        pixel_accuracy=(right.sum() / total).item(),
+        frequency_weighted_iou=((counts.sum(1) * iou).nansum() / total).item(),
+    )
 
 
 def calibration_error(

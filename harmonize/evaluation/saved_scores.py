@@ -20,6 +20,7 @@ class SavedDepth:
     depth: Count
     mean_iou: Share
     iou: dict[str, Share]
+    frequency_weighted_iou: Share = None
 
     @property
     def is_alone(self) -> bool:
@@ -65,6 +66,7 @@ class SavedScores:
     loss_by_depth: tuple[Number, ...] = ()
     mistakes: dict[str, Number] = field(default_factory=dict[str, Number])
     calibration_error: Number = None
+    frequency_weighted_iou: Share = None
     left_out: dict[str, str] = field(default_factory=dict[str, str])
     skipped: dict[str, str] = field(default_factory=dict[str, str])
     confusion: SavedConfusion | None = None

@@ -1,4 +1,4 @@
-"""Encodings with one label file, whose pixels are numbers that stand for classes."""
+"""Encodings with one label file, which has a number for each pixel that stands for a class."""
 
 import re
 from abc import abstractmethod
@@ -28,16 +28,14 @@ _SHOWN = 5
 
 
 class _OneFile(Encoding):
-    """One picture, whose pixels are numbers that stand for classes."""
+    """One file, which has a number for each pixel that stands for a class."""
 
     tolerance = 0
     """How far each byte of a number may be from its class's."""
 
     @abstractmethod
-    def numbers(
-        self, picture: Image.Image, path: Path, table: ClassTable
-    ) -> Integer[ndarray, "H W"]:
-        """Return the number of each pixel; HarmonizeError for the wrong kind of picture."""
+    def numbers(self, path: Path, table: ClassTable) -> Integer[ndarray, "H W"]:
+        """Read the number of each pixel; HarmonizeError for the wrong kind of file."""
 
     def fill(self, template: Template, fields: Fields) -> str:
         return template.fill(fields)
@@ -47,7 +45,7 @@ class _OneFile(Encoding):
 
     def read(self, root: Path, label: str, table: ClassTable) -> Int[ndarray, "H W"]:
         path = root / label
-        numbers = self.numbers(open_image(path, exact=True), path, table)
+        numbers = self.numbers(path, table)
         classes = table.look_up(numbers, tolerance=self.tolerance)
         if not classes.size or classes.min() >= 0:
             return classes
@@ -82,9 +80,8 @@ class Ids(_OneFile):
         ids = parse_ids(value)
         return None if ids is None else DataClass(name, ids)
 
-    def numbers(
-        self, picture: Image.Image, path: Path, table: ClassTable
-    ) -> Integer[ndarray, "H W"]:
+    def numbers(self, path: Path, table: ClassTable) -> Integer[ndarray, "H W"]:
+        picture = open_image(path, exact=True)
         channels = _channels(picture)
         if self.formula is None and "V" not in channels:
             raise HarmonizeError(
@@ -134,9 +131,8 @@ class Rgb(_OneFile):
         value = entry.values[0]
         return value >> 16 & 255, value >> 8 & 255, value & 255
 
-    def numbers(
-        self, picture: Image.Image, path: Path, table: ClassTable
-    ) -> Integer[ndarray, "H W"]:
+    def numbers(self, path: Path, table: ClassTable) -> Integer[ndarray, "H W"]:
+        picture = open_image(path, exact=True)
         if picture.mode not in ("RGB", "RGBA", "P"):
             raise HarmonizeError(f"{path}: expected a colour picture, got mode {picture.mode}")
         parts = np.asarray(picture.convert("RGBA")).view(">u4")[..., 0].astype(np.uint32)

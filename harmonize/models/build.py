@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -52,21 +53,17 @@ def build_model(
     """
     kind = _kind(config)
     _check_keys(kind, config)
-    if kind == "unet":
-        network, traits = _unet(num_leaves, config)
-    elif kind == "a decoder":
-        network, traits = build_with_encoder(num_leaves, config, pretrained=pretrained)
-    elif kind == "torchvision":
-        network, traits = _of_torchvision(num_leaves, config, pretrained=pretrained)
-    elif kind == "transformers":
-        network, traits = build_with_transformers(num_leaves, config, pretrained=pretrained)
-    else:
+    if kind == "own code":
         with torch.device("cpu"):  # such code may compute while it builds, and is tried out
             network = call_own_code(num_leaves, config)
             if config.norm == "group":
                 replace_batch_norms(network)
             return build_segmenter(network, num_leaves, config)
-    if config.norm == "group" and kind != "unet":
+    if kind in _BUILT_IN:
+        network, traits = _BUILT_IN[kind](num_leaves, config)
+    else:
+        network, traits = _OF_LIBRARIES[kind](num_leaves, config, pretrained=pretrained)
+    if config.norm == "group":
         replace_batch_norms(network)
     if config.reach is not None:
         traits = dataclasses.replace(traits, reach=config.reach)
@@ -82,14 +79,14 @@ def _kind(config: ModelConfig) -> str:
         return "own code"
     if config.name.startswith(PREFIX):
         return "transformers"
-    if config.name in DECODERS and (config.encoder is not None or config.name != "unet"):
+    if config.name in DECODERS and (config.encoder is not None or config.name not in _BUILT_IN):
         return "a decoder"
-    if config.name == "unet":
-        return "unet"
+    if config.name in _BUILT_IN:
+        return config.name
     names = list_models(module=segmentation)
     if config.name in names:
         return "torchvision"
-    advice = near_matches(config.name, dict.fromkeys(["unet", *names, *DECODERS]))
+    advice = near_matches(config.name, dict.fromkeys([*_BUILT_IN, *names, *DECODERS]))
     raise HarmonizeError(f"model.name: no network {config.name!r}; {advice}")
 
 
@@ -138,3 +135,14 @@ def _of_torchvision(
     if pretrained and config.weights is not None:
         load_pretrained(network.get_submodule("backbone"), config, f"the backbone of {config.name}")
     return network, Traits(stages=find_stages(network.get_submodule("backbone"), "backbone"))
+
+
+_BUILT_IN: dict[str, Callable[[int, ModelConfig], tuple[nn.Module, Traits]]] = {"unet": _unet}
+"""The networks that are written here, by name: each is a kind of its own."""
+
+_OF_LIBRARIES = {
+    "a decoder": build_with_encoder,
+    "torchvision": _of_torchvision,
+    "transformers": build_with_transformers,
+}
+"""What builds the networks of a library, by kind."""

@@ -29,6 +29,11 @@ METRICS = (
         lambda scores: scores.mean_iou,
     ),
     Metric(
+        "frequency-weighted IoU",
+        "Mean IoU in which each class counts by its share of the labelled pixels.",
+        lambda scores: scores.frequency_weighted_iou,
+    ),
+    Metric(
         "pixel accuracy",
         "Share of the labelled pixels that are answered with their own class.",
         lambda scores: scores.pixel_accuracy,

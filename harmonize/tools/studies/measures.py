@@ -52,6 +52,7 @@ def further_measures(runs: Sequence[SavedScores]) -> list[Measure]:
     """Return what tells of the whole data set besides the mean IoU, given what all runs say."""
     return [
         *depth_measures(runs),
+        Measure("frequency-weighted IoU, %", ("frequency_weighted_iou",)),
         Measure("pixel accuracy, %", ("pixel_accuracy",)),
         Measure("hierarchical F, %", ("mistakes", "f")),
         Measure("height of mistakes, levels (less is better)", ("mistakes", "lca_height"), False),
