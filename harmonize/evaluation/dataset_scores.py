@@ -150,12 +150,7 @@ class DatasetScores:
             )
             for one in telling
         }
-        weighted = "frequency-weighted IoU"
-        further[weighted] = _percent(self.scores.frequency_weighted_iou)
-        for one in telling:
-            further[f"{weighted} at depth {one.depth}"] = _percent(
-                one.scores.frequency_weighted_iou
-            )
+        further["frequency-weighted IoU"] = _percent(self.scores.frequency_weighted_iou)
         further["pixel accuracy"] = _percent(self.scores.pixel_accuracy)
         further["hierarchical F"] = _percent(self.mistakes.f)
         height = self.mistakes.lca_height

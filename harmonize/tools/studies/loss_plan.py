@@ -100,9 +100,14 @@ def same_losses(config: RunConfig, space: TargetSpace) -> tuple[tuple[str, ...],
     groups: list[list[str]] = []
     tables: list[LossTables] = []
     for name in LOSSES:
-        options = dataclasses.asdict(with_loss(config, name).loss)
-        del options["compile"]
-        mine = loss_tables(space, **options)
+        loss = with_loss(config, name).loss
+        mine = loss_tables(
+            space,
+            terms=loss.terms,
+            weighting=loss.weighting,
+            coarse=loss.coarse,
+            depth_weights=loss.depth_weights,
+        )
         for group, others in zip(groups, tables, strict=True):
             if torch.equal(mine.weight, others.weight):
                 group.append(name)
