@@ -24,7 +24,7 @@ from harmonize.data.cache import DiskCache, build_cache, open_cache
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.loading import load
 from harmonize.data.mixing import MixedOrder
-from harmonize.data.samples import MixedSamples, collate, least_side
+from harmonize.data.samples import MixedSamples, Treatment, collate, least_side
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.target_space import TargetSpace
@@ -60,7 +60,7 @@ def make(
     return build_cache(
         open_sets(project),
         folder,
-        least=least_side(AUGMENT, size),
+        least=[least_side(AUGMENT, size)] * 2,
         limit=limit,
         workers=workers,
         accelerator=Accelerator(cpu=True),
@@ -73,7 +73,8 @@ def mix(project: Path, cache: DiskCache | None, *, size: int = SIZE) -> MixedSam
     tree = Ontology.from_file(project / "tiny.txt")
     space = TargetSpace(tree, [dataset.spec for dataset in datasets])
     order = MixedOrder([len(dataset) for dataset in datasets], [1, 1], seed=3)
-    return MixedSamples(datasets, order, space, config=AUGMENT, size=size, cache=cache)
+    treatments = [Treatment(AUGMENT, size)] * 2
+    return MixedSamples(datasets, order, space, treatments=treatments, size=size, cache=cache)
 
 
 def files(folder: Path) -> dict[str, int]:
@@ -328,6 +329,8 @@ def test_the_processes_of_a_run_build_its_cache_together(project: Path) -> None:
 
 
 def test_no_cache_is_made_unless_asked_for(project: Path) -> None:
-    config = tiny_config(project, project / "run")
-    assert open_cache(config, open_sets(project), project / "run", Accelerator(cpu=True)) is None
+    config, accelerator = tiny_config(project, project / "run"), Accelerator(cpu=True)
+    assert (
+        open_cache(config, open_sets(project), project / "run", accelerator, least=[16, 16]) is None
+    )
     assert not (project / "cache").exists()

@@ -11,7 +11,7 @@ from harmonize.config.augment_config import AugmentConfig
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.loading import load
 from harmonize.data.mixing import MixedOrder
-from harmonize.data.samples import Batch, MixedSamples, collate
+from harmonize.data.samples import Batch, MixedSamples, Treatment, collate
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.target_space import TargetSpace
 
@@ -40,7 +40,8 @@ def mixed(
     datasets, space = faces
     augmentation = AugmentConfig(**{"scale": (0.5, 1.0), "color": 0.3, **config})  # type: ignore[arg-type]
     order = MixedOrder([len(dataset) for dataset in datasets], [1, 1], seed=seed)
-    return MixedSamples(datasets, order, space, config=augmentation, size=16)
+    treatments = [Treatment(augmentation, 16)] * len(datasets)
+    return MixedSamples(datasets, order, space, treatments=treatments, size=16)
 
 
 def same(one: Batch, other: Batch) -> bool:
@@ -98,7 +99,7 @@ def test_a_flipped_sample_has_left_and_right_exchanged(
             [dataset],
             MixedOrder([1], [1], seed=0),
             space,
-            config=AugmentConfig(flip=chance, scale=(1.0, 1.0)),
+            treatments=[Treatment(AugmentConfig(flip=chance, scale=(1.0, 1.0)), 16)],
             size=16,
         )[0]
         for chance in (1.0, 0.0)
@@ -128,7 +129,7 @@ def test_codes_have_the_type_of_the_space_and_void_is_ignored(
         [SegmentationDataset(spec, "all", root=tmp_path)],
         MixedOrder([1], [1], seed=0),
         space,
-        config=AugmentConfig(flip=flip),
+        treatments=[Treatment(AugmentConfig(flip=flip), 2)],
         size=2,
     )
     codes = samples[0].codes

@@ -6,11 +6,14 @@ from typing import Any
 
 from harmonize.config.run_config import RunConfig, find_file
 from harmonize.config.strict_yaml import Document
-from harmonize.data.label_counts import count_labels, pixels_of_codes
+from harmonize.data.dataset import SegmentationDataset
+from harmonize.data.label_counts import LabelCounts, count_labels
 from harmonize.data.loading import Loader
-from harmonize.data.mixing import MixedOrder, StepSampler
+from harmonize.data.mixing import StepSampler
 from harmonize.data.open_datasets import open_trained
-from harmonize.data.samples import MixedSamples, collate
+from harmonize.data.samples import collate
+from harmonize.data.shares import needs_counts, pixels_of_codes, sample_shares
+from harmonize.data.training_samples import mixed_order, training_samples
 from harmonize.labels.sources import load_sources
 from harmonize.loss.build import build_loss
 from harmonize.loss.hierarchical import HierarchicalLoss
@@ -49,11 +52,17 @@ def loss_for(config: Config) -> HierarchicalLoss:
     config = as_config(config)
     sources, pixels = load_sources(config), None
     if config.loss.balance != "none":
-        folder = config.data.cache_folder
-        kept = Path(folder).expanduser() if folder else None
-        counts = count_labels(open_trained(sources, config), kept, workers=config.data.workers)
-        pixels = pixels_of_codes(sources, counts)
+        trained = open_trained(sources, config)
+        counts = _counts(config, trained)
+        shares = sample_shares(config, sources, trained, counts).mean
+        pixels = pixels_of_codes(sources, counts, shares)
     return build_loss(sources.space, config.loss, pixels)
+
+
+def _counts(config: RunConfig, trained: list[SegmentationDataset]) -> list[LabelCounts]:
+    folder = config.data.cache_folder
+    kept = Path(folder).expanduser() if folder else None
+    return count_labels(trained, kept, workers=config.data.workers)
 
 
 def loader(config: Config, *, start: int = 0, steps: int | None = None) -> Loader:
@@ -76,14 +85,10 @@ def loader(config: Config, *, start: int = 0, steps: int | None = None) -> Loade
     config = as_config(config)
     sources = load_sources(config)
     trained = open_trained(sources, config)
-    weights = [entry.weight for entry, _ in sources.trained if entry.train]
-    samples = MixedSamples(
-        trained,
-        MixedOrder([len(dataset) for dataset in trained], weights, seed=config.seed),
-        sources.space,
-        config=config.augment,
-        size=config.data.size,
-    )
+    counts = _counts(config, trained) if needs_counts(config) else None
+    shares = sample_shares(config, sources, trained, counts)
+    order = mixed_order(config, trained, shares)
+    samples = training_samples(config, sources, trained, order, counts=counts)
     sampler = StepSampler(
         start=start,
         steps=config.train.steps if steps is None else steps,

@@ -122,7 +122,7 @@ def write_calibration(
     """
     path = run / NAME
     datasets = {one.name: one for one in found}
-    saved = _Saved(step, checkpoint, config.data.size, config.evaluate.crop, datasets)
+    saved = _Saved(step, checkpoint, config.answer_size, config.evaluate.crop, datasets)
     with writing(path):
         write_whole(path, (json.dumps(to_json(saved), indent=2) + "\n").encode())
     return path

@@ -18,6 +18,9 @@ class AugmentConfig:
     scale: tuple[Zoom, Zoom] = (1.0, 1.0)
     """Bounds of the square crop's side, as a fraction of the picture's shorter side. Beyond 1 the
     crop is larger than the picture: what is outside is void, in an even grey."""
+    rare: Fraction = 0.0
+    """Share of a set's samples that look for a class, more often a rare one: a picture that has it,
+    with a crop around one of its pixels. The others come in the usual order."""
     color: Annotated[float, Range(0, 0.9)] = 0.0
     """Strength of the brightness, contrast and saturation jitter."""
     rotate: Annotated[float, Range(0, 180)] = 0.0

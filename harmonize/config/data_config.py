@@ -26,7 +26,7 @@ class DatasetEntry:
     """How this set's pictures are changed, in place of the run's ``augment``."""
     size: Annotated[int, Range(1, 65536)] | None = None
     """This set's own ``data.size``, at most as large: its crops are padded with void pixels at the
-    bottom and the right, and it is scored at this size."""
+    bottom and the right, and it is scored at this size unless ``evaluate.size`` is given."""
     override: dict[str, Any] = field(default_factory=dict[str, Any])
     """Keys of the mapping to replace, by dotted path: ``{label: "masks/{id}.png"}``."""
     take: Share | tuple[Fraction, Share] | None = None

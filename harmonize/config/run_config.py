@@ -48,6 +48,11 @@ class RunConfig:
     accept: Accept = field(default_factory=Accept)
     """Findings of ``harmonize check`` that are meant, by kind: ``{unsupervised: [necklace]}``."""
 
+    @property
+    def answer_size(self) -> int:
+        """The shorter side that pictures are scored and answered at."""
+        return self.evaluate.size or self.data.size
+
     @classmethod
     def from_file(cls, path: str | Path, overrides: Iterable[str] = ()) -> "RunConfig":
         """Read a config and apply overrides such as ``train.steps=100``.
@@ -157,6 +162,12 @@ class RunConfig:
         if mix.by != "temperature" and mix.temperature is not None:
             where = document.where(("mix", "temperature"))
             problems.append(f"{where}: belongs to mix.by=temperature; say so, or remove the key")
+        if mix.by == "pixels" and self.train.epochs is not None:
+            where = document.where(("train", "epochs"))
+            problems.append(
+                f"{where}: how many steps they are depends on pixels that are not counted yet "
+                "(mix.by=pixels); give train.steps instead"
+            )
         for number, entry in enumerate(self.datasets):
             if entry.size is not None and entry.size > self.data.size:
                 where, most = document.where(("datasets", number, "size")), self.data.size

@@ -100,7 +100,12 @@ class EvaluateConfig:
     """How pictures are scored."""
 
     crop: bool = False
-    """Score the centre square at ``data.size`` (the paper's way), not the label at its own size."""
+    """Score the centre square (the paper's way), not the label at its own size."""
+    size: Annotated[int, Range(1, 65536)] | None = None
+    """Shorter side of the pictures that are scored, in pixels; ``data.size`` unless given. Where
+    training crops are parts of pictures, things in them are larger than in whole pictures of the
+    same size; scoring and answering at a larger one mends that (Touvron et al., "Fixing the
+    train-test resolution discrepancy", 2019). Predictions take this size too."""
     pictures: Count = 4
     """Pictures of each scored set whose answers are kept at each evaluation, in the run folder and
     by the trackers."""

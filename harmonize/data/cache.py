@@ -18,7 +18,6 @@ from harmonize.data.cache_entry import entry_path, read_entry
 from harmonize.data.cache_folder import Room, cache_path, make_room
 from harmonize.data.cache_making import Made, Survey, SurveyedPicture, make_all, work
 from harmonize.data.dataset import Pixels, SegmentationDataset
-from harmonize.data.samples import least_side
 from harmonize.system.agreement import together
 from harmonize.system.atomic_files import writing
 
@@ -56,6 +55,8 @@ def open_cache(
     datasets: Sequence[SegmentationDataset],
     output: Path,
     accelerator: Accelerator,
+    *,
+    least: Sequence[float],
     bad: BadList | None = None,
 ) -> DiskCache | None:
     """Build the cache of a run's training pictures, if its config asks for one.
@@ -65,6 +66,7 @@ def open_cache(
         datasets: what it trains on.
         output: the run folder.
         accelerator: whose processes must all call this.
+        least: the shorter side that pictures of each data set need.
         bad: takes down what cannot be used; None to stop at it.
 
     Raises:
@@ -76,7 +78,7 @@ def open_cache(
     return build_cache(
         datasets,
         cache_path(config, output),
-        least=least_side(config.augment, data.size),
+        least=least,
         limit=data.cache_limit,
         workers=data.workers,
         accelerator=accelerator,
@@ -88,7 +90,7 @@ def build_cache(
     datasets: Sequence[SegmentationDataset],
     folder: Path,
     *,
-    least: float,
+    least: Sequence[float],
     limit: float,
     workers: int,
     accelerator: Accelerator,
@@ -102,7 +104,7 @@ def build_cache(
     Args:
         datasets: whose pictures are wanted.
         folder: may be used by others meanwhile.
-        least: the shorter side that pictures need.
+        least: the shorter side that pictures of each data set need.
         limit: GiB that the folder may hold.
         workers: loader processes of each process.
         accelerator: whose processes build together.

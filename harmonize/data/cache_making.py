@@ -53,7 +53,7 @@ class Survey(Dataset[SurveyedPicture]):
         self,
         datasets: Sequence[SegmentationDataset],
         folder: Path,
-        least: float,
+        least: Sequence[float],
         *,
         skip_bad: bool = False,
     ) -> None:
@@ -78,7 +78,7 @@ class Survey(Dataset[SurveyedPicture]):
     def _look(self, position: int) -> SurveyedPicture:
         dataset, number = self._place(position)
         size = self._datasets[dataset].size(number)
-        factor = choose_factor(size, self._least)
+        factor = choose_factor(size, self._least[dataset])
         name = self._names[dataset].name(number, factor)
         num_bytes = entry_bytes(reduced_size(size, factor), self._num_classes(dataset))
         return SurveyedPicture(
@@ -96,7 +96,7 @@ class Survey(Dataset[SurveyedPicture]):
         if read_entry(path) is not None:  # another run was faster
             return True
         dataset, number = self._place(position)
-        pixels = self._datasets[dataset].pixels(number, least=self._least)
+        pixels = self._datasets[dataset].pixels(number, least=self._least[dataset])
         if self[position].name != name:
             return False
         write_entry(path, pixels, self._num_classes(dataset))

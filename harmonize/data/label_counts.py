@@ -18,11 +18,10 @@ from harmonize.data.bad_samples import BadSample, BadSampleError
 from harmonize.data.cache_entry import EntryNames
 from harmonize.data.cache_making import work
 from harmonize.data.dataset import SegmentationDataset
-from harmonize.labels.sources import Sources
 from harmonize.system.agreement import together
 from harmonize.system.atomic_files import write_whole
 
-# Letters of shapes: P pictures of a data set, C classes of it, N codes.
+# Letters of shapes: P pictures of a data set, C classes of it.
 
 SUFFIX = ".counts"
 _AT_A_TIME = 16
@@ -100,24 +99,6 @@ def count_labels(
                     write_whole(path, counts.tobytes())
         found.append(LabelCounts(counts))
     return found
-
-
-def pixels_of_codes(sources: Sources, counts: Sequence[LabelCounts]) -> Float[ndarray, " N"]:
-    """Return how often a run meets each code of the target space, as a share of all pixels.
-
-    Args:
-        sources: of the run.
-        counts: of each data set that is trained on.
-    """
-    space = sources.space
-    pixels = np.zeros(space.num_codes)
-    trained = [(entry, spec) for entry, spec in sources.trained if entry.train]
-    whole = sum(entry.weight for entry, _ in trained)
-    for (entry, spec), its_counts in zip(trained, counts, strict=True):
-        codes = space.class_codes(spec.name)
-        known = codes != space.ignore
-        np.add.at(pixels, codes[known], its_counts.shares[known] * entry.weight / whole)
-    return pixels
 
 
 def _count(

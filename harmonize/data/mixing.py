@@ -22,23 +22,44 @@ class Draw:
 class MixedOrder:
     """The order in which a run draws from several data sets.
 
-    The data sets take turns in a fixed pattern that spreads each as evenly as its weight allows, so
-    every batch is mixed. Within a data set all pictures are drawn in a random order before any is
-    drawn again.
+    The data sets take turns in a pattern that spreads each as evenly as its weight allows, so every
+    batch is mixed. Within a data set all pictures are drawn in a random order before any is drawn
+    again.
     """
 
-    def __init__(self, sizes: Sequence[int], weights: Sequence[float], *, seed: int) -> None:
-        """Prepare the order for data sets with so many pictures and such shares of the samples."""
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        weights: Sequence[float],
+        *,
+        seed: int,
+        to: Sequence[float] | None = None,
+        total: int | None = None,
+    ) -> None:
+        """Prepare the order.
+
+        Args:
+            sizes: pictures of each data set.
+            weights: of each, in any unit: their shares of the samples.
+            seed: of the run.
+            to: weights at the end of the run, towards which the shares change evenly.
+            total: samples of the whole run; needed with ``to``.
+        """
         assert len(sizes) == len(weights) > 0
         assert min(sizes) > 0
         assert min(weights) > 0
         self.sizes = tuple(sizes)
         self.seed = seed
-        self._pattern = _spread(np.asarray(weights, dtype=float) / sum(weights))
+        shares = np.asarray(weights, dtype=float) / sum(weights)
+        if to is None:
+            self._pattern = _spread(shares)
+        else:
+            assert total is not None
+            self._pattern = _changing(shares, np.asarray(to, dtype=float) / sum(to), total)
         # How often each data set is drawn before a position of the pattern, and in all of it.
-        taken = np.cumsum(self._pattern[:, None] == np.arange(len(sizes)), axis=0)
-        self._per_block = taken[-1]
-        self._before = np.vstack([np.zeros_like(taken[:1]), taken[:-1]])
+        own = self._pattern[:, None] == np.arange(len(sizes))
+        self._per_block = own.sum(0)
+        self._before = (own.cumsum(0, dtype=np.int32) - 1)[own]  # of the position's own data set
         self._shuffled: dict[int, tuple[int, np.ndarray]] = {}  # data set -> (round, order)
 
     def __getitem__(self, position: int) -> Draw:
@@ -47,9 +68,9 @@ class MixedOrder:
 
     def draw(self, position: int, *, later: int = 0) -> Draw:
         """Return a position's sample, or with its seed the one so much later in the same round."""
-        block, place = divmod(position, _BLOCK)
+        block, place = divmod(position, len(self._pattern))
         dataset = int(self._pattern[place])
-        turn = block * int(self._per_block[dataset]) + int(self._before[place, dataset])
+        turn = block * int(self._per_block[dataset]) + int(self._before[place])
         round_number, place_in_round = divmod(turn, self.sizes[dataset])
         order = self._order(dataset, round_number)
         picture = order[(place_in_round + later) % len(order)]
@@ -111,3 +132,19 @@ def _spread(shares: np.ndarray) -> np.ndarray:
         pattern[place] = np.argmax(credit)
         credit[pattern[place]] -= _BLOCK
     return pattern
+
+
+def _changing(first: np.ndarray, last: np.ndarray, total: int) -> np.ndarray:
+    """Return the data set of each sample of a run over which the shares change evenly.
+
+    Of a data set that is owed c(t) samples up to time t, the n-th comes where c is n + 1/2.
+    """
+    times = np.linspace(0, total, 2049)
+    owed = first[:, None] * times + (last - first)[:, None] * times**2 / (2 * total)
+    numbers = np.diff(np.round(owed[:, -1].cumsum()), prepend=0).astype(int)
+    due = [
+        np.interp(np.arange(number) + 0.5, its, times)
+        for number, its in zip(numbers, owed, strict=True)
+    ]
+    dataset = np.repeat(np.arange(len(first), dtype=np.int16), numbers)
+    return dataset[np.concatenate(due).argsort(kind="stable")]

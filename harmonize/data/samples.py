@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,9 @@ from harmonize.data.bad_samples import BadSample, BadSampleError
 from harmonize.data.covering import choose_code, pasted, telling
 from harmonize.data.dataset import Pixels, SegmentationDataset
 from harmonize.data.mixing import Draw, MixedOrder
+from harmonize.data.rare import RareClasses
 from harmonize.data.transforms import Augmentation, augment, draw_augmentation
+from harmonize.data.warping import FILL
 from harmonize.labels.target_space import TargetSpace
 
 # Letters of shapes: S the side of a training crop, B samples of a batch.
@@ -84,6 +86,21 @@ class DrawnPicture:
     donor: Donor | None = None
 
 
+@dataclass(frozen=True)
+class Treatment:
+    """What is done to the pictures of one data set.
+
+    Attributes:
+        augment: how samples are changed.
+        size: the side of its crops.
+        rare: what some of its samples look for.
+    """
+
+    augment: AugmentConfig
+    size: int
+    rare: RareClasses | None = None
+
+
 class MixedSamples(Dataset[Batch]):
     """The training samples of a run, by their position in its mixed order.
 
@@ -100,7 +117,7 @@ class MixedSamples(Dataset[Batch]):
         order: MixedOrder,
         space: TargetSpace,
         *,
-        config: AugmentConfig,
+        treatments: Sequence[Treatment],
         size: int,
         cache: Callable[[int, int], Pixels | None] | None = None,
         skip_bad: bool = False,
@@ -111,16 +128,15 @@ class MixedSamples(Dataset[Batch]):
             datasets: what is mixed.
             order: which picture stands at which position.
             space: gives the codes.
-            config: how samples are changed.
+            treatments: of each data set; crops smaller than ``size`` are padded with void.
             size: the side S of the samples.
             cache: gives a picture by its data set and number, or None if it does not have it.
             skip_bad: take the next good picture in place of one that cannot be used.
         """
         self.datasets = datasets
         self._order = order
-        self._config = config
+        self._treatments = treatments
         self._size = size
-        self._least = least_side(config, size)
         self._cache = cache
         self._skip_bad = skip_bad
         self._codes = [
@@ -143,7 +159,7 @@ class MixedSamples(Dataset[Batch]):
             donor = self._augmented(dataset, found.donor.pixels, found.donor.choices)
             code = choose_code(donor[1], self._telling, found.donor.pick)
             sample = sample if code is None else pasted(sample, donor, code)
-        picture, codes = sample
+        picture, codes = self._padded(*sample)
         return Batch(picture[None], codes[None], torch.tensor([dataset]), found.skipped)
 
     def find(self, position: int) -> DrawnPicture:
@@ -155,6 +171,10 @@ class MixedSamples(Dataset[Batch]):
         skipped: list[BadSample] = []
         while True:
             draw = self._order.draw(position, later=len(skipped))
+            treatment = self._treatments[draw.dataset]
+            rare = treatment.rare.draw(draw.seed) if treatment.rare and not skipped else None
+            if rare is not None:
+                draw = dataclasses.replace(draw, picture=rare.picture)
             try:
                 pixels = self._pixels(draw.dataset, draw.picture)
                 break
@@ -163,9 +183,12 @@ class MixedSamples(Dataset[Batch]):
                 if not self._skip_bad or len(skipped) == self._most(draw.dataset):
                     raise
         rng = np.random.default_rng(draw.seed)
-        choices = self._choices(rng, pixels)
+        choices = self._choices(rng, pixels, treatment.augment)
+        if rare is not None:
+            crop = rare.crop(choices.crop, pixels.classes)
+            choices = dataclasses.replace(choices, crop=crop)
         donor = None
-        if self._config.paste and rng.random() < self._config.paste:
+        if treatment.augment.paste and rng.random() < treatment.augment.paste:
             try:
                 donor = self._donor(rng, draw)
             except BadSampleError as error:
@@ -179,12 +202,28 @@ class MixedSamples(Dataset[Batch]):
         number = len(self.datasets[draw.dataset])
         other = (draw.picture + 1 + int(rng.integers(max(number - 1, 1)))) % number
         pixels = self._pixels(draw.dataset, other)
-        choices = dataclasses.replace(self._choices(rng, pixels), holes=())
+        augment = self._treatments[draw.dataset].augment
+        choices = dataclasses.replace(self._choices(rng, pixels, augment), holes=())
         return Donor(other, pixels, choices, float(rng.random()))
 
-    def _choices(self, rng: np.random.Generator, pixels: Pixels) -> Augmentation:
+    @staticmethod
+    def _choices(rng: np.random.Generator, pixels: Pixels, config: AugmentConfig) -> Augmentation:
         height, width = pixels.classes.shape
-        return draw_augmentation(rng, self._config, height=height, width=width)
+        return draw_augmentation(rng, config, height=height, width=width)
+
+    def _padded(
+        self, picture: UInt8[Tensor, "3 s s"], codes: Integer[Tensor, "s s"]
+    ) -> tuple[UInt8[Tensor, "3 S S"], Integer[Tensor, "S S"]]:
+        """Fill a smaller sample up with void pixels, at the bottom and the right."""
+        side, whole = len(codes), self._size
+        if side == whole:
+            return picture, codes
+        fill = torch.tensor(FILL, dtype=picture.dtype)[:, None, None]
+        padded = fill.repeat(1, whole, whole)
+        padded[:, :side, :side] = picture
+        void = torch.full((whole, whole), self._void, dtype=codes.dtype)
+        void[:side, :side] = codes
+        return padded, void
 
     def _augmented(
         self, dataset: int, pixels: Pixels, choices: Augmentation
@@ -193,7 +232,7 @@ class MixedSamples(Dataset[Batch]):
             pixels.picture,
             pixels.classes,
             choices,
-            size=self._size,
+            size=self._treatments[dataset].size,
             codes=self._codes[dataset],
             mirror=self._mirror,
             void=self._void,
@@ -205,7 +244,11 @@ class MixedSamples(Dataset[Batch]):
 
     def _pixels(self, dataset: int, number: int) -> Pixels:
         kept = None if self._cache is None else self._cache(dataset, number)
-        return self.datasets[dataset].pixels(number, least=self._least) if kept is None else kept
+        if kept is not None:
+            return kept
+        treatment = self._treatments[dataset]
+        least = least_side(treatment.augment, treatment.size)
+        return self.datasets[dataset].pixels(number, least=least)
 
 
 def least_side(config: AugmentConfig, size: int) -> float:

@@ -91,7 +91,7 @@ def choose_answers(run: OpenedRun, options: PredictOptions) -> Wording:
         for name in options.roots
         if name not in names and options.dataset in (None, *names)
     )
-    size = run.config.data.size if options.size is None else options.size
+    size = run.config.answer_size if options.size is None else options.size
     calibration = NOT_CALIBRATED
     if options.confidence is not None and options.calibrated:
         use = Use(options.confidence, options.like, size, run.state.step, options.checkpoint)

@@ -64,7 +64,7 @@ class Answerer:
         if accelerator is None:
             accelerator = start_accelerator("float32")
         self._network = TiledNetwork(opened.network(accelerator.device), accelerator)
-        self._size = opened.config.data.size
+        self._size = opened.config.answer_size
         self._crop = opened.config.evaluate.crop
 
     @torch.inference_mode()

@@ -16,10 +16,12 @@ from harmonize.data.bad_list import BadList
 from harmonize.data.cache import open_cache
 from harmonize.data.cache_folder import cache_path
 from harmonize.data.dataset import SegmentationDataset
-from harmonize.data.label_counts import count_labels, pixels_of_codes
+from harmonize.data.label_counts import LabelCounts, count_labels
 from harmonize.data.loading import load
-from harmonize.data.mixing import MixedOrder, StepSampler
-from harmonize.data.samples import Batch, MixedSamples, collate
+from harmonize.data.mixing import StepSampler
+from harmonize.data.samples import Batch, collate
+from harmonize.data.shares import Shares, needs_counts, pixels_of_codes, sample_shares
+from harmonize.data.training_samples import least_sides, mixed_order, training_samples
 from harmonize.labels.sources import Sources
 from harmonize.loss.hierarchical import HierarchicalLoss
 from harmonize.runs.balance_file import read_balance, write_balance
@@ -82,38 +84,41 @@ class TrainingBatches:
         self._step = 0
         if config.data.on_bad_sample == "skip":
             self.bad = BadList([*trained, *scored], config.data.bad_share, output)
-        weights = [entry.weight for entry, _ in sources.trained if entry.train]
-        self.pixels = self._count_pixels(sources, trained, output)
-        order = MixedOrder([len(dataset) for dataset in trained], weights, seed=config.seed)
-        self.samples = MixedSamples(
+        counts = None
+        if needs_counts(config):
+            folder, workers = cache_path(config, output), config.data.workers
+            counts = count_labels(trained, folder, workers=workers, bad=self.bad)
+        shares = sample_shares(config, sources, trained, counts)
+        self.pixels = self._pixels_of_codes(sources, counts, shares, output)
+        least = least_sides(config, sources, trained)
+        self.samples = training_samples(
+            config,
+            sources,
             trained,
-            order,
-            sources.space,
-            config=config.augment,
-            size=config.data.size,
-            cache=open_cache(config, trained, output, accelerator, self.bad),
+            mixed_order(config, trained, shares),
+            counts=counts,
+            cache=open_cache(config, trained, output, accelerator, least=least, bad=self.bad),
             skip_bad=self.bad is not None,
         )
 
-    def _count_pixels(
-        self, sources: Sources, trained: list[SegmentationDataset], output: Path
+    def _pixels_of_codes(
+        self,
+        sources: Sources,
+        counts: list[LabelCounts] | None,
+        shares: Shares,
+        output: Path,
     ) -> Float[ndarray, " N"] | None:
-        config = self._config
-        if config.loss.balance == "none":
+        config, space = self._config, sources.space
+        if config.loss.balance == "none" or counts is None:
             return None
-        space, known = sources.space, None
-        if config.train.resume:  # go on with what the run began with
-            with together():
-                known = read_balance(space, output)
-        if known is not None:
-            return known
-        folder, workers = cache_path(config, output), config.data.workers
-        counts = count_labels(trained, folder, workers=workers, bad=self.bad)
-        pixels = pixels_of_codes(sources, counts)
         with together():
+            known = read_balance(space, output) if config.train.resume else None
+            if known is not None:  # go on with what the run began with
+                return known
+            pixels = pixels_of_codes(sources, counts, shares.mean)
             if self._accelerator.is_main_process:
                 write_balance(space, config.loss, pixels, output)
-        return pixels
+            return pixels
 
     def from_step(self, step: int) -> Iterator[Batch]:
         """Return the parts of this process's batches from a step on."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from harmonize.config.run_config import RunConfig
 from harmonize.data.dataset import SegmentationDataset
+from harmonize.data.shares import sample_shares
 from harmonize.errors import HarmonizeError
 from harmonize.labels.sources import Sources
 
@@ -19,7 +20,7 @@ def with_steps(
     """Return a config with as many steps as its epochs are; as it is if it has none.
 
     An epoch of a data set is as many samples of it as it has training pictures. Samples of the
-    others come with them, by the weights.
+    others come with them, by their shares.
 
     Args:
         config: of the run.
@@ -32,10 +33,11 @@ def with_steps(
     train = config.train
     if train.epochs is None:
         return config
-    weights = {spec.name: entry.weight for entry, spec in sources.trained if entry.train}
+    mean = sample_shares(config, sources, trained, None).mean.tolist()
+    shares = {dataset.spec.name: share for dataset, share in zip(trained, mean, strict=True)}
     sizes = {dataset.spec.name: len(dataset) for dataset in trained}
     name = max(sizes, key=lambda name: sizes[name]) if train.epochs_of is None else train.epochs_of
-    samples = train.epochs * sizes[name] * sum(weights.values()) / weights[name]
+    samples = train.epochs * sizes[name] / shares[name]
     steps = max(1, math.ceil(samples / config.data.batch_size * (1 - _ROUNDING)))
     if train.unfreeze_at is not None and train.unfreeze_at >= steps:
         raise HarmonizeError(

@@ -36,6 +36,8 @@ def score(
     Pictures that cannot be used are taken down in ``bad``, or end it if there is no such list. Of
     each data set the answers for ``keep`` of the others are kept.
     """
+    own = {spec.name: entry.size for entry, spec in (*sources.trained, *sources.also)}
+    sizes = {name: size for name, size in own.items() if size and not config.evaluate.size}
     for buffer in model.buffers():  # batch norm's statistics are each process's own
         _broadcast(buffer)
     return [
@@ -44,7 +46,7 @@ def score(
             dataset,
             sources.ontology,
             accelerator=accelerator,
-            size=config.data.size,
+            size=sizes.get(dataset.spec.name, config.answer_size),
             unanswerable=find_unanswerable(sources, dataset.spec),
             groups=depth_groups(sources.ontology, dataset.spec, sources.taught),
             crop=config.evaluate.crop,

@@ -23,6 +23,8 @@ from harmonize.data.loading import READ_AHEAD, load
 from harmonize.data.mixing import MixedOrder, StepSampler
 from harmonize.data.open_datasets import open_trained
 from harmonize.data.samples import Batch, MixedSamples, collate
+from harmonize.data.shares import sample_shares
+from harmonize.data.training_samples import least_sides, mixed_order, training_samples
 from harmonize.labels.sources import load_sources
 from harmonize.tools.benchmark.machine import describe
 from harmonize.tools.benchmark.measurements import BenchmarkReport, Cell, ResultTable
@@ -122,16 +124,11 @@ def _open(
     """Open the data sets that a config trains on, in the order that it draws from them."""
     sources = load_sources(config)
     datasets = open_trained(sources, config)
-    weights = [entry.weight for entry, _ in sources.trained if entry.train]
-    order = MixedOrder([len(dataset) for dataset in datasets], weights, seed=config.seed)
-    samples = MixedSamples(
-        datasets,
-        order,
-        sources.space,
-        config=config.augment,
-        size=config.data.size,
-        cache=open_cache(config, datasets, folder / "run", Accelerator(cpu=True)),
-    )
+    shares = sample_shares(config, sources, datasets, None)
+    order = mixed_order(config, datasets, shares)
+    accelerator, least = Accelerator(cpu=True), least_sides(config, sources, datasets)
+    cache = open_cache(config, datasets, folder / "run", accelerator, least=least)
+    samples = training_samples(config, sources, datasets, order, counts=None, cache=cache)
     return datasets, order, samples
 
 

@@ -46,8 +46,9 @@ def load_network(run: Path, *, trust_code: bool = False) -> LeafPredictor:
         HarmonizeError: it is no run folder, or its checkpoint cannot be used.
     """
     opened = open_run(run, trust_code=trust_code)
-    data, ontology = opened.config.data, opened.sources.ontology
-    return LeafPredictor(opened.network(processes().device), ontology, data.size, data.workers)
+    config, ontology = opened.config, opened.sources.ontology
+    network = opened.network(processes().device)
+    return LeafPredictor(network, ontology, config.answer_size, config.data.workers)
 
 
 def count_overlap(
