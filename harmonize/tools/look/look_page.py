@@ -17,11 +17,13 @@ from harmonize.tools.look.seen import VOID_COLORS, SeenSample, see_samples, shru
 
 MOST_BYTES = 1_000_000
 _LONGEST_SIDE = 480
+_LEAST_SIDE = 24
 _CLEAR_SIDE = 200
 """Smaller pictures are enlarged with all their pixels to be seen."""
 _LISTED = 12
 """Classes that a page names under a sample."""
 _COLUMNS = 2
+_DOT = " · "
 _PAPER, _INK, _MUTED = (19, 22, 25), (228, 231, 234), (154, 163, 173)
 
 
@@ -59,10 +61,11 @@ def look(config: RunConfig, number: int, output: Path, *, name: str, augmented: 
     samples = see_samples(config, number, augmented=augmented)
     how = "as the network gets them" if augmented else "cropped and resized, but not augmented"
     lead = f"The first {number} training samples, {how}: {_size(config)}, with the label over it."
-    for side in _sides(config.data.size):
-        data = _WRITERS[kind](samples, side, name, lead)
-        if len(data) < MOST_BYTES:
-            break
+    sides = _sides(config.data.size)
+    tried = (_WRITERS[kind](samples, side, name, lead) for side in sides)
+    data = next((data for data in tried if len(data) < MOST_BYTES), None)
+    if data is None:
+        raise HarmonizeError(f"--number: {number} samples make too large a file; ask for fewer")
     with writing(output):
         write_whole(output, data)
     return output
@@ -75,10 +78,8 @@ def _size(config: RunConfig) -> str:
 def _sides(size: int) -> Iterator[int]:
     """Yield sides of shown pictures, until the file is small enough."""
     side = min(size, _LONGEST_SIDE)
-    while True:
+    while side >= _LEAST_SIDE or side == size:
         yield side
-        if side <= 24:
-            return
         side = side * 4 // 5
 
 
@@ -105,7 +106,7 @@ def _sheet(samples: Sequence[SeenSample], side: int, title: str, lead: str) -> I
     large = max(-(-_CLEAR_SIDE // side), 1) * side if side == len(samples[0].picture) else side
     line = max(large // 18, 9)
     gap, list_width = line, max(large * 2 // 3, 12 * line)
-    cell = 2 * large + 2 + list_width, large + 4 * line
+    cell = 2 * large + 2 + list_width, large + 5 * line
     columns = min(_COLUMNS, len(samples))
     rows = -(-len(samples) // columns)
     top = 5 * line
@@ -133,13 +134,23 @@ def _draw_cell(
         image = Image.fromarray(shrunk(pixels, side))
         image = image.resize((large, large), Image.Resampling.NEAREST)
         sheet.paste(image, (at[0] + place * (large + 2), at[1]))
-    listed = draw_list(seen.classes, height=large, longest=large, paper=_PAPER)
-    sheet.paste(listed.crop((0, 0, list_width, large)), (at[0] + 2 * large + 2, at[1]))
+    listed = draw_list(seen.classes, height=large, longest=36 * line, paper=_PAPER)
+    listed = listed.crop((0, 0, min(list_width, listed.width), large))
+    sheet.paste(listed, (at[0] + 2 * large + 2, at[1]))
     width = 2 * large + list_width
     below = at[1] + large + line // 2
     _write_line(pen, (at[0], below), f"{seen.dataset}  {seen.path}", width, (line, _INK))
-    done = " · ".join(seen.done)
+    done, rest = _split(seen.done, width, line)
     _write_line(pen, (at[0], below + line + line // 2), done, width, (line, _MUTED))
+    _write_line(pen, (at[0], below + 3 * line), rest, width, (line, _MUTED))
+
+
+def _split(parts: Sequence[str], width: int, line: int) -> tuple[str, str]:
+    """Join parts into a first line, as many as there is room for, and a second one."""
+    font = ImageFont.load_default(line)
+    joined = [_DOT.join(parts[: number + 1]) for number in range(len(parts))]
+    first = max(sum(font.getlength(text) <= width for text in joined), 1)
+    return joined[first - 1], _DOT.join(parts[first:])
 
 
 def _write_line(

@@ -9,10 +9,12 @@ from numpy import ndarray
 from PIL import Image
 
 from harmonize.config.run_config import AugmentConfig, RunConfig
+from harmonize.data.looks import Looks
 from harmonize.data.mixing import MixedOrder
 from harmonize.data.open_datasets import open_trained
 from harmonize.data.samples import DrawnPicture, MixedSamples
 from harmonize.data.transforms import Augmentation
+from harmonize.data.warping import Warp
 from harmonize.inference.answer_space import AnswerLabel
 from harmonize.inference.drawing import tint
 from harmonize.labels.dataset_spec import DatasetSpec
@@ -140,18 +142,24 @@ def _seen(samples: MixedSamples, position: int, labels: _Labels, *, augmented: b
 def _stripe(overlay: UInt8[ndarray, "S S 3"], numbers: Integer[ndarray, "S S"], void: int) -> None:
     """Draw stripes where there is no label."""
     rows, columns = np.indices(numbers.shape)
-    wide = max(len(numbers) // _STRIPE, 2)
+    wide = max(len(numbers) // _STRIPE, 3)
     light = (rows + columns) // wide % 2
-    here = numbers == void
-    overlay[here] = np.array(VOID_COLORS, dtype=np.uint8)[light[here]]
+    stripes = np.array(VOID_COLORS, dtype=np.uint8)[light]
+    np.copyto(overlay, stripes, where=(numbers == void)[..., None])
 
 
 def _said(found: DrawnPicture, pasted: str) -> Iterator[str]:
     """Say what was done to a sample."""
+    choices = found.choices
     yield _crop(found)
-    yield from _changes(found.choices)
+    yield from _said_of_warp(choices.warp or Warp())
+    if choices.flip:
+        yield "flipped"
+    if choices.holes:
+        yield f"{len(choices.holes)} cut out"
     if pasted:
         yield pasted
+    yield from _said_of_looks(choices)
 
 
 def _crop(found: DrawnPicture) -> str:
@@ -159,38 +167,32 @@ def _crop(found: DrawnPicture) -> str:
     return f"crop of {found.choices.crop[2]} from {width} x {height} pixels"
 
 
-def _changes(choices: Augmentation) -> Iterator[str]:
-    if (warp := choices.warp) is not None:
-        if warp.angle:
-            yield f"turned {abs(warp.angle):.0f}° {'left' if warp.angle > 0 else 'right'}"
-        if warp.shear:
-            yield f"sheared {warp.shear:+.0f}°"
-        if warp.stretch != 1:
-            wider = warp.stretch < 1
-            factor = 1 / warp.stretch if wider else warp.stretch
-            yield f"{factor:.2f} times as {'wide' if wider else 'high'}"
-        if any(map(any, warp.corners)):
-            yield "perspective"
-    if choices.flip:
-        yield "flipped"
-    if choices.holes:
-        yield f"{len(choices.holes)} cut out"
-    names = ("brightness", "contrast", "saturation")
-    for name in names:
-        factor = getattr(choices, name)
-        if factor != 1:
-            yield f"{name} x {factor:.2f}"
-    if (looks := choices.looks) is not None:
-        yield from (
-            text
-            for text, holds in (
-                (f"gamma {looks.gamma:.2f}", looks.gamma != 1),
-                ("grey", looks.grey),
-                (f"blur {looks.blur:.1f}", looks.blur > 0),
-                (f"noise {looks.noise:.0f}", looks.noise > 0),
-            )
-            if holds
-        )
+def _said_of_warp(warp: Warp) -> Iterator[str]:
+    if warp.angle:
+        yield f"turned {abs(warp.angle):.0f}° {'left' if warp.angle > 0 else 'right'}"
+    if warp.shear:
+        yield f"sheared {warp.shear:+.0f}°"
+    if warp.stretch > 1:
+        yield f"{warp.stretch:.2f} times as high"
+    if warp.stretch < 1:
+        yield f"{1 / warp.stretch:.2f} times as wide"
+    if any(map(any, warp.corners)):
+        yield "tilted"
+
+
+def _said_of_looks(choices: Augmentation) -> Iterator[str]:
+    for name in ("brightness", "contrast", "saturation"):
+        if getattr(choices, name) != 1:
+            yield f"{name} x {getattr(choices, name):.2f}"
+    looks = choices.looks or Looks()
+    if looks.gamma != 1:
+        yield f"gamma {looks.gamma:.2f}"
+    if looks.grey:
+        yield "grey"
+    if looks.blur:
+        yield f"blur {looks.blur:.1f}"
+    if looks.noise:
+        yield f"noise {looks.noise:.0f}"
 
 
 def shrunk(pixels: UInt8[ndarray, "S S 3"], side: int) -> UInt8[ndarray, "s s 3"]:
