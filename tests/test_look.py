@@ -200,7 +200,9 @@ def test_a_slip_is_named_in_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("folder.html").mkdir()
-    assert main(["look", str(project / "run.yaml"), *words]) == 2
+    with pytest.raises(SystemExit) as exit_:
+        main(["look", str(project / "run.yaml"), *words])
+    assert exit_.value.code == 2
     assert message in capsys.readouterr().err
 
 
@@ -212,7 +214,8 @@ def test_a_file_that_cannot_be_small_enough_is_refused(
 ) -> None:
     monkeypatch.setattr(look_page, "MOST_BYTES", 100)
     output = tmp_path / "look.html"
-    assert main(["look", str(project / "run.yaml"), "-o", str(output)]) == 2
+    with pytest.raises(SystemExit):
+        main(["look", str(project / "run.yaml"), "-o", str(output)])
     expected = "error: --number: 12 samples make too large a file; ask for fewer\n"
     assert capsys.readouterr().err == expected
     assert not output.exists()
