@@ -152,11 +152,14 @@ def test_the_page_is_whole_small_and_needs_nothing_beside_it(
 def test_a_sheet_is_a_picture_of_all_samples(
     project: Path, tmp_path: Path, name: str, format_: str
 ) -> None:
-    small = Image.open(look(project, tmp_path / name, "--number=1"))
-    large = Image.open(look(project, tmp_path / name, "--number=5"))
-    assert small.format == large.format == format_
-    assert large.height > 2 * small.height
-    assert 1.5 * small.width < large.width < 2.5 * small.width
+    sizes: list[tuple[int, int]] = []
+    for number in (1, 5):
+        with Image.open(look(project, tmp_path / name, f"--number={number}")) as sheet:
+            assert sheet.format == format_
+            sizes.append(sheet.size)
+    small, large = sizes
+    assert large[1] > 2 * small[1]
+    assert 1.5 * small[0] < large[0] < 2.5 * small[0]
     assert (tmp_path / name).stat().st_size < 1_000_000
 
 

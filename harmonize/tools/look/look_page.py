@@ -109,7 +109,7 @@ def _sheet(samples: Sequence[SeenSample], side: int, title: str, lead: str) -> I
     cell = 2 * large + 2 + list_width, large + 5 * line
     columns = min(_COLUMNS, len(samples))
     rows = -(-len(samples) // columns)
-    top = 5 * line
+    top = 6 * line
     size = columns * (cell[0] + gap) + gap, top + rows * (cell[1] + gap)
     sheet = Image.new("RGB", size, _PAPER)
     pen = ImageDraw.Draw(sheet)
