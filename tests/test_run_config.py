@@ -154,6 +154,31 @@ def test_every_key_is_written_out() -> None:
         ("augment.scale=[1]", "augment.scale: expected a list of 2, got [1]"),
         ("augment.scale=[0.9, 0.5]", "augment.scale: the lower bound comes first, got (0.9, 0.5)"),
         ("augment.color=1", "augment.color: expected a number at least 0 and at most 0.9, got 1"),
+        ("augment.scale=[1, 5]", "augment.scale.1: expected a number above 0 and at most 4, got 5"),
+        ("augment.rotate=181", "augment.rotate: expected a number at least 0 and at most 180, got"),
+        ("augment.shear=61", "augment.shear: expected a number at least 0 and at most 60, got 61"),
+        ("augment.stretch=0.9", "augment.stretch: expected a number at least 1 and at most 4, got"),
+        (
+            "augment.perspective=0.6",
+            "augment.perspective: expected a number at least 0 and at most",
+        ),
+        ("augment.gamma=0.5", "augment.gamma: expected a number at least 1 and at most 4, got 0.5"),
+        ("augment.grey=2", "augment.grey: expected a number at least 0 and at most 1, got 2"),
+        ("augment.blur=-1", "augment.blur: expected a number at least 0 and at most 20, got -1"),
+        (
+            "augment.noise=101",
+            "augment.noise: expected a number at least 0 and at most 100, got 101",
+        ),
+        ("augment.cutout=0.5", "augment.cutout: expected a whole number, got 0.5"),
+        ("augment.paste=1.1", "augment.paste: expected a number at least 0 and at most 1, got 1.1"),
+        (
+            "augment={cutout: 1, cutout_size: [0.3, 0.2]}",
+            "augment.cutout_size: the lower bound comes first, got (0.3, 0.2)",
+        ),
+        (
+            "augment.cutout_size=[0.2, 0.4]",
+            "augment.cutout_size: belongs to cutout; give augment.cutout too, or remove the key",
+        ),
         (
             "datasets=[]",
             "datasets: nothing to train on; give at least one data set a `train` split",

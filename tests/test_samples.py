@@ -1,6 +1,7 @@
 """Samples and batches of several data sets mixed."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +12,24 @@ from harmonize.config.augment_config import AugmentConfig
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.loading import load
 from harmonize.data.mixing import MixedOrder
-from harmonize.data.samples import Batch, MixedSamples, Treatment, collate
+from harmonize.data.samples import Batch, MixedSamples, Treatment, collate, least_side
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.target_space import TargetSpace
+
+ALL: dict[str, Any] = {
+    "scale": (0.5, 2.0),
+    "rotate": 30.0,
+    "shear": 10.0,
+    "stretch": 1.5,
+    "perspective": 0.2,
+    "gamma": 1.5,
+    "grey": 0.5,
+    "blur": 1.0,
+    "noise": 5.0,
+    "cutout": 1,
+    "paste": 0.5,
+}
+"""Every change to training pictures."""
 
 
 @pytest.fixture(scope="module")
@@ -52,16 +68,17 @@ def same(one: Batch, other: Batch) -> bool:
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize("config", [{}, ALL], ids=["some", "all"])
 def test_a_position_gives_the_same_tensors_whichever_process_reads_it(
-    faces: tuple[list[SegmentationDataset], TargetSpace],
+    faces: tuple[list[SegmentationDataset], TargetSpace], config: dict[str, Any]
 ) -> None:
-    samples, batches = mixed(faces), [[0, 1, 2, 3], [4], [5, 6], [40, 41, 0]]
+    samples, batches = mixed(faces, **config), [[0, 1, 2, 3], [4], [5, 6], [40, 41, 0]]
     alone = list(load(samples, batches, collate, workers=0))
     shared = list(load(samples, batches, collate, workers=2))
     assert [batch.datasets.numel() for batch in shared] == [4, 1, 2, 3]
     for batch, other, positions in zip(alone, shared, batches, strict=True):
         assert same(batch, other)
-        assert same(batch, collate([mixed(faces)[position] for position in positions]))
+        assert same(batch, collate([mixed(faces, **config)[position] for position in positions]))
 
 
 def test_a_batch_has_bytes_for_pictures_and_codes_of_the_space(
@@ -145,3 +162,20 @@ def test_a_batch_moves_whole(faces: tuple[list[SegmentationDataset], TargetSpace
     moved = batch.to(torch.device("meta"))
     assert {t.device.type for t in (moved.pictures, moved.codes, moved.datasets)} == {"meta"}
     assert moved.codes.dtype == batch.codes.dtype
+
+
+@pytest.mark.parametrize(
+    ("config", "side"),
+    [
+        ({}, 16),
+        ({"scale": (0.5, 1.0)}, 32),
+        ({"scale": (2.0, 3.0)}, 8),
+        ({"stretch": 4.0}, 32),
+        ({"perspective": 0.5}, 32),
+        ({"rotate": 90.0, "paste": 1.0}, 16),
+    ],
+)
+def test_pictures_are_read_large_enough_for_the_smallest_crop(
+    config: dict[str, object], side: float
+) -> None:
+    assert least_side(AugmentConfig(**config), 16) == side  # type: ignore[arg-type]

@@ -1,5 +1,6 @@
 """Random changes to a picture and its codes: inside the picture, aligned, and repeatable."""
 
+import dataclasses
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from torchvision.transforms.v2 import functional as F
 
 from harmonize.config.augment_config import AugmentConfig
+from harmonize.data.looks import Looks
 from harmonize.data.transforms import (
     Augmentation,
     augment,
@@ -19,6 +21,7 @@ from harmonize.data.transforms import (
     resize_nearest,
     shorter_side,
 )
+from harmonize.data.warping import FILL
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.target_space import TargetSpace
@@ -26,6 +29,21 @@ from harmonize.labels.target_space import TargetSpace
 SIDES = st.integers(1, 400)
 SMALL = st.integers(1, 120)
 VOID = 99
+STRONGER = [
+    AugmentConfig(**changed)  # type: ignore[arg-type]
+    for changed in (
+        {"rotate": 40},
+        {"shear": 30},
+        {"stretch": 2.0},
+        {"perspective": 0.4},
+        {"scale": (0.5, 3.0)},
+        {"gamma": 2.0, "grey": 0.5},
+        {"blur": 2.0},
+        {"noise": 20.0},
+        {"cutout": 3},
+    )
+]
+"""One option each, beyond flips, crops and colours."""
 SAME = torch.arange(1200, dtype=torch.int16)  # a table that exchanges nothing
 
 
@@ -64,12 +82,43 @@ def apply(
     *,
     size: int,
     mirror: torch.Tensor = SAME,
+    void: int = VOID,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Augment a picture (3, H, W) whose labels are codes already."""
     table = SAME.numpy().astype(codes.numpy().dtype)
     pixels, labels = picture.permute(1, 2, 0).numpy(), codes.numpy()
     mirror_table = mirror.numpy().astype(labels.dtype)
-    return augment(pixels, labels, choices, size=size, codes=table, mirror=mirror_table, void=VOID)
+    return augment(pixels, labels, choices, size=size, codes=table, mirror=mirror_table, void=void)
+
+
+@given(
+    height=SIDES,
+    width=SIDES,
+    scale=st.tuples(st.floats(1, 4), st.floats(1, 4)).map(sorted),
+    seed=st.integers(0, 999),
+)
+def test_a_crop_beyond_the_picture_holds_it_as_far_as_its_middle_is_on_it(
+    height: int, width: int, scale: list[float], seed: int
+) -> None:
+    config = AugmentConfig(scale=(scale[0], scale[1]))
+    rng = np.random.default_rng(seed)
+    top, left, side = draw_augmentation(rng, config, height=height, width=width).crop
+    shorter = min(height, width)
+    assert shorter * scale[0] - 0.5 <= side <= shorter * scale[1] + 0.5
+    for start, length in ((top, height), (left, width)):
+        assert -1 <= 2 * start + side <= 2 * length + 1
+        if side <= length:
+            assert 0 <= start <= length - side
+        elif side <= 2 * length:
+            assert length - side <= start <= 0
+
+
+def test_a_crop_beyond_the_picture_is_known_by_hand() -> None:
+    picture = torch.full((3, 2, 4), 200, dtype=torch.uint8)
+    codes = torch.tensor([[1, 2, 3, 4], [5, 6, 7, 8]], dtype=torch.uint8)
+    painted, changed = apply(picture, codes, changes((-1, 1, 4)), size=4)
+    assert changed.tolist() == [[VOID] * 4, [2, 3, 4, VOID], [6, 7, 8, VOID], [VOID] * 4]
+    assert painted[1].tolist() == [[FILL[1]] * 4, *[[200] * 3 + [FILL[1]]] * 2, [FILL[1]] * 4]
 
 
 @given(height=SIDES, width=SIDES, config=configs(), seed=st.integers(0, 2**32))
@@ -88,7 +137,7 @@ def test_the_crop_lies_inside_the_picture_and_has_the_size_asked_for(
         assert 1 - config.color <= factor <= 1 + config.color
 
 
-@given(config=configs(), seed=st.integers(0, 2**32))
+@given(config=st.one_of(configs(), st.sampled_from(STRONGER)), seed=st.integers(0, 2**32))
 def test_the_same_stream_draws_the_same_choices(config: AugmentConfig, seed: int) -> None:
     first, second = (
         draw_augmentation(np.random.default_rng(seed), config, height=90, width=70)
@@ -236,6 +285,54 @@ def test_a_flip_exchanges_left_and_right(space: TargetSpace) -> None:
     assert changed.tolist() == [[hair, right]] * 2
 
 
+@pytest.mark.parametrize("config", STRONGER, ids=str)
+def test_a_flip_is_a_mirror_image_under_every_change(
+    space: TargetSpace, config: AugmentConfig
+) -> None:
+    mirror = torch.from_numpy(space.mirror)
+    rng = np.random.default_rng(3)
+    codes = torch.from_numpy(rng.integers(space.num_codes, size=(50, 60), dtype=np.uint8))
+    for seed in range(8):
+        drawn = draw_augmentation(np.random.default_rng(seed), config, height=50, width=60)
+        drawn = dataclasses.replace(
+            drawn, holes=tuple((t, 0.4, h, 0.2) for t, _, h, _ in drawn.holes)
+        )
+        flipped, straight = (
+            apply(
+                noise(50, 60),
+                codes,
+                dataclasses.replace(drawn, flip=flip),
+                size=32,
+                mirror=mirror,
+                void=space.ignore,
+            )
+            for flip in (True, False)
+        )
+        assert torch.equal(flipped[1], mirror[straight[1].flip(1).long()])
+        if drawn.looks is None or not (drawn.looks.noise or drawn.looks.blur):
+            apart = flipped[0].flip(2).int() - straight[0].int()
+            assert apart.abs().max() <= 2  # the mean that contrast is about differs in its sum
+        assert (flipped[1] != straight[1].flip(1)).any()  # leaves are exchanged
+
+
+@pytest.mark.parametrize("config", STRONGER, ids=str)
+def test_every_option_changes_a_sample_and_no_draw_of_another(config: AugmentConfig) -> None:
+    codes = torch.arange(1200, dtype=torch.int16).reshape(30, 40)
+    for seed in range(5):
+        plain = AugmentConfig(scale=config.scale if config.scale[1] <= 1 else (1.0, 1.0))
+        with_it, without = (
+            draw_augmentation(np.random.default_rng(seed), one, height=30, width=40)
+            for one in (config, plain)
+        )
+        if config.scale == plain.scale:
+            assert with_it.crop == without.crop
+        assert with_it.flip == without.flip
+        changed, before = (apply(noise(30, 40), codes, one, size=24) for one in (with_it, without))
+        if config.grey and with_it.looks == Looks(gamma=1.0):
+            continue
+        assert not torch.equal(changed[0], before[0])
+
+
 @given(seed=st.integers(0, 1000))
 def test_two_flips_change_nothing(space: TargetSpace, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -321,7 +418,7 @@ def test_a_block_keeps_its_centre_or_what_is_nearest_to_it(
         assert found[row, column] == block[middle]
 
 
-@given(seed=st.integers(0, 1000), config=configs())
+@given(seed=st.integers(0, 1000), config=st.one_of(configs(), st.sampled_from(STRONGER)))
 def test_the_same_choices_give_the_same_sample(seed: int, config: AugmentConfig) -> None:
     picture, codes = noise(20, 30), torch.arange(600, dtype=torch.int16).reshape(20, 30)
     choices = draw_augmentation(np.random.default_rng(seed), config, height=20, width=30)

@@ -6,14 +6,12 @@ from typing import Any
 
 from harmonize.config.run_config import RunConfig, find_file
 from harmonize.config.strict_yaml import Document
-from harmonize.data.dataset import SegmentationDataset
-from harmonize.data.label_counts import LabelCounts, count_labels
 from harmonize.data.loading import Loader
 from harmonize.data.mixing import StepSampler
 from harmonize.data.open_datasets import open_trained
 from harmonize.data.samples import collate
-from harmonize.data.shares import needs_counts, pixels_of_codes, sample_shares
-from harmonize.data.training_samples import mixed_order, training_samples
+from harmonize.data.shares import pixels_of_codes, sample_shares
+from harmonize.data.training_samples import counts_alone, samples_alone
 from harmonize.labels.sources import load_sources
 from harmonize.loss.build import build_loss
 from harmonize.loss.hierarchical import HierarchicalLoss
@@ -53,16 +51,10 @@ def loss_for(config: Config) -> HierarchicalLoss:
     sources, pixels = load_sources(config), None
     if config.loss.balance != "none":
         trained = open_trained(sources, config)
-        counts = _counts(config, trained)
+        counts = counts_alone(config, trained)
         shares = sample_shares(config, sources, trained, counts).mean
         pixels = pixels_of_codes(sources, counts, shares)
     return build_loss(sources.space, config.loss, pixels)
-
-
-def _counts(config: RunConfig, trained: list[SegmentationDataset]) -> list[LabelCounts]:
-    folder = config.data.cache_folder
-    kept = Path(folder).expanduser() if folder else None
-    return count_labels(trained, kept, workers=config.data.workers)
 
 
 def loader(config: Config, *, start: int = 0, steps: int | None = None) -> Loader:
@@ -83,12 +75,7 @@ def loader(config: Config, *, start: int = 0, steps: int | None = None) -> Loade
         HarmonizeError: what is wrong with the config or its data.
     """
     config = as_config(config)
-    sources = load_sources(config)
-    trained = open_trained(sources, config)
-    counts = _counts(config, trained) if needs_counts(config) else None
-    shares = sample_shares(config, sources, trained, counts)
-    order = mixed_order(config, trained, shares)
-    samples = training_samples(config, sources, trained, order, counts=counts)
+    samples = samples_alone(config, load_sources(config))
     sampler = StepSampler(
         start=start,
         steps=config.train.steps if steps is None else steps,

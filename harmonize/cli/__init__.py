@@ -16,6 +16,7 @@ COMMANDS = {
     "calibrate": run_commands.calibrate,
     "report": run_commands.report,
     "check": file_commands.check,
+    "look": file_commands.look,
     "new": file_commands.new,
     "tree": file_commands.tree,
     "transfer": file_commands.transfer,

@@ -5,7 +5,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harmonize.cli.arguments import add_trust, command_parser, count, files_and_changes
+from harmonize.cli.arguments import (
+    add_overrides,
+    add_trust,
+    command_parser,
+    count,
+    files_and_changes,
+)
 from harmonize.config.json_schema import json_schema
 from harmonize.config.run_config import RunConfig, find_file
 from harmonize.config.strict_yaml import load_file
@@ -36,6 +42,39 @@ def check(words: Sequence[str]) -> int:
     progress = sys.stderr.isatty()
     options = Options(given.scan, given.csv, tuple(overrides), progress)
     return 1 if check_files(files, options) else 0
+
+
+def look(words: Sequence[str]) -> int:
+    """Show training samples with their labels over them, on one page.
+
+    They are the first of the run: cropped and resized, with --augment as the network gets them.
+    """
+    parser = command_parser(look)
+    parser.add_argument("config", metavar="CONFIG", help="a run's config")
+    parser.add_argument("--augment", action="store_true", help="change them as the config says")
+    parser.add_argument(
+        "--number", type=count, default=12, metavar="N", help="1 to 100 samples (default: 12)"
+    )
+    parser.add_argument(
+        "-o",
+        "--out",
+        type=Path,
+        default=Path("look.html"),
+        metavar="FILE",
+        help="a page (.html) or a sheet (.png, .jpg) (default: look.html)",
+    )
+    add_overrides(parser)
+    given = parser.parse_intermixed_args(words)
+    if not 1 <= given.number <= 100:
+        raise HarmonizeError(f"--number: expected 1 to 100, got {given.number}")
+    path = find_file(given.config)
+    config = RunConfig.from_file(path, given.overrides)
+    from harmonize.tools.look.look_page import look as write_look  # slow to import
+
+    name = path.stem
+    write_look(config, given.number, given.out, name=name, augmented=given.augment)
+    print(printable(f"{given.out} is there; open it to look"))
+    return 0
 
 
 def new(words: Sequence[str]) -> int:

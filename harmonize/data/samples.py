@@ -154,13 +154,23 @@ class MixedSamples(Dataset[Batch]):
         """
         found = self.find(position)
         dataset = found.draw.dataset
-        sample = self._augmented(dataset, found.pixels, found.choices)
-        if found.donor is not None:
-            donor = self._augmented(dataset, found.donor.pixels, found.donor.choices)
-            code = choose_code(donor[1], self._telling, found.donor.pick)
-            sample = sample if code is None else pasted(sample, donor, code)
-        picture, codes = self._padded(*sample)
+        picture, codes = self._augmented(dataset, found.pixels, found.choices)
+        given = self.donation(found)
+        if given is not None:
+            picture, codes = pasted((picture, codes), *given)
+        picture, codes = self._padded(picture, codes)
         return Batch(picture[None], codes[None], torch.tensor([dataset]), found.skipped)
+
+    def donation(
+        self, found: DrawnPicture
+    ) -> tuple[tuple[UInt8[Tensor, "3 S S"], Integer[Tensor, "S S"]], int] | None:
+        """Return the sample of a donor and the code that is pasted from it, if there is one."""
+        donor = found.donor
+        if donor is None:
+            return None
+        sample = self._augmented(found.draw.dataset, donor.pixels, donor.choices)
+        code = choose_code(sample[1], self._telling, donor.pick)
+        return None if code is None else (sample, code)
 
     def find(self, position: int) -> DrawnPicture:
         """Read the picture at a position of the run; errors as for samples.

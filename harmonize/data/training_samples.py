@@ -1,14 +1,16 @@
 """The samples that a config trains on: which sets, how much of each, and what is done to them."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from harmonize.config.run_config import RunConfig
 from harmonize.data.dataset import Pixels, SegmentationDataset
-from harmonize.data.label_counts import LabelCounts
+from harmonize.data.label_counts import LabelCounts, count_labels
 from harmonize.data.mixing import MixedOrder
+from harmonize.data.open_datasets import open_trained
 from harmonize.data.rare import RareClasses
 from harmonize.data.samples import MixedSamples, Treatment, least_side
-from harmonize.data.shares import Shares
+from harmonize.data.shares import Shares, needs_counts, sample_shares
 from harmonize.labels.sources import Sources
 
 
@@ -43,6 +45,29 @@ def least_sides(
 ) -> list[float]:
     """Return the shorter side that pictures of each data set need."""
     return [least_side(one.augment, one.size) for one in treatments(config, sources, datasets)]
+
+
+def samples_alone(config: RunConfig, sources: Sources) -> MixedSamples:
+    """Return the samples of a run for one process, without a run folder.
+
+    Where they need the pixels of the labels, these are counted, and the counts kept in
+    ``data.cache_folder`` if there is one.
+
+    Raises:
+        HarmonizeError: what is wrong with the data sets.
+    """
+    trained = open_trained(sources, config)
+    counts = counts_alone(config, trained) if needs_counts(config) else None
+    order = mixed_order(config, trained, sample_shares(config, sources, trained, counts))
+    skip_bad = config.data.on_bad_sample == "skip"
+    return training_samples(config, sources, trained, order, counts=counts, skip_bad=skip_bad)
+
+
+def counts_alone(config: RunConfig, trained: Sequence[SegmentationDataset]) -> list[LabelCounts]:
+    """Count the labels of data sets in one process; see ``samples_alone``."""
+    folder = config.data.cache_folder
+    kept = Path(folder).expanduser() if folder else None
+    return count_labels(trained, kept, workers=config.data.workers)
 
 
 def mixed_order(

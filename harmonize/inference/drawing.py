@@ -53,7 +53,7 @@ def draw_overlay(
         size = tuple(max(round(side * scale), 1) for side in picture.size)
         picture = picture.resize((size[0], size[1]), Image.Resampling.BOX)
         answer = np.asarray(_as_image(answer).resize(picture.size, Image.Resampling.NEAREST))
-    tinted = _tint(picture, answer, space.labels)
+    tinted = tint(picture, answer, space.labels)
     counts = np.bincount(answer.ravel(), minlength=len(space.labels))
     present = sorted(counts.nonzero()[0].tolist(), key=lambda number: -int(counts[number]))
     listed = [(space.labels[n], 100 * int(counts[n]) / answer.size) for n in present]
@@ -65,19 +65,23 @@ def draw_overlay(
 
 
 def draw_list(
-    listed: Sequence[tuple[AnswerLabel, float]], *, height: int, longest: int
+    listed: Sequence[tuple[AnswerLabel, float]],
+    *,
+    height: int,
+    longest: int,
+    paper: tuple[int, int, int] = _PAPER,
 ) -> Image.Image:
     """Draw colours, names and percentages in a column; what does not fit is counted."""
     size = max(min(max(height, longest) // 45, height // 8), 9)
     line = round(1.5 * size)
     room = max((height - size) // line, 1)
     shown = listed if len(listed) <= room else listed[: room - 1]
-    texts = [f"{label.name}  {_percent(share)}" for label, share in shown]
+    texts = [f"{label.name}  {percent(share)}" for label, share in shown]
     if len(shown) < len(listed):
         texts.append(f"and {len(listed) - len(shown)} more")
     font = ImageFont.load_default(size)
     width = max(round(font.getlength(text)) for text in texts) + 3 * line
-    panel = Image.new("RGB", (width, height), _PAPER)
+    panel = Image.new("RGB", (width, height), paper)
     pen = ImageDraw.Draw(panel)
     for number, text in enumerate(texts):
         top = size // 2 + number * line
@@ -88,11 +92,12 @@ def draw_list(
     return panel
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """Write a percentage."""
     return f"{share:.0f} %" if share >= 9.95 else f"{share:.1f} %" if share >= 0.05 else "< 0.1 %"
 
 
-def _tint(
+def tint(
     picture: Image.Image, answer: Integer[ndarray, "H W"], labels: Sequence[AnswerLabel]
 ) -> UInt8[ndarray, "H W 3"]:
     """Mix each pixel's brightness with the colour of its answer; edges are black."""

@@ -4,16 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
-from harmonize.errors import printable
 from harmonize.report.answering import CONFIDENCE
 from harmonize.report.confidence import Confidence
 from harmonize.report.curves import ChartGroup
 from harmonize.report.heat import HeatMap
 from harmonize.report.sample_pictures import Pictures
 from harmonize.report.score_tables import SetTables, written
+from harmonize.report.templates import template_environment
 from harmonize.report.tree_view import Tree
 
 GENERATOR = '<meta name="generator" content="harmonize report">'
@@ -55,7 +52,7 @@ def render(
     versions: Mapping[str, str],
 ) -> str:
     """Write the page."""
-    template = _environment().get_template("page.html.jinja")
+    template = template_environment(Path(__file__).parent).get_template("page.html.jinja")
     several = len(runs) > 1
     positions = max((_positions(run.pictures) for run in runs), key=len)
     known = {
@@ -106,23 +103,3 @@ _SECTIONS = {
 def _positions(pictures: Pictures) -> tuple[str, ...]:
     """Name the positions of the slider for all pictures of a run."""
     return max((tuple(a.name for a in s.answers) for s in pictures.scenes), key=len, default=())
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_harmless,
-    )
-    environment.filters["svg"] = Markup  # drawings escape what they write themselves
-    return environment
-
-
-def _harmless(value: object) -> object:
-    """Escape what cannot be seen in a text, such as the control characters of a folder's name."""
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return "\n".join(printable(line.replace("\t", "    ")) for line in value.split("\n"))
-    return value

@@ -1,0 +1,1 @@
+"""Training samples as the network gets them, on one page."""
