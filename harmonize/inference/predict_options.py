@@ -30,8 +30,8 @@ class PredictOptions:
         confidence: answer the deepest node that is as probable.
         like: take the temperatures of this data set; unless given, the largest of all.
         calibrated: whether to use the run's calibration, if it has one; for a confidence only.
-        size: the shorter side of what the network sees, ``full`` for the picture's own; the run's
-            ``data.size`` unless given.
+        size: the shorter side of what the network sees, ``full`` for the picture's own; the one
+            that the run is scored at unless given.
         tile: pictures of more than ``tile * tile`` scaled pixels go through the network in tiles.
         checkpoint: ``best`` or ``last``.
         precision: ``auto``, ``float32``, ``bf16`` or ``fp16``; the run's unless given.

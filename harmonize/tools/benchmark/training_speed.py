@@ -72,7 +72,8 @@ def benchmark_train(options: TrainOptions, device: torch.device) -> BenchmarkRep
     with tempfile.TemporaryDirectory(prefix="harmonize-") as folder:
         (config,) = options.configs(Path(folder), (_SETS,))
         endless = dataclasses.replace(config.train, steps=_LONG, resume=False)
-        config = dataclasses.replace(config, train=endless)
+        mix = dataclasses.replace(config.mix, to={})  # changes over a run that has an end
+        config = dataclasses.replace(config, train=endless, mix=mix)
         accelerator = start_accelerator(config.train.precision)
         contest = _Contest(config, options, accelerator, Path(folder))
         blocks = {BASELINE: contest.bare, IN_MEMORY: contest.in_memory, OURS: contest.with_loader}
