@@ -151,6 +151,17 @@ def test_hardest_pixels_are_learned_alone(share: float) -> None:
         assert_equal(case.found(loss), value_and_gradient(expected, exact))
 
 
+def test_empty_batches_and_pictures_without_labels_give_zero(space: TargetSpace) -> None:
+    loss = HierarchicalLoss(space, hardest=0.5, dice=0.5, focal=2.0)
+    for codes in (torch.zeros(0, 4, 4).long(), torch.full((2, 4, 4), space.ignore)):
+        logits = torch.randn(len(codes), 5, 4, 4, requires_grad=True)
+        value = loss(logits, codes)
+        value.backward()
+        assert value.item() == 0
+        assert logits.grad is not None
+        assert not logits.grad.any()
+
+
 def test_of_equally_hard_pixels_the_first_are_kept(space: TargetSpace) -> None:
     logits = torch.zeros(1, 5, 1, 8, requires_grad=True)
     loss = HierarchicalLoss(space, hardest=0.25)(logits, torch.zeros(1, 1, 8, dtype=torch.long))

@@ -41,11 +41,16 @@ def keep_hardest(
     Of each picture the given share of the labelled pixels is kept, rounded up; of equal losses the
     first.
     """
-    counts = labelled[rows.long()]
+    if not rows.numel():
+        return rows
+    counts = labelled.index_select(0, rows.flatten()).view(rows.shape)
     losses = losses.where(counts, -torch.inf)
     wanted = (counts.sum(1, keepdim=True) * share).ceil().long()
-    ordered = losses.sort(1, descending=True).values
-    least = ordered.gather(1, (wanted - 1).clamp(min=0))
+    # The least of those kept is the k-th from below; a picture without labels keeps nothing.
+    from_below = losses.shape[1] + 1 - wanted[:, 0].clamp(min=1)
+    least = torch.stack(
+        [its.kthvalue(int(place)).values for its, place in zip(losses, from_below, strict=True)]
+    )[:, None]
     harder, equal = losses > least, (losses == least) & counts
     kept = harder | (equal & (equal.cumsum(1) <= wanted - harder.sum(1, keepdim=True)))
     return rows.where(kept, len(labelled) - 1)
