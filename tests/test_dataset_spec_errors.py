@@ -22,7 +22,7 @@ def problems(*changes: tuple[str, str]) -> tuple[str, ...]:
     return caught.value.problems
 
 
-IDS = "an id of at least 0 or a list of ids"
+IDS = "an id or a list of ids"
 
 COLOUR = "a colour such as [255, 0, 0] or '#ff0000', or a list of colours"
 

@@ -206,8 +206,10 @@ def classes_of(sources: Sources, spec: DatasetSpec, roots: dict[str, str]) -> An
 def _values(spec: DatasetSpec, answered: Bool[ndarray, " C"], highest: int) -> list[int]:
     """Return what stands for each class of a data set in one picture."""
     values = [entry.values[0] for entry in spec.classes.values() if entry.values]
-    if len(values) == len(spec.classes) and np.array(values)[answered].max() <= highest:
-        return values
+    if len(values) == len(spec.classes):
+        written = np.array(values)[answered]
+        if 0 <= written.min() and written.max() <= highest:
+            return values
     return list(range(len(spec.classes)))
 
 

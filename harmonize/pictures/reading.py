@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from PIL import Image
+import numpy as np
+from PIL import Image, ImageFile
 
 from harmonize.errors import HarmonizeError
+from harmonize.pictures.deep_png import is_deep, read_deep, to_eight_bits
 from harmonize.pictures.opening import (
     opened,
     orientation,
@@ -15,6 +17,7 @@ from harmonize.pictures.opening import (
     upright,
     upright_size,
 )
+from harmonize.pictures.tiff import is_tiff, read_tiff, tiff_header
 
 Exif = Literal["apply", "ignore"]
 """Whether a picture is turned as its EXIF orientation says; unless given, such are refused."""
@@ -82,16 +85,16 @@ def read_reduced(path: Path, *, least: float, exif: Exif | None = None) -> Pictu
         HarmonizeError: naming the file, exactly if reading all of it would.
     """
     with opened(path) as picture:
-        refuse_rescaled(picture, path)
+        deep = _refuse_depth(picture, path)
         size = picture.size
         factor = choose_factor(size, least)
         if factor > 1 and orientation(picture) == 1:  # blocks are those of the upright picture
             picture.draft(None, (size[0] // factor, size[1] // factor))
-        picture.load()
-        _refuse_mode(picture, path)
+        decoded = _decoded(picture, path, deep=deep)
+        _refuse_mode(decoded, path)
         found = orientation(picture)
         turn = _turn(found, path, exif)
-        image = upright(_to_rgb(picture), turn)
+        image = upright(_to_rgb(decoded), turn)
     size = upright_size(size, turn)
     if factor == 1:
         size = image.size
@@ -107,6 +110,8 @@ def header_size(path: Path) -> tuple[int, int]:
     Raises:
         HarmonizeError: naming the file.
     """
+    if is_tiff(path):
+        return tiff_header(path).size
     with opened(path) as picture:
         return picture.size
 
@@ -117,11 +122,11 @@ def picture_size(path: Path, *, exif: Exif | None = None) -> tuple[int, int]:
     JPEGs are decoded at an eighth of their size, which goes through the whole file all the same.
     """
     with opened(path) as picture:
-        refuse_rescaled(picture, path)
+        deep = _refuse_depth(picture, path)
         _refuse_mode(picture, path)
         width, height = picture.size
         picture.draft("RGB", (max(1, width // 8), max(1, height // 8)))
-        picture.load()
+        _decoded(picture, path, deep=deep)
         turn = _turn(orientation(picture), path, exif)
     return upright_size((width, height), turn)
 
@@ -139,6 +144,37 @@ def sides_swap(path: Path) -> bool:
     """Say whether applying its EXIF orientation would swap a picture's width and height."""
     with opened(path) as picture:
         return upright_size((1, 2), orientation(picture)) == (2, 1)
+
+
+def _refuse_depth(picture: ImageFile.ImageFile, path: Path) -> bool:
+    """Refuse numbers that decoding would change, and say whether the colours have 16 bits."""
+    deep = is_deep(picture)
+    if not deep:
+        refuse_rescaled(picture, path)
+    return deep
+
+
+def _decoded(picture: ImageFile.ImageFile, path: Path, *, deep: bool) -> Image.Image:
+    """Decode a picture; colours of 16 bits become the nearest of 8."""
+    if deep:
+        return Image.fromarray(to_eight_bits(read_deep(picture)))
+    if picture.format == "TIFF" and tiff_header(path).sparse:
+        return _with_holes(picture, path)
+    picture.load()
+    return picture
+
+
+def _with_holes(picture: ImageFile.ImageFile, path: Path) -> Image.Image:
+    """Decode a TIFF file of which strips or tiles are left out, where Pillow reads anything."""
+    stored = read_tiff(path)
+    if stored.mode not in ("L", "RGB", "RGBA", "P") or stored.values.dtype != np.uint8:
+        raise HarmonizeError(
+            f"{path}: parts of it are left out and its mode is {stored.mode}; save it as RGB"
+        )
+    image = Image.fromarray(stored.values)
+    if stored.mode == "P" and stored.palette is not None:
+        image.putpalette(stored.palette.tobytes())
+    return image
 
 
 def _turn(found: int, path: Path, exif: Exif | None) -> int:
