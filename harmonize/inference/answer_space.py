@@ -208,7 +208,7 @@ def _values(spec: DatasetSpec, answered: Bool[ndarray, " C"], highest: int) -> l
     values = [entry.values[0] for entry in spec.classes.values() if entry.values]
     if len(values) == len(spec.classes):
         written = np.array(values)[answered]
-        if 0 <= written.min() and written.max() <= highest:
+        if written.min() >= 0 and written.max() <= highest:
             return values
     return list(range(len(spec.classes)))
 

@@ -84,13 +84,15 @@ def read_reduced(path: Path, *, least: float, exif: Exif | None = None) -> Pictu
     Raises:
         HarmonizeError: naming the file, exactly if reading all of it would.
     """
+    if _is_odd(path):
+        return _reduced(_read_odd(path), least)
     with opened(path) as picture:
         deep = _refuse_depth(picture, path)
         size = picture.size
         factor = choose_factor(size, least)
         if factor > 1 and orientation(picture) == 1:  # blocks are those of the upright picture
             picture.draft(None, (size[0] // factor, size[1] // factor))
-        decoded = _decoded(picture, path, deep=deep)
+        decoded = _decoded(picture, deep=deep)
         _refuse_mode(decoded, path)
         found = orientation(picture)
         turn = _turn(found, path, exif)
@@ -121,12 +123,14 @@ def picture_size(path: Path, *, exif: Exif | None = None) -> tuple[int, int]:
 
     JPEGs are decoded at an eighth of their size, which goes through the whole file all the same.
     """
+    if _is_odd(path):
+        return _read_odd(path).size
     with opened(path) as picture:
         deep = _refuse_depth(picture, path)
         _refuse_mode(picture, path)
         width, height = picture.size
         picture.draft("RGB", (max(1, width // 8), max(1, height // 8)))
-        _decoded(picture, path, deep=deep)
+        _decoded(picture, deep=deep)
         turn = _turn(orientation(picture), path, exif)
     return upright_size((width, height), turn)
 
@@ -154,27 +158,36 @@ def _refuse_depth(picture: ImageFile.ImageFile, path: Path) -> bool:
     return deep
 
 
-def _decoded(picture: ImageFile.ImageFile, path: Path, *, deep: bool) -> Image.Image:
+def _decoded(picture: ImageFile.ImageFile, *, deep: bool) -> Image.Image:
     """Decode a picture; colours of 16 bits become the nearest of 8."""
     if deep:
         return Image.fromarray(to_eight_bits(read_deep(picture)))
-    if picture.format == "TIFF" and tiff_header(path).sparse:
-        return _with_holes(picture, path)
     picture.load()
     return picture
 
 
-def _with_holes(picture: ImageFile.ImageFile, path: Path) -> Image.Image:
-    """Decode a TIFF file of which strips or tiles are left out, where Pillow reads anything."""
+def _is_odd(path: Path) -> bool:
+    """Say whether a file is a TIFF file that Pillow does not read right."""
+    return is_tiff(path) and not tiff_header(path).by_pillow
+
+
+def _read_odd(path: Path) -> Image.Image:
     stored = read_tiff(path)
     if stored.mode not in ("L", "RGB", "RGBA", "P") or stored.values.dtype != np.uint8:
         raise HarmonizeError(
-            f"{path}: parts of it are left out and its mode is {stored.mode}; save it as RGB"
+            f"{path}: a picture of mode {stored.mode} with numbers of type {stored.values.dtype}; "
+            "save it as RGB with 8 bits per channel"
         )
-    image = Image.fromarray(stored.values)
+    image = Image.fromarray(255 - stored.values if stored.white_is_zero else stored.values)
     if stored.mode == "P" and stored.palette is not None:
         image.putpalette(stored.palette.tobytes())
-    return image
+    return _to_rgb(image)
+
+
+def _reduced(image: Image.Image, least: float) -> Picture:
+    """Return an upright picture as small as leaves its shorter side ``least`` pixels."""
+    factor = choose_factor(image.size, least)
+    return Picture(image if factor == 1 else image.reduce(factor), image.size, factor, 1)
 
 
 def _turn(found: int, path: Path, exif: Exif | None) -> int:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 # Letters of shapes: H x W pixels, C channels, N colours.
 
 _STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_GREY = ("0", "1", "4")
 _MODES = {2: "RGB", 3: "P", 5: "CMYK", 6: "YCbCr", 8: "LAB"}
 """By a file's PhotometricInterpretation; others are grey."""
 _MOST_CHANNELS = 4
@@ -36,11 +35,11 @@ class TiffHeader:
 
     Attributes:
         size: width and height of the picture that is turned as the file says.
-        sparse: whether some strips or tiles are left out.
+        by_pillow: whether Pillow reads its colours right.
     """
 
     size: tuple[int, int]
-    sparse: bool
+    by_pillow: bool
 
 
 @dataclass(frozen=True)
@@ -51,11 +50,13 @@ class TiffNumbers:
         values: as stored, also where 0 means white.
         mode: what Pillow would call it: RGB, RGBA, P, L and so on; the type where there is no name.
         palette: the colours of a palette.
+        white_is_zero: whether 0 means white.
     """
 
     values: Num[ndarray, "H W *C"]
     mode: str
     palette: UInt8[ndarray, "N 3"] | None
+    white_is_zero: bool
 
 
 def is_tiff(path: Path) -> bool:
@@ -75,11 +76,9 @@ def tiff_header(path: Path) -> TiffHeader:
     """
     with _page(path) as page:
         size = page.imagewidth, page.imagelength
-        holes = any(
-            not offset or not count
-            for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)
-        )
-        return TiffHeader(size[::-1] if _turn(page) > 4 else size, holes)
+        if _turn(page) > 4:
+            size = page.imagelength, page.imagewidth
+        return TiffHeader(size, _by_pillow(page))
 
 
 def read_tiff(path: Path) -> TiffNumbers:
@@ -94,10 +93,12 @@ def read_tiff(path: Path) -> TiffNumbers:
                 f"{path}: has {page.samplesperpixel} channels; save the one with the ids alone: "
                 f"`gdal_translate -b 1 {path.name} label.tif`"
             )
+        mode = _mode(page)
+        if mode == "YCbCr":
+            raise HarmonizeError(f"{path}: its colours are stored as YCbCr; save it as RGB")
         values = turned(read_numbers(page, path), _turn(page))
-        return TiffNumbers(
-            values[..., 0] if values.shape[2] == 1 else values, _mode(page), _palette(page)
-        )
+        values = values[..., 0] if values.shape[2] == 1 else values
+        return TiffNumbers(values, mode, _palette(page), page.photometric == 0)
 
 
 def turned(values: Num[ndarray, "H W *C"], orientation: int) -> Num[ndarray, "h w *C"]:
@@ -120,7 +121,10 @@ def _page(path: Path) -> "Iterator[tifffile.TiffPage]":
         with tifffile.TiffFile(path) as file:
             page = file.pages.first
             refuse_huge((page.imagewidth, page.imagelength), path)
-            _refuse_pages(file, path)
+            for further in list(file.pages)[1:]:
+                assert isinstance(further, tifffile.TiffPage)
+                if not (further.is_reduced or further.is_mask):  # made smaller, or its mask
+                    refuse_several(len(file.pages), path)
             if page.imagedepth != 1 or 0 in page.shaped:
                 raise ValueError("no flat picture")
             yield page
@@ -133,12 +137,20 @@ def _page(path: Path) -> "Iterator[tifffile.TiffPage]":
         raise HarmonizeError(f"{path}: not a readable picture: {reason}") from None
 
 
-def _refuse_pages(file: "tifffile.TiffFile", path: Path) -> None:
-    """Refuse a stack; a file may also hold its picture made smaller, and masks of it."""
-    for number in range(1, len(file.pages)):
-        page = file.pages[number]
-        if not (page.is_reduced or page.is_mask):
-            refuse_several(len(file.pages), path)
+def _by_pillow(page: "tifffile.TiffPage") -> bool:
+    """Say whether Pillow reads a page's colours right.
+
+    It reads anything where strips or tiles are left out, mixes up the pixels of files that it maps
+    into memory and turns by 90 degrees, and knows neither colours that are not declared as such nor
+    big files of the other byte order.
+    """
+    holes = any(
+        not offset or not count
+        for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)
+    )
+    undeclared = page.photometric == 1 and page.samplesperpixel > 2
+    other_order = page.parent.is_bigtiff and page.parent.byteorder == ">"
+    return not (holes or undeclared or other_order or _turn(page) > 4)
 
 
 def _turn(page: "tifffile.TiffPage") -> int:
@@ -148,15 +160,16 @@ def _turn(page: "tifffile.TiffPage") -> int:
 
 def _mode(page: "tifffile.TiffPage") -> str:
     """Name what the channels of a page are."""
-    channels = page.samplesperpixel
+    channels, bits = page.samplesperpixel, page.bitspersample
     name = _MODES.get(int(page.photometric), "grey")
     if name == "YCbCr" and page.compression == 7:
-        name = "RGB"  # which decoding made of it
+        name = "RGB"  # which decoding makes of it
     if name in ("RGB", "grey") and channels > 1:
         return {2: "LA", 3: "RGB", 4: "RGBA"}[channels]
-    if name != "grey":
-        return name if channels == max(len(name), 1) or name == "P" else f"{name} with alpha"
-    return {"bool": "1", "uint8": "L"}.get(str(page.dtype), str(page.dtype))
+    if name == "grey":
+        kind = str(page.dtype) if bits in (8, 16, 32, 64) else f"uint{bits}"
+        return {"uint1": "1", "uint8": "L"}.get(kind, kind)
+    return name
 
 
 def _palette(page: "tifffile.TiffPage") -> UInt8[ndarray, "N 3"] | None:

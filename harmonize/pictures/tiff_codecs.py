@@ -102,9 +102,7 @@ def _through_pillow(
     return list(found.reshape(shape))
 
 
-def _file_of_strips(
-    packed: Packed, compression: int, bits: int, tags: dict[int, object]
-) -> bytes:
+def _file_of_strips(packed: Packed, compression: int, bits: int, tags: dict[int, object]) -> bytes:
     """Return a TIFF file with strips or tiles as its strips."""
     channels, number = packed.channels, len(packed.parts)
     meaning = 6 if _SUBSAMPLING in tags else {1: 1, 3: 2, 4: 5}[channels]

@@ -62,7 +62,7 @@ def read_numbers(page: "tifffile.TiffPage", path: Path) -> Num[ndarray, "H W C"]
     if len(page.dataoffsets) != grid.planes * grid.per_plane:
         raise ValueError(f"{len(page.dataoffsets)} strips or tiles")
     height, width = page.imagelength, page.imagewidth
-    full = np.full((grid.planes, height, width, grid.channels), page.nodata, dtype.newbyteorder("="))
+XX
     for rows, places, packed in _by_height(page, grid):
         parts = unpack(page, Packed(packed, rows, grid.columns, grid.channels), path)
         for place, part in zip(places, parts, strict=True):
@@ -78,10 +78,9 @@ def _dtype(page: "tifffile.TiffPage", path: Path) -> np.dtype:
     """Return the type of a page's numbers in the file's byte order."""
     bits = page.bitspersample
     kind = _KINDS.get(page.sampleformat if isinstance(page.sampleformat, int) else 0)
-    known = isinstance(bits, int) and kind is not None
-    if known and bits in _WHOLE_BYTES[kind]:
+    if kind is not None and bits in _WHOLE_BYTES[kind]:
         return np.dtype(f"{page.parent.byteorder}{kind}{bits // 8}")
-    if known and kind == "u" and bits < 16:
+    if kind == "u" and isinstance(bits, int) and 0 < bits < 16:
         return np.dtype(np.uint8 if bits < 8 else np.uint16)
     raise HarmonizeError(
         f"{path}: numbers of a kind that is not read (SampleFormat {page.sampleformat}, {bits} "
@@ -170,7 +169,7 @@ def _without_float_predictor(
     part: UInt8[ndarray, "h b"], dtype: np.dtype, shape: tuple[int, ...]
 ) -> Num[ndarray, "h w C"]:
     """Undo the differences between bytes of floats, of which each row has the high ones first."""
-    rows, columns, channels = shape
+    rows, _, channels = shape
     parts = part.reshape(rows, -1, channels)
     whole = np.cumsum(parts, axis=1, dtype=np.uint8).reshape(rows, dtype.itemsize, -1)
     big = np.ascontiguousarray(whole.transpose(0, 2, 1)).view(dtype.newbyteorder(">"))
