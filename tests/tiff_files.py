@@ -167,6 +167,6 @@ def _stored(block: np.ndarray, kind: Kind, order: str) -> bytes:
         ones = (block.astype(np.int64)[..., None] >> places & 1).astype(np.uint8)
         data = np.packbits(ones.reshape(rows, -1), axis=1).tobytes()
     else:
-        data = block.astype(block.dtype.newbyteorder(order)).tobytes()
+        data = block.astype(f"{order}{block.dtype.kind}{block.itemsize}").tobytes()
     data = COMPRESS[kind.compression](data)
     return bytes(int(f"{b:08b}"[::-1], 2) for b in data) if kind.reversed_bits else data

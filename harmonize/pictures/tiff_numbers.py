@@ -62,7 +62,8 @@ def read_numbers(page: "tifffile.TiffPage", path: Path) -> Num[ndarray, "H W C"]
     if len(page.dataoffsets) != grid.planes * grid.per_plane:
         raise ValueError(f"{len(page.dataoffsets)} strips or tiles")
     height, width = page.imagelength, page.imagewidth
-XX
+    shape = grid.planes, height, width, grid.channels
+    full = np.full(shape, page.nodata, dtype.newbyteorder("="))
     for rows, places, packed in _by_height(page, grid):
         parts = unpack(page, Packed(packed, rows, grid.columns, grid.channels), path)
         for place, part in zip(places, parts, strict=True):
