@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,8 +134,9 @@ def _page(path: Path) -> "Iterator[tifffile.TiffPage]":
     except FileNotFoundError:
         raise HarmonizeError(f"{path}: no such file") from None
     except Exception as error:  # a damaged file can raise anything
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise HarmonizeError(f"{path}: not a readable picture: {reason}") from None
+        told = not isinstance(error, LookupError | TypeError | AttributeError | struct.error)
+        reason = str(error).partition("\n")[0] if told else ""
+        raise HarmonizeError(f"{path}: not a readable picture: {reason or 'damaged'}") from None
 
 
 def _by_pillow(page: "tifffile.TiffPage") -> bool:
@@ -166,6 +168,8 @@ def _mode(page: "tifffile.TiffPage") -> str:
         name = "RGB"  # which decoding makes of it
     if name in ("RGB", "grey") and channels > 1:
         return {2: "LA", 3: "RGB", 4: "RGBA"}[channels]
+    if name == "P" and channels > 1:
+        return "PA"
     if name == "grey":
         kind = str(page.dtype) if bits in (8, 16, 32, 64) else f"uint{bits}"
         return {"uint1": "1", "uint8": "L"}.get(kind, kind)

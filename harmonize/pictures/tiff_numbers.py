@@ -1,5 +1,6 @@
 """The numbers of a TIFF page, put together from its strips or tiles."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ _KINDS = {1: "u", 2: "i", 3: "f", 4: "u"}
 _WHOLE_BYTES = {"u": (8, 16, 32, 64), "i": (8, 16, 32, 64), "f": (16, 32, 64)}
 _WITH_PREDICTOR = (5, 8, 32946, 34925, 50000)
 """Compressions that keep differences where a file says so; libtiff ignores others' predictors."""
+_MOST_BYTES = 1 << 31
+"""Of numbers: the most pixels that are read, with 8 bytes each."""
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
@@ -63,6 +66,8 @@ def read_numbers(page: "tifffile.TiffPage", path: Path) -> Num[ndarray, "H W C"]
         raise ValueError(f"{len(page.dataoffsets)} strips or tiles")
     height, width = page.imagelength, page.imagewidth
     shape = grid.planes, height, width, grid.channels
+    if math.prod(shape) * dtype.itemsize > _MOST_BYTES:
+        raise ValueError("too big")
     full = np.full(shape, page.nodata, dtype.newbyteorder("="))
     for rows, places, packed in _by_height(page, grid):
         parts = unpack(page, Packed(packed, rows, grid.columns, grid.channels), path)
