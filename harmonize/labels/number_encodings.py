@@ -177,6 +177,7 @@ def whole_numbers(
             f"{path}: holds no number (NaN or infinity) in {number} pixels; write an id of its own "
             "there, and give it a class with the meaning `ignore`"
         )
+    values = values.astype(np.float64)
     found = np.rint(values)
     others = (np.abs(values - found) > within) | (np.abs(found) > _MOST_FLOAT)
     if others.any():

@@ -137,11 +137,14 @@ def _stored(page: "tifffile.TiffPage", place: int) -> bytes:
 
 
 def _numbers(
-    part: UInt8[ndarray, "h b"], page: "tifffile.TiffPage", dtype: np.dtype, shape: tuple[int, ...]
+    part: UInt8[ndarray, "h *row"],
+    page: "tifffile.TiffPage",
+    dtype: np.dtype,
+    shape: tuple[int, ...],
 ) -> Num[ndarray, "h w C"]:
-    """Return the numbers that the bytes of a strip or tile hold."""
+    """Return the numbers that the bytes of a strip or tile hold, or those that it is already."""
     bits = page.bitspersample
-    if part.ndim == 3:  # decoded to numbers already
+    if part.ndim == 3:
         return part
     if bits not in (8, 16, 32, 64):
         return _of_bits(part, bits, shape).astype(dtype)
