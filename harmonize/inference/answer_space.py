@@ -159,7 +159,7 @@ def confident_nodes(
 def classes_of(sources: Sources, spec: DatasetSpec, roots: dict[str, str]) -> AnswerSpace:
     """Return a data set's classes as answers, written as its own labels are if that is one picture.
 
-    That is: by their colours, or by their ids (the first of several) up to 65535. Otherwise by
+    That is: by their colours, or by their ids (the first of several) of 0 to 65535. Otherwise by
     their position among the mapping's classes. Ignored classes, and those that the run's labels do
     not teach, are never answered.
 

@@ -143,16 +143,17 @@ def _by_pillow(page: "tifffile.TiffPage") -> bool:
     """Say whether Pillow reads a page's colours right.
 
     It reads anything where strips or tiles are left out, mixes up the pixels of files that it maps
-    into memory and turns by 90 degrees, and knows neither colours that are not declared as such nor
-    big files of the other byte order.
+    into memory and turns by 90 degrees, changes grey of which 0 is white, and knows neither colours
+    that are not declared as such nor big files of the other byte order.
     """
     holes = any(
         not offset or not count
         for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)
     )
     undeclared = page.photometric == 1 and page.samplesperpixel > 2
+    inverted = page.photometric == 0 and page.bitspersample == 8
     other_order = page.parent.is_bigtiff and page.parent.byteorder == ">"
-    return not (holes or undeclared or other_order or _turn(page) > 4)
+    return not (holes or undeclared or inverted or other_order or _turn(page) > 4)
 
 
 def _turn(page: "tifffile.TiffPage") -> int:
