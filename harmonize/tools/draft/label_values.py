@@ -9,6 +9,7 @@ from jaxtyping import Integer
 from numpy import ndarray
 
 from harmonize.errors import HarmonizeError
+from harmonize.labels.formula import MAX_ID, MIN_ID
 from harmonize.labels.number_encodings import whole_numbers
 from harmonize.pictures.stored import read_stored
 from harmonize.tools.draft.file_groups import CLASS, File, Group, escape, evenly
@@ -99,12 +100,12 @@ def scan_values(root: Path, layout: FolderLayout, number: int) -> LabelScan:
         counted = {int(key): (one.pixels, one.amid_like) for key, one in scan.values.items()}
         kept, scan.tolerance = without_mixtures(counted, scan.pixels)
         scan.values = {key: one for key, one in scan.values.items() if key in kept}
-    lowest = min((key for key in scan.values if isinstance(key, int)), default=0)
-    if lowest < 0:
-        raise HarmonizeError(
-            f"{root / scan.values[lowest].example}: holds {lowest}, but ids start at 0; write the "
-            f"mapping by hand, with `value: V + {-lowest}`"
-        )
+    for key, found in scan.values.items():
+        if isinstance(key, int) and not MIN_ID <= key <= MAX_ID:
+            raise HarmonizeError(
+                f"{root / found.example}: holds {key}, but ids reach from {MIN_ID} to {MAX_ID}; "
+                "write the mapping by hand, with a formula in `value`, such as `value: V%1000`"
+            )
     if len(scan.values) > MOST_VALUES:
         raise HarmonizeError(
             f"{root}: {group.name} hold more than {MOST_VALUES} values, too many for "
