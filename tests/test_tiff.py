@@ -1,5 +1,6 @@
 """TIFF labels: the numbers that are stored, whatever their kind."""
 
+import io
 import struct
 from pathlib import Path
 
@@ -30,7 +31,8 @@ from tiff_files import (
 )
 
 TYPES = ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8"]
-ID = np.arange(20 * 35, dtype=np.uint8).reshape(20, 35) % 7
+ID = np.arange(20 * 35).reshape(20, 35).astype(np.uint8) % 7
+MASK = (ID > 3, Kind(bits=1, photometric=4, tags={SUBFILE: [4]}))
 
 
 def numbers(kind: str, channels: int = 1) -> np.ndarray:
@@ -132,6 +134,41 @@ def test_jpeg_inside_is_decoded_as_pillow_does(tmp_path: Path, mode: str) -> Non
         np.testing.assert_array_equal(stored.values, np.asarray(decoded))
 
 
+@pytest.mark.parametrize(("channels", "photometric"), [(1, 0), (1, 1), (3, 2), (3, 6)])
+@pytest.mark.parametrize("separate", [False, True])
+def test_jpeg_tiles_are_put_together(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    channels: int,
+    photometric: int,
+    separate: bool,
+) -> None:
+    if separate and photometric == 6:
+        pytest.skip("such files are not written")
+    shape = (16, 16) if channels == 1 or separate else (16, 16, 3)
+
+    def tile(data: bytes) -> bytes:
+        stream = io.BytesIO()
+        keep_rgb = photometric == 2 and not separate
+        picture = Image.fromarray(np.frombuffer(data, np.uint8).reshape(shape))
+        picture.save(stream, "JPEG", quality=95, keep_rgb=keep_rgb)
+        return stream.getvalue()
+
+    monkeypatch.setitem(COMPRESS, 7, tile)
+    smooth = np.linspace(0, 200, 20 * 35 * channels).astype(np.uint8).reshape(20, 35, channels)
+    kind = Kind(compression=7, tile=(16, 16), photometric=photometric, separate=separate)
+    write_tiff(tmp_path / "a.tif", np.squeeze(smooth), kind, MASK)
+    stored = read_stored(tmp_path / "a.tif")
+    assert stored.mode == ("L" if channels == 1 else "RGB")
+    inside = stored.values[:16, :32].astype(int) - np.squeeze(smooth)[:16, :32]
+    assert abs(inside).max() <= 8
+    sparse = Kind(**{**kind.__dict__, "without": (0,)})
+    write_tiff(tmp_path / "b.tif", np.squeeze(smooth), sparse)
+    expected = stored.values.copy()
+    expected.reshape(20, 35, channels)[:16, :16, : 1 if separate else None] = 0
+    np.testing.assert_array_equal(read_stored(tmp_path / "b.tif").values, expected)
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_label_is_turned_as_the_file_says(tmp_path: Path, orientation: int) -> None:
     write_tiff(tmp_path / "a.tif", ID, Kind(tags={ORIENTATION: [orientation]}))
@@ -149,7 +186,6 @@ def test_a_label_is_turned_as_the_file_says(tmp_path: Path, orientation: int) ->
     assert header_size(tmp_path / "a.tif") == turns[orientation].shape[::-1]
 
 
-MASK = (ID > 3, Kind(bits=1, photometric=4, tags={SUBFILE: [4]}))
 SMALL = (ID[::2, ::2], Kind(tags={SUBFILE: [1]}))
 SMALL_MASK = (ID[::2, ::2] > 3, Kind(bits=1, photometric=4, tags={SUBFILE: [5]}))
 
@@ -282,6 +318,51 @@ def test_colours_are_those_of_eight_bits(tmp_path: Path, kind: str) -> None:
     write_tiff(tmp_path / "a.png", values.astype(kind), Kind(photometric=2, separate=True))
     reader = make_reader("rgb", "{a: [1, 2, 3], b: [255, 0, 9]}")
     np.testing.assert_array_equal(reader.read(tmp_path, "a.png"), [[1, 0]])
+
+
+def test_a_palette_may_have_more_than_256_colours(tmp_path: Path) -> None:
+    colors = np.zeros((1 << 16, 3), int)
+    colors[[0, 256, 65535]] = [(1, 2, 3), (9, 8, 7), (255, 255, 255)]
+    tags = {COLOR_MAP: (colors * 257).T.ravel().tolist()}
+    values = np.array([[0, 256, 65535]], np.uint16)
+    write_tiff(tmp_path / "a.png", values, Kind(photometric=3, tags=tags))
+    rgb = make_reader("rgb", "{a: [1, 2, 3], b: [9, 8, 7], c: '#ffffff'}")
+    np.testing.assert_array_equal(rgb.read(tmp_path, "a.png"), [[0, 1, 2]])
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "told"),
+    [
+        (ID, Kind(), "expected a colour picture, got mode L"),
+        (ID.astype(np.int16), Kind(), "expected a colour picture, got mode int16"),
+        (ID, Kind(bits=4), "expected a colour picture, got mode uint4"),
+        (np.zeros((2, 2, 2), np.uint8), Kind(), "expected a colour picture, got mode LA"),
+        (np.zeros((2, 2, 3), np.uint8), Kind(photometric=8), "expected a colour picture, got mod"),
+        (np.zeros((2, 2, 2), np.uint8), Kind(photometric=3), "expected a colour picture, got mod"),
+        (
+            np.zeros((2, 2, 3), np.float32),
+            Kind(photometric=2),
+            "expected colours of 8 bits, got float32",
+        ),
+        (
+            np.zeros((2, 2, 3), np.uint16) + np.uint16(300),
+            Kind(photometric=2),
+            "its colours have 16 bits and are no colours of 8 bits times 257, such as [300, 300, 3",
+        ),
+        (ID, Kind(photometric=3), "not a readable picture: its palette lacks colours"),
+        (
+            ID,
+            Kind(photometric=3, tags={COLOR_MAP: [0] * 12}),
+            "not a readable picture: its palette lacks colours",
+        ),
+    ],
+)
+def test_what_are_no_colours_is_refused(
+    tmp_path: Path, values: np.ndarray, kind: Kind, told: str
+) -> None:
+    write_tiff(tmp_path / "a.png", values, kind)
+    message = refused(make_reader("rgb", "{a: [0, 0, 0]}"), tmp_path)
+    assert message.startswith(f"{tmp_path}/a.png: {told}")
 
 
 def test_masks_are_the_stored_numbers(tmp_path: Path) -> None:

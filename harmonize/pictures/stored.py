@@ -51,17 +51,17 @@ class Stored:
             raise HarmonizeError(f"{path}: expected a colour picture, got mode {self.mode}")
         if self.picture is not None:
             return np.asarray(self.picture.convert("RGBA"))
-        parts = _whole_bytes(self.values, path)
-        if self.mode == "P":
-            parts = self._of_palette(parts, path)
+        is_palette = self.mode == "P"
+        parts = self._of_palette(path) if is_palette else _whole_bytes(self.values, path)
         if parts.shape[2] == 4:
             return parts
         return np.dstack([parts, np.full_like(parts[..., 0], 255)])
 
-    def _of_palette(self, parts: UInt8[ndarray, "H W"], path: Path) -> UInt8[ndarray, "H W 3"]:
-        if self.palette is None or parts.max(initial=0) >= len(self.palette):
+    def _of_palette(self, path: Path) -> UInt8[ndarray, "H W 3"]:
+        lowest, highest = self.values.min(initial=0), self.values.max(initial=0)
+        if self.palette is None or lowest < 0 or highest >= len(self.palette):
             raise HarmonizeError(f"{path}: not a readable picture: its palette lacks colours")
-        return self.palette[parts]
+        return self.palette[self.values.astype(np.intp)]
 
 
 def read_stored(path: Path, *, exact: bool = True) -> Stored:
