@@ -75,3 +75,15 @@ def test_numbers_beyond_ids_are_not_drafted(
     write_tiff(folder / "labels/0.tif", values, Kind())
     with pytest.raises(HarmonizeError, match="holds 1099511627776, but ids reach from -2147483648"):
         draft(folder, monkeypatch)
+
+
+def test_a_picture_of_other_sides_that_pillow_cannot_open_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoiled.write_set(tmp_path, monkeypatch)
+    write_tiff(Path("data/images/a.png"), np.zeros((6, 4, 3), np.uint8), Kind(separate=True))
+    dataset = SegmentationDataset(DatasetSpec.from_file("fine.yaml"), "train", root=Path("data"))
+    with pytest.raises(
+        HarmonizeError, match=r"4 x 6 pixels, but its label labels/a.png has 6 x 4; a sample"
+    ):
+        dataset[0]

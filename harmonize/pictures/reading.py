@@ -146,6 +146,8 @@ def refuse_turned(picture: Image.Image, path: Path) -> None:
 
 def sides_swap(path: Path) -> bool:
     """Say whether applying its EXIF orientation would swap a picture's width and height."""
+    if is_tiff(path):
+        return False
     with opened(path) as picture:
         return upright_size((1, 2), orientation(picture)) == (2, 1)
 
