@@ -227,3 +227,11 @@ def test_a_colour_that_is_taken_gives_way_to_a_free_one() -> None:
     for _ in range(300):
         taken.add(distinct((1, 2, 3), taken))
     assert len(taken) == 301
+
+
+def test_negative_ids_are_not_written_where_they_are_answers(every_leaf: Sources) -> None:
+    meaning: dict[str, object] = {"sky": "background", "man": "person", "none": "ignore"}
+    spec = make_spec("ids", {"sky": 4, "man": 9, "none": -1}, meaning)
+    assert [label.value for label in classes_of(every_leaf, spec, {}).labels] == [4, 9, -1]
+    spec = make_spec("ids", {"sky": -4, "man": 9, "none": 255}, meaning)
+    assert [label.value for label in classes_of(every_leaf, spec, {}).labels] == [0, 1, 2]

@@ -27,6 +27,14 @@ def test_negative_values_are_of_no_class() -> None:
         assert table((0,), (highest,)).look_up(np.array([[-1, 0]])).tolist() == [[-1, 0]]
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32, np.int64])
+def test_a_class_may_have_a_negative_value(dtype: type) -> None:
+    values = np.array([[-1, 0, 5, -2], [127, -1, -1, -128]], dtype=dtype)
+    found = table((0, 127), (-1, 5)).look_up(values)
+    assert (found.dtype, found.tolist()) == (np.int16, [[1, 0, 1, -1], [0, 1, 1, -1]])
+    assert table((3,), (-1, 5)).look_up(np.array([[3, 255]], np.uint8)).tolist() == [[0, -1]]
+
+
 def test_within_a_tolerance_the_nearest_class_is_found_byte_by_byte() -> None:
     found = table((0x0A0A0A,), (0x101010,)).look_up(
         np.array([[0x0A0A0A, 0x0C0A0C, 0x0E100E, 0x0D0D0D, 0x0A0A0D, 0x0A0A0E]]), tolerance=3

@@ -22,7 +22,7 @@ def problems(*changes: tuple[str, str]) -> tuple[str, ...]:
     return caught.value.problems
 
 
-IDS = "an id of at least 0 or a list of ids"
+IDS = "an id or a list of ids"
 
 COLOUR = "a colour such as [255, 0, 0] or '#ff0000', or a list of colours"
 
@@ -73,7 +73,10 @@ def with_option(encoding: str, option: str) -> tuple[str, str]:
         ),
         ([("[1, 2]", "[1, 0]")], "10:3: classes.road: 0 stands for 'sky' already"),
         ([("[1, 2]", "[1, 1]")], "10:3: classes.road: 1 stands for 'road' already"),
-        ([("[1, 2]", "[1, -2]")], f"10:3: classes.road: expected {IDS}, got [1, -2]"),
+        (
+            [("[1, 2]", "[1, -2147483649]")],
+            f"10:3: classes.road: expected {IDS}, got [1, -2147483649]",
+        ),
         ([("sky: 0", "sky: 4294967296")], f"9:3: classes.sky: expected {IDS}, got 4294967296"),
         ([("sky: 0", "sky: true")], f"9:3: classes.sky: expected {IDS}, got True"),
         ([("sky: 0", "sky: []")], f"9:3: classes.sky: expected {IDS}, got []"),

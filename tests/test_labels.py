@@ -297,15 +297,6 @@ def test_a_grey_picture_has_no_colours(tmp_path: Path) -> None:
     assert message == f"{tmp_path}/a.png: expected a colour picture, got mode L"
 
 
-@pytest.mark.parametrize("kind", [COLOUR, COLOUR_ALPHA])
-def test_colours_of_sixteen_bits_are_refused(tmp_path: Path, kind: int) -> None:
-    # Pillow reduces them to 8 bits, so that different colours become one.
-    values = np.full((2, 2, CHANNELS[kind]), 257 * 9)
-    write_png(tmp_path / "a.png", values, bits=16, kind=kind)
-    message = refused(make_reader("rgb", "{a: [9, 9, 9]}"), tmp_path)
-    assert message.startswith(f"{tmp_path}/a.png: decoding would rescale its pixels to 8 bits; ")
-
-
 @pytest.mark.parametrize("content", [b"", b"not a picture at all", b"\x89PNG\r\n\x1a\n"])
 def test_a_file_that_is_no_picture_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.png").write_bytes(content)

@@ -27,7 +27,7 @@ SUFFIX = ".pixels"
 PART = ".part"
 _HEADER = struct.Struct("<8sIIII40x")
 """Magic, height, width, bytes of a class number, checksum of these."""
-_MAGIC = b"pixels-1"
+_MAGIC = b"pixels-2"
 _TOUCHED = 3600
 """Seconds after which a file that is used is marked as used again."""
 

@@ -159,7 +159,7 @@ def confident_nodes(
 def classes_of(sources: Sources, spec: DatasetSpec, roots: dict[str, str]) -> AnswerSpace:
     """Return a data set's classes as answers, written as its own labels are if that is one picture.
 
-    That is: by their colours, or by their ids (the first of several) up to 65535. Otherwise by
+    That is: by their colours, or by their ids (the first of several) of 0 to 65535. Otherwise by
     their position among the mapping's classes. Ignored classes, and those that the run's labels do
     not teach, are never answered.
 
@@ -206,8 +206,10 @@ def classes_of(sources: Sources, spec: DatasetSpec, roots: dict[str, str]) -> An
 def _values(spec: DatasetSpec, answered: Bool[ndarray, " C"], highest: int) -> list[int]:
     """Return what stands for each class of a data set in one picture."""
     values = [entry.values[0] for entry in spec.classes.values() if entry.values]
-    if len(values) == len(spec.classes) and np.array(values)[answered].max() <= highest:
-        return values
+    if len(values) == len(spec.classes):
+        written = np.array(values)[answered]
+        if written.min() >= 0 and written.max() <= highest:
+            return values
     return list(range(len(spec.classes)))
 
 

@@ -74,7 +74,7 @@ class ClassTable:
         With a tolerance a value may stand for a class from whose none of its four bytes differs by
         more.
         """
-        if tolerance or self.highest >= _TABLE_LIMIT:
+        if tolerance or self.highest >= _TABLE_LIMIT or self._values[0] < 0:
             return self._search(values, tolerance)
         if values.dtype in (np.uint8, np.uint16):
             return _take(self._table, values)

@@ -102,8 +102,8 @@ class Encoding(ABC):
         return repr((self, [(entry.values, entry.mask) for entry in classes]))
 
 
-def parse_ids(value: Value) -> tuple[int, ...] | None:
+def parse_ids(value: Value, *, least: int = 0) -> tuple[int, ...] | None:
     """Return an id or a list of ids, or None if a value is neither."""
     items = value if isinstance(value, list) else [value]
-    numbers = tuple(item for item in items if type(item) is int and 0 <= item <= MAX_ID)
+    numbers = tuple(item for item in items if type(item) is int and least <= item <= MAX_ID)
     return numbers if numbers and len(numbers) == len(items) else None

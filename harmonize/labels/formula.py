@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from jaxtyping import Integer
+from jaxtyping import Num
 from numpy import ndarray
 
 from harmonize.errors import HarmonizeError
 
 MAX_ID = (1 << 32) - 1
+MIN_ID = -(1 << 31)
 _LONGEST_FORMULA = 200  # characters
 _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -51,8 +52,8 @@ class ValueFormula:
     def __repr__(self) -> str:
         return f"ValueFormula({self.text!r})"
 
-    def __call__(self, channels: dict[str, Integer[ndarray, "H W"]]) -> Integer[ndarray, "H W"]:
-        """Work out the formula; every name it uses must be a channel."""
+    def __call__(self, channels: dict[str, Num[ndarray, "H W"]]) -> Num[ndarray, "H W"]:
+        """Work out the formula; every name it uses must be a channel. Fractions stay fractions."""
         return np.asarray(self._work_out(self._tree, channels))
 
     @staticmethod
@@ -84,6 +85,7 @@ class ValueFormula:
             left, right = (self._work_out(side, channels) for side in (node.left, node.right))
             return _OPERATORS[type(node.op)](left, right)
         if isinstance(node, ast.Name):
-            return channels[node.id].astype(np.int64)
+            channel = channels[node.id]
+            return channel.astype(np.float64 if channel.dtype.kind == "f" else np.int64)
         assert isinstance(node, ast.Constant)
         return node.value

@@ -5,16 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Int, Integer
+from jaxtyping import Bool, Int, Num
 from numpy import ndarray
-from PIL import Image
 
 from harmonize.config.strict_yaml import Value
 from harmonize.errors import HarmonizeError
 from harmonize.labels.class_table import ClassTable, DataClass
 from harmonize.labels.encoding import Encoding, parse_ids
 from harmonize.labels.path_template import Fields, Template
-from harmonize.pictures.reading import open_image, refuse_turned
+from harmonize.pictures.stored import Stored, read_stored
 
 # Letters of shapes: H x W pixels.
 
@@ -35,20 +34,19 @@ class _OnePerClass(Encoding):
             if entry.mask is not None
         }
 
-    def refuse_mode(self, picture: Image.Image, path: Path) -> None:
+    def refuse_mode(self, stored: Stored, path: Path) -> None:
         """Refuse a mask of the wrong kind of pixels."""
 
     def masks(
         self, root: Path, files: Mapping[int, str]
-    ) -> Iterator[tuple[int, Integer[ndarray, "H W"] | Bool[ndarray, "H W"]]]:
+    ) -> Iterator[tuple[int, Num[ndarray, "H W"] | Bool[ndarray, "H W"]]]:
         """Yield the number of each class and its mask: of a colour picture the first channel."""
         first: tuple[int, ...] | None = None
         for number, file in files.items():
             path = root / file
-            picture = open_image(path)
-            self.refuse_mode(picture, path)
-            refuse_turned(picture, path)
-            mask = np.asarray(picture)
+            stored = read_stored(path, exact=False)
+            self.refuse_mode(stored, path)
+            mask = stored.values
             mask = mask if mask.ndim == 2 else mask[..., 0]
             first = first or mask.shape
             if mask.shape != first:
@@ -70,9 +68,9 @@ class SoftMasks(_OnePerClass):
         ids = parse_ids(value)
         return DataClass(name, ids, str(ids[0])) if ids is not None and len(ids) == 1 else None
 
-    def refuse_mode(self, picture: Image.Image, path: Path) -> None:
-        if picture.mode != "L":
-            raise HarmonizeError(f"{path}: expected an 8-bit grey mask, got mode {picture.mode}")
+    def refuse_mode(self, stored: Stored, path: Path) -> None:
+        if stored.mode != "L":
+            raise HarmonizeError(f"{path}: expected an 8-bit grey mask, got mode {stored.mode}")
 
     def read(self, root: Path, label: str, table: ClassTable) -> Int[ndarray, "H W"]:
         by_id = sorted(

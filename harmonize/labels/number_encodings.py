@@ -8,21 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int, Integer
+from jaxtyping import Bool, Int, Integer, Num
 from numpy import ndarray
-from PIL import Image
 
 from harmonize.config.strict_yaml import Value
 from harmonize.errors import HarmonizeError
 from harmonize.labels.class_table import ClassTable, DataClass, UnknownValuesError
 from harmonize.labels.encoding import Encoding, parse_ids
-from harmonize.labels.formula import MAX_ID, ValueFormula
+from harmonize.labels.formula import MAX_ID, MIN_ID, ValueFormula
 from harmonize.labels.path_template import Fields, Template
-from harmonize.pictures.reading import open_image
+from harmonize.pictures.stored import read_stored
 
 # Letters of shapes: C classes, H x W pixels.
 
 _HEX_COLOR = re.compile(r"#[0-9a-fA-F]{6}(?:[0-9a-fA-F]{2})?")
+_ROUNDED = 1e-3
+"""How far from whole a number that a formula makes of fractions may be."""
+_MOST, _MOST_FLOAT = (1 << 63) - 1, 1 << 53
+"""Beyond the first integers, beyond the second whole numbers are not told apart."""
 _SHOWN = 5
 """Unknown values that an error lists."""
 
@@ -66,7 +69,7 @@ class Ids(_OneFile):
     """Numbers of a grey or palette picture or, by a formula, of a colour picture."""
 
     name = "ids"
-    wanted = "an id of at least 0 or a list of ids"
+    wanted = "an id or a list of ids"
     options = ("value", "class_file")
 
     formula: ValueFormula | None = None
@@ -77,25 +80,25 @@ class Ids(_OneFile):
         return self if text is None else Ids(ValueFormula(text, where=where("value")))
 
     def parse(self, name: str, value: Value) -> DataClass | None:
-        ids = parse_ids(value)
+        ids = parse_ids(value, least=MIN_ID)
         return None if ids is None else DataClass(name, ids)
 
     def numbers(self, path: Path, table: ClassTable) -> Integer[ndarray, "H W"]:
-        picture = open_image(path, exact=True)
-        channels = _channels(picture)
+        stored = read_stored(path)
+        channels = stored.channels()
         if self.formula is None and "V" not in channels:
             raise HarmonizeError(
-                f"{path}: expected ids in one channel, got mode {picture.mode}; colours need "
+                f"{path}: expected ids in one channel, got mode {stored.mode}; colours need "
                 "`encoding: rgb`, ids made of several channels a formula in `value`"
             )
         if self.formula is None:
-            return channels["V"]
+            return whole_numbers(channels["V"], path)
         if not self.formula.names <= channels.keys():
-            known = ", ".join(channels) or picture.mode
+            known = ", ".join(channels) or stored.mode
             raise HarmonizeError(
                 f"{path}: has the channels {known}, but `value` is {self.formula.text!r}"
             )
-        return self.formula(channels)
+        return whole_numbers(self.formula(channels), path, within=_ROUNDED)
 
 
 @dataclass(frozen=True)
@@ -132,10 +135,8 @@ class Rgb(_OneFile):
         return value >> 16 & 255, value >> 8 & 255, value & 255
 
     def numbers(self, path: Path, table: ClassTable) -> Integer[ndarray, "H W"]:
-        picture = open_image(path, exact=True)
-        if picture.mode not in ("RGB", "RGBA", "P"):
-            raise HarmonizeError(f"{path}: expected a colour picture, got mode {picture.mode}")
-        parts = np.asarray(picture.convert("RGBA")).view(">u4")[..., 0].astype(np.uint32)
+        colors = read_stored(path).colors(path)
+        parts = np.ascontiguousarray(colors).view(">u4")[..., 0].astype(np.uint32)
         return parts >> 8 | (parts & 255) << 24 if table.highest > 0xFFFFFF else parts >> 8
 
     def pixels(
@@ -160,11 +161,29 @@ def _color(value: Value) -> int | None:
     return (red << 16) | (green << 8) | blue | (alpha[0] << 24 if alpha else 0)
 
 
-def _channels(picture: Image.Image) -> dict[str, Integer[ndarray, "H W"]]:
-    """Return the numbers of a picture by the names that formulas use."""
-    pixels = np.asarray(picture)
-    if pixels.ndim == 2 and picture.mode != "F":
-        return {"V": pixels.astype(np.uint8) if picture.mode == "1" else pixels}
-    if picture.mode in ("RGB", "RGBA"):
-        return {name: pixels[..., place] for place, name in enumerate(picture.mode)}
-    return {}
+def whole_numbers(
+    values: Num[ndarray, "H W"], path: Path, *, within: float = 0
+) -> Integer[ndarray, "H W"]:
+    """Return numbers that are whole as integers; those of a formula may be a little off.
+
+    Raises:
+        HarmonizeError: others.
+    """
+    if values.dtype.kind != "f":
+        return values if values.dtype != np.uint64 else np.minimum(values, _MOST).astype(np.int64)
+    if not np.isfinite(values).all():
+        number = np.count_nonzero(~np.isfinite(values))
+        raise HarmonizeError(
+            f"{path}: holds no number (NaN or infinity) in {number} pixels; write an id of its own "
+            "there, and give it a class with the meaning `ignore`"
+        )
+    values = values.astype(np.float64)
+    found = np.rint(values)
+    others = (np.abs(values - found) > within) | (np.abs(found) > _MOST_FLOAT)
+    if others.any():
+        raise HarmonizeError(
+            f"{path}: holds numbers that are not whole, such as {values[others][0]:.6g} "
+            f"({np.count_nonzero(others)} pixels); say in the mapping how ids are made of them, "
+            "such as `value: V*255` of 0 to 1, or `value: V//1` to cut the fractions off"
+        )
+    return found.astype(np.int64)

@@ -9,15 +9,13 @@ from pathlib import Path
 from PIL import Image, ImageFile
 
 from harmonize.errors import HarmonizeError
+from harmonize.pictures.limits import refuse_huge, refuse_several
+from harmonize.pictures.tiff import is_tiff, tiff_header
 
-MOST_PIXELS = 1 << 28
-"""Of a file that is read: 16384 x 16384, which take 0.8 GB of memory in colour."""
 # Pillow's own limit warns of pictures that are real, in lines of its own; ours is checked instead.
 Image.MAX_IMAGE_PIXELS = None
 
 _ORIENTATION = 0x0112
-_SUBFILE_TYPE = 254
-"""The TIFF tag whose lowest bit says that a page is another one made smaller, bit 2 a mask."""
 _FRAMES = ("GIF", "PNG", "WEBP", "AVIF")
 """Formats of which further pictures are further moments; phones add small ones to a JPEG."""
 _TURNS = {
@@ -39,10 +37,13 @@ def opened(path: Path) -> Iterator[ImageFile.ImageFile]:
     Raises:
         HarmonizeError: no picture, too large a one by its header, or several in one file.
     """
+    if is_tiff(path):
+        tiff_header(path)
     try:
         with Image.open(path) as picture:
-            _refuse_huge(picture, path)
-            _refuse_several(picture, path)
+            refuse_huge(picture.size, path)
+            if picture.format in _FRAMES and _number(picture) > 1:
+                refuse_several(_number(picture), path)
             yield picture
     except FileNotFoundError:
         raise HarmonizeError(f"{path}: no such file") from None
@@ -105,36 +106,5 @@ def _is_rescaled(picture: ImageFile.ImageFile) -> bool:
     return False
 
 
-def _refuse_huge(picture: Image.Image, path: Path) -> None:
-    width, height = picture.size
-    if width * height > MOST_PIXELS:
-        raise HarmonizeError(
-            f"{path}: says that it has {width} x {height} pixels, more than the "
-            f"{MOST_PIXELS / 1e6:.0f} million that are read; cut it into smaller pictures"
-        )
-
-
-def _refuse_several(picture: ImageFile.ImageFile, path: Path) -> None:
-    """Refuse animations and stacks; a TIFF file may hold smaller versions of its picture."""
-    if picture.format == "TIFF":
-        try:
-            several = any(not _is_part(picture, page) for page in range(1, _number(picture)))
-            picture.seek(0)
-        except (TypeError, KeyError, IndexError, struct.error):
-            raise HarmonizeError(f"{path}: not a readable picture: a page is damaged") from None
-    else:
-        several = picture.format in _FRAMES and _number(picture) > 1
-    if several:
-        raise HarmonizeError(
-            f"{path}: holds {_number(picture)} pictures; save the one that the label is of alone"
-        )
-
-
 def _number(picture: ImageFile.ImageFile) -> int:
     return int(getattr(picture, "n_frames", 1))
-
-
-def _is_part(picture: ImageFile.ImageFile, page: int) -> bool:
-    picture.seek(page)
-    kind = getattr(picture, "tag_v2", {}).get(_SUBFILE_TYPE, 0)
-    return isinstance(kind, int) and bool(kind & 0b101)

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from PIL import Image
+import numpy as np
+from PIL import Image, ImageFile
 
 from harmonize.errors import HarmonizeError
+from harmonize.pictures.deep_png import is_deep, read_deep, to_eight_bits
 from harmonize.pictures.opening import (
     opened,
     orientation,
@@ -15,6 +17,7 @@ from harmonize.pictures.opening import (
     upright,
     upright_size,
 )
+from harmonize.pictures.tiff import is_tiff, read_tiff, tiff_header
 
 Exif = Literal["apply", "ignore"]
 """Whether a picture is turned as its EXIF orientation says; unless given, such are refused."""
@@ -81,17 +84,19 @@ def read_reduced(path: Path, *, least: float, exif: Exif | None = None) -> Pictu
     Raises:
         HarmonizeError: naming the file, exactly if reading all of it would.
     """
+    if _is_odd(path):
+        return _reduced(_read_odd(path), least)
     with opened(path) as picture:
-        refuse_rescaled(picture, path)
+        deep = _refuse_depth(picture, path)
         size = picture.size
         factor = choose_factor(size, least)
         if factor > 1 and orientation(picture) == 1:  # blocks are those of the upright picture
             picture.draft(None, (size[0] // factor, size[1] // factor))
-        picture.load()
-        _refuse_mode(picture, path)
+        decoded = _decoded(picture, deep=deep)
+        _refuse_mode(decoded, path)
         found = orientation(picture)
         turn = _turn(found, path, exif)
-        image = upright(_to_rgb(picture), turn)
+        image = upright(_to_rgb(decoded), turn)
     size = upright_size(size, turn)
     if factor == 1:
         size = image.size
@@ -107,6 +112,8 @@ def header_size(path: Path) -> tuple[int, int]:
     Raises:
         HarmonizeError: naming the file.
     """
+    if is_tiff(path):
+        return tiff_header(path).size
     with opened(path) as picture:
         return picture.size
 
@@ -116,12 +123,14 @@ def picture_size(path: Path, *, exif: Exif | None = None) -> tuple[int, int]:
 
     JPEGs are decoded at an eighth of their size, which goes through the whole file all the same.
     """
+    if _is_odd(path):
+        return _read_odd(path).size
     with opened(path) as picture:
-        refuse_rescaled(picture, path)
+        deep = _refuse_depth(picture, path)
         _refuse_mode(picture, path)
         width, height = picture.size
         picture.draft("RGB", (max(1, width // 8), max(1, height // 8)))
-        picture.load()
+        _decoded(picture, deep=deep)
         turn = _turn(orientation(picture), path, exif)
     return upright_size((width, height), turn)
 
@@ -137,8 +146,50 @@ def refuse_turned(picture: Image.Image, path: Path) -> None:
 
 def sides_swap(path: Path) -> bool:
     """Say whether applying its EXIF orientation would swap a picture's width and height."""
+    if is_tiff(path):
+        return False
     with opened(path) as picture:
         return upright_size((1, 2), orientation(picture)) == (2, 1)
+
+
+def _refuse_depth(picture: ImageFile.ImageFile, path: Path) -> bool:
+    """Refuse numbers that decoding would change, and say whether the colours have 16 bits."""
+    deep = is_deep(picture)
+    if not deep:
+        refuse_rescaled(picture, path)
+    return deep
+
+
+def _decoded(picture: ImageFile.ImageFile, *, deep: bool) -> Image.Image:
+    """Decode a picture; colours of 16 bits become the nearest of 8."""
+    if deep:
+        return Image.fromarray(to_eight_bits(read_deep(picture)))
+    picture.load()
+    return picture
+
+
+def _is_odd(path: Path) -> bool:
+    """Say whether a file is a TIFF file that Pillow does not read right."""
+    return is_tiff(path) and not tiff_header(path).by_pillow
+
+
+def _read_odd(path: Path) -> Image.Image:
+    stored = read_tiff(path)
+    if stored.mode not in ("L", "RGB", "RGBA", "P") or stored.values.dtype != np.uint8:
+        raise HarmonizeError(
+            f"{path}: a picture of mode {stored.mode} with numbers of type {stored.values.dtype}; "
+            "save it as RGB with 8 bits per channel"
+        )
+    image = Image.fromarray(255 - stored.values if stored.white_is_zero else stored.values)
+    if stored.mode == "P" and stored.palette is not None:
+        image.putpalette(stored.palette.tobytes())
+    return _to_rgb(image)
+
+
+def _reduced(image: Image.Image, least: float) -> Picture:
+    """Return an upright picture as small as leaves its shorter side ``least`` pixels."""
+    factor = choose_factor(image.size, least)
+    return Picture(image if factor == 1 else image.reduce(factor), image.size, factor, 1)
 
 
 def _turn(found: int, path: Path, exif: Exif | None) -> int:

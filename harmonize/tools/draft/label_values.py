@@ -9,7 +9,9 @@ from jaxtyping import Integer
 from numpy import ndarray
 
 from harmonize.errors import HarmonizeError
-from harmonize.pictures.reading import open_image
+from harmonize.labels.formula import MAX_ID, MIN_ID
+from harmonize.labels.number_encodings import whole_numbers
+from harmonize.pictures.stored import read_stored
 from harmonize.tools.draft.file_groups import CLASS, File, Group, escape, evenly
 from harmonize.tools.draft.folder_templates import FolderLayout
 from harmonize.tools.draft.pixels import amid_like, without_mixtures
@@ -98,12 +100,12 @@ def scan_values(root: Path, layout: FolderLayout, number: int) -> LabelScan:
         counted = {int(key): (one.pixels, one.amid_like) for key, one in scan.values.items()}
         kept, scan.tolerance = without_mixtures(counted, scan.pixels)
         scan.values = {key: one for key, one in scan.values.items() if key in kept}
-    lowest = min((key for key in scan.values if isinstance(key, int)), default=0)
-    if lowest < 0:
-        raise HarmonizeError(
-            f"{root / scan.values[lowest].example}: holds {lowest}, but ids start at 0; write the "
-            f"mapping by hand, with `value: V + {-lowest}`"
-        )
+    for key, found in scan.values.items():
+        if isinstance(key, int) and not MIN_ID <= key <= MAX_ID:
+            raise HarmonizeError(
+                f"{root / found.example}: holds {key}, but ids reach from {MIN_ID} to {MAX_ID}; "
+                "write the mapping by hand, with a formula in `value`, such as `value: V%1000`"
+            )
     if len(scan.values) > MOST_VALUES:
         raise HarmonizeError(
             f"{root}: {group.name} hold more than {MOST_VALUES} values, too many for "
@@ -123,17 +125,18 @@ def _formula(group: Group) -> str | None:
 
 def _scan_file(root: Path, group: Group, file: File, scan: LabelScan) -> None:
     """Count the values of one label."""
-    picture = open_image(root / file.path, exact=True)
+    stored = read_stored(root / file.path)
     if group.kind == "rgb":
-        numbers = _packed(np.asarray(picture.convert("RGBA" if group.content.alpha else "RGB")))
+        colors = stored.colors(root / file.path)
+        numbers = _packed(colors if group.content.alpha else colors[..., :3])
     else:
-        numbers = np.asarray(picture).astype(np.int64)
-        numbers = numbers[..., 0] if numbers.ndim == 3 else numbers
+        values = stored.values[..., 0] if stored.values.ndim == 3 else stored.values
+        numbers = whole_numbers(values, root / file.path).astype(np.int64)
         if group.kind == "soft":
             numbers = numbers // _MIDDLE
     scan.files += 1
     scan.pixels += numbers.size
-    scan.sizes.add(picture.size)
+    scan.sizes.add(numbers.shape[::-1])
     parts = [_counted(part) for part in np.array_split(numbers, 3)]
     for value in sorted({value for part in parts for value in part}):
         scan.count(value, [part.get(value, 0) for part in parts], numbers.size, file.path)
@@ -162,14 +165,13 @@ def _scan_masks(root: Path, group: Group, file: File, scan: LabelScan) -> None:
         path = mask_path(group, file, text)
         if not (root / path).is_file():
             continue
-        picture = open_image(root / path)
-        pixels = np.asarray(picture)
+        pixels = read_stored(root / path, exact=False).values
         pixels = pixels[..., 0] if pixels.ndim == 3 else pixels
         covered = pixels >= _MIDDLE if group.kind == "soft" else pixels != 0
         thirds = [int(part.sum()) for part in np.array_split(covered, 3)]
         scan.count(text, thirds, pixels.size, path)
         scan.pixels += 0 if seen else pixels.size
-        scan.sizes.add(picture.size)
+        scan.sizes.add(pixels.shape[::-1])
         seen = True
     scan.files += seen
 

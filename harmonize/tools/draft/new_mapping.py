@@ -8,7 +8,7 @@ from harmonize.config.strict_yaml import load_text
 from harmonize.errors import HarmonizeError
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
-from harmonize.pictures.reading import open_image
+from harmonize.pictures.reading import header_size
 from harmonize.system.atomic_files import writing
 from harmonize.tools.draft.by_name import TODO, Proposal, by_name, choose_tree
 from harmonize.tools.draft.by_network import left_out, open_splits, overlaps, propose, table
@@ -98,7 +98,7 @@ def _resize(folder: Path, layout: FolderLayout) -> str:
     for label, picture in evenly(layout.pairs, SAMPLES):
         try:
             (width, height), label_size = (
-                open_image(folder / file.path).size for file in (picture, label)
+                header_size(folder / file.path) for file in (picture, label)
             )
         except HarmonizeError:
             continue

@@ -12,6 +12,7 @@ from numpy import ndarray
 
 from harmonize.errors import HarmonizeError
 from harmonize.pictures.reading import open_image
+from harmonize.pictures.tiff import is_tiff, read_tiff
 
 # Letters of shapes: H x W pixels of a file, P some of them, N colours, M mixtures.
 
@@ -62,25 +63,37 @@ class Content:
 def look(path: Path) -> Content:
     """Look at a picture file."""
     try:
-        picture = open_image(path)
+        pixels, mode, is_jpeg = _pixels(path)
     except HarmonizeError:
         return Content("unreadable")
-    pixels = np.asarray(picture)
     pixels = pixels[:: max(1, pixels.shape[0] * pixels.shape[1] // _SAMPLE)]
-    is_jpeg = picture.format == "JPEG"
-    if picture.mode in ("1", "L", "P") or picture.mode.startswith("I"):
-        kind = "photo" if is_jpeg else _kind_of_channel(pixels, palette=picture.mode == "P")
+    if pixels.ndim == 2 and pixels.dtype.kind != "f":
+        kind = "photo" if is_jpeg else _kind_of_channel(pixels, palette=mode == "P")
         return Content(kind, largest=int(pixels.max()))
-    if picture.mode not in ("RGB", "RGBA"):
+    if mode not in ("RGB", "RGBA"):
         return Content("photo", single=False)
     colors = pixels[..., :3]
     if (colors == colors[..., :1]).all() and not is_jpeg:
         kind = _kind_of_channel(colors[..., 0], palette=False)
         return Content(kind, grey_in_color=True, largest=int(colors.max()))
-    alpha = picture.mode == "RGBA" and len(np.unique(pixels[..., 3])) > 1
+    alpha = mode == "RGBA" and len(np.unique(pixels[..., 3])) > 1
     packed = pixels.astype(np.int64) @ np.array([1 << 16, 1 << 8, 1, 0][: pixels.shape[2]])
     kind, blurred = ("photo", False) if is_jpeg else _kind_of_colors(packed)
     return Content(kind, single=False, alpha=alpha, blurred=blurred)
+
+
+def _pixels(path: Path) -> tuple[ndarray, str, bool]:
+    """Return a picture's pixels, its mode, and whether it is a JPEG file."""
+    if not is_tiff(path):
+        picture = open_image(path)
+        return np.asarray(picture), picture.mode, picture.format == "JPEG"
+    stored = read_tiff(path)
+    pixels = stored.values
+    if pixels.ndim == 3 and pixels.dtype == np.uint16:
+        pixels = pixels // 257
+    if pixels.dtype.kind == "f" and (pixels == np.rint(pixels)).all() and np.isfinite(pixels).all():
+        pixels = pixels.astype(np.int64)
+    return pixels, stored.mode, False
 
 
 def _kind_of_channel(pixels: ndarray, *, palette: bool) -> Kind:
