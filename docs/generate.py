@@ -152,18 +152,22 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
     return re.sub(r"\$`([^`]+)`\$", lambda found: f"<span>{convert(found[1])}</span>", markdown)
 
 
-def _tables(cls: type, title: str) -> Iterator[str]:
-    """Yield a table of a dataclass's keys, then those of the dataclasses inside it."""
+def _tables(cls: type, title: str, section: dict[type, str] | None = None) -> Iterator[str]:
+    """Yield a table of a dataclass's keys, then those of the dataclasses inside it.
+
+    ``section`` has the key under whose heading each dataclass is that has one already.
+    """
     docs = field_docs(cls)
-    section: dict[type, str] = {}  # the key under whose heading a dataclass is
+    section = {} if section is None else section
+    new: dict[type, str] = {}
     for doc in docs:
-        if inner := dataclass_of(doc.kind):
-            section.setdefault(inner, doc.name)
+        if (inner := dataclass_of(doc.kind)) and inner not in section:
+            new[inner] = section[inner] = doc.name
     rows = "\n".join(_row(doc, section) for doc in docs)
     head = "| key | value | default | meaning |\n|---|---|---|---|"
     yield _code(f"## {title}\n\n{summary(cls)}\n\n{head}\n{rows}")
-    for inner, name in section.items():
-        yield from _tables(inner, f"`{name}`")
+    for inner, name in new.items():
+        yield from _tables(inner, f"`{name}`", section)
 
 
 def _row(doc: FieldDoc, section: dict[type, str]) -> str:
