@@ -218,3 +218,12 @@ def test_a_file_that_cannot_be_small_enough_is_refused(
     expected = "error: --number: 12 samples make too large a file; ask for fewer\n"
     assert capsys.readouterr().err == expected
     assert not output.exists()
+
+
+def test_a_sample_that_looks_for_a_class_says_so(project: Path) -> None:
+    config = tiny_config(project, "out", "augment.rare=1")
+    classes = {"fine": {"background", "left", "right"}, "coarse": {"background", "thing"}}
+    for sample in see_samples(config, 6, augmented=True):
+        said = sample.done[0]
+        assert said.startswith("looks for ")
+        assert said.removeprefix("looks for ") in classes[sample.dataset]

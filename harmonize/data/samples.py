@@ -16,7 +16,7 @@ from harmonize.data.bad_samples import BadSample, BadSampleError
 from harmonize.data.covering import choose_code, pasted, telling
 from harmonize.data.dataset import Pixels, SegmentationDataset
 from harmonize.data.mixing import Draw, MixedOrder
-from harmonize.data.rare import RareClasses
+from harmonize.data.rare import RareClasses, RareDraw
 from harmonize.data.transforms import Augmentation, augment, draw_augmentation
 from harmonize.data.warping import FILL
 from harmonize.labels.target_space import TargetSpace
@@ -77,6 +77,7 @@ class DrawnPicture:
         choices: what is done to it.
         skipped: the bad ones that it stands in for, and one that could not be a donor.
         donor: of what is pasted into it.
+        rare: what it looks for, if anything.
     """
 
     draw: Draw
@@ -84,6 +85,7 @@ class DrawnPicture:
     choices: Augmentation
     skipped: tuple[BadSample, ...] = ()
     donor: Donor | None = None
+    rare: RareDraw | None = None
 
 
 @dataclass(frozen=True)
@@ -205,7 +207,7 @@ class MixedSamples(Dataset[Batch]):
                 skipped.append(error.sample)
                 if not self._skip_bad:
                     raise
-        return DrawnPicture(draw, pixels, choices, tuple(skipped), donor)
+        return DrawnPicture(draw, pixels, choices, tuple(skipped), donor, rare)
 
     def _donor(self, rng: np.random.Generator, draw: Draw) -> Donor:
         """Draw another picture of a sample's data set (the same one where there is no other)."""

@@ -125,10 +125,13 @@ def _seen(samples: MixedSamples, position: int, labels: _Labels, *, augmented: b
     if given is not None and found.donor is not None:
         name = labels.of(dataset.spec.name, given[1]).name
         pasted = f"{name} pasted from {dataset.files.picture(found.donor.picture)}"
+    done = list(_said(found, pasted)) if augmented else [_crop(found)]
+    if found.rare is not None:
+        done.insert(0, f"looks for {list(dataset.spec.classes)[found.rare.number]}")
     return SeenSample(
         dataset.spec.name,
         dataset.files.picture(found.draw.picture),
-        tuple(_said(found, pasted)) if augmented else (_crop(found),),
+        tuple(done),
         picture,
         overlay,
         shares,
