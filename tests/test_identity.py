@@ -22,6 +22,9 @@ RUN = Path("run")
         ("train.ema=0.9", "train.ema"),
         ("train.steps=7", "train.steps"),
         ("seed=1", "seed"),
+        ("mix.by=sqrt", "mix"),
+        ("mix.to={fine: 2}", "mix"),
+        ("datasets.0.size=8", "datasets"),
     ],
 )
 def test_what_changes_the_weights_is_refused(override: str, named: str) -> None:

@@ -205,6 +205,9 @@ def test_what_cannot_be_mixed_is_refused(
     assert message in str(caught.value)
 
 
-def test_a_weight_for_an_unknown_set_is_refused(project: Path) -> None:
-    with pytest.raises(HarmonizeError, match=r"mix\.to: no data set 'coarser' is trained on; did"):
-        shares_of(tiny_config(project, project / "run", "mix.to={coarser: 4}"))
+def test_a_weight_for_an_unknown_set_is_refused_before_a_run_folder_is_made(project: Path) -> None:
+    config = tiny_config(project, project / "run", "mix.to={coarser: 4}")
+    message = r"^mix\.to\.coarser: no data set 'coarser' is trained on; did you mean coarse"
+    with pytest.raises(HarmonizeError, match=message):
+        train(config, name="tiny")
+    assert not (project / "run").exists()

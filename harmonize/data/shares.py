@@ -10,7 +10,6 @@ from numpy import ndarray
 from harmonize.config.run_config import RunConfig
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.label_counts import LabelCounts
-from harmonize.errors import HarmonizeError, near_matches
 from harmonize.labels.sources import Sources
 
 # Letters of shapes: S data sets, N codes.
@@ -54,19 +53,8 @@ def sample_shares(
         sources: its data sets.
         datasets: those that are trained on.
         counts: of their labels; needed for ``mix.by=pixels``.
-
-    Raises:
-        HarmonizeError: ``mix.to`` names a set that is not trained on.
     """
     names = [dataset.spec.name for dataset in datasets]
-    unknown = [name for name in config.mix.to if name not in names]
-    if unknown:
-        raise HarmonizeError(
-            *(
-                f"mix.to: no data set {name!r} is trained on; {near_matches(name, names)}"
-                for name in unknown
-            )
-        )
     weights = {spec.name: entry.weight for entry, spec in sources.trained if entry.train}
     sizes = _sizes(config, sources, datasets, counts)
     first = sizes * np.array([weights[name] for name in names])

@@ -86,10 +86,20 @@ def load_sources(config: RunConfig) -> Sources:
             for name in config.data.roots
             if name not in names
         ]
+        problems += _unknown_to(config, [spec.name for entry, spec in loaded if entry.train])
     raise_all(problems)
     assert ontology is not None
     number = len(config.datasets)
     return Sources(ontology, tuple(loaded[:number]), tuple(loaded[number:]))
+
+
+def _unknown_to(config: RunConfig, trained: list[str]) -> list[str]:
+    """Return the names in ``mix.to`` that no trained data set has."""
+    return [
+        f"mix.to.{name}: no data set {name!r} is trained on; {near_matches(name, trained)}"
+        for name in config.mix.to
+        if name not in trained
+    ]
 
 
 def _too_coarse(ontology: Ontology, entry: DatasetEntry, spec: DatasetSpec) -> list[str]:

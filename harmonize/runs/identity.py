@@ -13,6 +13,7 @@ from harmonize.runs.checkpoint import Checkpoint
 _IDENTITY = (
     ("ontology",),
     ("datasets",),
+    ("mix",),
     ("data", "size"),
     ("data", "batch_size"),
     ("augment",),
