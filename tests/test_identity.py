@@ -24,6 +24,7 @@ RUN = Path("run")
         ("seed=1", "seed"),
         ("mix.by=sqrt", "mix"),
         ("mix.to={fine: 2}", "mix"),
+        ("evaluate.size=24", "evaluate.size"),
         ("datasets.0.size=8", "datasets"),
     ],
 )

@@ -24,6 +24,7 @@ _IDENTITY = (
     ("train", "ema"),
     ("train", "unfreeze_at"),
     ("evaluate", "crop"),
+    ("evaluate", "size"),
     ("seed",),
 )
 """The keys of a config that must not change when a run is resumed."""
