@@ -1,6 +1,7 @@
 """How much of a run comes from each data set, and what some of its samples look for."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -310,7 +311,20 @@ def test_a_set_may_have_its_own_size_and_augmentation(project: Path) -> None:
         outside = torch.ones(16, 16, dtype=torch.bool)
         outside[:8, :8] = False
         assert bool((codes[outside] == ignore).all()) == (dataset == 0)
-    assert config.datasets[1].augment == AugmentConfig(flip=0, scale=(1.0, 1.0))
+
+
+def test_a_set_has_the_keys_of_the_runs_augmentation_that_it_does_not_give(project: Path) -> None:
+    run = {"flip": 0.25, "scale": [0.7, 1.0], "cutout": 2, "cutout_size": [0.2, 0.4]}
+    values: dict[str, Any] = tiny_values(project, project / "run") | {"augment": run}
+    values["datasets"][0]["augment"] = {"rare": 0.3, "flip": 0}
+    values["datasets"][1]["augment"] = {"cutout": 0}
+    config = as_config(values)
+    common = AugmentConfig(flip=0.25, scale=(0.7, 1.0))
+    of_run = replace(common, cutout=2, cutout_size=(0.2, 0.4))
+    assert config.augment == of_run
+    assert config.datasets[0].augment == replace(of_run, rare=0.3, flip=0)
+    assert config.datasets[1].augment == common
+    assert as_config(config) == config
 
 
 def test_two_processes_count_and_mix_as_one_does(project: Path) -> None:
@@ -350,6 +364,12 @@ def test_two_processes_count_and_mix_as_one_does(project: Path) -> None:
             "datasets.0.size: must be at most data.size, which is 16",
         ),
         (("datasets.0.augment={scale: [1, 0.5]}",), "the lower bound comes first"),
+        (
+            ("datasets.0.augment={cutout_size: [0.1, 0.2]}",),
+            "datasets.0.augment.cutout_size: belongs to cutout",
+        ),
+        (("augment.cutout_size=[0.1, 0.2]", "datasets.0.augment={flip: 0}"), "belongs to cutout"),
+        (("datasets.0.augment={rare: 2}",), "datasets.0.augment.rare: expected"),
         (("augment.rare=1.5",), "augment.rare: expected"),
     ],
     ids=str,
