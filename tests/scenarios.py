@@ -2,6 +2,7 @@
 
 import os
 import signal
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,14 @@ from accelerate import Accelerator
 from group import NOTED
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.mixing import StepSampler
-from harmonize.data.open_datasets import open_datasets
+from harmonize.data.open_datasets import open_datasets, open_trained
 from harmonize.data.samples import Batch, MixedSamples
 from harmonize.errors import HarmonizeError
 from harmonize.labels.sources import load_sources
 from harmonize.pipeline import train as training
 from harmonize.runs import checkpoint
 from harmonize.system.processes import processes
+from harmonize.training.batches import TrainingBatches
 from harmonize.training.scoring import score
 from harmonize.training.trainer import Trainer
 from staged import FINETUNING, staged_networks
@@ -80,6 +82,36 @@ def places_of(trainer: Trainer) -> list[list[int]]:
             num_processes=trainer.accelerator.num_processes,
         )
     )
+
+
+def mix(project: Path, folder: str, workers: int) -> Found:
+    """Return a checksum of each of this process's samples of a run with everything mixed."""
+    config = tiny_config(
+        project,
+        project / "mixed",
+        f"data.cache_folder={folder}",
+        f"data.workers={workers}",
+        "data.on_bad_sample=skip",
+        "data.bad_share=0.1",
+        "augment.rare=0.5",
+        "augment.rotate=20",
+        "mix.to={coarse: 4}",
+        "datasets.0.size=8",
+    )
+    (project / "mixed").mkdir(exist_ok=True)
+    processes()
+    accelerator = Accelerator(mixed_precision="no")
+    sources = load_sources(config)
+    trained = open_trained(sources, config)
+    batches = TrainingBatches(config, sources, trained, [], project / "mixed", accelerator)
+    found: Found = {}
+    parts = (batches.places(step)[0] for step in range(config.train.steps))
+    for places, batch in zip(parts, batches.from_step(0), strict=True):
+        for number, place in enumerate(places):
+            parts_of = batch.pictures[number], batch.codes[number]
+            content = b"".join(part.numpy().tobytes() for part in parts_of)
+            found[str(place)] = [int(batch.datasets[number]), zlib.crc32(content)]
+    return found
 
 
 def fail(project: Path, where: str) -> Found:

@@ -221,7 +221,7 @@ def test_a_file_that_cannot_be_small_enough_is_refused(
 
 
 def test_a_sample_that_looks_for_a_class_says_so(project: Path) -> None:
-    config = tiny_config(project, "out", "augment.rare=1")
+    config = tiny_config(project, "out", "augment.rare=1")  # no two classes mean the same
     classes = {spec.name: set(spec.classes) for spec in load_sources(config).specs}
     for sample in see_samples(config, 6, augmented=True):
         said = sample.done[0]

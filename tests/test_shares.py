@@ -1,12 +1,19 @@
 """How much of a run comes from each data set, and what some of its samples look for."""
 
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
 
+import scenarios
+from group import run_group
 from harmonize import HarmonizeError, loader
 from harmonize.api.own_loop import as_config
 from harmonize.config.augment_config import AugmentConfig
@@ -14,8 +21,11 @@ from harmonize.config.run_config import RunConfig
 from harmonize.data.label_counts import LabelCounts, count_labels
 from harmonize.data.mixing import MixedOrder
 from harmonize.data.open_datasets import open_trained
-from harmonize.data.rare import RareClasses, RareDraw
+from harmonize.data.rare import RareClasses, RareDraw, labels_inside
 from harmonize.data.shares import Shares, sample_shares
+from harmonize.data.training_samples import samples_alone
+from harmonize.data.turns import ChangingTurns
+from harmonize.data.warping import draw_warp
 from harmonize.labels.sources import load_sources
 from harmonize.pipeline.train import train
 from harmonize.training.epochs import with_steps
@@ -66,6 +76,31 @@ def test_weights_may_change_over_the_run(project: Path) -> None:
     assert found.mean.tolist() == [0.5, 0.5]
 
 
+@settings(max_examples=15)
+@given(
+    weights=st.lists(st.tuples(*[st.floats(1e-3, 1e3)] * 2), min_size=1, max_size=5),
+    total=st.integers(1, 12_000),
+)
+def test_changing_turns_are_due_when_their_share_is(
+    weights: list[tuple[float, float]], total: int
+) -> None:
+    first, last = (np.array(column) / sum(column) for column in zip(*weights, strict=True))
+    turns = ChangingTurns(first, last, total)
+    found = [turns.at(position) for position in range(9000)]
+    times = np.arange(1, 9001)
+    early, late = np.minimum(times, total), np.maximum(times - total, 0)
+    for dataset in range(len(weights)):
+        its = [turn for number, turn in found if number == dataset]
+        assert its == list(range(len(its)))  # across the blocks, none is left out or comes twice
+        change = (last[dataset] - first[dataset]) / total
+        owed = first[dataset] * early + change * early**2 / 2 + last[dataset] * late
+        had = np.array([number == dataset for number, _ in found]).cumsum()
+        assert np.abs(had - owed).max() <= 1 + len(weights) / 2
+    jumped = ChangingTurns(first, last, total)
+    for position in (8999, 0, 4096, 4095, 5000):
+        assert jumped.at(position) == found[position]
+
+
 def test_a_changing_order_is_spread_evenly() -> None:
     order = MixedOrder([7, 5], [3, 1], seed=0, to=[1, 3], total=4000)
     drawn = [order[position] for position in range(4000)]
@@ -99,24 +134,67 @@ COUNTS = LabelCounts(np.array([[90, 10, 0, 0], [64, 0, 36, 0], [96, 0, 0, 4]]))
 """Three pictures of 100 pixels and four classes."""
 
 
+EACH = np.eye(4, dtype=bool)
+"""No class is inside another."""
+
+
+def drawn_shares(rare: RareClasses, number: int = 8000) -> dict[tuple[int, ...], float]:
+    """Return how often each set of classes is drawn."""
+    drawn = Counter(rare.draw((0, position)).classes for position in range(number))
+    return {classes: count / number for classes, count in drawn.items()}
+
+
 def test_rare_classes_are_drawn_by_the_root_of_their_share() -> None:
-    rare = RareClasses(COUNTS, [True, True, True, True], 0.5)
-    drawn = [rare.draw((0, position)) for position in range(20000)]
-    found = [draw for draw in drawn if draw is not None]
-    assert len(found) == pytest.approx(10000, abs=4 * 20000**0.5 / 2)
+    rare = RareClasses(COUNTS, EACH)
+    drawn = [rare.draw((0, position)) for position in range(8000)]
     chances = np.array([250, 10, 36, 4]) ** -0.5
-    counts = np.bincount([draw.number for draw in found], minlength=4)
-    assert counts / len(found) == pytest.approx(chances / chances.sum(), abs=0.03)
+    expected = dict(zip([(0,), (1,), (2,), (3,)], chances / chances.sum(), strict=True))
+    assert drawn_shares(rare) == pytest.approx(expected, abs=0.03)
     for number, pictures in ((1, {0}), (2, {1}), (3, {2}), (0, {0, 1, 2})):
-        assert {draw.picture for draw in found if draw.number == number} == pictures
-    assert rare.draw((3, 4)) == RareClasses(COUNTS, [True] * 4, 0.5).draw((3, 4))
+        assert {draw.picture for draw in drawn if draw.classes == (number,)} == pictures
+    assert rare.draw((3, 4)) == RareClasses(COUNTS, EACH).draw((3, 4))
 
 
 def test_what_labels_leave_out_is_not_looked_for() -> None:
-    rare = RareClasses(COUNTS, [False, True, False, False], 1.0)
-    draws = [rare.draw((0, position)) for position in range(50)]
-    assert all(draw is not None and draw.number == 1 for draw in draws)
-    assert RareClasses(COUNTS, [False] * 4, 1.0).draw((0, 0)) is None
+    assert drawn_shares(RareClasses(COUNTS, np.diag([False, True, False, False]))) == {(1,): 1}
+    assert len(RareClasses(COUNTS, np.zeros((4, 4), dtype=bool))) == 0
+
+
+def test_classes_that_mean_the_same_are_looked_for_as_one() -> None:
+    same = EACH.copy()
+    same[1, 3] = same[3, 1] = True
+    rare = RareClasses(COUNTS, same)
+    chances = np.array([250, 36, 14]) ** -0.5
+    expected = dict(zip([(0,), (2,), (1, 3)], chances / chances.sum(), strict=True))
+    assert drawn_shares(rare) == pytest.approx(expected, abs=0.03)
+    draws = [rare.draw((0, position)) for position in range(300)]
+    assert {draw.picture for draw in draws if draw.classes == (1, 3)} == {0, 2}
+    assert RareDraw(0, (1, 3), 0.6, (0, 0)).pixel(np.array([[0, 3, 0], [2, 0, 1]])) == (1, 2)
+
+
+def test_a_coarse_class_is_as_common_as_all_that_is_inside_it() -> None:
+    coarse = EACH.copy()
+    coarse[3, [0, 2]] = True  # a few pixels of "another vehicle", beside many of cars and vans
+    chances = np.array([250, 10, 36, 290]) ** -0.5
+    expected = dict(zip([(0,), (1,), (2,), (3,)], chances / chances.sum(), strict=True))
+    assert drawn_shares(RareClasses(COUNTS, coarse)) == pytest.approx(expected, abs=0.03)
+
+
+def test_labels_inside_follow_the_tree_and_what_is_trained(project: Path) -> None:
+    space = load_sources(tiny_config(project, project / "run")).space
+    assert labels_inside(space, "fine").tolist() == np.diag([True, True, True, False]).tolist()
+    assert labels_inside(space, "coarse").tolist() == [[True, False], [False, True]]
+    # At depth 1 left and right mean the same: the thing.
+    config = tiny_config(project, project / "run", "datasets.0.max_depth=1")
+    one = [[True, False, False, False], [False, True, True, False], [False, True, True, False]]
+    found = labels_inside(load_sources(config).space, "fine").tolist()
+    assert found == [*one, [False] * 4]
+    meaning = "datasets.1.override.meaning.tiny={background: left, thing: thing}"
+    space = load_sources(tiny_config(project, project / "run", meaning)).space
+    assert labels_inside(space, "coarse").tolist() == [[True, False], [True, True]]
+    meaning = "datasets.1.override.meaning.tiny={background: left, thing: [background, thing]}"
+    space = load_sources(tiny_config(project, project / "run", meaning)).space
+    assert labels_inside(space, "coarse").tolist() == [[True, False], [False, False]]
 
 
 @pytest.mark.parametrize("side", [1, 5, 20, 30])
@@ -128,7 +206,7 @@ def test_a_crop_is_moved_onto_the_pixel(side: int) -> None:
         row, column = int(rng.integers(20)), int(rng.integers(30))
         classes[:] = 0
         classes[row, column] = 3
-        draw = RareDraw(0, 3, float(rng.random()), tuple(rng.random(2).tolist()))
+        draw = RareDraw(0, (3,), float(rng.random()), tuple(rng.random(2).tolist()))
         assert draw.pixel(classes) == (row, column)
         top, left, its = draw.crop((0, 0, side), classes)
         assert its == side
@@ -138,7 +216,60 @@ def test_a_crop_is_moved_onto_the_pixel(side: int) -> None:
         assert min(30 - side, 0) <= left <= max(30 - side, 0)
         starts.add((row - top, column - left))
     assert side == 1 or len(starts) > 10  # it may be anywhere in the crop
-    assert RareDraw(0, 4, 0.5, (0.5, 0.5)).crop((1, 2, 3), classes) == (1, 2, 3)
+    assert RareDraw(0, (4,), 0.5, (0.5, 0.5)).crop((1, 2, 3), classes) == (1, 2, 3)
+
+
+@pytest.mark.parametrize("side", [12, 18, 30])
+def test_a_warped_crop_is_moved_onto_the_pixel(side: int) -> None:
+    most = AugmentConfig(rotate=180, shear=60, stretch=4, perspective=0.5)
+    classes, rng = np.zeros((20, 30), dtype=np.int16), np.random.default_rng(0)
+    stayed = 0
+    for _ in range(300):
+        row, column = int(rng.integers(20)), int(rng.integers(30))
+        classes[:] = 0
+        classes[row, column] = 3
+        draw = RareDraw(0, (3,), float(rng.random()), tuple(rng.random(2).tolist()))
+        warp = draw_warp(rng, most)
+        assert warp is not None
+        crop = draw.crop((0, 0, side), classes, warp)
+        stayed += crop == draw.crop((0, 0, side), classes)
+        u, v, depth = np.linalg.inv(warp.matrix(*crop)) @ [column + 0.5, row + 0.5, 1]
+        assert depth > 0
+        assert max(abs(u), abs(v)) <= depth
+    assert 0 < stayed < 300
+
+
+def test_the_others_come_in_the_usual_order_and_exactly_their_share_is_rare() -> None:
+    order = MixedOrder([7, 5], [1, 1], seed=0, rare=[0.3, 0])
+    draws = [order[position] for position in range(4096)]
+    first = [draw for draw in draws if draw.dataset == 0]
+    for start in range(0, 2040, 10):
+        assert [draw.rare for draw in first[start : start + 10]].count(True) == 3
+    assert not any(draw.rare for draw in draws if draw.dataset == 1)
+    plain = MixedOrder([7, 5], [1, 1], seed=0)
+    usual = [plain[position].picture for position in range(4096) if plain[position].dataset == 0]
+    ordinary = [draw.picture for draw in first if not draw.rare]
+    assert ordinary == usual[: len(ordinary)]
+    assert [order[position] for position in reversed(range(4096))] == draws[::-1]
+    assert all(MixedOrder([7], [1], seed=0, rare=[1])[position].rare for position in range(20))
+
+
+def test_a_bad_picture_with_something_rare_is_replaced_by_the_next_of_the_order(
+    project: Path,
+) -> None:
+    ids = np.zeros((20, 24), dtype=np.uint8)
+    for number in range(10):
+        ids[3, 4] = 1 if number == 3 else 0
+        Image.fromarray(ids).save(project / "fine_data" / f"{number:02d}_ids.png")
+    (project / "fine_data" / "03.png").write_bytes(b"")
+    config = tiny_config(project, project / "run", "augment.rare=1", "data.on_bad_sample=skip")
+    samples = samples_alone(config, load_sources(config))
+    found = [samples.find(position) for position in range(0, 40, 2)]
+    assert {sample.draw.dataset for sample in found} == {0}
+    bad = [sample.skipped[0].picture for sample in found if sample.skipped]
+    assert len(bad) > 15  # of 4800 pixels one is of the class
+    assert set(bad) == {"03.png"}
+    assert {sample.draw.picture for sample in found} == {*range(10)} - {3}
 
 
 def test_samples_that_look_for_a_class_hold_it(project: Path) -> None:
@@ -180,7 +311,47 @@ def test_a_set_may_have_its_own_size_and_augmentation(project: Path) -> None:
         outside = torch.ones(16, 16, dtype=torch.bool)
         outside[:8, :8] = False
         assert bool((codes[outside] == ignore).all()) == (dataset == 0)
-    assert config.datasets[1].augment == AugmentConfig(flip=0, scale=(1.0, 1.0))
+
+
+def test_a_set_has_the_keys_of_the_runs_augmentation_that_it_does_not_give(project: Path) -> None:
+    run = {"flip": 0.25, "scale": [0.7, 1.0], "cutout": 2, "cutout_size": [0.2, 0.4]}
+    values: dict[str, Any] = tiny_values(project, project / "run") | {"augment": run}
+    values["datasets"][0]["augment"] = {"rare": 0.3, "flip": 0}
+    values["datasets"][1]["augment"] = {"cutout": 0}
+    config = as_config(values)
+    common = AugmentConfig(flip=0.25, scale=(0.7, 1.0))
+    of_run = replace(common, cutout=2, cutout_size=(0.2, 0.4))
+    assert config.augment == of_run
+    assert config.datasets[0].augment == replace(of_run, rare=0.3, flip=0)
+    assert config.datasets[1].augment == common
+    assert as_config(config) == config
+
+
+def test_two_processes_count_and_mix_as_one_does(project: Path) -> None:
+    """Each has half of every batch and counts half of the labels, one of which is bad."""
+    (project / "fine_data" / "04_ids.png").write_bytes(b"")
+    found: list[dict[str, Any]] = []
+    kept: list[dict[str, np.ndarray]] = []
+    for number, workers in ((1, 0), (2, 1)):
+        folder = project / f"cache-{number}"
+        ranks = run_group(number, scenarios.mix, project, str(folder), workers)
+        assert [rank.status for rank in ranks] == [0] * number
+        assert sum(len(rank.found) for rank in ranks) == 6 * 4
+        found.append({place: its for rank in ranks for place, its in rank.found.items()})
+        kept.append(
+            {path.name: np.fromfile(path, dtype=np.int64) for path in folder.glob("*.counts")}
+        )
+    assert found[0] == found[1]
+    assert kept[0].keys() == kept[1].keys()
+    assert all(np.array_equal(kept[0][name], counts) for name, counts in kept[1].items())
+    coarse, fine = sorted(kept[1].values(), key=len)
+    fine, coarse = fine.reshape(10, 4), coarse.reshape(8, 2)
+    assert fine.sum(1).tolist() == [480 * (picture != 4) for picture in range(10)]
+    assert coarse.sum(1).tolist() == [480] * 8
+    for picture in (0, 9):
+        ids = np.asarray(Image.open(project / "fine_data" / f"{picture:02d}_ids.png"))
+        counted = [int((ids == value).sum()) for value in (0, 1, 2, 255)]
+        assert fine[picture].tolist() == counted
 
 
 @pytest.mark.parametrize(
@@ -193,6 +364,12 @@ def test_a_set_may_have_its_own_size_and_augmentation(project: Path) -> None:
             "datasets.0.size: must be at most data.size, which is 16",
         ),
         (("datasets.0.augment={scale: [1, 0.5]}",), "the lower bound comes first"),
+        (
+            ("datasets.0.augment={cutout_size: [0.1, 0.2]}",),
+            "datasets.0.augment.cutout_size: belongs to cutout",
+        ),
+        (("augment.cutout_size=[0.1, 0.2]", "datasets.0.augment={flip: 0}"), "belongs to cutout"),
+        (("datasets.0.augment={rare: 2}",), "datasets.0.augment.rare: expected"),
         (("augment.rare=1.5",), "augment.rare: expected"),
     ],
     ids=str,

@@ -23,7 +23,8 @@ class DatasetEntry:
     """Share of the training samples, relative to the other sets; see ``mix`` for what else it can
     be relative to."""
     augment: AugmentConfig | None = None
-    """How this set's pictures are changed, in place of the run's ``augment``."""
+    """Keys that take the place of those of the run's ``augment`` for this set; it has the others
+    too."""
     size: Annotated[int, Range(1, 65536)] | None = None
     """This set's own ``data.size``, at most as large: its crops are padded with void pixels at the
     bottom and the right, and it is scored at this size unless ``evaluate.size`` is given."""

@@ -68,6 +68,7 @@ class RunConfig:
         for assignment in overrides:
             document.override(assignment)
         config = build(cls, document)
+        config = dataclasses.replace(config, datasets=config._with_run_augment(document))
         config._check(document)
         return config
 
@@ -83,6 +84,20 @@ class RunConfig:
         plain = _plain(values)
         assert isinstance(plain, dict)
         return plain
+
+    def _with_run_augment(self, document: Document) -> tuple[DatasetEntry, ...]:
+        """Return the sets; one with an ``augment`` has the run's keys that it does not give."""
+        entries: list[DatasetEntry] = []
+        for number, entry in enumerate(self.datasets):
+            given = document.get(("datasets", number, "augment"))
+            if entry.augment is not None and isinstance(given, dict):
+                own = {name: getattr(entry.augment, name) for name in given}
+                if own.get("cutout") == 0:  # nothing is cut out, so the run's size goes too
+                    own = {"cutout_size": AugmentConfig.cutout_size} | own
+                augment = dataclasses.replace(self.augment, **own)
+                entry = dataclasses.replace(entry, augment=augment)
+            entries.append(entry)
+        return tuple(entries)
 
     def _unused(self, document: Document) -> list[str]:
         return [

@@ -12,6 +12,7 @@ from accelerate.utils import gather_object
 from jaxtyping import Float, Int
 from numpy import ndarray
 from torch.utils.data import Dataset
+from tqdm import tqdm
 
 from harmonize.data.bad_list import BadList
 from harmonize.data.bad_samples import BadSample, BadSampleError
@@ -109,7 +110,10 @@ def _count(
     rank, number = state.process_index, state.num_processes
     places = range(rank, len(dataset), number)
     with together():
-        own = list(zip(places, work(counter, places, workers, _AT_A_TIME), strict=True))
+        results = work(counter, places, workers, _AT_A_TIME)
+        title, hidden = f"counting labels of {dataset.spec.name}", not state.is_main_process
+        shown = tqdm(results, title, len(places), unit="label", disable=hidden, leave=False)
+        own = list(zip(places, shown, strict=True))
     pixels = np.zeros((len(dataset), len(dataset.spec.classes)), dtype=np.int64)
     bad: list[BadSample] = []
     shares: list[list[tuple[int, Int[ndarray, " C"] | BadSample]]] = gather_object([own])

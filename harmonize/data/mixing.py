@@ -2,29 +2,37 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from torch.utils.data import Sampler
 
-_BLOCK = 4096
-"""Samples after which the pattern of data sets repeats; weights are rounded to this many parts."""
+from harmonize.data.turns import ChangingTurns, ConstantTurns
 
 
 @dataclass(frozen=True)
 class Draw:
-    """One sample of a run: which data set, which of its pictures, and its augmentation's seed."""
+    """One sample of a run.
+
+    Attributes:
+        dataset: its number.
+        picture: which of the data set's.
+        seed: of its augmentation.
+        rare: whether another picture may take the place of this one, to look for what is rare.
+    """
 
     dataset: int
     picture: int
     seed: tuple[int, int]
+    rare: bool = False
 
 
 class MixedOrder:
     """The order in which a run draws from several data sets.
 
-    The data sets take turns in a pattern that spreads each as evenly as its weight allows, so every
-    batch is mixed. Within a data set all pictures are drawn in a random order before any is drawn
-    again.
+    The data sets take turns, each spread as evenly as its weight allows, so every batch is mixed.
+    Within a data set all pictures are drawn in a random order before any is drawn again; turns
+    that look for what is rare are spread evenly between these, and take nothing from them.
     """
 
     def __init__(
@@ -35,6 +43,7 @@ class MixedOrder:
         seed: int,
         to: Sequence[float] | None = None,
         total: int | None = None,
+        rare: Sequence[float] | None = None,
     ) -> None:
         """Prepare the order.
 
@@ -44,6 +53,7 @@ class MixedOrder:
             seed: of the run.
             to: weights at the end of the run, towards which the shares change evenly.
             total: samples of the whole run; needed with ``to``.
+            rare: shares of each data set's samples that look for what is rare; none by default.
         """
         assert len(sizes) == len(weights) > 0
         assert min(sizes) > 0
@@ -52,14 +62,13 @@ class MixedOrder:
         self.seed = seed
         shares = np.asarray(weights, dtype=float) / sum(weights)
         if to is None:
-            self._pattern = _spread(shares)
+            self._turns = ConstantTurns(shares)
         else:
             assert total is not None
-            self._pattern = _changing(shares, np.asarray(to, dtype=float) / sum(to), total)
-        # How often each data set is drawn before a position of the pattern, and in all of it.
-        own = self._pattern[:, None] == np.arange(len(sizes))
-        self._per_block = own.sum(0)
-        self._before = (own.cumsum(0, dtype=np.int32) - 1)[own]  # of the position's own data set
+            last = np.asarray(to, dtype=float) / sum(to)
+            self._turns = ChangingTurns(shares, last, total)
+        # As written, so that of ten turns exactly three are 0.3 of them.
+        self._rare = [Fraction(str(share)) for share in rare or [0] * len(sizes)]
         self._shuffled: dict[int, tuple[int, np.ndarray]] = {}  # data set -> (round, order)
 
     def __getitem__(self, position: int) -> Draw:
@@ -68,13 +77,15 @@ class MixedOrder:
 
     def draw(self, position: int, *, later: int = 0) -> Draw:
         """Return a position's sample, or with its seed the one so much later in the same round."""
-        block, place = divmod(position, len(self._pattern))
-        dataset = int(self._pattern[place])
-        turn = block * int(self._per_block[dataset]) + int(self._before[place])
-        round_number, place_in_round = divmod(turn, self.sizes[dataset])
+        dataset, turn = self._turns.at(position)
+        share = self._rare[dataset]
+        rare_before = turn * share.numerator // share.denominator
+        rare = (turn + 1) * share.numerator // share.denominator > rare_before
+        round_number, place_in_round = divmod(turn - rare_before, self.sizes[dataset])
         order = self._order(dataset, round_number)
-        picture = order[(place_in_round + later) % len(order)]
-        return Draw(dataset, int(picture), (self.seed, position))
+        start = turn if rare else place_in_round  # what stands in for rare ones varies too
+        picture = order[(start + later) % len(order)]
+        return Draw(dataset, int(picture), (self.seed, position), rare)
 
     def _order(self, dataset: int, round_number: int) -> np.ndarray:
         known = self._shuffled.get(dataset)
@@ -119,32 +130,3 @@ class StepSampler(Sampler[list[int]]):
             first = step * self._batch_size
             for offsets in self._offsets:
                 yield [first + offset for offset in offsets]
-
-
-def _spread(shares: np.ndarray) -> np.ndarray:
-    """Return a block of data-set numbers in which each is spread evenly by its share."""
-    counts = np.maximum(np.round(shares * _BLOCK), 1)
-    counts[np.argmax(counts)] += _BLOCK - counts.sum()
-    pattern = np.empty(_BLOCK, dtype=np.int16)
-    credit = np.zeros(len(shares))
-    for place in range(_BLOCK):
-        credit += counts
-        pattern[place] = np.argmax(credit)
-        credit[pattern[place]] -= _BLOCK
-    return pattern
-
-
-def _changing(first: np.ndarray, last: np.ndarray, total: int) -> np.ndarray:
-    """Return the data set of each sample of a run over which the shares change evenly.
-
-    Of a data set that is owed c(t) samples up to time t, the n-th comes where c is n + 1/2.
-    """
-    times = np.linspace(0, total, 2049)
-    owed = first[:, None] * times + (last - first)[:, None] * times**2 / (2 * total)
-    numbers = np.diff(np.round(owed[:, -1].cumsum()), prepend=0).astype(int)
-    due = [
-        np.interp(np.arange(number) + 0.5, its, times)
-        for number, its in zip(numbers, owed, strict=True)
-    ]
-    dataset = np.repeat(np.arange(len(first), dtype=np.int16), numbers)
-    return dataset[np.concatenate(due).argsort(kind="stable")]

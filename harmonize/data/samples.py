@@ -1,6 +1,7 @@
 """The training samples of a run, by their position in its mixed order."""
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -95,7 +96,7 @@ class Treatment:
     Attributes:
         augment: how samples are changed.
         size: the side of its crops.
-        rare: what some of its samples look for.
+        rare: what its samples look for where the order says so.
     """
 
     augment: AugmentConfig
@@ -111,6 +112,7 @@ class MixedSamples(Dataset[Batch]):
 
     Attributes:
         datasets: what is mixed.
+        order: which picture is at which position.
     """
 
     def __init__(
@@ -136,7 +138,7 @@ class MixedSamples(Dataset[Batch]):
             skip_bad: take the next good picture in place of one that cannot be used.
         """
         self.datasets = datasets
-        self._order = order
+        self.order = order
         self._treatments = treatments
         self._size = size
         self._cache = cache
@@ -181,39 +183,57 @@ class MixedSamples(Dataset[Batch]):
         seed: batches stay full, and depend on the files and the position alone.
         """
         skipped: list[BadSample] = []
-        while True:
-            draw = self._order.draw(position, later=len(skipped))
-            treatment = self._treatments[draw.dataset]
-            rare = treatment.rare.draw(draw.seed) if treatment.rare and not skipped else None
-            if rare is not None:
-                draw = dataclasses.replace(draw, picture=rare.picture)
-            try:
-                pixels = self._pixels(draw.dataset, draw.picture)
-                break
-            except BadSampleError as error:
-                skipped.append(error.sample)
-                if not self._skip_bad or len(skipped) == self._most(draw.dataset):
-                    raise
+        draw = self.order[position]
+        treatment = self._treatments[draw.dataset]
+        rare, pixels = None, None
+        if draw.rare and treatment.rare is not None:
+            rare = treatment.rare.draw(draw.seed)
+            draw = dataclasses.replace(draw, picture=rare.picture)
+            pixels = self._unless_bad(draw.dataset, draw.picture, skipped)
+        if pixels is None:
+            rare = None
+            draw, pixels = self._next_good(position, skipped)
         rng = np.random.default_rng(draw.seed)
         choices = self._choices(rng, pixels, treatment.augment)
         if rare is not None:
-            crop = rare.crop(choices.crop, pixels.classes)
+            crop = rare.crop(choices.crop, pixels.classes, choices.warp)
             choices = dataclasses.replace(choices, crop=crop)
         donor = None
         if treatment.augment.paste and rng.random() < treatment.augment.paste:
-            try:
-                donor = self._donor(rng, draw)
-            except BadSampleError as error:
-                skipped.append(error.sample)
-                if not self._skip_bad:
-                    raise
+            donor = self._donor(rng, draw, skipped)
         return DrawnPicture(draw, pixels, choices, tuple(skipped), donor, rare)
 
-    def _donor(self, rng: np.random.Generator, draw: Draw) -> Donor:
+    def _next_good(self, position: int, skipped: list[BadSample]) -> tuple[Draw, Pixels]:
+        """Read the first good picture from a position's own on; bad ones are added to a list."""
+        for later in itertools.count():
+            draw = self.order.draw(position, later=later)
+            last = later + 1 == self._most(draw.dataset)
+            pixels = self._unless_bad(draw.dataset, draw.picture, skipped, last=last)
+            if pixels is not None:
+                return draw, pixels
+        raise AssertionError("the last one is read or raises")
+
+    def _unless_bad(
+        self, dataset: int, picture: int, skipped: list[BadSample], *, last: bool = False
+    ) -> Pixels | None:
+        """Read a picture; a bad one is added to a list, if such are skipped and it is not last."""
+        try:
+            return self._pixels(dataset, picture)
+        except BadSampleError as error:
+            skipped.append(error.sample)
+            if last or not self._skip_bad:
+                raise
+            return None
+
+    def _donor(
+        self, rng: np.random.Generator, draw: Draw, skipped: list[BadSample]
+    ) -> Donor | None:
         """Draw another picture of a sample's data set (the same one where there is no other)."""
         number = len(self.datasets[draw.dataset])
         other = (draw.picture + 1 + int(rng.integers(max(number - 1, 1)))) % number
-        pixels = self._pixels(draw.dataset, other)
+        pixels = self._unless_bad(draw.dataset, other, skipped)
+        if pixels is None:
+            return None
         augment = self._treatments[draw.dataset].augment
         choices = dataclasses.replace(self._choices(rng, pixels, augment), holes=())
         return Donor(other, pixels, choices, float(rng.random()))

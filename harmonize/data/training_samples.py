@@ -8,7 +8,7 @@ from harmonize.data.dataset import Pixels, SegmentationDataset
 from harmonize.data.label_counts import LabelCounts, count_labels
 from harmonize.data.mixing import MixedOrder
 from harmonize.data.open_datasets import open_trained
-from harmonize.data.rare import RareClasses
+from harmonize.data.rare import RareClasses, labels_inside
 from harmonize.data.samples import MixedSamples, Treatment, least_side
 from harmonize.data.shares import Shares, needs_counts, sample_shares
 from harmonize.labels.sources import Sources
@@ -34,9 +34,9 @@ def treatments(
         augment = config.augment if entry.augment is None else entry.augment
         rare = None
         if augment.rare and counts is not None:
-            known = sources.space.class_codes(dataset.spec.name) != sources.space.ignore
-            rare = RareClasses(counts[place], known.tolist(), augment.rare)
-        found.append(Treatment(augment, entry.size or config.data.size, rare))
+            rare = RareClasses(counts[place], labels_inside(sources.space, dataset.spec.name))
+        size = entry.size or config.data.size
+        found.append(Treatment(augment, size, rare if rare is not None and len(rare) else None))
     return found
 
 
@@ -58,9 +58,9 @@ def samples_alone(config: RunConfig, sources: Sources) -> MixedSamples:
     """
     trained = open_trained(sources, config)
     counts = counts_alone(config, trained) if needs_counts(config) else None
-    order = mixed_order(config, trained, sample_shares(config, sources, trained, counts))
+    shares = sample_shares(config, sources, trained, counts)
     skip_bad = config.data.on_bad_sample == "skip"
-    return training_samples(config, sources, trained, order, counts=counts, skip_bad=skip_bad)
+    return training_samples(config, sources, trained, shares, counts=counts, skip_bad=skip_bad)
 
 
 def counts_alone(config: RunConfig, trained: Sequence[SegmentationDataset]) -> list[LabelCounts]:
@@ -71,7 +71,10 @@ def counts_alone(config: RunConfig, trained: Sequence[SegmentationDataset]) -> l
 
 
 def mixed_order(
-    config: RunConfig, datasets: Sequence[SegmentationDataset], shares: Shares
+    config: RunConfig,
+    datasets: Sequence[SegmentationDataset],
+    shares: Shares,
+    treated: Sequence[Treatment],
 ) -> MixedOrder:
     """Return the order in which a run draws its samples."""
     return MixedOrder(
@@ -80,6 +83,7 @@ def mixed_order(
         seed=config.seed,
         to=None if shares.last is None else shares.last.tolist(),
         total=config.train.steps * config.data.batch_size,
+        rare=[one.augment.rare if one.rare is not None else 0.0 for one in treated],
     )
 
 
@@ -87,18 +91,19 @@ def training_samples(
     config: RunConfig,
     sources: Sources,
     datasets: list[SegmentationDataset],
-    order: MixedOrder,
+    shares: Shares,
     *,
     counts: Sequence[LabelCounts] | None,
     cache: Callable[[int, int], Pixels | None] | None = None,
     skip_bad: bool = False,
 ) -> MixedSamples:
     """Return the samples of a run; arguments as for ``MixedSamples`` and ``treatments``."""
+    treated = treatments(config, sources, datasets, counts)
     return MixedSamples(
         datasets,
-        order,
+        mixed_order(config, datasets, shares, treated),
         sources.space,
-        treatments=treatments(config, sources, datasets, counts),
+        treatments=treated,
         size=config.data.size,
         cache=cache,
         skip_bad=skip_bad,

@@ -21,7 +21,7 @@ from harmonize.data.loading import load
 from harmonize.data.mixing import StepSampler
 from harmonize.data.samples import Batch, collate
 from harmonize.data.shares import Shares, needs_counts, pixels_of_codes, sample_shares
-from harmonize.data.training_samples import least_sides, mixed_order, training_samples
+from harmonize.data.training_samples import least_sides, training_samples
 from harmonize.labels.sources import Sources
 from harmonize.loss.hierarchical import HierarchicalLoss
 from harmonize.runs.balance_file import read_balance, write_balance
@@ -95,7 +95,7 @@ class TrainingBatches:
             config,
             sources,
             trained,
-            mixed_order(config, trained, shares),
+            shares,
             counts=counts,
             cache=open_cache(config, trained, output, accelerator, least=least, bad=self.bad),
             skip_bad=self.bad is not None,

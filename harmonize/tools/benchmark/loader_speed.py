@@ -20,11 +20,11 @@ from harmonize.config.run_config import RunConfig
 from harmonize.data.cache import open_cache
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.loading import READ_AHEAD, load
-from harmonize.data.mixing import MixedOrder, StepSampler
+from harmonize.data.mixing import StepSampler
 from harmonize.data.open_datasets import open_trained
 from harmonize.data.samples import Batch, MixedSamples, collate
 from harmonize.data.shares import sample_shares
-from harmonize.data.training_samples import least_sides, mixed_order, training_samples
+from harmonize.data.training_samples import least_sides, training_samples
 from harmonize.labels.sources import load_sources
 from harmonize.tools.benchmark.machine import describe
 from harmonize.tools.benchmark.measurements import BenchmarkReport, Cell, ResultTable
@@ -118,25 +118,22 @@ def benchmark_data(options: DataOptions, _: torch.device) -> BenchmarkReport:
     )
 
 
-def _open(
-    config: RunConfig, folder: Path
-) -> tuple[list[SegmentationDataset], MixedOrder, MixedSamples]:
-    """Open the data sets that a config trains on, in the order that it draws from them."""
+def _open(config: RunConfig, folder: Path) -> tuple[list[SegmentationDataset], MixedSamples]:
+    """Open the data sets that a config trains on, and its samples."""
     sources = load_sources(config)
     datasets = open_trained(sources, config)
     shares = sample_shares(config, sources, datasets, None)
-    order = mixed_order(config, datasets, shares)
     accelerator, least = Accelerator(cpu=True), least_sides(config, sources, datasets)
     cache = open_cache(config, datasets, folder / "run", accelerator, least=least)
-    samples = training_samples(config, sources, datasets, order, counts=None, cache=cache)
-    return datasets, order, samples
+    samples = training_samples(config, sources, datasets, shares, counts=None, cache=cache)
+    return datasets, samples
 
 
 def _compare(config: RunConfig, options: DataOptions, folder: Path) -> Iterator[dict[str, Cell]]:
     """Measure the baseline and the loader on one mix of data sets."""
-    datasets, order, samples = _open(config, folder)
+    datasets, samples = _open(config, folder)
     count = options.batches * config.data.batch_size
-    draws = [order[position] for position in range(count)]
+    draws = [samples.order[position] for position in range(count)]
     drawn = [(datasets[draw.dataset], draw.picture) for draw in draws]
     cpu = torch.device("cpu")
     measures: dict[str, Measure] = {

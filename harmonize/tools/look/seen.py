@@ -127,7 +127,9 @@ def _seen(samples: MixedSamples, position: int, labels: _Labels, *, augmented: b
         pasted = f"{name} pasted from {dataset.files.picture(found.donor.picture)}"
     done = list(_said(found, pasted)) if augmented else [_crop(found)]
     if found.rare is not None:
-        done.insert(0, f"looks for {list(dataset.spec.classes)[found.rare.number]}")
+        names = list(dataset.spec.classes)
+        sought = " or ".join(names[number] for number in found.rare.classes)
+        done.insert(0, f"looks for {sought}")
     return SeenSample(
         dataset.spec.name,
         dataset.files.picture(found.draw.picture),
