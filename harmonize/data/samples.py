@@ -1,7 +1,6 @@
 """The training samples of a run, by their position in its mixed order."""
 
 import dataclasses
-import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,9 +12,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from harmonize.config.augment_config import AugmentConfig
-from harmonize.data.bad_samples import BadSample, BadSampleError
+from harmonize.data.bad_samples import BadSample
 from harmonize.data.covering import choose_code, pasted, telling
 from harmonize.data.dataset import Pixels, SegmentationDataset
+from harmonize.data.good_pictures import GoodPictures
 from harmonize.data.mixing import Draw, MixedOrder
 from harmonize.data.rare import RareClasses, RareDraw
 from harmonize.data.transforms import Augmentation, augment, draw_augmentation
@@ -23,9 +23,6 @@ from harmonize.data.warping import FILL
 from harmonize.labels.target_space import TargetSpace
 
 # Letters of shapes: S the side of a training crop, B samples of a batch.
-
-_MOST_IN_A_ROW = 16
-"""Bad pictures of a data set that one sample may meet; with so many the data set is not there."""
 
 
 @dataclass(frozen=True)
@@ -141,8 +138,8 @@ class MixedSamples(Dataset[Batch]):
         self.order = order
         self._treatments = treatments
         self._size = size
-        self._cache = cache
-        self._skip_bad = skip_bad
+        least = [least_side(treatment.augment, treatment.size) for treatment in treatments]
+        self._good = GoodPictures(datasets, order, least, cache=cache, skip_bad=skip_bad)
         self._codes = [
             space.class_codes(dataset.spec.name).astype(space.dtype) for dataset in datasets
         ]
@@ -189,10 +186,10 @@ class MixedSamples(Dataset[Batch]):
         if draw.rare and treatment.rare is not None:
             rare = treatment.rare.draw(draw.seed)
             draw = dataclasses.replace(draw, picture=rare.picture)
-            pixels = self._unless_bad(draw.dataset, draw.picture, skipped)
+            pixels = self._good.read(draw.dataset, draw.picture, skipped)
         if pixels is None:
             rare = None
-            draw, pixels = self._next_good(position, skipped)
+            draw, pixels = self._good.next(position, skipped)
         rng = np.random.default_rng(draw.seed)
         choices = self._choices(rng, pixels, treatment.augment)
         if rare is not None:
@@ -203,35 +200,13 @@ class MixedSamples(Dataset[Batch]):
             donor = self._donor(rng, draw, skipped)
         return DrawnPicture(draw, pixels, choices, tuple(skipped), donor, rare)
 
-    def _next_good(self, position: int, skipped: list[BadSample]) -> tuple[Draw, Pixels]:
-        """Read the first good picture from a position's own on; bad ones are added to a list."""
-        for later in itertools.count():
-            draw = self.order.draw(position, later=later)
-            last = later + 1 == self._most(draw.dataset)
-            pixels = self._unless_bad(draw.dataset, draw.picture, skipped, last=last)
-            if pixels is not None:
-                return draw, pixels
-        raise AssertionError("the last one is read or raises")
-
-    def _unless_bad(
-        self, dataset: int, picture: int, skipped: list[BadSample], *, last: bool = False
-    ) -> Pixels | None:
-        """Read a picture; a bad one is added to a list, if such are skipped and it is not last."""
-        try:
-            return self._pixels(dataset, picture)
-        except BadSampleError as error:
-            skipped.append(error.sample)
-            if last or not self._skip_bad:
-                raise
-            return None
-
     def _donor(
         self, rng: np.random.Generator, draw: Draw, skipped: list[BadSample]
     ) -> Donor | None:
         """Draw another picture of a sample's data set (the same one where there is no other)."""
         number = len(self.datasets[draw.dataset])
         other = (draw.picture + 1 + int(rng.integers(max(number - 1, 1)))) % number
-        pixels = self._unless_bad(draw.dataset, other, skipped)
+        pixels = self._good.read(draw.dataset, other, skipped)
         if pixels is None:
             return None
         augment = self._treatments[draw.dataset].augment
@@ -269,18 +244,6 @@ class MixedSamples(Dataset[Batch]):
             mirror=self._mirror,
             void=self._void,
         )
-
-    def _most(self, dataset: int) -> int:
-        """Return after how many bad pictures in a row none is looked for any more."""
-        return min(_MOST_IN_A_ROW, len(self.datasets[dataset]))
-
-    def _pixels(self, dataset: int, number: int) -> Pixels:
-        kept = None if self._cache is None else self._cache(dataset, number)
-        if kept is not None:
-            return kept
-        treatment = self._treatments[dataset]
-        least = least_side(treatment.augment, treatment.size)
-        return self.datasets[dataset].pixels(number, least=least)
 
 
 def least_side(config: AugmentConfig, size: int) -> float:
