@@ -54,7 +54,16 @@ def test_a_number_is_written_as_users_write_it(encoding: str, number: int, writt
     assert ENCODINGS[encoding].write(number) == written
 
 
-@pytest.mark.parametrize(("value", "known"), [(1 << 32, False), ((1 << 32) - 1, True), (-1, False)])
+@pytest.mark.parametrize(
+    ("value", "known"),
+    [
+        (1 << 32, False),
+        ((1 << 32) - 1, True),
+        (-1, True),
+        (-(1 << 31), True),
+        (-(1 << 31) - 1, False),
+    ],
+)
 def test_ids_have_at_most_32_bits(value: int, known: bool) -> None:
     assert numbers_of("ids", value) == ((value,) if known else None)
 
