@@ -19,7 +19,7 @@ from harmonize.pipeline.train import train
 from harmonize.runs import checkpoint, checkpoints
 from harmonize.system.atomic_files import write_whole
 from harmonize.training.trainer import Trainer
-from runs import largest_difference, metrics, weights
+from run_files import largest_difference, metrics, weights
 from tiny import tiny_config, tiny_values, write_project
 
 REPO = Path(__file__).parents[1]

@@ -16,7 +16,7 @@ from harmonize.runs import checkpoint, checkpoints
 from harmonize.runs.opened import open_run
 from harmonize.training.scoring import WeightScores
 from harmonize.training.trainer import Trainer
-from runs import metrics
+from run_files import metrics
 from staged import FINETUNING, staged, staged_networks
 from tiny import tiny_config, write_project
 

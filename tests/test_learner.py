@@ -11,7 +11,7 @@ from group import run_group
 from harmonize.runs import checkpoints
 from harmonize.runs.checkpoint import load
 from harmonize.training.learner import Learner
-from runs import largest_difference
+from run_files import largest_difference
 from staged import staged_networks
 from tiny import tiny_config, write_project
 

@@ -20,7 +20,7 @@ from harmonize.runs import checkpoints
 from harmonize.training.batches import StepCounts
 from harmonize.training.depth_weighting import DepthWeighting, coarse_to_fine
 from harmonize.training.trainer import Trainer
-from runs import largest_difference, metrics, weights
+from run_files import largest_difference, metrics, weights
 from test_finetuning import until
 from tiny import tiny_config, tiny_values, write_project
 

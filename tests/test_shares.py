@@ -25,7 +25,7 @@ from harmonize.data.turns import ChangingTurns
 from harmonize.labels.sources import load_sources
 from harmonize.pipeline.train import train
 from harmonize.training.epochs import with_steps
-from runs import largest_difference, weights
+from run_files import largest_difference, weights
 from tiny import tiny_config, tiny_values, write_project
 
 

@@ -16,7 +16,7 @@ from harmonize import HarmonizeError
 from harmonize.config.run_config import RunConfig
 from harmonize.config.strict_yaml import dump
 from harmonize.pipeline.train import train
-from runs import largest_difference, metrics, weights
+from run_files import largest_difference, metrics, weights
 from tiny import tiny_config, tiny_values, write_project
 
 REPO = Path(__file__).parents[1]
