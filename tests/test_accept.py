@@ -74,7 +74,8 @@ def test_a_finding_of_another_kind_or_name_stays(capsys: pytest.CaptureFixture[s
     spoil(meaning=SHARED, accept="{shared-leaves: [background], partly-labelled: all}")
     assert problems(capsys, "fine.yaml") == [
         "fine.yaml:8:55: meaning.tiny.right: 'right' shares right with 'left', so the network "
-        "cannot answer which of them it sees; give each its own nodes [shared-leaves]",
+        "cannot answer which of them it sees; give each its own nodes "
+        "[accept: {shared-leaves: [right]}]",
         "fine.yaml:9:26: accept.shared-leaves.0: nothing of the kind is found about "
         "'background'; remove it",
         "fine.yaml:9:39: accept.partly-labelled: nothing of the kind is found about 'all'; "

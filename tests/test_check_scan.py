@@ -328,7 +328,7 @@ def test_check_finds_classes_that_are_never_seen_only_where_all_files_were_read(
         add(str(place), np.minimum(LABEL, 1))
     assert problems(capsys, "fine.yaml") == [
         "fine.yaml:7:35: classes.right: 'right' is in no label file of train; check its value, or "
-        "remove it [never-seen]"
+        "remove it [accept: {never-seen: [right]}]"
     ]
     passes(capsys, "fine.yaml", "--scan", "2")
     add("2")

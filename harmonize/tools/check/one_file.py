@@ -198,6 +198,6 @@ class _Set:
 
 
 def _read(scans: Iterable[SplitScan]) -> str:
-    """Say how many label files were read."""
-    read = sum(scan.read for scan in scans)
+    """Say how many label files were read, those of several splits once."""
+    read = sum(scan.fresh for scan in scans)
     return f"; {read} label file{'s' if read > 1 else ''} read" if read else ""

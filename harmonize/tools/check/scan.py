@@ -47,6 +47,7 @@ class SplitScan:
     Attributes:
         files: the number of label files in the split.
         read: how many of them were read.
+        fresh: how many of those no other split has.
         pixels: of each class.
         pictures: in how many label files each class is.
         unknown: the values that no class stands for.
@@ -58,6 +59,7 @@ class SplitScan:
     pixels: Int[ndarray, " C"]
     pictures: Int[ndarray, " C"]
     read: int = 0
+    fresh: int = 0
     unknown: dict[int, UnknownValue] = field(default_factory=dict[int, UnknownValue])
     problems: list[str] = field(default_factory=list[str])
     sides: dict[ClassPair, tuple[int, int]] = field(
@@ -72,6 +74,7 @@ class SplitScan:
             self.pictures += file.pixels > 0
         if again:
             return
+        self.fresh += 1
         self.problems += file.problems
         for value, pixels in file.unknown.items():
             entry = self.unknown.setdefault(value, UnknownValue(0, 0, label))

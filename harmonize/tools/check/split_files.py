@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harmonize.config.accept import Accepted
+from harmonize.config.accept import ALL, Accepted
 from harmonize.data.index import FileIndex, list_files, unlabelled_pictures
 from harmonize.errors import HarmonizeError
 from harmonize.labels.dataset_spec import DatasetSpec
@@ -119,6 +119,7 @@ def _never_seen(
             "never-seen",
             spec.document.where(("classes", name)),
             f"{name!r} is in no label file of {', '.join(scans)}; check its value, or remove it",
+            (name,),
         )
         for name, is_seen in zip(spec.classes, seen.tolist(), strict=True)
         if not is_seen and name not in ignored and not accepted.has("never-seen", name)
@@ -137,9 +138,9 @@ def _unlabelled(spec: DatasetSpec, root: Path, accepted: Accepted) -> list[Findi
     files = "file fits" if len(pictures) == 1 else "files fit"
     text = (
         f"{len(pictures)} {files} `picture` in {root} without a label, such as {shown}; not used; "
-        "move what is no picture away, or say `accept: {unlabelled: all}` in the mapping"
+        "move what is no picture away"
     )
-    return [Finding("unlabelled", spec.document.where(("label",)), text)]
+    return [Finding("unlabelled", spec.document.where(("label",)), text, (ALL,))]
 
 
 def _sides(spec: DatasetSpec, ontology: Ontology) -> list[ClassPair]:
@@ -183,5 +184,5 @@ def _wrong_sides(
             f"exchange the meanings of the two"
         )
         where = spec.document.where(("meaning", ontology.name, left))
-        findings.append(Finding("sides", where, text))
+        findings.append(Finding("sides", where, text, (left,)))
     return findings
