@@ -16,6 +16,7 @@ MAPPING_FINDINGS = (
     "never-seen",
     "unlabelled",
     "sides",
+    "palettes",
 )
 CONFIG_FINDINGS = ("unsupervised",)
 

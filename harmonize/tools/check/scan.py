@@ -18,6 +18,7 @@ from harmonize.data.loading import load
 from harmonize.errors import HarmonizeError
 from harmonize.labels.class_table import UnknownValuesError
 from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.palette_order import palette_bytes
 from harmonize.pictures.reading import picture_size
 
 # Letters of shapes: C classes, H x W pixels.
@@ -27,6 +28,8 @@ ClassPair = tuple[int, int]
 
 _AT_ONCE = 8
 """Files that a process reads before it hands over."""
+_MOST_OF_PALETTE = 20
+"""Files with one palette that are named."""
 _MOST_UNKNOWN = 256
 """Values of a file without a class, beyond which it is hardly a label."""
 
@@ -53,6 +56,7 @@ class SplitScan:
         unknown: the values that no class stands for.
         problems: one line for each file that cannot be read or does not fit.
         sides: by pair of classes, in how many files the first lies left and right of the second.
+        palettes: some of the files with each palette, where indexes are read.
     """
 
     files: int
@@ -65,6 +69,7 @@ class SplitScan:
     sides: dict[ClassPair, tuple[int, int]] = field(
         default_factory=dict[ClassPair, tuple[int, int]]
     )
+    palettes: dict[bytes, list[str]] = field(default_factory=dict[bytes, list[str]])
 
     def add(self, label: str, file: "_FileScan", *, again: bool) -> None:
         """Add what one file holds; only its classes' pixels if another split tells the rest."""
@@ -75,6 +80,10 @@ class SplitScan:
         if again:
             return
         self.fresh += 1
+        for path, palette in file.palettes:
+            files = self.palettes.setdefault(palette, [])
+            if len(files) < _MOST_OF_PALETTE:
+                files.append(path)
         self.problems += file.problems
         for value, pixels in file.unknown.items():
             entry = self.unknown.setdefault(value, UnknownValue(0, 0, label))
@@ -139,6 +148,7 @@ class _FileScan:
     unknown: dict[int, int] = field(default_factory=dict[int, int])
     problems: list[str] = field(default_factory=list[str])
     first_is_left: dict[ClassPair, bool] = field(default_factory=dict[ClassPair, bool])
+    palettes: list[tuple[str, bytes]] = field(default_factory=list[tuple[str, bytes]])
 
 
 class _Scanner(Dataset[_FileScan]):
@@ -175,6 +185,7 @@ class _Scanner(Dataset[_FileScan]):
         except HarmonizeError as error:
             result.problems += error.problems
             return result
+        result.palettes = self._palettes(label)
         columns = self._columns(classes)
         result.pixels = columns.sum(0)
         result.first_is_left = self._first_is_left(columns)
@@ -184,6 +195,14 @@ class _Scanner(Dataset[_FileScan]):
             except HarmonizeError as error:
                 result.problems += error.problems
         return result
+
+    def _palettes(self, label: str) -> list[tuple[str, bytes]]:
+        """Return a label's files that have a palette, with it, where indexes are read."""
+        if self._spec.encoding.kind != "id":
+            return []
+        files = self._labels.files(self._root, label)
+        palettes = ((str(file.relative_to(self._root)), palette_bytes(file)) for file in files)
+        return [(file, palette) for file, palette in palettes if palette]
 
     def _columns(self, classes: Int[ndarray, "H W"]) -> Int[ndarray, "W C"]:
         """Count the pixels of each class in each column."""

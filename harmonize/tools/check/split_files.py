@@ -10,11 +10,14 @@ from harmonize.data.index import FileIndex, list_files, unlabelled_pictures
 from harmonize.errors import HarmonizeError
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
+from harmonize.labels.palette_order import find_conflict, used_colors
 from harmonize.tools.check.lint import Finding, side
 from harmonize.tools.check.scan import ClassPair, SplitScan, scan_split
 
 _SHOWN = 10
 """Lines of one kind that are printed for a split; the rest is counted."""
+_MOST_PALETTES = 200
+"""Files whose palettes are compared."""
 _WRONG_SIDE = 0.9
 """Share of the pictures with a left class right of its partner that is no accident."""
 _FEWEST_PICTURES = 2
@@ -61,6 +64,7 @@ def check_files(
     findings = [
         *(_never_seen(spec, found, accepted) if is_whole and found else []),
         *_unlabelled(spec, root, accepted),
+        *_palettes(spec, list(found.values()), root, accepted),
         *_wrong_sides(spec, list(found.values()), sides, accepted),
     ]
     return found, [*problems, *map(str, findings)]
@@ -141,6 +145,25 @@ def _unlabelled(spec: DatasetSpec, root: Path, accepted: Accepted) -> list[Findi
         "move what is no picture away"
     )
     return [Finding("unlabelled", spec.document.where(("label",)), text, (ALL,))]
+
+
+def _palettes(
+    spec: DatasetSpec, scans: Sequence[SplitScan], root: Path, accepted: Accepted
+) -> list[Finding]:
+    """Find palettes that order their colours differently, although their indexes are read."""
+    palettes: dict[bytes, list[str]] = {}
+    for scan in scans:
+        for palette, files in scan.palettes.items():
+            palettes.setdefault(palette, []).extend(files)
+    if len(palettes) < 2 or accepted.has("palettes"):
+        return []
+    files = [file for group in palettes.values() for file in group][:_MOST_PALETTES]
+    conflict = find_conflict((file, used_colors(root / file)) for file in files)
+    if conflict is None:
+        return []
+    remedy = "save the masks as grey" if spec.encoding.per_class else "say `encoding: rgb`"
+    text = f"{conflict}, but the indexes are read and not the colours; {remedy}"
+    return [Finding("palettes", spec.document.where(("encoding",)), text, (ALL,))]
 
 
 def _sides(spec: DatasetSpec, ontology: Ontology) -> list[ClassPair]:

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from harmonize.tools.draft.affixes import shared_affixes
+from harmonize.labels.palette_order import find_conflict
 from harmonize.tools.draft.name_words import split_word
 from harmonize.tools.draft.pixels import KINDS, Content, Kind, look
 
@@ -202,6 +203,9 @@ def with_content(root: Path, group: Group) -> Group:
     if not readable:
         return group
     kind = _common_kind([content.kind for content in readable])
+    files = ((str(number), content.colors) for number, content in enumerate(readable))
+    if kind in ("ids", "binary") and find_conflict(files) is not None:
+        return dataclasses.replace(group, content=Content("rgb", single=False))
     content = dataclasses.replace(
         next((one for one in readable if one.kind == kind), readable[0]),
         kind=kind,

@@ -1,7 +1,7 @@
 """What kind of picture a file is, by its pixels: a photograph, ids, colours or a mask."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -11,6 +11,7 @@ from jaxtyping import Bool, Int, Integer
 from numpy import ndarray
 
 from harmonize.errors import HarmonizeError
+from harmonize.labels.palette_order import used_colors
 from harmonize.pictures.reading import open_image
 from harmonize.pictures.tiff import is_tiff, read_tiff
 
@@ -49,6 +50,7 @@ class Content:
         alpha: its opacity varies.
         blurred: colours that stand for classes, with mixtures between them.
         largest: the largest number of a single channel.
+        colors: of each index, where there is a palette.
     """
 
     kind: Kind
@@ -57,6 +59,7 @@ class Content:
     alpha: bool = False
     blurred: bool = False
     largest: int = 0
+    colors: Mapping[int, tuple[int, int, int]] = field(default_factory=dict[int, tuple[int, int, int]], hash=False)
 
 
 @lru_cache(maxsize=4096)
@@ -69,7 +72,8 @@ def look(path: Path) -> Content:
     pixels = pixels[:: max(1, pixels.shape[0] * pixels.shape[1] // _SAMPLE)]
     if pixels.ndim == 2 and pixels.dtype.kind != "f":
         kind = "photo" if is_jpeg else _kind_of_channel(pixels, palette=mode == "P")
-        return Content(kind, largest=int(pixels.max()))
+        colors = used_colors(path) if mode == "P" else {}
+        return Content(kind, largest=int(pixels.max()), colors=colors)
     if mode not in ("RGB", "RGBA"):
         return Content("photo", single=False)
     colors = pixels[..., :3]
