@@ -14,6 +14,7 @@ COMMANDS = {
     "evaluate": launched_commands.evaluate,
     "predict": run_commands.predict,
     "calibrate": run_commands.calibrate,
+    "refine": run_commands.refine,
     "report": run_commands.report,
     "check": file_commands.check,
     "look": file_commands.look,

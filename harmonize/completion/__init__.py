@@ -1,0 +1,1 @@
+"""Coarse labels, completed by what a network sees: never outside what they say."""

@@ -1,0 +1,1 @@
+"""``harmonize refine``: a trained network completes the labels of a data set."""
