@@ -10,7 +10,8 @@ from harmonize.pictures.opening import opened
 from harmonize.pictures.stored import read_stored
 from harmonize.pictures.tiff import is_tiff
 
-UsedColors = dict[int, tuple[int, int, int]]
+Color = tuple[int, int, int]
+UsedColors = dict[int, Color]
 """The colour of each index that a file's pixels have."""
 
 
@@ -29,7 +30,7 @@ class PaletteConflict:
 
 def find_conflict(files: Iterable[tuple[str, UsedColors]]) -> PaletteConflict | None:
     """Return the first index that two files give different colours, if there is one."""
-    known: dict[int, tuple[tuple[int, int, int], str]] = {}
+    known: dict[int, tuple[Color, str]] = {}
     for name, colors in files:
         for index, color in colors.items():
             first, example = known.setdefault(index, (color, name))
@@ -49,7 +50,7 @@ def used_colors(path: Path) -> UsedColors:
         return {}
     found, places = np.unique(stored.values, return_index=True)
     colors = stored.colors(path).reshape(-1, 4)[places, :3].tolist()
-    return {index: (red, green, blue) for index, (red, green, blue) in zip(found.tolist(), colors, strict=True)}
+    return {index: (r, g, b) for index, (r, g, b) in zip(found.tolist(), colors, strict=True)}
 
 
 def palette_bytes(path: Path) -> bytes:
@@ -65,5 +66,5 @@ def palette_bytes(path: Path) -> bytes:
         return bytes(picture.getpalette("RGB") or ()) if picture.mode == "P" else b""
 
 
-def _hex(color: tuple[int, int, int]) -> str:
+def _hex(color: Color) -> str:
     return "#{:02x}{:02x}{:02x}".format(*color)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from harmonize.tools.draft.affixes import shared_affixes
 from harmonize.labels.palette_order import find_conflict
+from harmonize.tools.draft.affixes import shared_affixes
 from harmonize.tools.draft.name_words import split_word
 from harmonize.tools.draft.pixels import KINDS, Content, Kind, look
 

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Int, Integer
 from numpy import ndarray
 
 from harmonize.errors import HarmonizeError
-from harmonize.labels.palette_order import used_colors
+from harmonize.labels.palette_order import Color, UsedColors, used_colors
 from harmonize.pictures.reading import open_image
 from harmonize.pictures.tiff import is_tiff, read_tiff
 
@@ -59,7 +59,7 @@ class Content:
     alpha: bool = False
     blurred: bool = False
     largest: int = 0
-    colors: Mapping[int, tuple[int, int, int]] = field(default_factory=dict[int, tuple[int, int, int]], hash=False)
+    colors: UsedColors = field(default_factory=dict[int, Color], hash=False)
 
 
 @lru_cache(maxsize=4096)
