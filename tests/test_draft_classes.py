@@ -1,6 +1,7 @@
 """The classes of a drafted mapping: values, names and what they may mean."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -194,6 +195,71 @@ def test_ids_are_named_by_position_from_0_or_1(
     assert "road: 2     # guess: classes.txt (lines from 1); not in the labels" in text
 
 
+ROOMS = {"wall": 1, "floor": 2, "door": 3, "ceiling": 4}
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        [{"id": str(number), "name": name} for name, number in ROOMS.items()],
+        [{"class_name": name, "png_index": number} for name, number in ROOMS.items()],
+        {"labels": [{"id": float(number), "name": name} for name, number in ROOMS.items()]},
+        {name: str(number) for name, number in ROOMS.items()},
+        {str(number): name for name, number in ROOMS.items()},
+    ],
+)
+def test_ids_that_a_file_gives_are_taken_and_what_it_leaves_out_is_a_todo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: object
+) -> None:
+    write_ids(tmp_path / "set", [0, 1, 2, 3])
+    (tmp_path / "set" / "labels.json").write_text(json.dumps(table))
+    (tmp_path / "set" / "classes.txt").write_text("\n".join(ROOMS))  # fits as well, but guesses
+    spec = draft(tmp_path / "set", monkeypatch)
+    ids = {name: one.values[0] for name, one in spec.classes.items()}
+    assert ids == {"class_0": 0, **ROOMS}
+    assert "class_0: 0  # TODO name, which labels.json leaves out" in text_of(tmp_path / "set")
+    (meaning,) = spec.meaning.values()
+    assert meaning["class_0"] == ("TODO",)
+    assert "gives no ids" not in text_of(tmp_path / "set")
+
+
+@pytest.mark.parametrize("table", ["twice", "unread"])
+def test_ids_that_are_not_understood_are_not_replaced_by_positions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    write_ids(tmp_path / "set", [0, 1, 2, 3])
+    keys = {
+        "twice": lambda number: {"png": number, "order": number + 1},
+        "unread": lambda number: {"id": f"n{number}"},
+    }
+    rows = [{"name": name, **keys[table](number)} for name, number in ROOMS.items()]
+    (tmp_path / "set" / "labels.json").write_text(json.dumps(rows))
+    spec = draft(tmp_path / "set", monkeypatch)
+    assert list(spec.classes) == ["class_0", "class_1", "class_2", "class_3"]
+
+
+@pytest.mark.parametrize(
+    ("ids", "first", "doubt"),
+    [
+        ([0, 1, 2, 3], "wall", "fits as well with 0 unlabelled"),
+        ([1, 2, 3], "wall", "fits as well\n"),
+        ([0, 2, 255], "wall", "fits as well with 0 unlabelled"),
+        ([0, 1, 2, 3], "void", ""),
+        ([0, 1, 4], "wall", ""),
+    ],
+)
+def test_where_lines_can_be_counted_from_0_and_from_1_the_draft_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ids: list[int], first: str, doubt: str
+) -> None:
+    write_ids(tmp_path / "set", ids)
+    (tmp_path / "set" / "classes.txt").write_text("\n".join([first, *list(ROOMS)[1:]]))
+    spec = draft(tmp_path / "set", monkeypatch)
+    assert spec.classes[first].values == (int(4 in ids),)
+    told = "# classes.txt gives no ids: it is read as 0 for wall, 3 for ceiling; 1 for wall, 4 for "
+    assert (told in text_of(tmp_path / "set")) == bool(doubt)
+    assert doubt in text_of(tmp_path / "set")
+
+
 def test_names_that_do_not_explain_the_values_are_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,6 +287,27 @@ def test_labels_beyond_those_read_are_told(tmp_path: Path, monkeypatch: pytest.M
         ("a.json", json.dumps({"0": "x", "7": "y"}), [0, 7]),
         ("a.json", json.dumps({"x": 4, "y": 2}), [4, 2]),
         ("a.json", json.dumps({"names": ["x", "y"]}), [0, 1]),
+        ("a.json", json.dumps([{"name": "x", "id": "3"}, {"name": "y", "id": " 5 "}]), [3, 5]),
+        ("a.json", json.dumps([{"name": "x", "ID": 3.0}, {"name": "y", "ID": "5.0"}]), [3, 5]),
+        (
+            "a.json",
+            json.dumps([{"class_name": n, "png_index": i} for n, i in [("x", 3), ("y", 5)]]),
+            [3, 5],
+        ),
+        (
+            "a.json",
+            json.dumps([{"label": n, "grey": i, "thing": 1} for n, i in [("x", "3"), ("y", "5")]]),
+            [3, 5],
+        ),
+        ("a.json", json.dumps([{"name": "x", "thing": 1}, {"name": "y", "thing": 1}]), [0, 1]),
+        (
+            "a.json",
+            json.dumps([{"name": "x", "a": 1, "b": 3}, {"name": "y", "a": 2, "b": 4}]),
+            [None] * 2,
+        ),
+        ("a.json", json.dumps([{"name": "x", "id": "n1"}, {"name": "y", "id": "n2"}]), [None] * 2),
+        ("a.json", json.dumps({"x": "4", "y": "2"}), [4, 2]),
+        ("a.json", json.dumps({"x": "000004", "y": "808080"}), [None] * 2),
         ("ids.txt", "0 x\n1 y\n", [0, 1]),
         ("ids.txt", "x 4\ny 5\n", [4, 5]),
         ("ids.csv", "id;name\n4;x\n5;y\n", [4, 5]),
@@ -232,7 +319,7 @@ def test_labels_beyond_those_read_are_told(tmp_path: Path, monkeypatch: pytest.M
     ],
 )
 def test_tables_of_classes_are_read_in_many_forms(
-    tmp_path: Path, name: str, text: str, entries: list[int] | None
+    tmp_path: Path, name: str, text: str, entries: Sequence[int | None] | None
 ) -> None:
     (tmp_path / name).write_text(text)
     tables = read_tables(tmp_path, name)

@@ -13,6 +13,7 @@ from harmonize.labels.ontology import Ontology
 from harmonize.labels.palette_order import find_conflict, used_colors
 from harmonize.tools.check.lint import Finding, side
 from harmonize.tools.check.scan import ClassPair, SplitScan, scan_split
+from harmonize.tools.check.shifted import shift_question
 
 _SHOWN = 10
 """Lines of one kind that are printed for a split; the rest is counted."""
@@ -116,18 +117,20 @@ def _never_seen(
     spec: DatasetSpec, scans: dict[str, SplitScan], accepted: Accepted
 ) -> list[Finding]:
     """Find classes that are in no label file, where all were read without fault."""
-    seen = np.sum([scan.pixels for scan in scans.values()], axis=0) > 0
+    seen = (np.sum([scan.pixels for scan in scans.values()], axis=0) > 0).tolist()
+    values = {value for scan in scans.values() for value in scan.unknown}
+    for entry, is_seen in zip(spec.classes.values(), seen, strict=True):
+        values.update(entry.values if is_seen else ())
     ignored = {name for nodes in spec.meaning.values() for name in nodes if not nodes[name]}
-    return [
-        Finding(
-            "never-seen",
-            spec.document.where(("classes", name)),
-            f"{name!r} is in no label file of {', '.join(scans)}; check its value, or remove it",
-            (name,),
-        )
-        for name, is_seen in zip(spec.classes, seen.tolist(), strict=True)
-        if not is_seen and name not in ignored and not accepted.has("never-seen", name)
-    ]
+    findings: list[Finding] = []
+    for name, is_seen in zip(spec.classes, seen, strict=True):
+        if is_seen or name in ignored or accepted.has("never-seen", name):
+            continue
+        where = spec.document.where(("classes", name))
+        advice = shift_question(spec, name, values) or "check its value, or remove it"
+        text = f"{name!r} is in no label file of {', '.join(scans)}; {advice}"
+        findings.append(Finding("never-seen", where, text, (name,)))
+    return findings
 
 
 def _unlabelled(spec: DatasetSpec, root: Path, accepted: Accepted) -> list[Finding]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harmonize.labels.encodings import ENCODINGS
 from harmonize.tools.draft.class_tables import FoundClasses
@@ -37,28 +37,47 @@ class ClassDraft:
 
 def draft_classes(
     layout: FolderLayout, scan: LabelScan, tables: Sequence[FoundClasses]
-) -> list[ClassDraft]:
-    """Name the values of the labels, by the data set's own files where one explains them."""
+) -> tuple[list[ClassDraft], list[str]]:
+    """Name the values of the labels, by the data set's own files where one explains them.
+
+    Returns:
+        The classes, and what the user should know about them.
+    """
     encoding = layout.label_group.encoding
     if encoding == "masks":
-        return _from_masks(layout, scan)
+        return _from_masks(layout, scan), []
     found = {int(key) for key in scan.values}
-    names, why = best_table(tables, found, colors=encoding == "rgb")
-    return _from_values(scan, names, why, encoding=encoding)
+    names = best_table(tables, found, colors=encoding == "rgb")
+    classes = _from_values(scan, names.names, names.source, encoding=encoding)
+    return classes, [names.doubt] if names.doubt else []
 
 
-def best_table(
-    tables: Sequence[FoundClasses], found: set[int], *, colors: bool
-) -> tuple[dict[int, str], str]:
-    """Return the names by value of the file that explains the values found, and its path."""
-    options: list[tuple[tuple[float, ...], dict[int, str], str]] = []
+@dataclass(frozen=True)
+class TableNames:
+    """What a file of the data set calls the values of the labels.
+
+    Attributes:
+        names: by value.
+        source: the file.
+        doubt: how else it can be read; empty if in no other way.
+    """
+
+    names: dict[int, str] = field(default_factory=dict[int, str])
+    source: str = ""
+    doubt: str = ""
+
+
+def best_table(tables: Sequence[FoundClasses], found: set[int], *, colors: bool) -> TableNames:
+    """Return the names of the file that explains the values found best; none if none does."""
+    options: list[tuple[tuple[float, ...], TableNames]] = []
     for table in tables:
+        both = table.by_position and not colors
         from_1 = max(found, default=0) == len(table.entries) or 0 not in found
-        for shift in (0, 1) if from_1 and table.by_position and not colors else (0,):
+        for shift in (0, 1) if both and from_1 else (0,):
             names: dict[int, str] = {}
             for entry in table.entries:
                 key = entry.color if colors else entry.id
-                if key is not None and key >= 0:
+                if key is not None and (key >= 0 or key in found):
                     names.setdefault(key + shift, entry.name)
             telling = found if colors else found - ({0, VOID_ID} - names.keys())
             explained = sum(value in names for value in telling) / max(len(telling), 1)
@@ -66,9 +85,21 @@ def best_table(
             if explained >= _EXPLAINED:
                 shifted = " (lines from 1)" if shift else ""
                 rank = (explained, -shift, not table.by_position, -unused)
-                options.append((rank, names, f"{table.path}{shifted}"))
-    _, names, why = max(options, key=lambda option: option[0], default=((), {}, ""))
-    return names, why
+                doubt = _doubt(table, found, shift=shift) if both and explained == 1 else ""
+                options.append((rank, TableNames(names, f"{table.path}{shifted}", doubt)))
+    return max(options, key=lambda option: option[0], default=((), TableNames()))[1]
+
+
+def _doubt(table: FoundClasses, found: set[int], *, shift: int) -> str:
+    """Say that a file without ids can be counted from 0 and from 1; empty if it can not."""
+    last, names = len(table.entries), [entry.name for entry in table.entries]
+    if shift or last in found or any(_VOID_NAME.search(name) for name in names[:1]):
+        return ""
+    return (
+        f"{table.path} gives no ids: it is read as 0 for {names[0]}, {last - 1} for {names[-1]}; "
+        f"1 for {names[0]}, {last} for {names[-1]}, which no label read has, fits as well "
+        f"{'with 0 unlabelled' if 0 in found else ''}".rstrip()
+    )
 
 
 def _from_values(

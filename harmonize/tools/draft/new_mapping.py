@@ -80,6 +80,8 @@ def _look(folder: Path, name: str, files: Files, scan: int) -> Draft:
     values = scan_values(folder, layout, scan)
     splits, remarks = find_splits(folder, layout, files.texts)
     pictures = {label.core for label, _ in layout.pairs}
+    tables = find_tables(folder, files.texts, pictures)
+    classes, doubts = draft_classes(layout, values, tables)
     return Draft(
         name=name,
         root=str(folder),
@@ -87,7 +89,8 @@ def _look(folder: Path, name: str, files: Files, scan: int) -> Draft:
         splits=splits,
         split_remarks=remarks,
         scan=values,
-        classes=draft_classes(layout, values, find_tables(folder, files.texts, pictures)),
+        classes=classes,
+        class_remarks=doubts,
         resize=_resize(folder, layout),
         others=others,
     )
