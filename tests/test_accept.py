@@ -102,7 +102,8 @@ def test_unused_acceptances_of_a_config_are_told(capsys: pytest.CaptureFixture[s
         (
             "{unsupervised: all}",
             "10: accept.unsupervised: no finding 'unsupervised'; choose from: whole-tree, "
-            "shared-leaves, partly-labelled, never-seen, unlabelled, sides, palettes",
+            "shared-leaves, partly-labelled, one-answer, never-seen, unlabelled, sides, palettes, "
+            "twice-in-split, in-two-splits",
         ),
         ("{sides: left}", "10: accept.sides: expected a list of names or all, got 'left'"),
         ("{sides: 3}", "10: accept.sides: expected text or a list of text, got 3"),

@@ -18,6 +18,20 @@ def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_set(tmp_path, monkeypatch)
 
 
+def test_a_set_of_one_class_is_told_unless_it_is_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    crack = "{tiny: {background: ignore, left: thing, right: ignore}}"
+    spoil(meaning=crack)
+    assert problems(capsys, "fine.yaml") == [
+        "fine.yaml:8:11: meaning.tiny: only 'left' can be answered, so every score is 100; give "
+        "the rest a node, or train on it only beside a set that labels the rest "
+        "[accept: {one-answer: all}]"
+    ]
+    spoil(meaning=crack, accept="{one-answer: all}")
+    passes(capsys, "fine.yaml")
+    told = problems(capsys, "run.yaml")[0]
+    assert told.endswith("only 'left' can be answered, so every score is 100; give the rest a node")
+
+
 def make_spec(classes: str, meaning: str, accept: str = "{}") -> DatasetSpec:
     """Return a mapping to the tree t; its meaning starts on line 8."""
     text = mapping(name="m", classes=classes, meaning=f"{{t: {meaning}}}", accept=accept)

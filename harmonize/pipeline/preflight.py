@@ -9,7 +9,7 @@ from torch import nn
 from harmonize.config.run_config import RunConfig
 from harmonize.errors import HarmonizeError, near_matches, raise_all
 from harmonize.labels.sources import Sources, load_sources
-from harmonize.labels.unanswerable import unscorable
+from harmonize.labels.unanswerable import unscorable, without_choice
 from harmonize.loss.build import build_loss
 from harmonize.models.build import build_model
 from harmonize.models.own_code import build_segmenter, needs_code
@@ -54,6 +54,7 @@ def check_run(config: RunConfig, model: nn.Module | None = None) -> Sources:
         attempt(lambda: build_loss(sources.space, config.loss))
         entries = (*sources.trained, *sources.also)
         problems += _unknown_epochs_of(config, sources)
+        problems += _nothing_to_tell(sources)
         problems += unscorable(sources, [spec for entry, spec in entries if entry.evaluate])
     raise_all(problems)
     assert sources is not None
@@ -75,6 +76,15 @@ def _unknown_epochs_of(config: RunConfig, sources: Sources) -> list[str]:
     if name is None or name in trained:
         return []
     return [f"train.epochs_of: no data set {name!r} is trained on; {near_matches(name, trained)}"]
+
+
+def _nothing_to_tell(sources: Sources) -> list[str]:
+    """Say why all that is trained on teaches nothing, if it is so."""
+    problem = without_choice(sources.ontology, sources.taught)
+    if not problem:
+        return []
+    where = sources.taught[0].document.where(("meaning", sources.ontology.name))
+    return [f"{where}: {problem}"]
 
 
 def _unusable(network: Segmenter, config: RunConfig) -> Iterator[str]:

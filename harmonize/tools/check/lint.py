@@ -13,14 +13,15 @@ from harmonize.config.accept import ALL, Accepted
 from harmonize.config.strict_yaml import Document
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
+from harmonize.labels.unanswerable import without_choice
 
 # Letters of shapes: C classes, K leaves.
 
 MIRROR = "mirror"
-STATIC = ("whole-tree", "shared-leaves", "partly-labelled")
+STATIC = ("whole-tree", "shared-leaves", "partly-labelled", "one-answer")
 """The findings of a mapping that need no pictures."""
 
-_PLAIN = re.compile(r"[A-Za-z_][\w -]*")
+_PLAIN = re.compile(r"[A-Za-z_][\w ./-]*")
 _SHOWN = 3
 """Names that a finding lists."""
 _SIDE = re.compile(r"(?<![a-z])(left|right)(?![a-z])", re.IGNORECASE)
@@ -103,6 +104,15 @@ def mapping_findings(spec: DatasetSpec, ontology: Ontology, accepted: Accepted) 
         *_shared_leaves(spec, ontology, masks, accepted),
         *_partly_labelled(spec, ontology, masks, accepted),
     ]
+
+
+def one_answer(spec: DatasetSpec, ontology: Ontology, accepted: Accepted) -> list[Finding]:
+    """Find that a data set alone teaches nothing, as one answer is never wrong."""
+    problem = without_choice(ontology, [spec])
+    if not problem or accepted.has("one-answer"):
+        return []
+    text = f"{problem}, or train on it only beside a set that labels the rest"
+    return [Finding("one-answer", spec.document.where(("meaning", ontology.name)), text, (ALL,))]
 
 
 def _whole_tree(

@@ -12,6 +12,7 @@ from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.palette_order import find_conflict, used_colors
 from harmonize.tools.check.lint import Finding, side
+from harmonize.tools.check.repeated import repeated_pictures
 from harmonize.tools.check.scan import ClassPair, SplitScan, scan_split
 from harmonize.tools.check.shifted import shift_question
 
@@ -33,6 +34,7 @@ def check_files(
     accepted: Accepted,
     *,
     number: int | None = None,
+    held_out: bool = False,
     progress: bool = False,
 ) -> tuple[dict[str, SplitScan], list[str]]:
     """Read the files of some splits; return what they hold and everything that is wrong.
@@ -44,6 +46,7 @@ def check_files(
         root: the data set's folder.
         accepted: the findings that are meant.
         number: label files to read per split; all unless given.
+        held_out: the splits are one to train on and one to score.
         progress: show progress bars.
     """
     lists, problems = _list_splits(spec, splits, root)
@@ -65,6 +68,7 @@ def check_files(
     findings = [
         *(_never_seen(spec, found, accepted) if is_whole and found else []),
         *_unlabelled(spec, root, accepted),
+        *repeated_pictures(spec, lists, root, accepted, held_out=held_out, contents=number is None),
         *_palettes(spec, list(found.values()), root, accepted),
         *_wrong_sides(spec, list(found.values()), sides, accepted),
     ]
