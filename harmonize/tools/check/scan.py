@@ -54,6 +54,7 @@ class SplitScan:
         pixels: of each class.
         pictures: in how many label files each class is.
         unknown: the values that no class stands for.
+        soft: label files that are masks with soft edges, by how they are read.
         problems: one line for each file that cannot be read or does not fit.
         sides: by pair of classes, in how many files the first lies left and right of the second.
         palettes: some of the files with each palette, where indexes are read.
@@ -65,6 +66,7 @@ class SplitScan:
     read: int = 0
     fresh: int = 0
     unknown: dict[int, UnknownValue] = field(default_factory=dict[int, UnknownValue])
+    soft: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     problems: list[str] = field(default_factory=list[str])
     sides: dict[ClassPair, tuple[int, int]] = field(
         default_factory=dict[ClassPair, tuple[int, int]]
@@ -85,6 +87,8 @@ class SplitScan:
             if len(files) < _MOST_OF_PALETTE:
                 files.append(path)
         self.problems += file.problems
+        if file.soft:
+            self.soft.setdefault(file.soft, []).append(label)
         for value, pixels in file.unknown.items():
             entry = self.unknown.setdefault(value, UnknownValue(0, 0, label))
             entry.pixels += pixels
@@ -146,6 +150,7 @@ class _FileScan:
 
     pixels: Int[ndarray, " C"] | None = None
     unknown: dict[int, int] = field(default_factory=dict[int, int])
+    soft: str = ""
     problems: list[str] = field(default_factory=list[str])
     first_is_left: dict[ClassPair, bool] = field(default_factory=dict[ClassPair, bool])
     palettes: list[tuple[str, bytes]] = field(default_factory=list[tuple[str, bytes]])
@@ -175,7 +180,7 @@ class _Scanner(Dataset[_FileScan]):
         try:
             classes = self._labels.read(self._root, label)
         except UnknownValuesError as error:
-            classes, result.unknown = error.classes, error.counts
+            classes, result.unknown, result.soft = error.classes, error.counts, error.soft
             if len(error.counts) > _MOST_UNKNOWN:
                 result.unknown = {}
                 result.problems.append(

@@ -63,7 +63,10 @@ def check_files(
             spec, files, root, number=number, pairs=pairs, known=known, progress=progress
         )
         problems += _first(found[name].problems, f"{spec.name} {name}", "lines like these")
-    is_whole = not problems and all(scan.read == scan.files for scan in found.values())
+    is_whole = not problems and all(
+        scan.read == scan.files and not scan.soft for scan in found.values()
+    )
+    problems += _soft_masks(spec, list(found.values()))
     problems += _unknown_values(spec, list(found.values()))
     findings = [
         *(_never_seen(spec, found, accepted) if is_whole and found else []),
@@ -97,6 +100,20 @@ def _first(problems: list[str], where: str, rest_are: str) -> list[str]:
     """Return the first problems, and how many more there are."""
     rest = len(problems) - _SHOWN
     return [*problems[:_SHOWN], *([f"{where}: {rest} more {rest_are}"] if rest > 0 else [])]
+
+
+def _soft_masks(spec: DatasetSpec, scans: Sequence[SplitScan]) -> list[str]:
+    """Tell once of all label files that are masks with soft edges how they are read."""
+    found: dict[str, list[str]] = {}
+    for scan in scans:
+        for advice, files in scan.soft.items():
+            found.setdefault(advice, []).extend(files)
+    where = spec.document.where(("encoding",))
+    return [
+        f"{where}: of {len(files)} label file{'s' if len(files) > 1 else ''}, such as {files[0]}, "
+        f"{advice.removeprefix('its ')}"
+        for advice, files in found.items()
+    ]
 
 
 def _unknown_values(spec: DatasetSpec, scans: Sequence[SplitScan]) -> list[str]:

@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from harmonize.errors import HarmonizeError
 from harmonize.labels.formula import MAX_ID, MIN_ID
-from harmonize.labels.number_encodings import whole_numbers
+from harmonize.labels.numbers import whole_numbers
 from harmonize.pictures.stored import read_stored
 from harmonize.tools.draft.file_groups import CLASS, File, Group, escape, evenly
 from harmonize.tools.draft.folder_templates import FolderLayout
@@ -115,7 +115,9 @@ def scan_values(root: Path, layout: FolderLayout, number: int) -> LabelScan:
 
 
 def _formula(group: Group) -> str | None:
-    if group.classes or group.kind not in ("ids", "binary", "soft"):
+    if group.classes:
+        return f"V//{_MIDDLE}" if group.kind == "soft" and group.encoding == "masks" else None
+    if group.kind not in ("ids", "binary", "soft"):
         return None
     channel = "R" if group.content.grey_in_color else "V"
     if group.kind == "soft":

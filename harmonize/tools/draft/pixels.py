@@ -12,6 +12,7 @@ from numpy import ndarray
 
 from harmonize.errors import HarmonizeError
 from harmonize.labels.palette_order import Color, UsedColors, used_colors
+from harmonize.labels.soft_values import lie_around
 from harmonize.pictures.reading import open_image
 from harmonize.pictures.tiff import is_tiff, read_tiff
 
@@ -32,6 +33,8 @@ KINDS: dict[Kind, str] = {
 _SAMPLE = 300_000  # pixels looked at
 _FEW_GREYS = 64
 _FEW_COLORS = 256
+_MASK_IN_JPEG = 0.95
+"""The share of pixels that lie near 0 or 255 in a JPEG that is no photograph."""
 _NOT_MIXED = 1e-4
 """The share of pixels amid their like from which on a colour is no mixture."""
 _NEAR = 8
@@ -71,14 +74,14 @@ def look(path: Path) -> Content:
         return Content("unreadable")
     pixels = pixels[:: max(1, pixels.shape[0] * pixels.shape[1] // _SAMPLE)]
     if pixels.ndim == 2 and pixels.dtype.kind != "f":
-        kind = "photo" if is_jpeg else _kind_of_channel(pixels, palette=mode == "P")
+        kind = _kind_of_channel(pixels, palette=mode == "P", is_jpeg=is_jpeg)
         colors = used_colors(path) if mode == "P" else {}
         return Content(kind, largest=int(pixels.max()), colors=colors)
     if mode not in ("RGB", "RGBA"):
         return Content("photo", single=False)
     colors = pixels[..., :3]
-    if (colors == colors[..., :1]).all() and not is_jpeg:
-        kind = _kind_of_channel(colors[..., 0], palette=False)
+    if (colors == colors[..., :1]).all():
+        kind = _kind_of_channel(colors[..., 0], palette=False, is_jpeg=is_jpeg)
         return Content(kind, grey_in_color=True, largest=int(colors.max()))
     alpha = mode == "RGBA" and len(np.unique(pixels[..., 3])) > 1
     packed = pixels.astype(np.int64) @ np.array([1 << 16, 1 << 8, 1, 0][: pixels.shape[2]])
@@ -100,14 +103,14 @@ def _pixels(path: Path) -> tuple[ndarray, str, bool]:
     return pixels, stored.mode, False
 
 
-def _kind_of_channel(pixels: ndarray, *, palette: bool) -> Kind:
-    values, counts = np.unique(pixels, return_counts=True)
+def _kind_of_channel(pixels: ndarray, *, palette: bool, is_jpeg: bool) -> Kind:
+    values = np.unique(pixels)
+    if is_jpeg:  # which changes ids, but leaves masks of two values recognisable
+        two = {*values.tolist()} == {0, 255}
+        return "soft" if two or lie_around(pixels, cover=_MASK_IN_JPEG) else "photo"
     if {*values.tolist()} <= {0, 255} or {*values.tolist()} <= {0, 1}:
         return "binary"
-    middle = values[(values > 0) & (values < 255)]
-    extremes = counts[(values == 0) | (values == 255)].sum() / counts.sum()
-    spread = len(middle) >= 8 and int(middle.max()) - int(middle.min()) >= 128
-    if not palette and values[-1] <= 255 and extremes >= 0.8 and spread:
+    if not palette and values[-1] <= 255 and lie_around(pixels):
         return "soft"
     return "ids" if len(values) <= _FEW_GREYS or _changes(pixels) < 0.12 else "photo"
 
