@@ -192,7 +192,8 @@ def test_pictures_of_another_size_than_their_label_are_told(
 ) -> None:
     save("data/images/b.png", np.zeros((5, 6, 3), np.uint8))
     assert problems(capsys, "fine.yaml") == [
-        "data/images/b.png: 6 x 5 pixels, but its label labels/b.png has 6 x 4"
+        "data/images/b.png: 6 x 5 pixels, but its label labels/b.png has 6 x 4; "
+        "say `resize_picture: true` in the mapping to scale pictures to their labels"
     ]
     spoil(resize_picture="true")
     passes(capsys, "fine.yaml")

@@ -78,7 +78,8 @@ class Mapping:
     class_file: ClassFile | None = None
     """For ``ids``: the data set's own file that gives the ids; each class is then ``~``."""
     resize_picture: bool = False
-    """Scale a picture whose size differs from its label's, instead of refusing it."""
+    """Scale a picture whose size differs from its label's, instead of refusing it; one of another
+    shape is refused all the same."""
     exif: Literal["apply", "ignore"] | None = None
     """Whether pictures are turned as their EXIF orientation says (``apply``) or lie as their labels
     do (``ignore``). Unless given, a picture that has an orientation is refused."""

@@ -11,10 +11,10 @@ from numpy import ndarray
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from harmonize.data.dataset import refuse_sizes
 from harmonize.data.index import FileIndex
 from harmonize.data.labels import LabelReader
 from harmonize.data.loading import load
+from harmonize.data.sizes import refuse_sizes
 from harmonize.errors import HarmonizeError
 from harmonize.labels.class_table import UnknownValuesError
 from harmonize.labels.dataset_spec import DatasetSpec
@@ -194,9 +194,10 @@ class _Scanner(Dataset[_FileScan]):
         columns = self._columns(classes)
         result.pixels = columns.sum(0)
         result.first_is_left = self._first_is_left(columns)
-        if size is not None and not self._spec.resize_picture:
+        if size is not None:
+            wanted, scaled = (classes.shape[1], classes.shape[0]), self._spec.resize_picture
             try:
-                refuse_sizes(path, size, label, (classes.shape[1], classes.shape[0]))
+                refuse_sizes(path, size, label, wanted, scaled=scaled)
             except HarmonizeError as error:
                 result.problems += error.problems
         return result

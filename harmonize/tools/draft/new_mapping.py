@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 from harmonize.config.strict_yaml import load_text
+from harmonize.data.sizes import of_one_shape
 from harmonize.errors import HarmonizeError
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
@@ -97,7 +98,8 @@ def _look(folder: Path, name: str, files: Files, scan: int) -> Draft:
 
 
 def _resize(folder: Path, layout: FolderLayout) -> str:
-    """Say how pictures and labels differ in size; empty if they do not."""
+    """Say how pictures and labels differ in size; empty if they do not, or in shape as well."""
+    differs = ""
     for label, picture in evenly(layout.pairs, SAMPLES):
         try:
             (width, height), label_size = (
@@ -105,9 +107,11 @@ def _resize(folder: Path, layout: FolderLayout) -> str:
             )
         except HarmonizeError:
             continue
-        if (width, height) != label_size:
-            return f"{width} x {height} pixels, but the label {label_size[0]} x {label_size[1]}"
-    return ""
+        if not of_one_shape((width, height), label_size):
+            return ""  # which reading it tells
+        if not differs and (width, height) != label_size:
+            differs = f"{width} x {height} pixels, but the label {label_size[0]} x {label_size[1]}"
+    return differs
 
 
 def _ask(network: LeafPredictor, draft: Draft, folder: Path, number: int) -> None:
