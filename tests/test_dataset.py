@@ -155,7 +155,8 @@ def test_a_label_of_another_size_is_named_with_both_sizes(tmp_path: Path) -> Non
         dataset[0]
     assert str(caught.value) == (
         f"{tmp_path}/a.png: 6 x 4 pixels, but its label a_label.png has 4 x 6; one of the two is "
-        "turned by 90 degrees: save it as the other is; a sample of tiny, all: mend it, or go on without such by data.on_bad_sample=skip"
+        "turned by 90 degrees: save it as the other is; a sample of tiny, all: mend it, or go on "
+        "without such by data.on_bad_sample=skip"
     )
 
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from folder_cases import HEIGHT, SCENE, WIDTH, draft, label, photo, save, write_scene
+from folder_cases import HEIGHT, SCENE, WIDTH, counts, draft, label, photo, save, write_scene
 from harmonize import HarmonizeError, Ontology
 from harmonize.labels.number_encodings import Rgb
 from harmonize.tools.draft.by_name import ALIKE, best_node, similarity
 from harmonize.tools.draft.class_tables import Entry, read_tables
+from tiff_files import Kind, write_tiff
 
 
 def text_of(folder: Path) -> str:
@@ -59,6 +60,113 @@ def test_a_draft_cannot_be_trained_on_while_a_meaning_is_open(
     spec = draft(tmp_path / "set", monkeypatch, tree=tmp_path / "tree.txt")
     with pytest.raises(HarmonizeError, match="no node 'TODO' in tree"):
         spec.leaf_masks(Ontology.from_file(tmp_path / "tree.txt"))
+
+
+@pytest.mark.parametrize(
+    ("ids", "is_void"),
+    [
+        ([0, 1, 255], True),
+        ([1, 2, 3, 255], True),
+        ([0, 64, 128, 255], False),
+        ([0, 85, 170, 255], False),
+        ([2, 3, 255], False),
+        ([0, 2, 255], False),
+        ([0, 255], False),
+        ([1, 255], False),
+        ([253, 254, 255], False),
+    ],
+)
+def test_255_is_void_beside_ids_that_follow_each_other_from_0_or_1_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ids: list[int], is_void: bool
+) -> None:
+    write_ids(tmp_path / "set", ids)
+    spec = draft(tmp_path / "set", monkeypatch)
+    (meaning,) = spec.meaning.values()
+    name = "void" if is_void else "class_255"
+    assert meaning[name] == (() if is_void else ("TODO",))
+    assert all(nodes == ("TODO",) for key, nodes in meaning.items() if key != name)
+
+
+def test_255_is_void_beside_ids_that_the_names_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_ids(tmp_path / "set", [0, 2, 255])
+    (tmp_path / "set" / "classes.txt").write_text("sky\nroad\ntree\n")
+    spec = draft(tmp_path / "set", monkeypatch)
+    assert spec.classes["void"].values == (255,)
+
+
+@pytest.mark.parametrize("kind", ["ids", "rgb"])
+def test_values_that_are_in_one_label_alone_are_told_to_be_no_classes(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    kind: str,
+) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(6):
+        save(tmp_path / "set" / "images" / f"x{number}y.jpg", photo())
+        values = label([0, *range(4 * number + 1, 4 * number + 5)])
+        colors = np.concatenate([np.zeros((1, 3), int), rng.integers(256, size=(30, 3))])
+        pixels = values if kind == "ids" else colors[values]
+        save(tmp_path / "set" / "labels" / f"x{number}y.png", pixels)
+    draft(tmp_path / "set", monkeypatch)
+    what = "ids" if kind == "ids" else "colours"
+    told = (
+        f"24 of 24 {what} are in one label alone: segment or instance ids, not classes; look for "
+        "other label files, which say the class of each pixel"
+    )
+    assert f"# {told}\n" in text_of(tmp_path / "set")
+    assert f"note: {told}\n" in capsys.readouterr().out
+
+
+def test_few_classes_in_few_labels_are_not_taken_for_instances(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        save(tmp_path / "set" / "images" / f"x{number}y.jpg", photo())
+        save(tmp_path / "set" / "labels" / f"x{number}y.png", label([0, number + 1]))
+    draft(tmp_path / "set", monkeypatch)
+    assert "instance" not in text_of(tmp_path / "set")
+
+
+def write_numbers(folder: Path, values: list[float], kind: str) -> None:
+    """Write labels as TIFF files of one channel."""
+    for number in range(4):
+        save(folder / "images" / f"x{number}y.jpg", photo())
+        (folder / "labels").mkdir(exist_ok=True)
+        pixels = np.array(values)[label(range(len(values)))].astype(kind)
+        write_tiff(folder / "labels" / f"x{number}y.tif", pixels, Kind())
+
+
+@pytest.mark.parametrize("kind", ["i2", "i4", "f4", "f8"])
+def test_no_data_and_whole_floats_are_drafted_as_ids(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    write_numbers(tmp_path / "set", [-9999, 0, 1, 2], kind)
+    spec = draft(tmp_path / "set", monkeypatch)
+    found = {name: one.values[0] for name, one in spec.classes.items()}
+    assert found == {"class_-9999": -9999, "class_0": 0, "class_1": 1, "class_2": 2}
+    assert spec.encoding.name == "ids"
+    assert counts(spec, tmp_path / "set") == {"all": 4}
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ([0, 1 / 3, 2 / 3, 1], "how ids are made of them: `value: V*3`"),
+        ([np.nan, 0, 1, 2], "holds no number (NaN or infinity) in 240 pixels; write an id of its"),
+        ([-3.4e38, 0, 1, 2], "holds -3.4e+38, which is no id, in 240 pixels; write an id of its"),
+    ],
+)
+def test_floats_that_are_no_ids_are_refused_with_what_helps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: list[float], told: str
+) -> None:
+    write_numbers(tmp_path / "set", values, "f4")
+    with pytest.raises(HarmonizeError) as caught:
+        draft(tmp_path / "set", monkeypatch)
+    assert told in str(caught.value)
+    assert "photographs" not in str(caught.value)
 
 
 def test_255_is_void_as_a_guess_unless_it_is_one_of_two_values(

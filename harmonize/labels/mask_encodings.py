@@ -118,7 +118,8 @@ class Masks(_OnePerClass):
     def mask(self, stored: Stored, path: Path) -> Bool[ndarray, "H W"]:
         values = super().mask(stored, path)
         if self.formula is not None:
-            return whole_numbers(self.formula({"V": values}), path, within=ROUNDED) != 0
+            found, text = self.formula({"V": values}), self.formula.text
+            return whole_numbers(found, path, within=ROUNDED, formula=text) != 0
         values = whole_numbers(values, path)
         _refuse_between(values, stored, path)
         return values != 0

@@ -16,7 +16,7 @@ from harmonize.errors import HarmonizeError
 from harmonize.labels.class_table import ClassTable, DataClass, UnknownValuesError
 from harmonize.labels.encoding import Encoding, parse_ids
 from harmonize.labels.formula import MAX_ID, MIN_ID, ValueFormula
-from harmonize.labels.numbers import ROUNDED, whole_numbers
+from harmonize.labels.numbers import ROUNDED, beyond_ids, whole_numbers
 from harmonize.labels.path_template import Fields, Template
 from harmonize.labels.soft_values import half, lie_around
 from harmonize.pictures.stored import Stored, read_stored
@@ -62,7 +62,7 @@ class _OneFile(Encoding):
         shown = [f"{self.write(n)} ({pixels[n]} pixels)" for n in list(pixels)[:_SHOWN]]
         raise UnknownValuesError(
             f"{path}: {self.kind}s that no class of {table.dataset} stands for: "
-            f"{', '.join(shown)}; "
+            f"{', '.join(shown)}; {beyond_ids(np.unique(numbers).tolist())}"
             "add them to `classes`, with the meaning `ignore` if they are void",
             pixels,
             classes,
@@ -104,7 +104,9 @@ class Ids(_OneFile):
             raise HarmonizeError(
                 f"{path}: has the channels {known}, but `value` is {self.formula.text!r}"
             )
-        return whole_numbers(self.formula(channels), path, within=ROUNDED)
+        return whole_numbers(
+            self.formula(channels), path, within=ROUNDED, formula=self.formula.text
+        )
 
     def soft(self, numbers: Integer[ndarray, "H W"]) -> str:
         return soft_advice(numbers) if self.formula is None and lie_around(numbers) else ""

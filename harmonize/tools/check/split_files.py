@@ -9,6 +9,8 @@ from harmonize.config.accept import ALL, Accepted
 from harmonize.data.index import FileIndex, list_files, unlabelled_pictures
 from harmonize.errors import HarmonizeError
 from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.formula import MAX_ID, MIN_ID
+from harmonize.labels.numbers import beyond_ids
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.palette_order import find_conflict, used_colors
 from harmonize.tools.check.lint import Finding, side
@@ -122,14 +124,17 @@ def _unknown_values(spec: DatasetSpec, scans: Sequence[SplitScan]) -> list[str]:
     kind = spec.encoding.kind
     where = spec.document.where(("classes",))
     problems: list[str] = []
+    known = [entry.values for entry in spec.classes.values()]
     for value in values:
         entries = [scan.unknown[value] for scan in scans if value in scan.unknown]
         pixels = sum(entry.pixels for entry in entries)
         number = sum(entry.files for entry in entries)
+        others = {one for one in values if MIN_ID <= one <= MAX_ID}.union(*known)
+        advice = f"{beyond_ids({value, *others})}add it to a class, with the meaning `ignore`"
         problems.append(
             f"{where}: the {kind} {spec.encoding.write(value)} is no class's, but stands "
             f"in {pixels} pixels of {number} label file{'s' if number > 1 else ''}, such as "
-            f"{entries[0].example}; add it to a class, with the meaning `ignore` if it is void"
+            f"{entries[0].example}; {advice} if it is void"
         )
     return _first(problems, where, f"{kind}s are no class's")
 

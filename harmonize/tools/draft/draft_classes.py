@@ -11,6 +11,7 @@ from harmonize.tools.draft.label_values import LabelScan, LabelValue
 
 _EXPLAINED = 0.9
 VOID_ID = 255
+_FEWEST_LABELS = 3
 _MOSTLY = 0.7
 _THIRDS = ("upper third", "middle", "lower third")
 _VOID_NAME = re.compile(r"(?i)\b(void|ignored?|unlabell?ed|unknown|unclassified|undefined)\b")
@@ -49,7 +50,22 @@ def draft_classes(
     found = {int(key) for key in scan.values}
     names = best_table(tables, found, colors=encoding == "rgb")
     classes = _from_values(scan, names.names, names.source, encoding=encoding)
-    return classes, [names.doubt] if names.doubt else []
+    return classes, list(filter(None, (names.doubt, instances(scan, encoding))))
+
+
+def instances(scan: LabelScan, encoding: str) -> str:
+    """Say that the values of labels look like those of segments or instances; empty if not."""
+    usual = {0, 0xFFFFFF} if encoding == "rgb" else {0, VOID_ID}
+    values = [value for key, value in scan.values.items() if key not in usual]
+    alone = sum(value.files == 1 for value in values)
+    many = scan.files >= _FEWEST_LABELS and len(values) >= 2 * scan.files
+    if not many or alone < _EXPLAINED * len(values):
+        return ""
+    kind = "colours" if encoding == "rgb" else "ids"
+    return (
+        f"{alone} of {len(values)} {kind} are in one label alone: segment or instance ids, not "
+        "classes; look for other label files, which say the class of each pixel"
+    )
 
 
 @dataclass(frozen=True)
@@ -138,8 +154,11 @@ def _void(
     """Say why a class may be void."""
     if _VOID_NAME.search(name.replace("_", " ")):
         return "its name says so"
-    if encoding == "ids" and key == VOID_ID and key not in names and len(found.keys() - {key}) > 1:
-        return "255 usually marks what is not labelled"
+    if encoding == "ids" and key == VOID_ID and key not in names:
+        others = sorted({*found, *names} - {key})
+        follow = others == list(range(others[0], others[0] + len(others))) if others else False
+        if follow and others[0] in (0, 1) and len(others) > 1:
+            return "255 usually marks what is not labelled"
     return ""
 
 

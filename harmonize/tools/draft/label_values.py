@@ -104,12 +104,13 @@ def scan_values(root: Path, layout: FolderLayout, number: int) -> LabelScan:
         if isinstance(key, int) and not MIN_ID <= key <= MAX_ID:
             raise HarmonizeError(
                 f"{root / found.example}: holds {key}, but ids reach from {MIN_ID} to {MAX_ID}; "
-                "write the mapping by hand, with a formula in `value`, such as `value: V%1000`"
+                "write the mapping by hand; `harmonize check` then says with which `value`"
             )
     if len(scan.values) > MOST_VALUES:
         raise HarmonizeError(
             f"{root}: {group.name} hold more than {MOST_VALUES} values, too many for "
-            "classes; write the mapping by hand, perhaps with `value`"
+            "classes: segment or instance ids? Look for other label files, or write the mapping by "
+            "hand with what makes classes of them, such as `value: V//1000`"
         )
     return scan
 

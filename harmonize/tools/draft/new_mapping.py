@@ -188,6 +188,7 @@ def _summary(draft: Draft, spec: DatasetSpec, root: Path, output: Path) -> str:
     lines += [f"  {label:<{width}}  {commented(text)}" for label, text in rows]
     shown = list(dict.fromkeys([*draft.scan.refused, *problems]))[:10]
     lines += [f"to mend: {commented(problem)}" for problem in shown]
+    lines += [f"note: {commented(remark)}" for remark in draft.class_remarks]
     lines.append(f"{output} is written. Look at every guess, answer every TODO, then:")
     lines.append(f"  harmonize check {shlex.quote(str(output))}")
     return "\n".join(lines)

@@ -37,6 +37,7 @@ _MASK_IN_JPEG = 0.95
 """The share of pixels that lie near 0 or 255 in a JPEG that is no photograph."""
 _NOT_MIXED = 1e-4
 """The share of pixels amid their like from which on a colour is no mixture."""
+_LARGE = 2.0**53
 _NEAR = 8
 """How far a mixture may be from the line between two colours."""
 _MOST_PAIRS = 500
@@ -98,9 +99,15 @@ def _pixels(path: Path) -> tuple[ndarray, str, bool]:
     pixels = stored.values
     if pixels.ndim == 3 and pixels.dtype == np.uint16:
         pixels = pixels // 257
-    if pixels.dtype.kind == "f" and (pixels == np.rint(pixels)).all() and np.isfinite(pixels).all():
-        pixels = pixels.astype(np.int64)
+    if pixels.dtype.kind == "f" and _are_ids(pixels):
+        pixels = np.nan_to_num(pixels, posinf=0, neginf=0).clip(-_LARGE, _LARGE).astype(np.int64)
     return pixels, stored.mode, False
+
+
+def _are_ids(pixels: ndarray) -> bool:
+    """Say whether fractions are ids, or so few values that labels are told what to do with them."""
+    values = np.unique(pixels[np.isfinite(pixels)])
+    return bool((values == np.rint(values)).all()) or len(values) <= _FEW_GREYS
 
 
 def _kind_of_channel(pixels: ndarray, *, palette: bool, is_jpeg: bool) -> Kind:
