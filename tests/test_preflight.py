@@ -4,9 +4,12 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+import torch
 
+from harmonize.config.model_config import ModelConfig
 from harmonize.config.strict_yaml import load_text
 from harmonize.errors import HarmonizeError
+from harmonize.models.own_code import PASSED
 from harmonize.pipeline import preflight
 from harmonize.pipeline.preflight import check_run
 from tiny import tiny_config, write_project
@@ -105,3 +108,74 @@ def test_a_network_that_cannot_be_compiled_is_named(
         "train.compile: fpn upon resnet18 cannot be compiled: segmentation-models-pytorch says so "
         "of FPN; say train.compile=false"
     ]
+
+
+@pytest.mark.parametrize(
+    ("model", "size", "batch", "accumulate", "told"),
+    [
+        ("{name: deeplabv3_resnet50}", 32, 1, 1, "1 picture of 32 x 32"),
+        ("{name: deeplabv3_resnet50}", 32, 4, 4, "1 picture of 32 x 32"),
+        ("{name: deeplabv3_resnet50}", 32, 2, 1, None),
+        ("{name: unet, width: 8}", 16, 1, 1, "1 picture of 16 x 16"),
+        ("{name: unet, width: 8}", 16, 2, 2, "1 picture of 16 x 16"),
+        ("{name: unet, width: 8}", 12, 1, 1, "1 picture of 12 x 12"),
+        ("{name: unet, width: 8}", 17, 1, 1, None),
+        ("{name: unet, width: 8}", 16, 2, 1, None),
+        ("{name: unet, width: 8, norm: group}", 16, 1, 1, None),
+        ("{name: unet, width: 8, freeze_statistics: true}", 16, 1, 1, None),
+    ],
+)
+def test_batch_norm_needs_more_than_one_value_per_channel(
+    tmp_path: Path, model: str, size: int, batch: int, accumulate: int, told: str | None
+) -> None:
+    overrides = (
+        f"model={model}",
+        f"data.size={size}",
+        f"data.batch_size={batch}",
+        f"train.accumulate={accumulate}",
+    )
+    if told is None:
+        check_run(tiny_config(write_project(tmp_path), tmp_path / "run", *overrides))
+        return
+    assert problems(tmp_path, *overrides) == [
+        f"data.batch_size: a part of a batch is {told} pixels here, but batch norm needs more than "
+        "one value per channel; raise data.batch_size, lower train.accumulate, or say "
+        "model.norm=group"
+    ]
+
+
+def test_the_parts_of_several_processes_are_smaller_unless_they_share_their_norms(
+    tmp_path: Path,
+) -> None:
+    overrides = ("model={name: unet, width: 8}", "data.size=16", "data.batch_size=2")
+    config = tiny_config(write_project(tmp_path), tmp_path / "run", *overrides)
+    check_run(config, num_processes=1)
+    check_run(config, num_processes=2, shared_norms=True)
+    with pytest.raises(HarmonizeError, match="a part of a batch is 1 picture of 16 x 16 pixels"):
+        check_run(config, num_processes=2)
+
+
+def test_a_network_that_was_passed_is_not_tried_itself(
+    tmp_path: Path,
+) -> None:
+    class Own(torch.nn.Module):
+        """Keeps where its last picture was, and has a batch norm over whole pictures."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = torch.nn.Conv2d(3, 3, 1)
+            self.norm = torch.nn.BatchNorm1d(3)
+            self.last = torch.zeros(())
+
+        def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+            self.last = pictures
+            logits = self.head(pictures)
+            return logits + self.norm(logits.mean((2, 3)))[:, :, None, None]
+
+    network = Own()
+    config = tiny_config(write_project(tmp_path), tmp_path / "run", "data.batch_size=1")
+    config = dataclasses.replace(config, model=ModelConfig(name=PASSED))
+    with pytest.raises(HarmonizeError, match="batch norm needs more than one value per channel"):
+        check_run(config, network)
+    assert network.last.device.type == "cpu"
+    assert all(parameter.requires_grad for parameter in network.parameters())

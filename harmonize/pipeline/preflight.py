@@ -16,6 +16,7 @@ from harmonize.models.own_code import build_segmenter, needs_code
 from harmonize.models.segmenter import Segmenter
 from harmonize.training.compilation import check_compiler
 from harmonize.training.freezing import check_finetuning
+from harmonize.training.part_size import check_parts
 from harmonize.training.tracking import check_trackers
 
 T = TypeVar("T")
@@ -23,12 +24,20 @@ BANDS = 3
 """Of every picture, as data sets are read."""
 
 
-def check_run(config: RunConfig, model: nn.Module | None = None) -> Sources:
+def check_run(
+    config: RunConfig,
+    model: nn.Module | None = None,
+    *,
+    num_processes: int = 1,
+    shared_norms: bool = False,
+) -> Sources:
     """Load the tree and the mappings of a config, and make sure that all it names can be built.
 
     Args:
         config: of the run.
         model: a network of one's own, in place of the one that the config names.
+        num_processes: that will share a batch.
+        shared_norms: batch norms will share their statistics between them.
 
     Raises:
         HarmonizeError: what cannot.
@@ -51,6 +60,11 @@ def check_run(config: RunConfig, model: nn.Module | None = None) -> Sources:
         if network is not None:
             problems += _unusable(network, config)
             attempt(lambda: check_finetuning(config, network))
+            attempt(
+                lambda: check_parts(
+                    config, network, num_processes=num_processes, shared=shared_norms
+                )
+            )
         attempt(lambda: build_loss(sources.space, config.loss))
         entries = (*sources.trained, *sources.also)
         problems += _unknown_epochs_of(config, sources)
