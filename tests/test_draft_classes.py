@@ -1,6 +1,7 @@
 """The classes of a drafted mapping: values, names and what they may mean."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -366,6 +367,10 @@ def test_where_lines_can_be_counted_from_0_and_from_1_the_draft_says_so(
     told = "# classes.txt gives no ids: it is read as 0 for wall, 3 for ceiling; 1 for wall, 4 for "
     assert (told in text_of(tmp_path / "set")) == bool(doubt)
     assert doubt in text_of(tmp_path / "set")
+    asked = re.findall(r"(\w+): TODO +# is (\d) (\w+)\? See above", text_of(tmp_path / "set"))
+    least = min(ids)
+    name = [first, *list(ROOMS)[1:]][least]
+    assert asked == ([(name, str(least), name)] if doubt else [])
 
 
 def test_names_that_do_not_explain_the_values_are_not_used(

@@ -1,5 +1,6 @@
 """The classes of a draft: their names, what stands for them, and what is known of them."""
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ class ClassDraft:
         note: where the name is from, and how much of the class there is.
         named: whether the data set gives the name; else it is made up.
         void: why it may be void; empty if nothing says so.
+        question: what has to be answered before its name can be trusted; empty if nothing.
     """
 
     name: str
@@ -34,6 +36,7 @@ class ClassDraft:
     note: str
     named: bool
     void: str = ""
+    question: str = ""
 
 
 def draft_classes(
@@ -50,6 +53,10 @@ def draft_classes(
     found = {int(key) for key in scan.values}
     names = best_table(tables, found, colors=encoding == "rgb")
     classes = _from_values(scan, names.names, names.source, encoding=encoding)
+    if names.doubt:  # one that is open keeps all from being trained on
+        first = next(place for place, one in enumerate(classes) if one.value == min(found))
+        question = f"is {min(found)} {classes[first].name}? See above `classes`"
+        classes[first] = dataclasses.replace(classes[first], question=question)
     return classes, list(filter(None, (names.doubt, instances(scan, encoding))))
 
 
