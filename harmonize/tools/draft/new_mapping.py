@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from harmonize.config.strict_yaml import load_text
 from harmonize.data.sizes import of_one_shape
@@ -11,6 +11,7 @@ from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.pictures.reading import header_size
 from harmonize.system.atomic_files import writing
+from harmonize.tools.draft.backslashes import lists_with_backslashes
 from harmonize.tools.draft.by_name import TODO, Proposal, by_name, choose_tree
 from harmonize.tools.draft.by_network import left_out, open_splits, overlaps, propose, table
 from harmonize.tools.draft.class_tables import find_tables
@@ -81,6 +82,8 @@ def _look(folder: Path, name: str, files: Files, scan: int) -> Draft:
     values = scan_values(folder, layout, scan)
     splits, remarks = find_splits(folder, layout, files.texts)
     pictures = {label.core for label, _ in layout.pairs}
+    stems = (PurePosixPath(file.path).stem for _, file in layout.pairs)
+    remarks += filter(None, [lists_with_backslashes(folder, files.texts, stems)])
     tables = find_tables(folder, files.texts, pictures)
     classes, doubts = draft_classes(layout, values, tables)
     return Draft(
