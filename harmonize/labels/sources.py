@@ -19,11 +19,13 @@ class Sources:
         ontology: the tree.
         trained: the mixed data sets, each entry of the config with its mapping.
         also: the sets that are scored but never trained on.
+        completes: whether labels are completed during training, and so become other sets.
     """
 
     ontology: Ontology
     trained: tuple[tuple[DatasetEntry, DatasetSpec], ...]
     also: tuple[tuple[DatasetEntry, DatasetSpec], ...]
+    completes: bool = False
 
     @property
     def specs(self) -> tuple[DatasetSpec, ...]:
@@ -40,7 +42,7 @@ class Sources:
     @functools.cached_property
     def space(self) -> TargetSpace:
         """The target space of the trained data sets, built once."""
-        return TargetSpace(self.ontology, self.taught)
+        return TargetSpace(self.ontology, self.taught, finer=self.completes)
 
 
 def as_taught(entry: DatasetEntry, spec: DatasetSpec, ontology: Ontology) -> DatasetSpec:
@@ -90,7 +92,8 @@ def load_sources(config: RunConfig) -> Sources:
     raise_all(problems)
     assert ontology is not None
     number = len(config.datasets)
-    return Sources(ontology, tuple(loaded[:number]), tuple(loaded[number:]))
+    completes = config.train.complete is not None
+    return Sources(ontology, tuple(loaded[:number]), tuple(loaded[number:]), completes)
 
 
 def _unknown_to(config: RunConfig, trained: list[str]) -> list[str]:
