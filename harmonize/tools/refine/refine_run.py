@@ -3,7 +3,7 @@
 import hashlib
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -204,11 +204,11 @@ class _Job:
                 f"{sample.reason}; mend it, or leave such pictures out with data.on_bad_sample=skip"
             )
 
-    def _read(self, numbers: Sequence[int], words: str) -> Iterable[FullPicture | BadSample]:
+    def _read(self, numbers: Sequence[int], words: str) -> Iterator[FullPicture | BadSample]:
         workers = self.opened.config.data.workers
         pictures = read_pictures(self.dataset, numbers, least=self._least, workers=workers)
         hidden = None if self.accelerator.is_main_process else True
-        return tqdm(pictures, total=len(numbers), desc=words, unit="picture", disable=hidden)
+        yield from tqdm(pictures, total=len(numbers), desc=words, unit="picture", disable=hidden)
 
     def _finish(self, whole: RefineTally, thresholds: Thresholds, done: "_Done") -> RefineResults:
         """Add up what the processes did, and write what tells about it."""
