@@ -76,21 +76,27 @@ def refine_run(
     with open_for_scoring(
         run, options.checkpoint, overrides, trust_code=options.trust_code
     ) as scoring:
-        opened = scoring.run
-        split = split or _default_split(opened, dataset)
+        split = split or _default_split(scoring.run, dataset)
         data = scoring.datasets([dataset], split)[0]
-        job = _plan(scoring, data, output, options)
+        return refine_dataset(scoring, data, output=output, options=options)
+
+
+def refine_dataset(
+    scoring: ScoringRun, data: SegmentationDataset, *, output: Path, options: RefineOptions
+) -> RefineResults:
+    """Complete the labels of pictures with an opened run; see ``refine_run``."""
+    job = _plan(scoring, data, output, options)
+    if scoring.is_main:
+        job.calibration.tell()
+    with together():
         if scoring.is_main:
-            job.calibration.tell()
-        with together():
-            if scoring.is_main:
-                job.target.begin()
-        thresholds = job.thresholds(_fitting_sets(scoring, data, options))
-        results = job.complete(thresholds)
-        if scoring.is_main:
-            print(*map(printable, results.table().split("\n")), sep="\n")
-            print(f"\n{job.target.mapping} is written; see {output / PAGE}")
-        return results
+            job.target.begin()
+    thresholds = job.thresholds(_fitting_sets(scoring, data, options))
+    results = job.complete(thresholds)
+    if scoring.is_main:
+        print(*map(printable, results.table().split("\n")), sep="\n")
+        print(f"\n{job.target.mapping} is written; see {output / PAGE}")
+    return results
 
 
 def _default_split(opened: OpenedRun, dataset: str) -> str:
