@@ -56,6 +56,18 @@ def test_every_arm_sees_as_many_fine_samples(tmp_path: Path) -> None:
             "val",
             None,
         )
+    all_arms = plan_pays(
+        config,
+        name="t",
+        coarse=("coarse",),
+        arms=None,
+        seeds=(0,),
+        confidence=0.7,
+        folder=project / "study",
+    )
+    assert all_arms.arms[-1] == "truth"
+    assert all_arms.runs["truth", 0].config.datasets[1].max_depth is None
+    assert all_arms.runs["coarse", 0].config.datasets[1].max_depth == 1
     complete = study.runs["in-run", 0].config.train.complete
     assert complete is not None
     assert (complete.from_, complete.confidence) == (0.33, 0.7)
@@ -66,6 +78,7 @@ def test_every_arm_sees_as_many_fine_samples(tmp_path: Path) -> None:
     ("overrides", "arms", "coarse", "problem"),
     [
         ((), ("fine", "raw"), ("coarse",), "--arms: no arm 'raw'; choose from"),
+        ((), ("truth",), ("coarse",), "--arms truth: is of sets that `max_depth` makes coarse"),
         ((), ("fine",), ("cross",), "--coarse cross: the config trains on no such set"),
         ((), ("fine",), ("coarse", "fine"), "--coarse: names all data sets"),
         (("mix.by=sqrt",), ("fine",), ("coarse",), "mix: the study keeps the samples"),

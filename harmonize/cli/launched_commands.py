@@ -191,7 +191,12 @@ def study(words: Sequence[str]) -> int:
     parser.add_argument(
         "--coarse", nargs="+", required=True, metavar="NAME", help="sets with coarse labels"
     )
-    parser.add_argument("--arms", nargs="+", metavar="ARM", help="(default: all)")
+    parser.add_argument(
+        "--arms",
+        nargs="+",
+        metavar="ARM",
+        help="of fine, coarse, finest, refined, 'refined twice', in-run, truth (default: all)",
+    )
     parser.add_argument(
         "--confidence",
         type=float,
@@ -203,12 +208,11 @@ def study(words: Sequence[str]) -> int:
     from harmonize.system.agreement import together  # slow to import, as are all below
     from harmonize.system.processes import processes
     from harmonize.tools.refine.options import RefineOptions
-    from harmonize.tools.studies.pays_plan import ABOUT
     from harmonize.tools.studies.pays_study import pays
 
-    given.arms = given.arms or list(ABOUT)
     state = processes()
     with together():
+        given.arms = given.arms or []
         overrides = take_overrides(given, "seeds", "coarse", "arms")
         seeds = parse_seeds(given.seeds)
         RefineOptions(confidence=given.confidence).check()
@@ -217,7 +221,7 @@ def study(words: Sequence[str]) -> int:
         config,
         name=Path(given.config).stem,
         coarse=given.coarse,
-        arms=given.arms,
+        arms=given.arms or None,
         seeds=seeds,
         confidence=given.confidence,
         folder=given.output,

@@ -18,7 +18,7 @@ from harmonize.tools.studies.study_runs import PlannedRun, plan_run
 
 PREFIX = "pays_"
 """What the names of configs for this study start with."""
-Arm = Literal["fine", "coarse", "finest", "refined", "refined twice", "in-run"]
+Arm = Literal["fine", "coarse", "finest", "refined", "refined twice", "in-run", "truth"]
 ABOUT: Mapping[Arm, str] = {
     "fine": "the fine sets alone",
     "coarse": "coarse labels as they are",
@@ -26,6 +26,7 @@ ABOUT: Mapping[Arm, str] = {
     "refined": "coarse labels completed by the network of `fine`",
     "refined twice": "completed once more, by the network of `refined`",
     "in-run": "completed during training",
+    "truth": "the labels that `max_depth` made coarse, as they were",
 }
 """What each arm is trained on besides the same samples of the fine sets."""
 TEACHERS: Mapping[Arm, Arm] = {"refined": "fine", "refined twice": "refined"}
@@ -67,21 +68,23 @@ def plan_pays(
     *,
     name: str,
     coarse: Sequence[str],
-    arms: Sequence[str],
+    arms: Sequence[str] | None,
     seeds: Sequence[int],
     confidence: float,
     folder: Path | None,
 ) -> PaysStudy:
-    """Plan the runs of a study.
+    """Plan the runs of a study, with all arms that there can be unless some are given.
 
     Raises:
         HarmonizeError: data sets, arms or a config that the study cannot be made with.
     """
     name = name.removeprefix(PREFIX)
     folder = RUNS / f"pays-{name}" if folder is None else folder
-    chosen = _arms(arms)
     sources = check_run(config)
     _check(config, sources, coarse)
+    known = all(entry.max_depth for entry, spec in sources.trained if spec.name in coarse)
+    possible = [arm for arm in ABOUT if arm != "truth" or known]
+    chosen = _arms(possible if arms is None else arms, possible)
     shared = dataclasses.replace(config, train=dataclasses.replace(config.train, complete=None))
     runs: dict[tuple[Arm, int], PlannedRun] = {}
     for seed in seeds:
@@ -102,10 +105,16 @@ def refined_name(name: str) -> str:
     return f"{name}_refined"
 
 
-def _arms(words: Sequence[str]) -> tuple[Arm, ...]:
-    """Return the arms in order, with those whose network others need."""
-    wrong = [word for word in words if word not in ABOUT]
-    raise_all(f"--arms: no arm {word!r}; {near_matches(word, ABOUT)}" for word in wrong)
+def _arms(words: Sequence[str], possible: Sequence[str]) -> tuple[Arm, ...]:
+    """Return the arms in order, with those whose network others need.
+
+    Raises:
+        HarmonizeError: one that there cannot be.
+    """
+    if "truth" in words and "truth" not in possible:
+        raise HarmonizeError("--arms truth: is of sets that `max_depth` makes coarse; leave it out")
+    wrong = [word for word in words if word not in possible]
+    raise_all(f"--arms: no arm {word!r}; {near_matches(word, possible)}" for word in wrong)
     wanted: set[str] = {"fine", *words}
     for arm, teacher in reversed([*TEACHERS.items()]):
         if arm in wanted:
@@ -169,6 +178,12 @@ def _config_of(
     """Return what the runs of an arm are made from."""
     if arm == "coarse":
         return shared
+    if arm == "truth":
+        fine = [
+            dataclasses.replace(entry, max_depth=None) if spec.name in coarse else entry
+            for entry, spec in sources.trained
+        ]
+        return dataclasses.replace(shared, datasets=tuple(fine))
     if arm == "finest":
         return dataclasses.replace(shared, loss=dataclasses.replace(shared.loss, terms="finest"))
     if arm == "in-run":

@@ -31,7 +31,7 @@ def pays(
     *,
     name: str,
     coarse: Sequence[str],
-    arms: Sequence[str],
+    arms: Sequence[str] | None,
     seeds: Sequence[int],
     confidence: float,
     folder: Path | None = None,
@@ -44,7 +44,7 @@ def pays(
         config: what all runs share; it mixes fine and coarse sets.
         name: of the config.
         coarse: names of the data sets whose labels are coarse.
-        arms: see ``ABOUT``; those whose network others need are added.
+        arms: see ``ABOUT``; those whose network others need are added. All unless given.
         seeds: each run is made once with each.
         confidence: at which labels are completed.
         folder: where all goes; ``runs/pays-<name>`` unless given.
