@@ -82,13 +82,16 @@ class ScoringRun:
         """Whether this process is the one that prints and writes."""
         return self.accelerator.is_main_process
 
-    def datasets(self, names: Sequence[str], split: str | None) -> list[SegmentationDataset]:
+    def datasets(
+        self, names: Sequence[str], split: str | None, *, scorable: bool = True
+    ) -> list[SegmentationDataset]:
         """Index the files of data sets of the run or of mapping files; see ``evaluate_run``.
 
         Raises:
-            HarmonizeError: what is wrong with any of them.
+            HarmonizeError: what is wrong with any of them, also that none of its classes can be
+                answered, if they must be ``scorable``.
         """
-        return _open(self.run.sources, self.run.config, names, split)
+        return _open(self.run.sources, self.run.config, names, split, scorable=scorable)
 
     def score(self, datasets: list[SegmentationDataset]) -> list[DatasetScores]:
         """Score the network on data sets; every process must call this."""
@@ -122,7 +125,12 @@ def open_for_scoring(
 
 
 def _open(
-    sources: Sources, config: RunConfig, datasets: Sequence[str], split: str | None
+    sources: Sources,
+    config: RunConfig,
+    datasets: Sequence[str],
+    split: str | None,
+    *,
+    scorable: bool,
 ) -> list[SegmentationDataset]:
     known = {spec.name: (entry, spec) for entry, spec in (*sources.trained, *sources.also)}
     pairs: list[tuple[DatasetSpec, str]] = []
@@ -144,7 +152,9 @@ def _open(
         for name in config.data.roots
         if name not in {*names, *known}
     ]
-    raise_all(problems + unscorable(sources, [spec for spec, _ in pairs]))
+    if scorable:
+        problems += unscorable(sources, [spec for spec, _ in pairs])
+    raise_all(problems)
     if not pairs:
         raise HarmonizeError("the run's config scores no data set; name one with --dataset")
     return open_datasets(pairs, config.data.roots)

@@ -77,7 +77,7 @@ def refine_run(
         run, options.checkpoint, overrides, trust_code=options.trust_code
     ) as scoring:
         split = split or _default_split(scoring.run, dataset)
-        data = scoring.datasets([dataset], split)[0]
+        data = scoring.datasets([dataset], split, scorable=False)[0]
         return refine_dataset(scoring, data, output=output, options=options)
 
 
