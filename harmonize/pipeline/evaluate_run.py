@@ -111,9 +111,11 @@ class ScoringRun:
 
 @contextlib.contextmanager
 def open_for_scoring(
-    run: Path, which: str, overrides: Iterable[str], *, trust_code: bool = False
+    run: Path, which: str, overrides: Iterable[str], *, trust_code: bool = False, last: bool = True
 ) -> Iterator[ScoringRun]:
     """Open a run's ``best`` or ``last`` checkpoint, and join the other processes.
+
+    These part at the end if this is the ``last`` thing that they do together.
 
     Raises:
         HarmonizeError: what the user can mend; see ``open_run``.
@@ -121,7 +123,8 @@ def open_for_scoring(
     opened = open_run(run, which=which, overrides=overrides, trust_code=trust_code)
     accelerator = start_accelerator(opened.config.train.precision)
     yield ScoringRun(opened, opened.network(accelerator.device), accelerator)
-    accelerator.end_training()
+    if last:
+        accelerator.end_training()
 
 
 def _open(

@@ -87,7 +87,7 @@ def _refine(study: PaysStudy, arm: Arm, seed: int) -> None:
         with together():
             if processes().is_main_process and target.exists():
                 shutil.rmtree(target)  # it was interrupted
-        with open_for_scoring(teacher.folder, "last", []) as scoring:
+        with open_for_scoring(teacher.folder, "last", [], last=False) as scoring:
             with together():
                 data = _coarse_data(study, seed, name)
             its = RefineOptions(**{**vars(options), "name": refined_name(name)})
