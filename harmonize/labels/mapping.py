@@ -76,13 +76,15 @@ class Mapping:
     """A line for the reader."""
     value: str | None = None
     """For ``ids``: arithmetic that gives the ids, such as ``V//256`` of a single channel ``V`` or
-    ``R + 256*G + 65536*B`` of a colour picture; ``+ - * // %`` and whole numbers."""
+    ``R + 256*G + 65536*B`` of a colour picture; ``+ - * // %`` and whole numbers. For ``masks``:
+    what is 0 outside the mask, such as ``V//128`` of one with soft edges."""
     tolerance: Annotated[int, Range(0, 255)] = 0
     """For ``rgb``: how far each part of a colour may be from its class's; the nearest wins."""
     class_file: ClassFile | None = None
     """For ``ids``: the data set's own file that gives the ids; each class is then ``~``."""
     resize_picture: bool = False
-    """Scale a picture whose size differs from its label's, instead of refusing it."""
+    """Scale a picture whose size differs from its label's, instead of refusing it; one of another
+    shape is refused all the same."""
     exif: Literal["apply", "ignore"] | None = None
     """Whether pictures are turned as their EXIF orientation says (``apply``) or lie as their labels
     do (``ignore``). Unless given, a picture that has an orientation is refused."""
@@ -254,11 +256,14 @@ def encoding_of(written: Mapping) -> Encoding:
 def read_encoding(written: Mapping, document: Document, problems: list[str]) -> Encoding:
     """Return the encoding with its options, noting those that belong to another one."""
     encoding = encoding_of(written)
+    owners: dict[str, list[str]] = {}
     for owner in ENCODINGS.values():
         for key in owner.options:
-            if getattr(written, key) and key not in encoding.options:
-                where = document.where((key,))
-                problems.append(f"{where}: belongs to encoding: {owner.name}, not {encoding.name}")
+            owners.setdefault(key, []).append(owner.name)
+    for key, names in owners.items():
+        if getattr(written, key) and key not in encoding.options:
+            where, who = document.where((key,)), " or ".join(names)
+            problems.append(f"{where}: belongs to encoding: {who}, not {encoding.name}")
     given = {key: getattr(written, key) for key in encoding.options}
     try:
         return encoding.with_options(given, lambda key: document.where((key,)))
