@@ -101,6 +101,9 @@ class SegmentationDataset(Dataset[LabelledPicture]):
         Raises:
             BadSampleError: naming the file that cannot be read.
         """
+        if not self.spec.has_labels:
+            width, height = self.size(number)
+            return np.zeros((height, width), dtype=np.int16)
         with self.naming(number):
             return self._labels.read(self.root, self.files.label(number))
 
@@ -138,6 +141,9 @@ class SegmentationDataset(Dataset[LabelledPicture]):
         path = self.root / self.files.picture(number)
         scaled = self.spec.resize_picture
         picture = read_reduced(path, least=math.inf if scaled else least, exif=self.spec.exif)
+        if not self.spec.has_labels:
+            width, height = picture.size
+            return picture.image, np.zeros((height, width), dtype=np.int16), picture.factor
         label = self.files.label(number)
         classes = self._labels.read(self.root, label)
         height, width = classes.shape

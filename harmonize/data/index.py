@@ -106,6 +106,8 @@ def unlabelled_pictures(spec: DatasetSpec, root: Path) -> list[str]:
 
     Only where a picture's path gives all the fields that the label's path needs.
     """
+    if not spec.has_labels:
+        return []
     folders = FolderListings(root)
     picture, label = spec.picture.pattern(), spec.label.pattern()
     paths = matching_files(root, spec.picture.glob())
@@ -175,6 +177,8 @@ def _label_files(spec: DatasetSpec, row: Fields, folders: FolderListings) -> tup
     """Return the label's path in the index, and the files that must be there."""
     label = spec.encoding.fill(spec.label, row)
     files = spec.encoding.files(label, tuple(spec.classes.values()))
+    if not spec.has_labels:
+        return label, []
     inside = [_inside(spec, file, spec.label.where) for file in files.values()]
     if not spec.encoding.per_class:
         label = folders.complete(label)

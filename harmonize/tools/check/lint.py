@@ -98,6 +98,8 @@ def tree_findings(ontology: Ontology) -> list[Finding]:
 
 def mapping_findings(spec: DatasetSpec, ontology: Ontology, accepted: Accepted) -> list[Finding]:
     """Find classes that teach nothing or cannot be told apart, and nodes labelled in part."""
+    if not spec.has_labels:
+        return []
     masks = spec.leaf_masks(ontology)
     return [
         *_whole_tree(spec, ontology, masks, accepted),
@@ -205,7 +207,7 @@ def config_findings(
     ontology: Ontology, trained: Sequence[DatasetSpec], accepted: Accepted, document: Document
 ) -> list[Finding]:
     """Find the leaves that no class of the trained sets means alone."""
-    masks = np.concatenate([spec.leaf_masks(ontology) for spec in trained])
+    masks = np.concatenate([spec.leaf_masks(ontology) for spec in trained if spec.has_labels])
     labelled = masks.any(0)
     alone = masks[masks.sum(1) == 1].any(0)
     findings: list[Finding] = []

@@ -50,7 +50,7 @@ class FileCheck:
         spec = DatasetSpec.from_file(self._path)
         accepted = Accepted(spec.accept, spec.document)
         served: list[Ontology] = []
-        if not spec.meaning:
+        if spec.has_labels and not spec.meaning:
             where = spec.document.where(("meaning",))
             self._report.tell(f"{where}: says what the classes mean on no tree; add one")
         for name in spec.meaning:
@@ -68,7 +68,10 @@ class FileCheck:
             self._report.tell(*accepted.unused(STATIC))
         scans = self._scan(spec, tuple(spec.splits), served, self._roots(), accepted)
         classes, trees = len(spec.classes), ", ".join(spec.meaning)
-        self._report.summary = f"a mapping of {classes} classes to {trees}{_read(scans.values())}"
+        what = (
+            f"of {classes} classes to {trees}" if spec.has_labels else "of pictures without labels"
+        )
+        self._report.summary = f"a mapping {what}{_read(scans.values())}"
 
     def _tree_file(self, spec: DatasetSpec, name: str) -> Path:
         """Find a mapping's tree: named beside the mapping, in its folder, or in trees/."""

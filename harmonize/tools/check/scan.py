@@ -177,6 +177,10 @@ class _Scanner(Dataset[_FileScan]):
             size = picture_size(path, exif=self._spec.exif)
         except HarmonizeError as error:
             result.problems += error.problems
+        if not self._spec.has_labels:
+            width, height = size or (0, 0)
+            result.pixels = np.array([width * height])
+            return result
         try:
             classes = self._labels.read(self._root, label)
         except UnknownValuesError as error:
