@@ -35,7 +35,7 @@ class Stored:
 
     @property
     def is_jpeg(self) -> bool:
-        """Whether it was stored with loss, as JPEG, so that numbers are not those that were saved."""
+        """Whether it was stored with loss, as JPEG: numbers are not those that were saved."""
         return self.picture is not None and self.picture.format in ("JPEG", "MPO")
 
     def channels(self) -> dict[str, Num[ndarray, "H W"]]:
