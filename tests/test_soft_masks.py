@@ -38,7 +38,7 @@ def save(path: Path, values: np.ndarray, *, color: bool = False) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     picture = Image.fromarray(values.astype(np.uint8))
     picture = picture.convert("RGB") if color else picture
-    picture.save(path)
+    picture.save(path, quality=75)  # which PNG passes over
 
 
 def agree(spec: DatasetSpec, folder: Path, names: dict[str, int]) -> None:

@@ -35,7 +35,7 @@ class Stored:
 
     @property
     def is_jpeg(self) -> bool:
-        """Whether it was stored as JPEG, whose losses change numbers."""
+        """Whether it was stored with loss, as JPEG: numbers are not those that were saved."""
         return self.picture is not None and self.picture.format in ("JPEG", "MPO")
 
     def channels(self) -> dict[str, Num[ndarray, "H W"]]:
