@@ -43,8 +43,9 @@ def finer_sets(
 ) -> FinerSets:
     """Find what labels can become: the parts of them that lie below a node.
 
-    Of a label S and a node with the leaves T that is S and T, where it is neither empty nor S; two
-    nodes may give the same set, which is then as deep as the deeper one.
+    Of a label S and a node with the leaves T that is S and T, where it is neither empty nor all
+    that a network was taught of S; two nodes may give the same set, which is then as deep as the
+    deeper one.
 
     Args:
         ontology: the tree.
@@ -60,13 +61,15 @@ def finer_sets(
             masks.append(mask)
         return number_of[mask.tobytes()]
 
+    below: Bool[ndarray, "_ K"] = np.stack([node.leaves for node in nodes if node.depth])
+    taught: Bool[ndarray, " K"] = np.logical_or.reduce(below)
     choices: list[tuple[int, ...]] = []
     depths: list[tuple[int, ...]] = []
     for label in labels:
         found: dict[int, int] = {number(label): -1} if label.any() else {}
         for node in nodes:
             part = node.leaves & label
-            if part.any() and (part != label).any():
+            if part.any() and (part != label & taught).any() and (part != label).any():
                 one = number(part)
                 found[one] = max(node.depth, found.get(one, 0))
         choices.append(tuple(found))

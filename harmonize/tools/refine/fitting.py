@@ -204,6 +204,11 @@ def _samples(
             yield label, _Sample([picture], [within], [right], [weight])
 
 
+def num_finer(truth: Bool[ndarray, "_ K"], sets: LabelSets) -> int:
+    """Return how many of some classes say more than the labels that they would be coarsened to."""
+    return sum(_label_of(mask, sets) is not None for mask in truth)
+
+
 def _label_of(truth: Bool[ndarray, " K"], sets: LabelSets) -> int | None:
     """Return the class whose label a truth would be coarsened to, if it then says less."""
     holding = [

@@ -24,8 +24,8 @@ class RefineOptions:
         unlabelled: complete pixels without a label too.
         scales: sizes of the views that are averaged, relative to the size that the run answers at.
         flip: whether each view is looked at mirrored as well.
-        like: the data set whose temperatures are taken; the refined set's own where the run is
-            calibrated on it, else the largest of all.
+        like: the data set whose temperatures are taken; unless given that of which most classes say
+            more than the labels, else of all sets the largest.
         calibrated: whether to use the run's calibration.
         coarsen: first coarsen the labels to this depth, or to the classes of this mapping, to see
             how well they are completed.

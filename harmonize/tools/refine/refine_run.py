@@ -35,7 +35,7 @@ from harmonize.tools.refine.completing import (
     read_pictures,
     see_classes,
 )
-from harmonize.tools.refine.fitting import Thresholds, fit_thresholds
+from harmonize.tools.refine.fitting import Thresholds, fit_thresholds, num_finer
 from harmonize.tools.refine.label_sets import LabelSets, label_sets
 from harmonize.tools.refine.options import RefineOptions
 from harmonize.tools.refine.refined_page import ShownLabel, write_page
@@ -322,7 +322,7 @@ def _plan(
     ontology = opened.sources.ontology
     sets = label_sets(data.spec, opened.sources, options)
     size = opened.config.answer_size
-    calibration = _calibration(opened, data.spec.name, size, options)
+    calibration = _calibration(opened, sets, size, options)
     known = calibration.temperatures
     device = scoring.accelerator.device
     network = TiledNetwork(opened.network(device), scoring.accelerator)
@@ -347,17 +347,23 @@ def _plan(
 
 
 def _calibration(
-    opened: OpenedRun, name: str, size: int, options: RefineOptions
+    opened: OpenedRun, sets: LabelSets, size: int, options: RefineOptions
 ) -> FoundCalibration:
-    """Find the temperatures: those of the data set itself, if the run is calibrated on it."""
+    """Find the temperatures: of the set that tells most about what the labels leave open.
+
+    Those of the coarse set itself would say how sure the network is of the labels, which are true.
+    """
     if not options.calibrated:
         return NOT_CALIBRATED
     file = read_calibration(opened.folder)
     like = options.like
-    if like is None and file is not None and name in file.datasets:
-        like = name
-    if file is None or file.step != opened.state.step:
-        like = options.like
+    if like is None and file is not None and file.step == opened.state.step:
+        finer = {
+            spec.name: num_finer(spec.leaf_masks(opened.sources.ontology), sets)
+            for spec in opened.sources.specs
+            if spec.name in file.datasets
+        }
+        like = max((name for name, number in finer.items() if number), key=finer.get, default=None)  # type: ignore[arg-type]
     use = Use(options.confidence, like, size, opened.state.step, options.checkpoint)
     return find_calibration(opened.folder, opened.sources.ontology.leaves, use)
 
