@@ -165,6 +165,14 @@ class RunConfig:
             f"{document.where(('train', key))}: {problem}" for key, holds, problem in wrong if holds
         ]
 
+    def _about_norm(self, document: Document) -> list[str]:
+        """Return what is wrong with statistics for each data set."""
+        number = sum(entry.train is not None for entry in self.datasets)
+        if self.model.norm != "batch_per_dataset" or number > 1:
+            return []
+        where = document.where(("model", "norm"))
+        return [f"{where}: {number} data set is trained on; say norm: batch"]
+
     def _about_mixing(self, document: Document) -> list[str]:
         """Return what is wrong between keys that say what is mixed, and how."""
         problems: list[str] = []
@@ -203,6 +211,7 @@ class RunConfig:
             problems += self._unused(document)
         problems += self._misplaced(document)
         problems += self._about_training(document)
+        problems += self._about_norm(document)
         problems += self._about_mixing(document)
         problems += self.loss.problems(document, ("loss",))
         problems += self.augment.problems(document, ("augment",))

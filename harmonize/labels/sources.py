@@ -32,6 +32,11 @@ class Sources:
         """All mappings, the trained ones first."""
         return tuple(spec for _, spec in (*self.trained, *self.also))
 
+    @property
+    def trained_names(self) -> tuple[str, ...]:
+        """The names of the data sets that are trained on, by their numbers in batches."""
+        return tuple(spec.name for entry, spec in self.trained if entry.train)
+
     @functools.cached_property
     def taught(self) -> tuple[DatasetSpec, ...]:
         """The mappings that are trained on, as coarse as their entries say."""
