@@ -35,7 +35,7 @@ def batch_statistics(
 
     Pictures have as many pixels in all of them.
     """
-    variances, means = torch.var_mean(_wide(features), _PIXELS, correction=0)
+    means, variances = _moments(features)
     own = _own(sets, number)
     first = _over_processes(torch.cat([own.to(means).sum(1)[:, None], _add_up(means, own)], 1))
     pictures, mean = first[:, 0], first[:, 1:] / first[:, :1].clamp(min=1)
@@ -52,7 +52,7 @@ class Normalise(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(  # noqa: D102
+    def forward(
         ctx: Any,
         features: Tensor,
         weight: Tensor | None,
@@ -69,12 +69,9 @@ class Normalise(torch.autograd.Function):
         return scaled.to(features.dtype)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # noqa: D102  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         features, weight, bias, sets, mean, inverse, counts = ctx.saved_tensors
-        wide = _wide(gradient)
-        centred = _wide(features) - _by_picture(mean, sets)
-        sums = wide.sum(_PIXELS)
-        products = (wide * centred).sum(_PIXELS) * inverse[sets]
+        sums, products = _sums(gradient, features, mean[sets], inverse[sets])
         own = _own(sets, len(mean))
         both = _over_processes(_add_up(torch.cat([sums, products], 1), own))
         # What moves the mean and the variance by as much moves no result.
@@ -82,12 +79,42 @@ class Normalise(torch.autograd.Function):
         live = (counts > 0)[:, None]
         scale = inverse if weight is None else inverse * weight
         slope = torch.where(live, -scale * inverse * by_deviation, 0)
-        start = torch.where(live, -scale * by_mean, 0)
-        found = torch.addcmul(_by_picture(start, sets), centred, _by_picture(slope, sets))
-        found = found.addcmul_(wide, _by_picture(scale, sets)).to(features.dtype)
+        start = torch.where(live, -scale * by_mean, 0) - slope * mean
+        found = torch.addcmul(_by_picture(start, sets), _wide(features), _by_picture(slope, sets))
+        found = found.addcmul_(_wide(gradient), _by_picture(scale, sets)).to(features.dtype)
         of_weight = None if weight is None else products.sum(0).to(weight.dtype)
         of_bias = None if bias is None else sums.sum(0).to(bias.dtype)
         return found, of_weight, of_bias, None, None, None, None
+
+
+def _moments(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean and the variance of each picture's channels (B, C)."""
+    if features.device.type != "cpu":
+        variances, means = torch.var_mean(_wide(features), _PIXELS, correction=0)
+        return means, variances
+    # var_mean takes twenty times as long there. What is updated is of no use but for its type.
+    unused = _wide(features.new_empty(0)).new_zeros(2, features.shape[1])
+    each = [torch.batch_norm_update_stats(one, *unused, momentum=0.0) for one in features.split(1)]
+    means, variances = (torch.stack(parts) for parts in zip(*each, strict=True))
+    return means, variances
+
+
+def _sums(
+    gradient: Tensor, features: Tensor, mean: Tensor, inverse: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return each picture's sums of the gradient, and of it times normalised features (B, C)."""
+    if features.device.type != "cpu":
+        wide = _wide(gradient)
+        centred = _wide(features) - mean[:, :, None, None]
+        return wide.sum(_PIXELS), (wide * centred).sum(_PIXELS) * inverse
+    backward, ones = torch.ops.aten.native_batch_norm_backward, torch.ones_like(mean[0])
+    parts = zip(gradient.split(1), features.split(1), mean, inverse, strict=True)
+    each = [
+        backward(g, x, ones, None, None, m, i, True, 0.0, [False, True, True])[1:]
+        for g, x, m, i in parts
+    ]
+    products, sums = (torch.stack(own) for own in zip(*each, strict=True))
+    return sums, products
 
 
 def _wide(tensor: Tensor) -> Tensor:
@@ -112,7 +139,7 @@ def _add_up(by_picture: Tensor, own: Tensor) -> Tensor:
 def _over_processes(sums: Tensor) -> Tensor:
     """Add up over the processes that train together."""
     distributed = torch.distributed
-    if distributed.is_available() and distributed.is_initialized():
-        if distributed.get_world_size() > 1:
-            distributed.all_reduce(sums)
+    joined = distributed.is_available() and distributed.is_initialized()
+    if joined and distributed.get_world_size() > 1:
+        distributed.all_reduce(sums)
     return sums

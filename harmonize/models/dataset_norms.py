@@ -49,9 +49,9 @@ class DatasetBatchNorm2d(nn.BatchNorm2d):
     running ones. What followed the norm in its module, as in timm's, is done here too.
     """
 
-    running_mean: Float[Tensor, "S C"]
-    running_var: Float[Tensor, "S C"]
-    num_batches_tracked: Int[Tensor, " S"]
+    running_mean: Float[Tensor, "S C"]  # pyright: ignore[reportIncompatibleVariableOverride]
+    running_var: Float[Tensor, "S C"]  # pyright: ignore[reportIncompatibleVariableOverride]
+    num_batches_tracked: Int[Tensor, " S"]  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(self, norm: _BatchNorm, shown: Shown) -> None:
         """Take the place of a batch norm; every data set begins with its statistics."""
