@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, cast
 
 from harmonize.config.accept import CONFIG_FINDINGS, Accept, check_accept
-from harmonize.config.augment_config import AugmentConfig
+from harmonize.config.augment_config import STYLE_KEYS, AugmentConfig
 from harmonize.config.data_config import DataConfig, DatasetEntry, MixConfig
 from harmonize.config.loss_config import LossConfig
 from harmonize.config.model_config import ModelConfig
@@ -92,6 +92,8 @@ class RunConfig:
                 own = {name: getattr(entry.augment, name) for name in given}
                 if own.get("cutout") == 0:  # nothing is cut out, so the run's size goes too
                     own = {"cutout_size": AugmentConfig.cutout_size} | own
+                if own.get("style") == 0:
+                    own = {key: getattr(AugmentConfig, key) for key in STYLE_KEYS} | own
                 augment = dataclasses.replace(self.augment, **own)
                 entry = dataclasses.replace(entry, augment=augment)
             entries.append(entry)

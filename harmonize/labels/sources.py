@@ -93,7 +93,8 @@ def load_sources(config: RunConfig) -> Sources:
             for name in config.data.roots
             if name not in names
         ]
-        problems += _unknown_to(config, [spec.name for entry, spec in loaded if entry.train])
+        trained = [spec.name for entry, spec in loaded if entry.train]
+        problems += _unknown_to(config, trained) + _unknown_styles(config, loaded, trained)
     raise_all(problems)
     assert ontology is not None
     number = len(config.datasets)
@@ -108,6 +109,29 @@ def _unknown_to(config: RunConfig, trained: list[str]) -> list[str]:
         for name in config.mix.to
         if name not in trained
     ]
+
+
+def _unknown_styles(
+    config: RunConfig, loaded: list[tuple[DatasetEntry, DatasetSpec]], trained: list[str]
+) -> list[str]:
+    """Return what is wrong with the data sets whose style others take."""
+    of_run = config.augment.style_of
+    asked: list[tuple[str, str | None, str | None]] = [("", of_run, None)]
+    for number, (entry, spec) in enumerate(loaded[: len(config.datasets)]):
+        own = None if entry.augment is None else entry.augment.style_of
+        if own != of_run:  # else it has the run's, which leaves out the set itself
+            asked.append((f"datasets.{number}.", own, spec.name))
+    problems: list[str] = []
+    for where, name, owner in asked:
+        key = f"{where}augment.style_of"
+        if name is None:
+            continue
+        if name not in trained:
+            advice = near_matches(name, trained)
+            problems.append(f"{key}: no data set {name!r} is trained on; {advice}")
+        elif owner == name or (owner is None and trained == [name]):
+            problems.append(f"{key}: {name} would take its own style; name another data set")
+    return problems
 
 
 def _too_coarse(ontology: Ontology, entry: DatasetEntry, spec: DatasetSpec) -> list[str]:

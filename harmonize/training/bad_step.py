@@ -116,6 +116,10 @@ def _describe(
     except HarmonizeError as error:  # it was there when the step began
         return {**facts, "problem": str(error)}
     dataset = samples.datasets[found.draw.dataset]
+    style = found.style
+    if style is not None:
+        donor = samples.datasets[style.dataset]
+        facts["style"] = f"{donor.spec.name} {donor.files.picture(style.picture)}"
     return {
         **facts,
         "dataset": dataset.spec.name,
