@@ -20,6 +20,7 @@ _TO_OPPONENTS = np.diag([1 / 3**0.5, 1 / 6**0.5, 1 / 2**0.5]) @ np.array(
     [[1, 1, 1], [1, 1, -2], [1, -1, 0]]
 )
 """Of logarithms: the colour space of Ruderman et al. (1998), whose axes are hardly correlated."""
+_LIGHT = ((np.arange(256) + 1) / 256).astype(np.float32)
 _MOST_SPREAD = 4.0
 """Colours are drawn apart by so much at most: a picture without any would be noise."""
 
@@ -55,15 +56,15 @@ class Style:
             known: where it is one, all of it unless given; the rest counts for nothing and stays.
         """
         pixels, style = picture.numpy(), self.picture.numpy()
-        inside = np.ones(pixels.shape[1:], dtype=bool) if known is None else known
-        if not inside.any():
+        inside = None if known is None or known.all() else known
+        if inside is not None and not inside.any():
             return picture
         if self.by == "color":
-            found = _recolored(pixels.reshape(3, -1), style.reshape(3, -1), inside.ravel())
+            found = _recolored(pixels, style, inside)
         else:
-            found = _refrequented(pixels, style, inside, math.floor(self.band * len(inside)))
-        levels = found.reshape(pixels.shape).round().clip(0, 255).astype(np.uint8)
-        return torch.from_numpy(np.where(inside, levels, pixels))
+            found = _refrequented(pixels, style, inside, math.floor(self.band * pixels.shape[-1]))
+        levels = np.clip(np.rint(found, out=found), 0, 255, out=found).astype(np.uint8)
+        return torch.from_numpy(levels if inside is None else np.where(inside, levels, pixels))
 
 
 @dataclass(frozen=True)
@@ -82,49 +83,69 @@ class DrawnStyle:
 
 
 def _recolored(
-    pixels: UInt8[ndarray, "3 P"], style: UInt8[ndarray, "3 P"], inside: Bool[ndarray, " P"]
-) -> Float[ndarray, "3 P"]:
+    pixels: UInt8[ndarray, "3 S S"],
+    style: UInt8[ndarray, "3 S S"],
+    inside: Bool[ndarray, "S S"] | None,
+) -> Float[ndarray, "3 S S"]:
     """Give pixels the mean and deviation of others along each axis of colour.
 
     As Reinhard et al. (2001). Black has a logarithm because levels count from 1 here.
     """
     own, others = _opponents(pixels), _opponents(style)
-    mean, deviation = _moments(own[:, inside])
+    mean, deviation = _moments(own if inside is None else own[:, inside])
     new_mean, new_deviation = _moments(others)
     spread = np.minimum(new_deviation, _MOST_SPREAD * deviation) / np.maximum(deviation, 1e-12)
     shift = new_mean - mean * spread
-    moved = own * spread.astype(np.float32)[:, None] + shift.astype(np.float32)[:, None]
-    cones = np.exp(_mixed(np.linalg.inv(_TO_OPPONENTS), moved))
-    return _mixed(np.linalg.inv(_TO_CONES), cones) * np.float32(256) - np.float32(1)
+    for plane, by, start in zip(own, spread.tolist(), shift.tolist(), strict=True):
+        plane *= by
+        plane += start
+    cones = _mixed(np.linalg.inv(_TO_OPPONENTS), own)
+    light = _mixed(np.linalg.inv(_TO_CONES), np.exp(cones, out=cones))
+    light *= 256
+    light -= 1
+    return light
 
 
-def _opponents(pixels: UInt8[ndarray, "3 P"]) -> Float[ndarray, "3 P"]:
-    light = (pixels.astype(np.float32) + np.float32(1)) / np.float32(256)
-    return _mixed(_TO_OPPONENTS, np.log(_mixed(_TO_CONES, light)))
+def _opponents(pixels: UInt8[ndarray, "3 S S"]) -> Float[ndarray, "3 S S"]:
+    light = _LIGHT.take(pixels)
+    cones = _mixed(_TO_CONES, light)
+    return _mixed(_TO_OPPONENTS, np.log(cones, out=cones))
 
 
-def _mixed(matrix: Float[ndarray, "3 3"], planes: Float[ndarray, "3 P"]) -> Float[ndarray, "3 P"]:
+def _mixed(
+    matrix: Float[ndarray, "3 3"], planes: Float[ndarray, "3 S S"]
+) -> Float[ndarray, "3 S S"]:
     """Multiply by a matrix in one thread: sums come in the same order in every process."""
-    rows = matrix.astype(np.float32)
-    return np.stack([row[0] * planes[0] + row[1] * planes[1] + row[2] * planes[2] for row in rows])
+    mixed = np.empty_like(planes)
+    for plane, (first, *rest) in zip(mixed, matrix.tolist(), strict=True):
+        np.multiply(planes[0], first, out=plane)
+        for number, share in enumerate(rest, start=1):
+            plane += planes[number] * share
+    return mixed
 
 
-def _moments(planes: Float[ndarray, "3 P"]) -> tuple[Float[ndarray, " 3"], Float[ndarray, " 3"]]:
-    return planes.mean(1, dtype=np.float64), planes.std(1, dtype=np.float64)
+def _moments(
+    planes: Float[ndarray, "3 *P"],
+) -> tuple[Float[ndarray, " 3"], Float[ndarray, " 3"]]:
+    flat = planes.reshape(3, -1)
+    mean = flat.mean(1, dtype=np.float64)
+    square = np.square(flat - mean.astype(np.float32)[:, None]).mean(1, dtype=np.float64)
+    return mean, np.sqrt(square)
 
 
 def _refrequented(
     pixels: UInt8[ndarray, "3 S S"],
     style: UInt8[ndarray, "3 S S"],
-    inside: Bool[ndarray, "S S"],
+    inside: Bool[ndarray, "S S"] | None,
     reach: int,
 ) -> Float[ndarray, "3 S S"]:
     """Give pixels the amplitude of another picture at the lowest frequencies, up to ``reach``.
 
     As Yang and Soatto (CVPR 2020): the phase stays. What is not inside is as the mean of the rest.
     """
-    mean = pixels[:, inside].mean(1, dtype=np.float64)
-    own = np.where(inside, pixels, mean[:, None, None])
+    own = pixels.astype(np.float64)
+    if inside is not None:
+        own[:, ~inside] = own[:, inside].mean(1)[:, None]
     before, other = _lowest(own, reach), _lowest(style.astype(np.float64), reach)
     size = np.abs(before)
     phase = np.where(size > 0, before / np.where(size > 0, size, 1), 1)
