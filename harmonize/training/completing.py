@@ -96,7 +96,7 @@ class Completing:
         with contextlib.nullcontext() if average is None else average.in_network():
             teacher = copy.deepcopy(self._learner.network)
         for parameter in teacher.parameters():
-            parameter.requires_grad_(False)  # noqa: FBT003
+            parameter.requires_grad_(False)
         if self._accelerator.num_processes > 1:
             for buffer in teacher.buffers():
                 torch.distributed.broadcast(buffer, src=0)
