@@ -97,6 +97,8 @@ def mix(project: Path, folder: str, workers: int) -> Found:
         "data.bad_share=0.1",
         "augment.rare=0.5",
         "augment.rotate=20",
+        "augment.style=0.5",
+        "augment.style_of=fine",
         "mix.to={coarse: 4}",
         "datasets.0.size=8",
     )

@@ -1,7 +1,7 @@
 """A tiny network with an encoder of three stages, in place of those that are built by name."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 from unittest.mock import patch
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from harmonize.config.model_config import ModelConfig
+from harmonize.models.dataset_norms import PER_DATASET, norm_per_dataset
 from harmonize.models.segmenter import Segmenter
 from harmonize.pipeline import preflight
 from harmonize.runs import opened
@@ -68,8 +69,13 @@ def staged(num_leaves: int = 3, *, norm: Literal["batch", "group"] = "batch") ->
 def staged_networks() -> Iterator[None]:
     """Have runs be of this network, whatever name they give."""
 
-    def build(leaves: int, config: ModelConfig, **_: object) -> Segmenter:
-        return staged(leaves, norm=config.norm)
+    def build(
+        leaves: int, config: ModelConfig, *, datasets: Sequence[str] = (), **_: object
+    ) -> Segmenter:
+        network = staged(leaves, norm="group" if config.norm == "group" else "batch")
+        if config.norm == PER_DATASET:
+            network.shown = norm_per_dataset(network, datasets, "staged")
+        return network
 
     with contextlib.ExitStack() as stack:
         for module in (learner, preflight, opened):

@@ -22,9 +22,10 @@ from harmonize.config.augment_config import AugmentConfig
 from harmonize.config.strict_yaml import dump
 from harmonize.data.cache import DiskCache, build_cache, open_cache
 from harmonize.data.dataset import SegmentationDataset
+from harmonize.data.drawn_picture import Treatment
 from harmonize.data.loading import load
 from harmonize.data.mixing import MixedOrder
-from harmonize.data.samples import MixedSamples, Treatment, collate, least_side
+from harmonize.data.samples import MixedSamples, collate, least_side
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.target_space import TargetSpace

@@ -17,8 +17,9 @@ from tiny import tiny_config, write_project
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # read by the type checker
+@pytest.mark.parametrize("norm", ["group", "batch_per_dataset"])
 def test_a_compiled_run_is_kept_and_resumed_like_any_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, norm: str
 ) -> None:
     """What is compiled here runs PyTorch's own operations, so that weights are equal."""
     seen: list[torch.fx.GraphModule] = []
@@ -29,9 +30,10 @@ def test_a_compiled_run_is_kept_and_resumed_like_any_other(
 
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=keep))
     project = write_project(tmp_path)
-    plain = train(tiny_config(project, tmp_path / "plain"), name="plain")
+    norms = f"model.norm={norm}"
+    plain = train(tiny_config(project, tmp_path / "plain", norms), name="plain")
     assert not seen
-    options = ("train.compile=true", "train.checkpoint_every=2")
+    options = (norms, "train.compile=true", "train.checkpoint_every=2")
     run = train(tiny_config(project, tmp_path / "compiled", *options), name="compiled")
     assert seen
     last = max((run / "checkpoints").glob("step-*")).name

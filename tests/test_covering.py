@@ -13,8 +13,9 @@ from harmonize.config.augment_config import AugmentConfig
 from harmonize.data.bad_samples import BadSampleError
 from harmonize.data.covering import choose_code, cut_out, draw_holes, pasted, telling
 from harmonize.data.dataset import SegmentationDataset
+from harmonize.data.drawn_picture import Treatment
 from harmonize.data.mixing import MixedOrder
-from harmonize.data.samples import MixedSamples, Treatment
+from harmonize.data.samples import MixedSamples
 from harmonize.data.warping import FILL
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.target_space import TargetSpace

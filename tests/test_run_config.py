@@ -146,7 +146,10 @@ def test_every_key_is_written_out() -> None:
             "loss.depth_weights=[1, -1]",
             "loss.depth_weights.1: expected a number at least 0, got -1",
         ),
-        ("model.norm=layer", "model.norm: expected one of batch, group, got 'layer'"),
+        (
+            "model.norm=layer",
+            "model.norm: expected one of batch, group, batch_per_dataset, got 'layer'",
+        ),
         ("data.roots=here", "data.roots: expected a mapping of keys, got 'here'"),
         ("data.roots.helen=3", "data.roots.helen: expected text, got 3; put it in quotes"),
         ("augment.flip=1.5", "augment.flip: expected a number at least 0 and at most 1, got 1.5"),

@@ -10,9 +10,10 @@ import torch
 from dataset_files import make_space, make_spec, photograph, save, shipped, write_helen, write_lfw
 from harmonize.config.augment_config import AugmentConfig
 from harmonize.data.dataset import SegmentationDataset
+from harmonize.data.drawn_picture import Treatment
 from harmonize.data.loading import load
 from harmonize.data.mixing import MixedOrder
-from harmonize.data.samples import Batch, MixedSamples, Treatment, collate, least_side
+from harmonize.data.samples import Batch, MixedSamples, collate, least_side
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.target_space import TargetSpace
 

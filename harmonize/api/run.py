@@ -132,7 +132,8 @@ class Run:
             depth: answer the groups at this depth of the tree.
             as_: answer the classes of this data set of the run, or of this mapping file.
             confidence: answer the deepest node that is at least as probable, in (0, 1].
-            like: take the calibration of this data set; the most careful of all unless given.
+            like: take the calibration of this data set, the most careful of all unless given; and
+                its statistics, where the run's batch norm has some of each set.
             calibrated: whether a confidence goes by the run's calibration, if it has one.
             size: shorter side that the network sees in pixels, or ``full``; the run's unless given.
             tile: pictures of more than ``tile * tile`` scaled pixels are answered in tiles.
@@ -158,12 +159,13 @@ class Run:
         seen = _see(picture, None if wording.size == "full" else int(wording.size))
         space, shown = wording.answers, seen.shown
         assert shown is not None
-        found = self._tiled.answer(seen.scaled, seen.size, space, tile=tile)
-        sure = (
-            self._tiled.probabilities(seen.scaled, seen.size, space, tile=tile)
-            if probabilities
-            else None
-        )
+        with self._tiled.like(wording.like):
+            found = self._tiled.answer(seen.scaled, seen.size, space, tile=tile)
+            sure = (
+                self._tiled.probabilities(seen.scaled, seen.size, space, tile=tile)
+                if probabilities
+                else None
+            )
         return Answer(found, space, shown, sure)
 
     def evaluate(self, *datasets: str | Path, split: str | None = None) -> dict[str, DatasetScores]:

@@ -61,13 +61,7 @@ def _add_answers(parser: argparse.ArgumentParser) -> None:
     asked.add_argument(
         "--confidence", type=float, metavar="P", help="answer the deepest node as probable as this"
     )
-    calibration = parser.add_mutually_exclusive_group()
-    calibration.add_argument(
-        "--like", metavar="NAME", help="trust probabilities as far as for pictures of this data set"
-    )
-    calibration.add_argument(
-        "--uncalibrated", action="store_true", help="take the network's own probabilities"
-    )
+    _add_calibration(parser)
 
 
 def _add_computing(parser: argparse.ArgumentParser) -> None:
@@ -171,6 +165,20 @@ def refine(words: Sequence[str]) -> int:
     return 0
 
 
+def _add_calibration(parser: argparse.ArgumentParser) -> None:
+    """Take what probabilities go by."""
+    calibration = parser.add_mutually_exclusive_group()
+    calibration.add_argument(
+        "--like",
+        metavar="NAME",
+        help="trust probabilities as far as for pictures of this data set, and normalise as for "
+        "it (model.norm: batch_per_dataset)",
+    )
+    calibration.add_argument(
+        "--uncalibrated", action="store_true", help="take the network's own probabilities"
+    )
+
+
 def _add_refining(parser: argparse.ArgumentParser) -> None:
     """Take how labels are completed."""
     parser.add_argument(
@@ -227,13 +235,7 @@ def _add_refining(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tile", type=count, default=768, metavar="N", help="side of a tile (default: 768)"
     )
-    calibration = parser.add_mutually_exclusive_group()
-    calibration.add_argument(
-        "--like", metavar="NAME", help="trust probabilities as far as for pictures of this data set"
-    )
-    calibration.add_argument(
-        "--uncalibrated", action="store_true", help="take the network's own probabilities"
-    )
+    _add_calibration(parser)
 
 
 def report(words: Sequence[str]) -> int:

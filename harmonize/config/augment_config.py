@@ -1,11 +1,13 @@
 """The keys of a config about random changes to training pictures."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from harmonize.config.schema import Fraction, Range, Share
 from harmonize.config.strict_yaml import Document, KeyPath
 
+STYLE_KEYS = ("style_of", "style_by", "style_band")
+"""Keys that mean something beside ``style`` alone."""
 Zoom = Annotated[float, Range(0, 4, above=True)]
 
 
@@ -48,6 +50,17 @@ class AugmentConfig:
     paste: Fraction = 0.0
     """Probability that one class of another picture of the same data set, more often a small one,
     is pasted into a sample, with its label."""
+    style: Fraction = 0.0
+    """Probability that a sample takes the style of a random training picture of the data set
+    ``style_of``."""
+    style_of: str | None = None
+    """Name of the data set whose style is taken. Its own samples stay as they are."""
+    style_by: Literal["color", "fourier"] = "color"
+    """What is taken: the mean and the deviation of the ``color``, or the amplitudes of the lowest
+    frequencies (``fourier``)."""
+    style_band: Annotated[float, Range(0, 0.5, above=True)] = 0.01
+    """Frequencies that ``style_by: fourier`` exchanges: up to so many waves along a sample's side,
+    as a share of its pixels; FDA tries 0.01, 0.05 and 0.09."""
 
     def problems(self, document: Document, path: KeyPath) -> list[str]:
         """Return what is wrong between keys; ``path`` is where they are in the document."""
@@ -60,4 +73,26 @@ class AugmentConfig:
         if not self.cutout and self.cutout_size != AugmentConfig.cutout_size:
             where = document.where((*path, "cutout_size"))
             found.append(f"{where}: belongs to cutout; give augment.cutout too, or remove the key")
-        return found
+        return found + self._about_style(document, path)
+
+    def _about_style(self, document: Document, path: KeyPath) -> list[str]:
+        plain = AugmentConfig()
+        wrong = (
+            ("style", self.style and self.style_of is None, "whose? give augment.style_of too"),
+            *(
+                (
+                    key,
+                    not self.style and getattr(self, key) != getattr(plain, key),
+                    "belongs to style; give augment.style too, or remove the key",
+                )
+                for key in STYLE_KEYS
+            ),
+            (
+                "style_band",
+                self.style and self.style_by == "color" and self.style_band != plain.style_band,
+                "belongs to style_by: fourier; say so, or remove the key",
+            ),
+        )
+        return [
+            f"{document.where((*path, key))}: {problem}" for key, holds, problem in wrong if holds
+        ]

@@ -29,8 +29,10 @@ class ModelConfig:
     width: Annotated[int, Range(1, 65536)] | None = None
     """Channels of the first level (64 unless given) of ``unet`` without an encoder; the fifth has
     16 times as many."""
-    norm: Literal["batch", "group"] = "batch"
-    """Normalisation: ``batch`` (synchronised across GPUs) or ``group``."""
+    norm: Literal["batch", "group", "batch_per_dataset"] = "batch"
+    """Normalisation: ``batch`` (synchronised across GPUs), ``group``, or ``batch_per_dataset``:
+    batch norm with a mean and variance for each data set, for sets whose pictures look
+    different."""
     freeze: Literal["none", "encoder"] | PositiveInt = "none"
     """Parts of the network that are not trained, and whose batch norm keeps its statistics: the
     whole ``encoder``, or so many of its stages, counted from the input."""

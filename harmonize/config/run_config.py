@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, cast
 
 from harmonize.config.accept import CONFIG_FINDINGS, Accept, check_accept
-from harmonize.config.augment_config import AugmentConfig
+from harmonize.config.augment_config import STYLE_KEYS, AugmentConfig
 from harmonize.config.data_config import DataConfig, DatasetEntry, MixConfig
 from harmonize.config.loss_config import LossConfig
 from harmonize.config.model_config import ModelConfig
@@ -92,6 +92,8 @@ class RunConfig:
                 own = {name: getattr(entry.augment, name) for name in given}
                 if own.get("cutout") == 0:  # nothing is cut out, so the run's size goes too
                     own = {"cutout_size": AugmentConfig.cutout_size} | own
+                if own.get("style") == 0:
+                    own = {key: getattr(AugmentConfig, key) for key in STYLE_KEYS} | own
                 augment = dataclasses.replace(self.augment, **own)
                 entry = dataclasses.replace(entry, augment=augment)
             entries.append(entry)
@@ -165,6 +167,14 @@ class RunConfig:
             f"{document.where(('train', key))}: {problem}" for key, holds, problem in wrong if holds
         ]
 
+    def _about_norm(self, document: Document) -> list[str]:
+        """Return what is wrong with statistics for each data set."""
+        number = sum(entry.train is not None for entry in self.datasets)
+        if self.model.norm != "batch_per_dataset" or number > 1:
+            return []
+        where = document.where(("model", "norm"))
+        return [f"{where}: {number} data set is trained on; say norm: batch"]
+
     def _about_mixing(self, document: Document) -> list[str]:
         """Return what is wrong between keys that say what is mixed, and how."""
         problems: list[str] = []
@@ -203,6 +213,7 @@ class RunConfig:
             problems += self._unused(document)
         problems += self._misplaced(document)
         problems += self._about_training(document)
+        problems += self._about_norm(document)
         problems += self._about_mixing(document)
         problems += self.loss.problems(document, ("loss",))
         problems += self.augment.problems(document, ("augment",))

@@ -15,9 +15,10 @@ from harmonize.config.augment_config import AugmentConfig
 from harmonize.data.bad_samples import BadSample
 from harmonize.data.covering import choose_code, pasted, telling
 from harmonize.data.dataset import Pixels, SegmentationDataset
+from harmonize.data.drawn_picture import Donor, DrawnPicture, Treatment
 from harmonize.data.good_pictures import GoodPictures
 from harmonize.data.mixing import Draw, MixedOrder
-from harmonize.data.rare import RareClasses, RareDraw
+from harmonize.data.styles import DrawnStyle, Style
 from harmonize.data.transforms import Augmentation, augment, draw_augmentation
 from harmonize.data.warping import FILL
 from harmonize.labels.target_space import TargetSpace
@@ -57,66 +58,6 @@ class Batch:
             None if self.plain is None else change(self.plain),
             None if self.levels is None else change(self.levels),
         )
-
-
-@dataclass(frozen=True)
-class Donor:
-    """Another picture of a data set, of which a class is pasted.
-
-    Attributes:
-        picture: its number.
-        pixels: as read.
-        choices: what is done to it.
-        pick: which of its classes, as ``choose_code`` takes it.
-    """
-
-    picture: int
-    pixels: Pixels
-    choices: Augmentation
-    pick: float
-
-
-@dataclass(frozen=True)
-class DrawnPicture:
-    """What stands at a position of a run: a picture, and how it is changed.
-
-    Attributes:
-        draw: which picture, and its augmentation's seed.
-        pixels: as read.
-        choices: what is done to it.
-        skipped: the bad ones that it stands in for, and one that could not be a donor.
-        donor: of what is pasted into it.
-        rare: what it looks for, if anything.
-    """
-
-    draw: Draw
-    pixels: Pixels
-    choices: Augmentation
-    skipped: tuple[BadSample, ...] = ()
-    donor: Donor | None = None
-    rare: RareDraw | None = None
-
-    def plain(self) -> "DrawnPicture":
-        """Return the same without changed colours and without parts cut out."""
-        donor = self.donor
-        if donor is not None:
-            donor = dataclasses.replace(donor, choices=donor.choices.plain())
-        return dataclasses.replace(self, choices=self.choices.plain(), donor=donor)
-
-
-@dataclass(frozen=True)
-class Treatment:
-    """What is done to the pictures of one data set.
-
-    Attributes:
-        augment: how samples are changed.
-        size: the side of its crops.
-        rare: what its samples look for where the order says so.
-    """
-
-    augment: AugmentConfig
-    size: int
-    rare: RareClasses | None = None
 
 
 class MixedSamples(Dataset[Batch]):
@@ -187,7 +128,7 @@ class MixedSamples(Dataset[Batch]):
         self, found: DrawnPicture
     ) -> tuple[UInt8[Tensor, "3 S S"], Integer[Tensor, "S S"]]:
         """Return the picture and its codes as they are trained on."""
-        picture, codes = self._augmented(found.draw.dataset, found.pixels, found.choices)
+        picture, codes = self._augmented(found, found.pixels, found.choices)
         given = self.donation(found)
         if given is not None:
             picture, codes = pasted((picture, codes), *given)
@@ -200,7 +141,7 @@ class MixedSamples(Dataset[Batch]):
         donor = found.donor
         if donor is None:
             return None
-        sample = self._augmented(found.draw.dataset, donor.pixels, donor.choices)
+        sample = self._augmented(found, donor.pixels, donor.choices)
         code = choose_code(sample[1], self._telling, donor.pick)
         return None if code is None else (sample, code)
 
@@ -229,7 +170,10 @@ class MixedSamples(Dataset[Batch]):
         donor = None
         if treatment.augment.paste and rng.random() < treatment.augment.paste:
             donor = self._donor(rng, draw, skipped)
-        return DrawnPicture(draw, pixels, choices, tuple(skipped), donor, rare)
+        style = None
+        if treatment.style_of is not None and rng.random() < treatment.augment.style:
+            style = self._style(rng, treatment, treatment.style_of, skipped)
+        return DrawnPicture(draw, pixels, choices, tuple(skipped), donor, rare, style)
 
     def _donor(
         self, rng: np.random.Generator, draw: Draw, skipped: list[BadSample]
@@ -243,6 +187,21 @@ class MixedSamples(Dataset[Batch]):
         augment = self._treatments[draw.dataset].augment
         choices = dataclasses.replace(self._choices(rng, pixels, augment), holes=())
         return Donor(other, pixels, choices, float(rng.random()))
+
+    def _style(
+        self,
+        rng: np.random.Generator,
+        treatment: Treatment,
+        dataset: int,
+        skipped: list[BadSample],
+    ) -> DrawnStyle | None:
+        """Draw a picture of another data set, whose style a sample takes."""
+        number = int(rng.integers(len(self.datasets[dataset])))
+        pixels = self._good.read(dataset, number, skipped)
+        if pixels is None:
+            return None
+        style = Style.of(pixels.picture, treatment.augment, treatment.size)
+        return DrawnStyle(dataset, number, style)
 
     @staticmethod
     def _choices(rng: np.random.Generator, pixels: Pixels, config: AugmentConfig) -> Augmentation:
@@ -264,8 +223,9 @@ class MixedSamples(Dataset[Batch]):
         return padded, void
 
     def _augmented(
-        self, dataset: int, pixels: Pixels, choices: Augmentation
+        self, found: DrawnPicture, pixels: Pixels, choices: Augmentation
     ) -> tuple[UInt8[Tensor, "3 S S"], Integer[Tensor, "S S"]]:
+        dataset = found.draw.dataset
         return augment(
             pixels.picture,
             pixels.classes,
@@ -274,6 +234,7 @@ class MixedSamples(Dataset[Batch]):
             codes=self._codes[dataset],
             mirror=self._mirror,
             void=self._void,
+            style=None if found.style is None else found.style.style,
         )
 
 

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from harmonize.config.run_config import RunConfig
 from harmonize.data.dataset import Pixels, SegmentationDataset
+from harmonize.data.drawn_picture import Treatment
 from harmonize.data.label_counts import LabelCounts, count_labels
 from harmonize.data.mixing import MixedOrder
 from harmonize.data.open_datasets import open_trained
 from harmonize.data.rare import RareClasses, labels_inside
-from harmonize.data.samples import MixedSamples, Treatment, least_side
+from harmonize.data.samples import MixedSamples, least_side
 from harmonize.data.shares import Shares, needs_counts, sample_shares
 from harmonize.labels.sources import Sources
 
@@ -29,6 +30,7 @@ def treatments(
         counts: of their labels; without them no sample looks for what is rare.
     """
     found: list[Treatment] = []
+    names = [dataset.spec.name for dataset in datasets]
     entries = [entry for entry, _ in sources.trained if entry.train]
     for place, (entry, dataset) in enumerate(zip(entries, datasets, strict=True)):
         augment = config.augment if entry.augment is None else entry.augment
@@ -36,7 +38,11 @@ def treatments(
         if augment.rare and counts is not None:
             rare = RareClasses(counts[place], labels_inside(sources.space, dataset.spec.name))
         size = entry.size or config.data.size
-        found.append(Treatment(augment, size, rare if rare is not None and len(rare) else None))
+        rare = rare if rare is not None and len(rare) else None
+        style_of = None
+        if augment.style and augment.style_of not in (None, names[place]):
+            style_of = names.index(augment.style_of)
+        found.append(Treatment(augment, size, rare, style_of))
     return found
 
 

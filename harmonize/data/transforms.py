@@ -12,6 +12,7 @@ from torchvision.transforms.v2 import functional as F
 from harmonize.config.augment_config import AugmentConfig
 from harmonize.data.covering import Hole, cut_out, draw_holes
 from harmonize.data.looks import Looks, changed_looks, draw_looks
+from harmonize.data.styles import Style
 from harmonize.data.warping import Warp, draw_warp, warped
 
 # Letters of shapes: H x W pixels, S the side of a training crop.
@@ -81,8 +82,9 @@ def augment(
     codes: Integer[ndarray, " N"],
     mirror: Integer[ndarray, " L"],
     void: int,
+    style: Style | None = None,
 ) -> tuple[UInt8[Tensor, "3 S S"], Integer[Tensor, "S S"]]:
-    """Crop, resize, warp, flip, cut out and colour a training sample.
+    """Crop, resize, warp, style, flip, cut out and colour a training sample.
 
     The crop comes before all that costs.
 
@@ -94,7 +96,9 @@ def augment(
         codes: the code of the target space for each label.
         mirror: the code that each code becomes in a flipped picture.
         void: the code of what is known nothing about.
+        style: of another data set, that the picture takes.
     """
+    known = None
     if choices.warp is None and _inside(choices.crop, labels.shape):
         painted, target = _cropped(picture, labels, choices.crop, size)
         target = codes[target]
@@ -102,6 +106,8 @@ def augment(
         matrix = (choices.warp or Warp()).matrix(*choices.crop)
         painted, numbers, known = warped(picture, labels, matrix, size)
         target = np.where(known, codes[numbers], codes.dtype.type(void))
+    if style is not None:
+        painted = style.given_to(painted, known)
     if choices.flip:
         painted = painted.flip(-1)
         target = mirror[target[:, ::-1]]

@@ -52,6 +52,8 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, options: Pre
     space, calibration, size = wording.answers, wording.calibration, wording.size
     path, state = opened.path, opened.state
     source = {"run": str(run), "checkpoint": path.name, "step": state.step, "size": size}
+    if wording.like is not None:
+        source["like"] = wording.like
     legend = describe(space, {**source, **calibration.legend()})
     output.check(wanted, legend)
     precision = options.precision or opened.config.train.precision
@@ -69,7 +71,8 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, options: Pre
     mine = wanted[accelerator.process_index :: accelerator.num_processes]
     job = _Job(network, space, output, None if size == "full" else int(size), options)
     try:
-        job.answer_all(mine)
+        with network.like(wording.like):
+            job.answer_all(mine)
     except Stopped as stop:
         print(f"{stop.name}: what is written is whole; the rest is not begun", file=sys.stderr)
         return stop.status

@@ -17,6 +17,7 @@ from harmonize.inference.calibrated import NOT_CALIBRATED, FoundCalibration, Use
 from harmonize.inference.tiled_network import DEFAULT_TILE
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.sources import Sources
+from harmonize.models.dataset_norms import PER_DATASET
 from harmonize.runs.opened import OpenedRun
 
 
@@ -28,7 +29,8 @@ class PredictOptions:
         depth: answer the groups there.
         dataset: answer the classes of this data set of the run, or of this mapping file.
         confidence: answer the deepest node that is as probable.
-        like: take the temperatures of this data set; unless given, the largest of all.
+        like: take the temperatures of this data set, and its statistics if the network has some of
+            each; unless given, the largest temperatures, and the statistics of all sets together.
         calibrated: whether to use the run's calibration, if it has one; for a confidence only.
         size: the shorter side of what the network sees, ``full`` for the picture's own; the one
             that the run is scored at unless given.
@@ -61,11 +63,32 @@ class PredictOptions:
         Raises:
             HarmonizeError: they do not.
         """
-        if self.confidence is None and (self.like is not None or not self.calibrated):
-            option = "--uncalibrated" if self.like is None else f"--like {self.like}"
+        if self.confidence is None and not self.calibrated:
+            raise _about_probabilities("--uncalibrated")
+
+    def statistics_like(self, run: OpenedRun) -> str | None:
+        """Return the data set whose statistics of batch norm are taken; None for all together.
+
+        Raises:
+            HarmonizeError: ``like`` means nothing to the run.
+        """
+        if self.like is None:
+            return None
+        per_dataset, trained = run.config.model.norm == PER_DATASET, run.sources.trained_names
+        if self.confidence is None and not per_dataset:
+            raise _about_probabilities(f"--like {self.like}")
+        if per_dataset and self.like in trained:
+            return self.like
+        if self.confidence is None:
             raise HarmonizeError(
-                f"{option}: is about probabilities; add --confidence, or leave it out"
+                f"--like {self.like}: the run was not trained on such a data set; "
+                f"{near_matches(self.like, trained)}"
             )
+        return None  # it is known to the calibration, or the error comes from there
+
+
+def _about_probabilities(option: str) -> HarmonizeError:
+    return HarmonizeError(f"{option}: is about probabilities; add --confidence, or leave it out")
 
 
 @dataclass(frozen=True)
@@ -76,6 +99,8 @@ class Wording:
     calibration: FoundCalibration
     size: int | str
     """The shorter side of what the network sees, or ``full``."""
+    like: str | None = None
+    """The data set whose statistics of batch norm are taken; None for all together."""
 
 
 def choose_answers(run: OpenedRun, options: PredictOptions) -> Wording:
@@ -85,6 +110,7 @@ def choose_answers(run: OpenedRun, options: PredictOptions) -> Wording:
         HarmonizeError: there are no such answers, or no such calibration.
     """
     options.check()
+    like = options.statistics_like(run)
     names = [spec.name for spec in run.sources.specs]
     raise_all(
         f"data.roots.{name}: the run has no data set {name!r}; {near_matches(name, names)}"
@@ -98,7 +124,7 @@ def choose_answers(run: OpenedRun, options: PredictOptions) -> Wording:
         calibration = find_calibration(run.folder, run.sources.ontology.leaves, use)
     roots = {**run.config.data.roots, **options.roots}
     answers = _answers(run.sources, options, roots, calibration.temperatures)
-    return Wording(answers, calibration, size)
+    return Wording(answers, calibration, size, like)
 
 
 def _answers(

@@ -3,6 +3,7 @@
 import math
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from harmonize.errors import HarmonizeError
 from harmonize.evaluation.strips import strips
 from harmonize.inference.answer_space import AnswerSpace
 from harmonize.inference.tiling import Tiling, bands
+from harmonize.models.dataset_norms import answering_like
 from harmonize.models.segmenter import Segmenter
 
 # Letters of shapes: K leaves, H x W pixels of a picture, h x w of the network.
@@ -48,6 +50,10 @@ class TiledNetwork:
         least = Tiling.least_tile(self._model.stride)
         if tile < least:
             raise HarmonizeError(f"--tile {tile}: at least {least} pixels")
+
+    def like(self, name: str | None) -> AbstractContextManager[None]:
+        """Normalise pictures as those of a data set meanwhile; see ``answering_like``."""
+        return answering_like(self._model, name)
 
     @torch.inference_mode()
     def answer(

@@ -32,6 +32,11 @@ class Sources:
         """All mappings, the trained ones first."""
         return tuple(spec for _, spec in (*self.trained, *self.also))
 
+    @property
+    def trained_names(self) -> tuple[str, ...]:
+        """The names of the data sets that are trained on, by their numbers in batches."""
+        return tuple(spec.name for entry, spec in self.trained if entry.train)
+
     @functools.cached_property
     def taught(self) -> tuple[DatasetSpec, ...]:
         """The mappings that are trained on, as coarse as their entries say."""
@@ -89,7 +94,8 @@ def load_sources(config: RunConfig) -> Sources:
             for name in config.data.roots
             if name not in names
         ]
-        problems += _unknown_to(config, [spec.name for entry, spec in loaded if entry.train])
+        trained = [spec.name for entry, spec in loaded if entry.train]
+        problems += _unknown_to(config, trained) + _unknown_styles(config, loaded, trained)
     if not problems and not any(spec.has_labels for entry, spec in loaded if entry.train):
         problems.append("datasets: no set that is trained on has labels; add one that has")
     raise_all(problems)
@@ -122,6 +128,29 @@ def _unknown_to(config: RunConfig, trained: list[str]) -> list[str]:
         for name in config.mix.to
         if name not in trained
     ]
+
+
+def _unknown_styles(
+    config: RunConfig, loaded: list[tuple[DatasetEntry, DatasetSpec]], trained: list[str]
+) -> list[str]:
+    """Return what is wrong with the data sets whose style others take."""
+    of_run = config.augment.style_of
+    asked: list[tuple[str, str | None, str | None]] = [("", of_run, None)]
+    for number, (entry, spec) in enumerate(loaded[: len(config.datasets)]):
+        own = None if entry.augment is None else entry.augment.style_of
+        if own != of_run:  # else it has the run's, which leaves out the set itself
+            asked.append((f"datasets.{number}.", own, spec.name))
+    problems: list[str] = []
+    for where, name, owner in asked:
+        key = f"{where}augment.style_of"
+        if name is None:
+            continue
+        if name not in trained:
+            advice = near_matches(name, trained)
+            problems.append(f"{key}: no data set {name!r} is trained on; {advice}")
+        elif owner == name or (owner is None and trained == [name]):
+            problems.append(f"{key}: {name} would take its own style; name another data set")
+    return problems
 
 
 def _too_coarse(ontology: Ontology, entry: DatasetEntry, spec: DatasetSpec) -> list[str]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
@@ -10,6 +10,7 @@ from torchvision.models import get_model, get_model_builder, list_models, segmen
 
 from harmonize.config.model_config import ModelConfig
 from harmonize.errors import HarmonizeError, near_matches, raise_all
+from harmonize.models.dataset_norms import PER_DATASET, norm_per_dataset
 from harmonize.models.norms import replace_batch_norms
 from harmonize.models.own_code import PASSED, build_segmenter, call_own_code
 from harmonize.models.pretrained import load_pretrained
@@ -40,6 +41,7 @@ def build_model(
     config: ModelConfig = ModelConfig(),
     *,
     pretrained: bool = True,
+    datasets: Sequence[str] = (),
 ) -> Segmenter:
     """Build the network of a config: pictures (B, C, H, W) of 0..255 to logits (B, K, H, W).
 
@@ -47,6 +49,7 @@ def build_model(
         num_leaves: K.
         config: of the network.
         pretrained: load the weights that it names; not wanted where a checkpoint's follow.
+        datasets: names of those that are trained on, for ``norm: batch_per_dataset``.
 
     Raises:
         HarmonizeError: a network that cannot be built, or weights that do not fit it.
@@ -58,7 +61,7 @@ def build_model(
             network = call_own_code(num_leaves, config)
             if config.norm == "group":
                 replace_batch_norms(network)
-            return build_segmenter(network, num_leaves, config)
+            return build_segmenter(network, num_leaves, config, datasets=datasets)
     if kind in _BUILT_IN:
         network, traits = _BUILT_IN[kind](num_leaves, config)
     else:
@@ -67,7 +70,10 @@ def build_model(
         replace_batch_norms(network)
     if config.reach is not None:
         traits = dataclasses.replace(traits, reach=config.reach)
-    return Segmenter(network, traits)
+    segmenter = Segmenter(network, traits)
+    if config.norm == PER_DATASET:
+        segmenter.shown = norm_per_dataset(network, datasets, config.title)
+    return segmenter
 
 
 def _kind(config: ModelConfig) -> str:
@@ -110,12 +116,13 @@ def _unet(num_leaves: int, config: ModelConfig) -> tuple[nn.Module, Traits]:
         raise HarmonizeError(
             f"model.width: group norm needs a multiple of {NORM_GROUPS}, got {width}"
         )
-    network = UNet(num_leaves, width, norm=config.norm, channels=config.channels)
+    norm = "group" if config.norm == "group" else "batch"
+    network = UNet(num_leaves, width, norm=norm, channels=config.channels)
     return network, Traits(
         mean=for_channels(IMAGENET_MEAN, config.channels),
         std=for_channels(IMAGENET_STD, config.channels),
         stride=2 ** (LEVELS - 1),
-        reach=REACH[config.norm],
+        reach=REACH[norm],
     )
 
 

@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from torch import nn
 
 from harmonize.config.model_config import ModelConfig
 from harmonize.errors import HarmonizeError, near_matches
+from harmonize.models.dataset_norms import PER_DATASET, forget_sets, norm_per_dataset
 from harmonize.models.probing import find_multiple, num_logits
 from harmonize.models.segmenter import IMAGENET_MEAN, IMAGENET_STD, Segmenter, Traits, for_channels
 
@@ -70,6 +72,8 @@ def build_segmenter(
     network: nn.Module,
     num_leaves: int,
     config: ModelConfig = ModelConfig(name=PASSED),
+    *,
+    datasets: Sequence[str] = (),
 ) -> Segmenter:
     """Make a network of one's own take pictures of any size, and normalise them.
 
@@ -79,10 +83,12 @@ def build_segmenter(
             have, its ``mean`` and ``std`` are used, else ImageNet's.
         num_leaves: that there must be logits for.
         config: its ``channels``, ``stride`` and ``reach`` are declared rather than found.
+        datasets: names of those that are trained on, for ``norm: batch_per_dataset``.
 
     Raises:
-        HarmonizeError: it takes no size that was tried, or gives other logits.
+        HarmonizeError: it takes no size that was tried, gives other logits, or has no such norms.
     """
+    forget_sets(network)
     if isinstance(network, Segmenter):
         segmenter = network
     else:
@@ -105,6 +111,8 @@ def build_segmenter(
             f"model.name: {config.title} must give a logit for each of {num_leaves} leaves, "
             f"got {found}"
         )
+    if config.norm == PER_DATASET:
+        segmenter.shown = norm_per_dataset(segmenter, datasets, config.title)
     return segmenter
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float, Num
+from jaxtyping import Float, Int, Num
 from torch import Tensor, nn
 
+from harmonize.models.dataset_norms import Shown
 from harmonize.models.outputs import all_logits
 from harmonize.models.probing import measure_reach
 
@@ -64,6 +65,8 @@ class Segmenter(nn.Module):
     std: Float[Tensor, "C 1 1"]
     held: tuple[nn.Module, ...] = ()
     """Parts that stay in evaluation mode while the rest is trained."""
+    shown: Shown | None = None
+    """What its norms know of its pictures, if they have statistics for each data set."""
 
     def __init__(self, network: nn.Module, traits: Traits = Traits()) -> None:
         super().__init__()
@@ -123,13 +126,23 @@ class Segmenter(nn.Module):
         normal = (pictures / 255 - self.mean) / self.std
         return normal.contiguous(memory_format=torch.channels_last)
 
-    def forward(self, pictures: Num[Tensor, "B C H W"], *, auxiliary: bool = False) -> Any:
+    def forward(
+        self,
+        pictures: Num[Tensor, "B C H W"],
+        *,
+        auxiliary: bool = False,
+        datasets: Int[Tensor, " B"] | None = None,
+    ) -> Any:
         """Return one logit per leaf and pixel (B, K, H, W), for pictures of 0..255.
 
         Args:
             pictures: of any size.
             auxiliary: return a list of the logits and of those of every further output.
+            datasets: the number of each picture's data set, for norms that ask for it; in
+                training they must have it.
         """
+        if self.shown is not None:
+            self.shown.sets = datasets
         height, width = pictures.shape[-2:]
         normal = self.normalize(pictures)
         padding = (0, self._lacking(width), 0, self._lacking(height))

@@ -1,6 +1,6 @@
 """Whether a config names what can be built, before anything is built in earnest."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import torch
@@ -56,7 +56,8 @@ def check_run(
     sources = attempt(lambda: load_sources(config))
     if sources is not None:
         leaves = len(sources.ontology.leaves)
-        network = attempt(lambda: _network(config, leaves, model))
+        names = sources.trained_names
+        network = attempt(lambda: _network(config, leaves, model, names))
         if network is not None:
             problems += _unusable(network, config)
             attempt(lambda: check_finetuning(config, network))
@@ -75,18 +76,21 @@ def check_run(
     return sources
 
 
-def _network(config: RunConfig, leaves: int, model: nn.Module | None) -> Segmenter:
+def _network(
+    config: RunConfig, leaves: int, model: nn.Module | None, names: Sequence[str]
+) -> Segmenter:
     """Build a network without weights, or take the one that was passed."""
     if model is not None:
-        return build_segmenter(model, leaves, config.model)
+        return build_segmenter(model, leaves, config.model, datasets=names)
     # One's own code is tried out on small pictures; others only have their shapes worked out.
     with torch.device("cpu" if needs_code(config.model) else "meta"):
-        return build_model(leaves, config.model, pretrained=not config.train.resume)
+        pretrained = not config.train.resume
+        return build_model(leaves, config.model, pretrained=pretrained, datasets=names)
 
 
 def _unknown_epochs_of(config: RunConfig, sources: Sources) -> list[str]:
     name = config.train.epochs_of
-    trained = [spec.name for entry, spec in sources.trained if entry.train]
+    trained = sources.trained_names
     if name is None or name in trained:
         return []
     return [f"train.epochs_of: no data set {name!r} is trained on; {near_matches(name, trained)}"]

@@ -94,17 +94,22 @@ class Answerer:
         return Answered(
             F.resize(whole, list(shown), antialias=True).permute(1, 2, 0).numpy(),
             resize_nearest(classes, *shown).numpy(),
-            self._answers(picture, shown, many),
+            self._answers(dataset, picture, shown, many),
         )
 
     def _answers(
-        self, picture: UInt8[Tensor, "3 h w"], size: tuple[int, int], many: Sequence[AnswerSpace]
+        self,
+        dataset: SegmentationDataset,
+        picture: UInt8[Tensor, "3 h w"],
+        size: tuple[int, int],
+        many: Sequence[AnswerSpace],
     ) -> tuple[Integer[ndarray, "H W"], ...]:
         answers = [np.empty(size, dtype=np.int64) for _ in many]
-        for first, strip in self._network.scaled_logits(picture, size):
-            rows = slice(first, first + strip.shape[1])
-            for answer, space in zip(answers, many, strict=True):
-                answer[rows] = space.decide(strip).cpu().numpy()
+        with self._network.like(dataset.spec.name):
+            for first, strip in self._network.scaled_logits(picture, size):
+                rows = slice(first, first + strip.shape[1])
+                for answer, space in zip(answers, many, strict=True):
+                    answer[rows] = space.decide(strip).cpu().numpy()
         return tuple(answers)
 
 

@@ -47,11 +47,11 @@ class OpenedRun:
         Raises:
             HarmonizeError: the checkpoint's weights do not fit the network that its config names.
         """
-        leaves = len(self.sources.ontology.leaves)
+        leaves, names = len(self.sources.ontology.leaves), self.sources.trained_names
         if self.model is None:
-            network = build_model(leaves, self.config.model, pretrained=False)
+            network = build_model(leaves, self.config.model, pretrained=False, datasets=names)
         else:
-            network = build_segmenter(self.model, leaves, self.config.model)
+            network = build_segmenter(self.model, leaves, self.config.model, datasets=names)
         restore_model(network, self.state, self.path)
         network = network.to(device or "cpu", memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network.eval()

@@ -79,7 +79,7 @@ def save_bad_step(
         Where they are, in words, in the main process.
     """
     with torch.no_grad(), accelerator.autocast():
-        logits = (bad.network(part.pictures) for part in bad.parts)
+        logits = (bad.network(part.pictures, datasets=part.datasets) for part in bad.parts)
         finite = torch.cat([part.isfinite().flatten(2).all(2) for part in logits]).cpu()
     totals = torch.cat([part.total for part in bad.terms]).tolist()
     suspects = [
@@ -116,6 +116,10 @@ def _describe(
     except HarmonizeError as error:  # it was there when the step began
         return {**facts, "problem": str(error)}
     dataset = samples.datasets[found.draw.dataset]
+    style = found.style
+    if style is not None:
+        donor = samples.datasets[style.dataset]
+        facts["style"] = f"{donor.spec.name} {donor.files.picture(style.picture)}"
     return {
         **facts,
         "dataset": dataset.spec.name,

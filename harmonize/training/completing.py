@@ -61,7 +61,7 @@ class Completing:
         if self._teacher is None or batch.plain is None:
             return dataclasses.replace(batch, plain=None)
         with torch.inference_mode(), self._accelerator.autocast():
-            logits = self._teacher(batch.plain)
+            logits = self._teacher(batch.plain, datasets=batch.datasets)
             found = self._choices.complete(logits, batch.codes)
         self._counts += torch.tensor([found.open, found.completed])
         codes, levels = found.codes.clone(), found.levels.clone()

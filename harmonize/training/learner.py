@@ -1,5 +1,7 @@
 """A network together with what changes its weights: optimizer, freezing, clipping, averaging."""
 
+from collections.abc import Sequence
+
 import torch
 from accelerate import Accelerator
 from accelerate.optimizer import AcceleratedOptimizer
@@ -36,21 +38,26 @@ class Learner:
         num_leaves: int,
         accelerator: Accelerator,
         model: nn.Module | None = None,
+        *,
+        datasets: Sequence[str] = (),
     ) -> None:
         """Build the network, with initial weights that depend on the seed alone.
 
-        A ``model`` takes its place.
+        A ``model`` takes its place. ``datasets`` are the names of those that it is trained on.
         """
         self._config = config
         self._accelerator = accelerator
         torch.manual_seed(config.seed)
         if model is None:
             resumed = config.train.resume
-            network = build_model(num_leaves, config.model, pretrained=not resumed)
+            network = build_model(
+                num_leaves, config.model, pretrained=not resumed, datasets=datasets
+            )
         else:
-            network = build_segmenter(model, num_leaves, config.model)
+            network = build_segmenter(model, num_leaves, config.model, datasets=datasets)
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
+        several = accelerator.num_processes > 1 and accelerator.device.type == "cuda"
+        if several and network.shown is None:  # such norms add up over processes themselves
             network = synchronise_batch_norms(network)
         assert isinstance(network, Segmenter)
         self.network = network

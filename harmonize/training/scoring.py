@@ -17,6 +17,7 @@ from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.evaluation.evaluate import evaluate
 from harmonize.labels.sources import Sources
 from harmonize.labels.unanswerable import find_unanswerable
+from harmonize.models.dataset_norms import answering_like
 from harmonize.runs.checkpoint import Weights
 
 
@@ -40,23 +41,26 @@ def score(
     sizes = {name: size for name, size in own.items() if size and not config.evaluate.size}
     for buffer in model.buffers():  # batch norm's statistics are each process's own
         _broadcast(buffer)
-    return [
-        evaluate(
-            model,
-            dataset,
-            sources.ontology,
-            accelerator=accelerator,
-            size=sizes.get(dataset.spec.name, config.answer_size),
-            unanswerable=find_unanswerable(sources, dataset.spec),
-            groups=depth_groups(sources.ontology, dataset.spec, sources.taught),
-            crop=config.evaluate.crop,
-            workers=config.data.workers,
-            progress=progress,
-            bad=bad,
-            keep=examples(len(dataset), keep),
-        )
-        for dataset in datasets
-    ]
+    found: list[DatasetScores] = []
+    for dataset in datasets:
+        with answering_like(model, dataset.spec.name):
+            found.append(
+                evaluate(
+                    model,
+                    dataset,
+                    sources.ontology,
+                    accelerator=accelerator,
+                    size=sizes.get(dataset.spec.name, config.answer_size),
+                    unanswerable=find_unanswerable(sources, dataset.spec),
+                    groups=depth_groups(sources.ontology, dataset.spec, sources.taught),
+                    crop=config.evaluate.crop,
+                    workers=config.data.workers,
+                    progress=progress,
+                    bad=bad,
+                    keep=examples(len(dataset), keep),
+                )
+            )
+    return found
 
 
 def examples(pictures: int, number: int) -> tuple[int, ...]:

@@ -70,9 +70,11 @@ class Trainer:
         self.loss = build_loss(sources.space, config.loss, self.batches.pixels)
         depth = sources.ontology.depth
         self.depths = DepthWeighting(config.loss, depth, config.train.steps, accelerator)
-        self.learner = Learner(config, len(sources.ontology.leaves), accelerator, model)
-        self.completing = Completing(config, sources.space, self.learner, accelerator)
         names = [dataset.spec.name for dataset in trained]
+        self.learner = Learner(
+            config, len(sources.ontology.leaves), accelerator, model, datasets=names
+        )
+        self.completing = Completing(config, sources.space, self.learner, accelerator)
         self.meter = LossMeter(names, sources.ontology.depth, accelerator.device)
         self.health = RunHealth()
         self.examples = Examples(sources.ontology, scored, output, patient=self.patient)
@@ -210,7 +212,9 @@ class Trainer:
         for number, part in enumerate(parts):
             last = number == len(parts) - 1
             with contextlib.nullcontext() if last else accelerator.no_sync(learner.model):
-                logits, *further = learner.model(part.pictures, auxiliary=True)
+                logits, *further = learner.model(
+                    part.pictures, auxiliary=True, datasets=part.datasets
+                )
                 weigh = partial(
                     self.loss.terms, codes=part.codes, datasets=part.datasets, levels=part.levels
                 )

@@ -21,6 +21,7 @@ from harmonize.data.open_datasets import open_trained
 from harmonize.data.samples import Batch
 from harmonize.labels.target_space import TargetSpace
 from harmonize.models.build import build_model
+from harmonize.models.dataset_norms import PER_DATASET
 from harmonize.models.norms import synchronise_batch_norms
 from harmonize.pipeline.preflight import check_batch, check_run
 from harmonize.tools.benchmark.loader_speed import SteadyLoader
@@ -203,7 +204,10 @@ class _BareLoop:
         self, config: RunConfig, space: TargetSpace, kept: list[Batch], accelerator: Accelerator
     ) -> None:
         """Build the network and its optimizer, and make the batches ready."""
-        segmenter = build_model(len(space.ontology.leaves), config.model)
+        model = config.model
+        if model.norm == PER_DATASET:  # a bare loop knows no data sets
+            model = dataclasses.replace(model, norm="batch")
+        segmenter = build_model(len(space.ontology.leaves), model)
         normalize = segmenter.to(accelerator.device).normalize
         network = segmenter.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if accelerator.num_processes > 1 and accelerator.device.type == "cuda":

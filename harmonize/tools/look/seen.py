@@ -11,8 +11,10 @@ from PIL import Image
 
 from harmonize.config.augment_config import AugmentConfig
 from harmonize.config.run_config import RunConfig
+from harmonize.data.drawn_picture import DrawnPicture
 from harmonize.data.looks import Looks
-from harmonize.data.samples import DrawnPicture, MixedSamples
+from harmonize.data.samples import MixedSamples
+from harmonize.data.styles import DrawnStyle
 from harmonize.data.training_samples import samples_alone
 from harmonize.data.transforms import Augmentation
 from harmonize.data.warping import Warp
@@ -126,6 +128,8 @@ def _seen(samples: MixedSamples, position: int, labels: _Labels, *, augmented: b
         name = labels.of(dataset.spec.name, given[1]).name
         pasted = f"{name} pasted from {dataset.files.picture(found.donor.picture)}"
     done = list(_said(found, pasted)) if augmented else [_crop(found)]
+    if found.style is not None:
+        done.append(_style(found.style, samples))
     if found.rare is not None:
         names = list(dataset.spec.classes)
         sought = " or ".join(names[number] for number in found.rare.classes)
@@ -194,6 +198,13 @@ def _said_of_looks(choices: Augmentation) -> Iterator[str]:
         yield f"blur {looks.blur:.1f}"
     if looks.noise:
         yield f"noise {looks.noise:.0f}"
+
+
+def _style(drawn: DrawnStyle, samples: MixedSamples) -> str:
+    """Say whose style a sample has taken."""
+    donor = samples.datasets[drawn.dataset]
+    what = {"color": "colours", "fourier": "low frequencies"}[drawn.style.by]
+    return f"{what} of {donor.spec.name} {donor.files.picture(drawn.picture)}"
 
 
 def shrunk(pixels: UInt8[ndarray, "S S 3"], side: int) -> UInt8[ndarray, "s s 3"]:

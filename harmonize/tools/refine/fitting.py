@@ -88,12 +88,13 @@ def fit_thresholds(
         for number, dataset in enumerate(datasets):
             before = sum(map(len, datasets[:number]))
             given = _samples(dataset, truths[number], network, sets, accelerator, workers, before)
-            for label, one in given:
-                mine = samples.setdefault(label, _Sample())
-                mine.picture += one.picture
-                mine.within += one.within
-                mine.right += one.right
-                mine.weight += one.weight
+            with network.network.like(dataset.spec.name):
+                for label, one in given:
+                    mine = samples.setdefault(label, _Sample())
+                    mine.picture += one.picture
+                    mine.within += one.within
+                    mine.right += one.right
+                    mine.weight += one.weight
     gathered: list[dict[int, _Sample]] = gather_object([samples])
     found: Thresholds = {}
     for label in sorted({label for one in gathered for label in one}):

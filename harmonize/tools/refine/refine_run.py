@@ -5,6 +5,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -152,6 +153,10 @@ class _Job:
     def _least(self) -> int:
         return max(self.network.views.sizes)
 
+    def _like(self) -> AbstractContextManager[None]:
+        """Normalise pictures as the data set's own, or as another's that the options name."""
+        return self.network.network.like(self.options.like or self.dataset.spec.name)
+
     def _mine(self, numbers: Sequence[int]) -> Sequence[int]:
         return numbers[self.accelerator.process_index :: self.accelerator.num_processes]
 
@@ -179,7 +184,7 @@ class _Job:
         number = min(_LOOKED_AT, len(self.dataset))
         chosen = [place * len(self.dataset) // number for place in range(number)]
         tally = ReachedTally(self.sets, self._choices(found))
-        with together():
+        with together(), self._like():
             for item in self._read(self._mine(chosen), "looking"):
                 if not isinstance(item, BadSample):
                     for label, seen in see_classes(item, self.network, self.sets):
@@ -204,7 +209,7 @@ class _Job:
         shown: list[ShownLabel] = []
         bad: list[BadSample] = []
         wanted = _spread(len(self.dataset), self.options.pictures)
-        with together():
+        with together(), self._like():
             for item in self._read(self._mine(range(len(self.dataset))), self.dataset.spec.name):
                 if isinstance(item, BadSample):
                     self._refuse(item)
