@@ -1,9 +1,8 @@
 /* The hierarchical loss where a pixel's gradient depends on its whole picture: of the hardest
    pixels, and with a region loss. Two passes over each picture; see `native_loss.c` for the loss.
 
-   What the second pass needs is kept: of each pixel a few numbers, and of a region loss the
-   exponentials, in the memory of the gradient. So none is worked out twice. In bfloat16 that rounds
-   them, which changes a gradient as rounding the logits by 1 / 512 at most would. */
+   What the second pass needs is kept, so that nothing is worked out twice: of each pixel a few
+   numbers, and with a region loss the exponentials of one picture for each thread. */
 
 #include "hardest.h"
 #include "regions.h"
@@ -23,6 +22,7 @@ typedef struct {
 
 /* What the second pass needs of a picture's pixels; P is rounded up to whole vectors. */
 typedef struct {
+    float *e;       /* of each chunk of `wide` pixels K x wide exponentials, or null */
     float *factor;  /* (D + 1) x P */
     float *term;    /* D x P */
     float *loss;    /* P: weighted, not scaled */
@@ -32,18 +32,23 @@ typedef struct {
 } Pixels;
 
 static void free_pixels(Pixels *x) {
-    free(x->factor), free(x->term), free(x->loss), free(x->rare), free(x->kept);
+    free(x->e), free(x->factor), free(x->term), free(x->loss), free(x->rare), free(x->kept);
 }
 
-static int get_pixels(Pixels *x, const Job *j) {
+static int get_pixels(Pixels *x, const Job *j, int64_t wide) {
     size_t pixels = (size_t)((j->batch.pixels + LANES - 1) / LANES * LANES);
     x->pixels = (int64_t)pixels;
+    size_t chunks = (pixels + (size_t)wide - 1) / (size_t)wide;
+    int stays = j->region && j->batch.slope;
+    size_t bytes = chunks * (size_t)(wide * j->batch.leaves) * sizeof *x->e;
+    x->e = stays ? calloc(bytes, 1) : NULL;
+    if (x->e) use_large_pages((char *)x->e, (int64_t)bytes);
     x->factor = malloc(pixels * (DEPTHS + 1) * sizeof *x->factor);
     x->term = malloc(pixels * DEPTHS * sizeof *x->term);
     x->loss = malloc(pixels * sizeof *x->loss);
     x->rare = malloc(pixels);
     x->kept = malloc(pixels);
-    if (x->factor && x->term && x->loss && x->rare && x->kept) return 1;
+    if ((x->e || !stays) && x->factor && x->term && x->loss && x->rare && x->kept) return 1;
     free_pixels(x);
     return 0;
 }
@@ -95,6 +100,13 @@ static void look_exactly(const Job *j, Pixels *x, int64_t picture, int64_t pixel
     }
 }
 
+/* The memory of one chunk's exponentials. */
+static Scratch chunk_at(const Job *j, const Scratch *s, const Pixels *x, int64_t start) {
+    Scratch its = *s;
+    if (x->e) its.e = x->e + start * j->batch.leaves;
+    return its;
+}
+
 static void first_pass(const Job *j, const Scratch *s, Pixels *x, RegionSums *sums,
                        int64_t picture) {
     const Batch *b = &j->batch;
@@ -102,14 +114,15 @@ static void first_pass(const Job *j, const Scratch *s, Pixels *x, RegionSums *su
     for (int64_t start = 0, count; start < b->pixels; start += count) {
         count = b->pixels - start < s->wide ? b->pixels - start : s->wide;
         const logit_t *logits = b->logits + picture * of[0] + start * of[2];
-        read_exponentials(b, logits, count, s->e, s->x, s->wide);
+        Scratch its = chunk_at(j, s, x, start);
+        read_exponentials(b, logits, count, its.e, its.x, its.wide);
         for (int64_t p = 0; p < count; p += LANES) {
             int here = count - p < LANES ? (int)(count - p) : LANES;
-            look(j, s, x, sums, picture, start + p, p, here);
+            look(j, &its, x, sums, picture, start + p, p, here);
         }
         if (j->region && sums->since > FLUSH) flush_region(sums, b, j->region);
-        if (b->slope)
-            write_slope(b, s->e, s->wide, count, b->slope + picture * to[0] + start * to[2]);
+        if (b->slope && !j->region)
+            write_slope(b, its.e, s->wide, count, b->slope + picture * to[0] + start * to[2]);
         for (int64_t p = start; p < start + count; p++)
             if (x->rare[p]) look_exactly(j, x, picture, p);
     }
@@ -184,12 +197,12 @@ static void second_pass(const Job *j, const Scratch *s, const Pixels *x, const R
     for (int64_t start = 0, count; start < b->pixels; start += count) {
         count = b->pixels - start < s->wide ? b->pixels - start : s->wide;
         logit_t *slope = b->slope + picture * to[0] + start * to[2];
-        read_pixels(b, slope, to, count, s->e, s->wide);
+        Scratch its = chunk_at(j, s, x, start);
         for (int64_t p = 0; p < count; p += LANES) {
             int here = count - p < LANES ? (int)(count - p) : LANES;
-            add_up(j, s, x, sums, place + start + p, start + p, p, here);
+            add_up(j, &its, x, sums, place + start + p, start + p, p, here);
         }
-        write_slope(b, s->e, s->wide, count, slope);
+        write_slope(b, its.e, its.wide, count, slope);
         for (int64_t p = start; p < start + count; p++) {
             double terms[DEPTHS] = {0};
             int64_t code = j->code[place + p];
@@ -211,7 +224,7 @@ int picture_loss(const Job *j, int64_t first, int64_t last) {
     uint32_t *keys = malloc((size_t)(b->pixels + 1) * sizeof *keys);
     if (!keys) return 1;
     if (!get_scratch(&s, b)) return free(keys), 1;
-    if (!get_pixels(&x, j)) return free(keys), free_scratch(&s), 1;
+    if (!get_pixels(&x, j, s.wide)) return free(keys), free_scratch(&s), 1;
     if (j->region && !get_region(&sums, b, j->region))
         return free(keys), free_scratch(&s), free_pixels(&x), 1;
     for (int64_t picture = first; picture < last; picture++) {
