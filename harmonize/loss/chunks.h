@@ -44,20 +44,27 @@ static inline void read_pixels(const Batch *b, const logit_t *from, const int64_
 }
 
 /* Read logits as exponentials relative to each pixel's largest; x: takes those differences, or
-   null. */
+   null; keep: takes the exponentials as K vectors for LANES pixels after the other, and rounding
+   one over their sums, or null. */
 static void read_exponentials(const Batch *b, const logit_t *logits, int64_t count, float *e,
-                              float *x, int64_t wide) {
+                              float *x, int64_t wide, logit_t *keep, float *rounded) {
     read_pixels(b, logits, b->logit_strides, count, e, wide);
     for (int64_t p = 0; p < count; p += LANES) {
-        floats top = load(e + p);
+        floats top = load(e + p), all = splat(0);
         for (int64_t k = 1; k < b->leaves; k++) {
             floats other = load(e + k * wide + p);
             top = choose(other > top, other, top);
         }
         for (int64_t k = 0; x && k < b->leaves; k++)
             store(x + k * wide + p, load(e + k * wide + p) - top);
-        for (int64_t k = 0; k < b->leaves; k++)
+        for (int64_t k = 0; !keep && k < b->leaves; k++)
             store(e + k * wide + p, exponential(load(e + k * wide + p) - top));
+        for (int64_t k = 0; keep && k < b->leaves; k++) {
+            floats its = exponential(load(e + k * wide + p) - top);
+            store(e + k * wide + p, its);
+            all += pack(keep + p * b->leaves + k * LANES, its);
+        }
+        if (keep) store(rounded + p, 1.0f / all);
     }
 }
 
@@ -100,11 +107,10 @@ static void find_log_loss(const Batch *b, const Scratch *s, const Runs *runs, in
 
 /* Make the exponentials at `at` to their gradient. */
 static void find_gradient(const Batch *b, const Scratch *s, const Runs *runs, int64_t at,
-                          const floats *factor, int with_region) {
+                          const floats *factor) {
     float *e = s->e + at, *added = s->by + b->leaves * LANES;
-    if (b->smoothing != 0) to_gradient(b, runs, e, s->wide, factor, s->by, added);
-    else if (with_region) to_gradient(b, runs, e, s->wide, factor, s->by, NULL);
-    else to_gradient(b, runs, e, s->wide, factor, NULL, NULL);
+    if (b->smoothing == 0) to_gradient(b, runs, e, s->wide, e, s->wide, factor, NULL, NULL);
+    else to_gradient(b, runs, e, s->wide, e, s->wide, factor, s->by, added);
 }
 
 /* Have fresh memory come in pages of 2 MiB where the system has them: getting it in small ones

@@ -23,7 +23,7 @@ static uint32_t work_off(const Batch *b, const Scratch *s, int64_t at, int64_t p
     find_log_loss(b, s, &runs, count, at, &out);
     for (int d = 0; d < DEPTHS; d++) terms[d] += sum_of(out.term[d]);
     for (int p = 0; p < LANES; p++) *total += out.loss[p];
-    if (b->slope) find_gradient(b, s, &runs, at, out.factor, 0);
+    if (b->slope) find_gradient(b, s, &runs, at, out.factor);
     return rare_of(&out, count);
 }
 
@@ -42,7 +42,7 @@ int hierarchical_loss(const Batch *b, int64_t first, int64_t last, double *total
         logit_t *slope = b->slope ? b->slope + picture * to[0] + pixel * to[2] : NULL;
         double *its_total = total + picture, *its_terms = terms + picture * DEPTHS;
         uint32_t rare[WIDEST / LANES];
-        read_exponentials(b, logits, count, s.e, s.x, s.wide);
+        read_exponentials(b, logits, count, s.e, s.x, s.wide, NULL, NULL);
         for (int64_t p = 0; p < count; p += LANES) {
             int here = count - p < LANES ? (int)(count - p) : LANES;
             rare[p / LANES] = work_off(b, &s, p, start + p, here, its_total, its_terms);

@@ -7,6 +7,8 @@
 #include "hardest.h"
 #include "regions.h"
 
+#define AHEAD 2 /* vectors of pixels that are fetched before their turn */
+
 typedef struct {
     Batch batch;
     const int32_t *code;      /* B x P: the row of each pixel, with one scale for all */
@@ -22,8 +24,10 @@ typedef struct {
 
 /* What the second pass needs of a picture's pixels; P is rounded up to whole vectors. */
 typedef struct {
-    float *e;       /* of each chunk of `wide` pixels K x wide exponentials, or null */
+    logit_t *e;     /* P / LANES x K x LANES: exponentials, or null */
+    float *one;     /* K x LANES: those of one vector of pixels */
     float *factor;  /* (D + 1) x P */
+    float *inverse; /* P: one over the sum of these exponentials */
     float *term;    /* D x P */
     float *loss;    /* P: weighted, not scaled */
     uint8_t *rare;  /* P: whether it needs `exact_pixel` */
@@ -32,23 +36,24 @@ typedef struct {
 } Pixels;
 
 static void free_pixels(Pixels *x) {
-    free(x->e), free(x->factor), free(x->term), free(x->loss), free(x->rare), free(x->kept);
+    free(x->e), free(x->one), free(x->factor), free(x->inverse), free(x->term), free(x->loss), free(x->rare), free(x->kept);
 }
 
-static int get_pixels(Pixels *x, const Job *j, int64_t wide) {
+static int get_pixels(Pixels *x, const Job *j) {
     size_t pixels = (size_t)((j->batch.pixels + LANES - 1) / LANES * LANES);
     x->pixels = (int64_t)pixels;
-    size_t chunks = (pixels + (size_t)wide - 1) / (size_t)wide;
     int stays = j->region && j->batch.slope;
-    size_t bytes = chunks * (size_t)(wide * j->batch.leaves) * sizeof *x->e;
+    size_t bytes = pixels * (size_t)j->batch.leaves * sizeof *x->e;
     x->e = stays ? calloc(bytes, 1) : NULL;
     if (x->e) use_large_pages((char *)x->e, (int64_t)bytes);
+    x->one = malloc((size_t)(j->batch.leaves * LANES) * sizeof *x->one);
     x->factor = malloc(pixels * (DEPTHS + 1) * sizeof *x->factor);
+    x->inverse = malloc(pixels * sizeof *x->inverse);
     x->term = malloc(pixels * DEPTHS * sizeof *x->term);
     x->loss = malloc(pixels * sizeof *x->loss);
     x->rare = malloc(pixels);
     x->kept = malloc(pixels);
-    if ((x->e || !stays) && x->factor && x->term && x->loss && x->rare && x->kept) return 1;
+    if ((x->e || !stays) && x->one && x->factor && x->inverse && x->term && x->loss && x->rare && x->kept) return 1;
     free_pixels(x);
     return 0;
 }
@@ -75,10 +80,10 @@ static void look(const Job *j, const Scratch *s, Pixels *x, RegionSums *sums, in
     }
     if (j->region) {
         find_runs(&codes, j->code + place, count);
-        add_shares(sums, b, &codes, count, s->e + at, s->wide);
+        add_shares(sums, b, &codes, count, s->e + at, s->wide, out.inverse);
         for (int d = 0; d <= DEPTHS; d++) store(x->factor + d * x->pixels + pixel, out.factor[d]);
     } else if (b->slope) {
-        find_gradient(b, s, &runs, at, out.factor, 0);
+        find_gradient(b, s, &runs, at, out.factor);
     }
 }
 
@@ -100,13 +105,6 @@ static void look_exactly(const Job *j, Pixels *x, int64_t picture, int64_t pixel
     }
 }
 
-/* The memory of one chunk's exponentials. */
-static Scratch chunk_at(const Job *j, const Scratch *s, const Pixels *x, int64_t start) {
-    Scratch its = *s;
-    if (x->e) its.e = x->e + start * j->batch.leaves;
-    return its;
-}
-
 static void first_pass(const Job *j, const Scratch *s, Pixels *x, RegionSums *sums,
                        int64_t picture) {
     const Batch *b = &j->batch;
@@ -114,15 +112,15 @@ static void first_pass(const Job *j, const Scratch *s, Pixels *x, RegionSums *su
     for (int64_t start = 0, count; start < b->pixels; start += count) {
         count = b->pixels - start < s->wide ? b->pixels - start : s->wide;
         const logit_t *logits = b->logits + picture * of[0] + start * of[2];
-        Scratch its = chunk_at(j, s, x, start);
-        read_exponentials(b, logits, count, its.e, its.x, its.wide);
+        read_exponentials(b, logits, count, s->e, s->x, s->wide,
+                          x->e ? x->e + start * b->leaves : NULL, x->inverse + start);
         for (int64_t p = 0; p < count; p += LANES) {
             int here = count - p < LANES ? (int)(count - p) : LANES;
-            look(j, &its, x, sums, picture, start + p, p, here);
+            look(j, s, x, sums, picture, start + p, p, here);
         }
         if (j->region && sums->since > FLUSH) flush_region(sums, b, j->region);
         if (b->slope && !j->region)
-            write_slope(b, its.e, s->wide, count, b->slope + picture * to[0] + start * to[2]);
+            write_slope(b, s->e, s->wide, count, b->slope + picture * to[0] + start * to[2]);
         for (int64_t p = start; p < start + count; p++)
             if (x->rare[p]) look_exactly(j, x, picture, p);
     }
@@ -171,6 +169,7 @@ static void clear_others(const Job *j, const Pixels *x, int64_t picture) {
 static void add_up(const Job *j, const Scratch *s, const Pixels *x, const RegionSums *sums,
                    int64_t place, int64_t pixel, int64_t at, int count) {
     const Batch *b = &j->batch;
+    float *e = x->one;
     Runs runs, codes;
     floats factor[DEPTHS + 1], none = splat(0);
     ints kept = lanes() < count;
@@ -179,14 +178,20 @@ static void add_up(const Job *j, const Scratch *s, const Pixels *x, const Region
     for (int p = 0; j->learned && p < count; p++) kept[p] = -x->kept[pixel + p];
     for (int d = 0; d <= DEPTHS; d++)
         factor[d] = choose(kept, load(x->factor + d * x->pixels + pixel), none);
+    const logit_t *from = x->e + pixel * b->leaves, *next = from + AHEAD * b->leaves * LANES;
+    for (int64_t k = 0; k < b->leaves; k++) {
+        __builtin_prefetch(next + k * LANES);
+        store(e + k * LANES, unpack(from + k * LANES));
+    }
     if (b->smoothing != 0) memset(s->by, 0, (size_t)(2 * b->leaves * LANES) * sizeof *s->by);
     for (int run = 0; b->smoothing != 0 && run < runs.num; run++) {
         floats pulled = none;
         ints where = runs.where[run] & kept, still = where;
-        spread_out(b, runs.row[run], where, s->e + at, NULL, s->wide, none, s->by, &pulled, &still);
+        spread_out(b, runs.row[run], where, e, NULL, LANES, none, s->by, &pulled, &still);
     }
-    add_region(sums, b, &codes, s->e + at, s->wide, s->by, factor);
-    find_gradient(b, s, &runs, at, factor, 1);
+    add_region(sums, b, &codes, e, LANES, load(x->inverse + pixel), s->by, factor);
+    if (b->smoothing == 0) to_gradient(b, &runs, e, LANES, s->e + at, s->wide, factor, s->by, NULL);
+    else to_gradient(b, &runs, e, LANES, s->e + at, s->wide, factor, s->by, s->by + b->leaves * LANES);
 }
 
 static void second_pass(const Job *j, const Scratch *s, const Pixels *x, const RegionSums *sums,
@@ -197,12 +202,11 @@ static void second_pass(const Job *j, const Scratch *s, const Pixels *x, const R
     for (int64_t start = 0, count; start < b->pixels; start += count) {
         count = b->pixels - start < s->wide ? b->pixels - start : s->wide;
         logit_t *slope = b->slope + picture * to[0] + start * to[2];
-        Scratch its = chunk_at(j, s, x, start);
         for (int64_t p = 0; p < count; p += LANES) {
             int here = count - p < LANES ? (int)(count - p) : LANES;
-            add_up(j, &its, x, sums, place + start + p, start + p, p, here);
+            add_up(j, s, x, sums, place + start + p, start + p, p, here);
         }
-        write_slope(b, its.e, its.wide, count, slope);
+        write_slope(b, s->e, s->wide, count, slope);
         for (int64_t p = start; p < start + count; p++) {
             double terms[DEPTHS] = {0};
             int64_t code = j->code[place + p];
@@ -224,7 +228,7 @@ int picture_loss(const Job *j, int64_t first, int64_t last) {
     uint32_t *keys = malloc((size_t)(b->pixels + 1) * sizeof *keys);
     if (!keys) return 1;
     if (!get_scratch(&s, b)) return free(keys), 1;
-    if (!get_pixels(&x, j, s.wide)) return free(keys), free_scratch(&s), 1;
+    if (!get_pixels(&x, j)) return free(keys), free_scratch(&s), 1;
     if (j->region && !get_region(&sums, b, j->region))
         return free(keys), free_scratch(&s), free_pixels(&x), 1;
     for (int64_t picture = first; picture < last; picture++) {

@@ -56,6 +56,7 @@ typedef struct {
     floats loss;               /* weighted, not scaled; 0 for pixels that need `exact_pixel` */
     floats term[DEPTHS];       /* of each resolved depth; likewise */
     floats factor[DEPTHS + 1]; /* of the exponential of a leaf with agreement d, in its gradient */
+    floats inverse;            /* of the sum of the exponentials */
     ints kept;                 /* not the pixels that need `exact_pixel` */
 } Outcome;
 
@@ -153,15 +154,16 @@ static inline __attribute__((always_inline)) void log_loss(
     if (smooth) all += pulled;
     floats inverse = 1.0f / sum[0];
     for (int d = 0; d <= DEPTHS; d++) out->factor[d] += all * inverse;
+    out->inverse = inverse;
     out->loss = loss;
     out->kept = kept;
 }
 
-/* Make exponentials to the gradient. By: K more factors of theirs, or null; added: K numbers added
+/* Make exponentials e to the gradient; out: where, e itself if there is no `by`. By: K more factors of theirs, or null; added: K numbers added
    to the gradient, or null. */
 static inline __attribute__((always_inline)) void to_gradient(
-    const Batch *b, const Runs *runs, float *e, int64_t wide, const floats *factor,
-    const float *by, const float *added) {
+    const Batch *b, const Runs *runs, const float *e, int64_t wide, float *out, int64_t out_wide,
+    const floats *factor, const float *by, const float *added) {
     for (int run = 0; run < runs->num; run++) {
         const int32_t *order = b->order + runs->row[run] * b->leaves;
         const int32_t *until = b->until + runs->row[run] * (DEPTHS + 1);
@@ -169,14 +171,14 @@ static inline __attribute__((always_inline)) void to_gradient(
         for (int d = DEPTHS, i = 0; d >= 0; d--) {
             floats its = choose(where, factor[d], splat(by ? 0 : 1));
             for (; i < until[d]; i++) {
-                float *at = e + order[i] * wide;
+                float *at = out + order[i] * out_wide;
                 if (!by) {
                     store(at, load(at) * its);
                     continue;
                 }
-                floats slope = load(at) * (its + load(by + order[i] * LANES));
+                floats slope = load(e + order[i] * wide) * (its + load(by + order[i] * LANES));
                 if (added) slope += load(added + order[i] * LANES);
-                store(at, choose(where, slope, load(at)));
+                store(at, runs->num == 1 ? slope : choose(where, slope, load(at)));
             }
         }
     }

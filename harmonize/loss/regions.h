@@ -59,17 +59,17 @@ static void flush_region(RegionSums *s, const Batch *b, const Region *r) {
 
 /* Add the probabilities of LANES pixels, of which the first `count` are there. */
 static void add_shares(RegionSums *s, const Batch *b, const Runs *codes, int count, const float *e,
-                       int64_t wide) {
-    floats all = splat(0);
-    for (int64_t k = 0; k < b->leaves; k++) all += load(e + k * wide);
-    floats inverse = 1.0f / all;
+                       int64_t wide, floats inverse) {
+    int whole = codes->num == 1 && count == LANES;
     for (int run = 0; run < codes->num; run++) {
         ints where = codes->where[run] & (lanes() < count);
         float *sums = s->sums + codes->row[run] * b->leaves * LANES;
         int here = 0;
         for (int p = 0; p < LANES; p++) here -= where[p];
         s->pixels[codes->row[run]] += here;
-        for (int64_t k = 0; k < b->leaves; k++) {
+        for (int64_t k = 0; whole && k < b->leaves; k++)
+            store(sums + k * LANES, load(sums + k * LANES) + load(e + k * wide) * inverse);
+        for (int64_t k = 0; !whole && k < b->leaves; k++) {
             floats share = choose(where, load(e + k * wide) * inverse, splat(0));
             store(sums + k * LANES, load(sums + k * LANES) + share);
         }
@@ -129,20 +129,25 @@ static double slope_of_region(RegionSums *s, const Batch *b, const Region *r) {
 /* Add the gradient of a region loss to what `to_gradient` takes: r(k), the derivative by the
    probability p(k) of a leaf, adds p(k) (r(k) - the mean of r under p). */
 static void add_region(const RegionSums *s, const Batch *b, const Runs *codes, const float *e,
-                       int64_t wide, float *by, floats *factor) {
+                       int64_t wide, floats inverse, float *by, floats *factor) {
     const float *first = s->slope + codes->row[0] * b->leaves;
-    floats all = splat(0), mean = splat(0);
-    for (int64_t k = 0; k < b->leaves; k++) all += load(e + k * wide);
-    floats inverse = 1.0f / all;
-    for (int64_t k = 0; k < b->leaves; k++) {
-        floats slope = splat(first[k]), more = splat(0);
+    floats mean = splat(0), other = splat(0);
+    if (b->smoothing == 0) memset(by, 0, (size_t)(b->leaves * LANES) * sizeof *by);
+    for (int64_t k = 0; codes->num == 1 && k < b->leaves; k++) {
+        floats slope = splat(first[k]), its = load(e + k * wide) * slope;
+        if (k & 1) other += its;
+        else mean += its;
+        store(by + k * LANES, load(by + k * LANES) + slope * inverse);
+    }
+    for (int64_t k = 0; codes->num > 1 && k < b->leaves; k++) {
+        floats slope = splat(first[k]);
         for (int run = 1; run < codes->num; run++) {
             float its = s->slope[codes->row[run] * b->leaves + k];
             slope = choose(codes->where[run], splat(its), slope);
         }
-        if (b->smoothing != 0) more = load(by + k * LANES);
         mean += load(e + k * wide) * slope;
-        store(by + k * LANES, more + slope * inverse);
+        store(by + k * LANES, load(by + k * LANES) + slope * inverse);
     }
+    mean += other;
     for (int d = 0; d <= DEPTHS; d++) factor[d] -= mean * inverse * inverse;
 }

@@ -6,6 +6,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
 
 #if defined(__AVX512F__)
 #define LANES 16 /* numbers in one vector of the CPU, each of another pixel */
@@ -17,6 +20,7 @@
 #define TINY 1e-30f       /* smaller sums lose their precision: they get a maximum of their own */
 
 typedef float floats __attribute__((vector_size(4 * LANES)));
+typedef uint16_t halves __attribute__((vector_size(2 * LANES)));
 typedef int32_t ints __attribute__((vector_size(4 * LANES)));
 
 #if BFLOAT16
@@ -46,6 +50,34 @@ static inline floats load(const float *from) {
     return x;
 }
 static inline void store(float *to, floats x) { memcpy(to, &x, sizeof x); }
+
+/* Store numbers that are at least 0 as logits; returns them as they come back. */
+static inline floats pack(logit_t *to, floats x) {
+#if BFLOAT16
+    ints bits = (ints)x + 0x8000;
+#ifdef __AVX512F__ /* compilers take detours */
+    _mm256_storeu_si256((void *)to, _mm512_cvtepi32_epi16((__m512i)(bits >> 16)));
+#else
+    halves packed = __builtin_convertvector(bits >> 16 & 0xffff, halves);
+    memcpy(to, &packed, sizeof packed);
+#endif
+    return (floats)(bits & (int32_t)0xffff0000);
+#else
+    store(to, x);
+    return x;
+#endif
+}
+static inline floats unpack(const logit_t *from) {
+#if BFLOAT16 && defined(__AVX512F__)
+    return (floats)((ints)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)from)) << 16);
+#elif BFLOAT16
+    halves packed;
+    memcpy(&packed, from, sizeof packed);
+    return (floats)(__builtin_convertvector(packed, ints) << 16);
+#else
+    return load(from);
+#endif
+}
 static inline floats choose(ints where, floats yes, floats no) {
     return (floats)((where & (ints)yes) | (~where & (ints)no));
 }
