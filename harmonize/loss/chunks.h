@@ -109,8 +109,8 @@ static void find_log_loss(const Batch *b, const Scratch *s, const Runs *runs, in
 static void find_gradient(const Batch *b, const Scratch *s, const Runs *runs, int64_t at,
                           const floats *factor) {
     float *e = s->e + at, *added = s->by + b->leaves * LANES;
-    if (b->smoothing == 0) to_gradient(b, runs, e, s->wide, e, s->wide, factor, NULL, NULL);
-    else to_gradient(b, runs, e, s->wide, e, s->wide, factor, s->by, added);
+    if (b->smoothing == 0) to_gradient(b, runs, e, s->wide, e, s->wide, factor, NULL, NULL, NULL, splat(0));
+    else to_gradient(b, runs, e, s->wide, e, s->wide, factor, s->by, added, NULL, splat(0));
 }
 
 /* Have fresh memory come in pages of 2 MiB where the system has them: getting it in small ones

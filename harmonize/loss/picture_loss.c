@@ -183,15 +183,18 @@ static void add_up(const Job *j, const Scratch *s, const Pixels *x, const Region
         __builtin_prefetch(next + k * LANES);
         store(e + k * LANES, unpack(from + k * LANES));
     }
-    if (b->smoothing != 0) memset(s->by, 0, (size_t)(2 * b->leaves * LANES) * sizeof *s->by);
+    int one = runs.num == 1 && codes.num == 1 && b->smoothing == 0;
+    if (!one) memset(s->by, 0, (size_t)(2 * b->leaves * LANES) * sizeof *s->by);
     for (int run = 0; b->smoothing != 0 && run < runs.num; run++) {
         floats pulled = none;
         ints where = runs.where[run] & kept, still = where;
         spread_out(b, runs.row[run], where, e, NULL, LANES, none, s->by, &pulled, &still);
     }
-    add_region(sums, b, &codes, e, LANES, load(x->inverse + pixel), s->by, factor);
-    if (b->smoothing == 0) to_gradient(b, &runs, e, LANES, s->e + at, s->wide, factor, s->by, NULL);
-    else to_gradient(b, &runs, e, LANES, s->e + at, s->wide, factor, s->by, s->by + b->leaves * LANES);
+    floats inverse = load(x->inverse + pixel);
+    float *out = s->e + at, *added = s->by + b->leaves * LANES;
+    const float *slopes = add_region(sums, b, &codes, e, LANES, inverse, one, s->by, factor);
+    if (one) to_gradient(b, &runs, e, LANES, out, s->wide, factor, NULL, NULL, slopes, inverse);
+    else to_gradient(b, &runs, e, LANES, out, s->wide, factor, s->by, added, NULL, inverse);
 }
 
 static void second_pass(const Job *j, const Scratch *s, const Pixels *x, const RegionSums *sums,

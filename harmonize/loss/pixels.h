@@ -160,10 +160,12 @@ static inline __attribute__((always_inline)) void log_loss(
 }
 
 /* Make exponentials e to the gradient; out: where, e itself if there is no `by`. By: K more factors of theirs, or null; added: K numbers added
-   to the gradient, or null. */
+   to the gradient, or null. Slopes: K numbers that times `inverse` are further factors if all pixels
+   are of one row, or null. */
 static inline __attribute__((always_inline)) void to_gradient(
     const Batch *b, const Runs *runs, const float *e, int64_t wide, float *out, int64_t out_wide,
-    const floats *factor, const float *by, const float *added) {
+    const floats *factor, const float *by, const float *added, const float *slopes,
+    floats inverse) {
     for (int run = 0; run < runs->num; run++) {
         const int32_t *order = b->order + runs->row[run] * b->leaves;
         const int32_t *until = b->until + runs->row[run] * (DEPTHS + 1);
@@ -172,6 +174,11 @@ static inline __attribute__((always_inline)) void to_gradient(
             floats its = choose(where, factor[d], splat(by ? 0 : 1));
             for (; i < until[d]; i++) {
                 float *at = out + order[i] * out_wide;
+                if (slopes) {
+                    floats more = splat(slopes[order[i]]) * inverse;
+                    store(at, load(e + order[i] * wide) * (factor[d] + more));
+                    continue;
+                }
                 if (!by) {
                     store(at, load(at) * its);
                     continue;

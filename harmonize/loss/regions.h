@@ -126,20 +126,20 @@ static double slope_of_region(RegionSums *s, const Batch *b, const Region *r) {
     return loss;
 }
 
-/* Add the gradient of a region loss to what `to_gradient` takes: r(k), the derivative by the
-   probability p(k) of a leaf, adds p(k) (r(k) - the mean of r under p). */
-static void add_region(const RegionSums *s, const Batch *b, const Runs *codes, const float *e,
-                       int64_t wide, floats inverse, float *by, floats *factor) {
+/* The gradient of a region loss: r(k), the derivative by the probability p(k) of a leaf, adds
+   p(k) (r(k) - the mean of r under p). Of pixels of one code, r is returned; of others the factors
+   of the exponentials are added to `by`, and null is returned. The mean goes into `factor`. */
+static const float *add_region(const RegionSums *s, const Batch *b, const Runs *codes,
+                               const float *e, int64_t wide, floats inverse, int one, float *by,
+                               floats *factor) {
     const float *first = s->slope + codes->row[0] * b->leaves;
     floats mean = splat(0), other = splat(0);
-    if (b->smoothing == 0) memset(by, 0, (size_t)(b->leaves * LANES) * sizeof *by);
-    for (int64_t k = 0; codes->num == 1 && k < b->leaves; k++) {
-        floats slope = splat(first[k]), its = load(e + k * wide) * slope;
+    for (int64_t k = 0; one && k < b->leaves; k++) {
+        floats its = load(e + k * wide) * first[k];
         if (k & 1) other += its;
         else mean += its;
-        store(by + k * LANES, load(by + k * LANES) + slope * inverse);
     }
-    for (int64_t k = 0; codes->num > 1 && k < b->leaves; k++) {
+    for (int64_t k = 0; !one && k < b->leaves; k++) {
         floats slope = splat(first[k]);
         for (int run = 1; run < codes->num; run++) {
             float its = s->slope[codes->row[run] * b->leaves + k];
@@ -150,4 +150,5 @@ static void add_region(const RegionSums *s, const Batch *b, const Runs *codes, c
     }
     mean += other;
     for (int d = 0; d <= DEPTHS; d++) factor[d] -= mean * inverse * inverse;
+    return one ? first : NULL;
 }
