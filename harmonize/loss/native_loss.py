@@ -165,6 +165,8 @@ def load(depths: int, *, bfloat16: bool, name: str = "native_loss.c") -> ctypes.
         HarmonizeError: no C compiler, or one that fails.
     """
     try:
-        return compiled(Path(__file__).with_name(name), f"DEPTHS={depths}", f"BFLOAT16={int(bfloat16)}")
+        return compiled(
+            Path(__file__).with_name(name), f"DEPTHS={depths}", f"BFLOAT16={int(bfloat16)}"
+        )
     except HarmonizeError as error:
         raise HarmonizeError(f"loss.compile: {error}; or say loss.compile=false") from None
