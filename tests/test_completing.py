@@ -11,7 +11,9 @@ import scenarios
 from arithmetic import rounded
 from group import run_group
 from harmonize import HarmonizeError
+from harmonize.cli import main
 from harmonize.data.open_datasets import open_trained
+from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.sources import load_sources
 from harmonize.loss.hierarchical import HierarchicalLoss
 from harmonize.pipeline.train import train
@@ -156,3 +158,101 @@ def test_wrong_keys_are_told(project: Path, given: str, problem: str) -> None:
     with pytest.raises(HarmonizeError) as error:
         tiny_config(project, "x", f"train.complete={given}")
     assert problem in str(error.value)
+
+
+BARE = """
+name: bare
+picture: "{id}.png"
+label: null
+splits: {train: {list: train.txt}}
+"""
+
+
+@pytest.fixture
+def bare(project: Path) -> Path:
+    """The pictures of the coarse set, without labels."""
+    (project / "bare.yaml").write_text(f"root: {project}/coarse_data\n{BARE}")
+    return project
+
+
+def test_pictures_without_labels_are_completed(bare: Path) -> None:
+    overrides = [
+        f"datasets.1.spec={bare / 'bare.yaml'}",
+        "datasets.1.evaluate=null",
+        "train.log_every=1",
+        "loss.balance=sqrt",
+        "loss.dice=0.5",
+    ]
+    complete = "train.complete={from: 0.5, confidence: 0.34}"
+    run = train(tiny_config(bare, bare / "run", complete, *overrides), name="tiny")
+    lines = [line for line in metrics(run) if line["event"] == "train"]
+    assert [line.get("completed") for line in lines[:3]] == [None] * 3
+    assert all(line["completed"] > 0.5 for line in lines[3:])  # type: ignore[operator]
+    made = trainer(bare, complete.replace("0.5", "0.0"), *overrides[:2])
+    space, batch = made.sources.space, next(iter(made.batches.from_step(0)))
+    assert space.unlabelled is not None
+    alone = batch.codes[batch.datasets == 1]
+    assert (alone == space.unlabelled).all()
+    # Until it is completed it counts as void: neither in the mean nor in the gradient.
+    logits = torch.randn(1, 3, 16, 16, requires_grad=True)
+    loss = made.loss.terms(logits, alone[:1])
+    loss.loss.backward()
+    assert loss.labelled.tolist() == [0]
+    assert logits.grad is not None
+    assert not logits.grad.any()
+    made.completing.begin(0)
+    done = made.completing.complete(batch)
+    names = {space.name(code) for code in done.codes[done.datasets == 1].unique().tolist()}
+    assert names <= {"background", "thing", "left", "right", "background + thing"}
+    assert "background" in names or "thing" in names
+
+
+@pytest.mark.parametrize(
+    ("overrides", "problem"),
+    [
+        (
+            (),
+            "bare has no labels, so it teaches nothing; say train.complete=",
+        ),
+        (("datasets.1.evaluate=train",), "bare has no labels to score; remove its `evaluate`"),
+        (
+            ("datasets.0.train=null", "train.complete={}"),
+            "datasets: no set that is trained on has labels; add one that has",
+        ),
+    ],
+)
+def test_pictures_without_labels_need_a_teacher(
+    bare: Path, overrides: tuple[str, ...], problem: str
+) -> None:
+    config = tiny_config(
+        bare, "x", f"datasets.1.spec={bare / 'bare.yaml'}", "datasets.1.evaluate=null", *overrides
+    )
+    with pytest.raises(HarmonizeError) as error:
+        load_sources(config)
+    assert problem in str(error.value)
+
+
+def test_a_mapping_without_labels_says_nothing_of_classes(bare: Path) -> None:
+    text = (bare / "bare.yaml").read_text()
+    (bare / "bare.yaml").write_text(f"{text}encoding: ids\nclasses: {{a: 1}}\n")
+    with pytest.raises(HarmonizeError) as error:
+        DatasetSpec.from_file(bare / "bare.yaml")
+    assert [problem.rpartition("/")[2] for problem in error.value.problems] == [
+        "bare.yaml:7:1: encoding: there are no labels (label: null); remove the key",
+        "bare.yaml:8:1: classes: there are no labels (label: null); remove the key",
+    ]
+    (bare / "bare.yaml").write_text(text.replace("label: null", 'label: "{id}.png"'))
+    with pytest.raises(HarmonizeError, match="the key 'encoding' is missing; add it"):
+        DatasetSpec.from_file(bare / "bare.yaml")
+
+
+def test_refine_labels_pictures_without_labels(bare: Path) -> None:
+    run = train(
+        tiny_config(bare, bare / "run", "train.steps=60", "optim.lr=0.3", "model.norm=batch"),
+        name="tiny",
+    )
+    words = ["refine", str(run), "--dataset", str(bare / "bare.yaml"), "--no-fit"]
+    assert main([*words, "--confidence", "0.6", "-o", str(bare / "out")]) == 0
+    spec = DatasetSpec.from_file(bare / "out" / "bare_refined.yaml")
+    assert {"background", "thing"} & set(spec.classes)
+    assert main(["check", str(bare / "tiny.txt"), str(bare / "bare.yaml")]) == 0

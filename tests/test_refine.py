@@ -13,6 +13,7 @@ from PIL import Image
 import scenarios
 from group import run_group
 from harmonize.cli import main
+from harmonize.config.run_config import RunConfig
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.pipeline.train import train
 from tiny import tiny_config, write_project
@@ -217,3 +218,20 @@ def test_a_bad_picture_stops_it_unless_such_are_skipped(
     ]
     skipped = json.loads((tmp_path / "two" / "refine.json").read_text())["skipped"]
     assert [*skipped] == ["c3.png"]
+
+
+def test_in_two_rounds_the_second_is_of_a_network_that_learned_from_the_first(
+    refine: Refine, tmp_path: Path
+) -> None:
+    facts = refine("--dataset", "coarse", "--confidence", "0.6", "--no-fit", "--rounds", "2")
+    assert facts["run"].startswith(str(tmp_path / "out-round-1-run"))
+    again = RunConfig.from_file(tmp_path / "out-round-1-run" / "config.yaml")
+    first = tmp_path / "out-round-1" / "coarse_refined.yaml"
+    assert again.datasets[1].spec == str(first)
+    assert again.evaluate_also[0].evaluate == "val"
+    assert again.data.batch_size == 4
+    spec = DatasetSpec.from_file(tmp_path / "out" / "coarse_refined.yaml")
+    assert {"left", "right"} <= set(spec.classes)
+    one, two = (labels(tmp_path / folder) for folder in ("out-round-1", "out"))
+    assert one.keys() == two.keys()
+    assert any((one[name] != two[name]).any() for name in one)

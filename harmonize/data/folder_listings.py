@@ -7,6 +7,22 @@ from harmonize.errors import HarmonizeError
 ANY_EXTENSION = ".*"
 
 
+def matching_files(root: Path, pattern: str) -> list[str]:
+    """Return the files below a folder that match a glob pattern, in order.
+
+    Hidden files and folders (``._x.png``, ``.ipynb_checkpoints``) match only where the pattern
+    itself begins with a dot.
+    """
+    wanted = [part.startswith(".") for part in pattern.split("/")]
+    paths = sorted(root.glob(pattern))
+    parts = (path.relative_to(root).parts for path in paths)
+    return [
+        "/".join(names)
+        for names in parts
+        if all(dot or not name.startswith(".") for name, dot in zip(names, wanted, strict=False))
+    ]
+
+
 class FolderListings:
     """The names in a data set's folders: far faster than asking for every file."""
 

@@ -30,6 +30,8 @@ class TargetSpace:
         ontology: the tree.
         specs: the mappings, in the order given.
         ignore: the code of pixels that nothing is known about.
+        unlabelled: the code of pictures without labels, if there are any: it may be any leaf, and
+            counts as void until it is completed.
         dtype: of target pictures: uint8, or int16 where there are many codes.
     """
 
@@ -48,6 +50,7 @@ class TargetSpace:
         self._masks: list[Bool[ndarray, " K"]] = []
         self._code_of: dict[bytes, int] = {}
         self._class_codes: dict[str, Int[ndarray, " C"]] = {}
+        self.unlabelled: int | None = None
         masks = [spec.leaf_masks(ontology) for spec in specs]
         distinct = {mask.tobytes() for spec_masks in masks for mask in spec_masks}
         further = self._further(masks) if finer else []
@@ -60,6 +63,8 @@ class TargetSpace:
             if spec.name in self._class_codes:
                 raise HarmonizeError(f"{spec.name}: two data sets have this name; rename one")
             codes = [self._add(mask) if mask.any() else self.ignore for mask in spec_masks]
+            if not spec.has_labels:
+                self.unlabelled = codes[0]
             self._class_codes[spec.name] = np.array(codes)
         self._num_labels = self.num_codes
         for mask in further:

@@ -28,6 +28,7 @@ class Draft:
         root: its folder, as the user wrote it.
         layout, splits, scan, classes: what was found in the folder.
         split_remarks: what the user should know about the splits.
+        class_remarks: what the user should know about the classes.
         resize: why pictures are scaled to their labels; empty if they are not.
         others: groups of files that are neither pictures nor labels.
         tree: the name of the tree; None if it is left to the user.
@@ -43,6 +44,7 @@ class Draft:
     split_remarks: list[str]
     scan: LabelScan
     classes: list[ClassDraft]
+    class_remarks: list[str] = field(default_factory=list[str])
     resize: str = ""
     others: list[Group] = field(default_factory=list[Group])
     tree: str | None = None
@@ -134,6 +136,7 @@ def _classes(draft: Draft) -> list[str]:
             f"# Only {draft.scan.files} of {labels} labels were read; a value of the others that",
             f"# has no class here is an error when it is met. `--scan {labels}` reads all.",
         ]
+    head += [f"# {commented(remark)}" for remark in draft.class_remarks]
     if draft.encoding == "masks":
         head.append("# guess: the wider come first; where masks overlap, the later one counts.")
     lines = [YamlLine(f"{quoted(one.name)}: {_value(one)}", one.note) for one in draft.classes]

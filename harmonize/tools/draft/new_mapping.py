@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 from harmonize.config.strict_yaml import load_text
+from harmonize.data.sizes import of_one_shape
 from harmonize.errors import HarmonizeError
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
@@ -80,6 +81,8 @@ def _look(folder: Path, name: str, files: Files, scan: int) -> Draft:
     values = scan_values(folder, layout, scan)
     splits, remarks = find_splits(folder, layout, files.texts)
     pictures = {label.core for label, _ in layout.pairs}
+    tables = find_tables(folder, files.texts, pictures)
+    classes, doubts = draft_classes(layout, values, tables)
     return Draft(
         name=name,
         root=str(folder),
@@ -87,14 +90,16 @@ def _look(folder: Path, name: str, files: Files, scan: int) -> Draft:
         splits=splits,
         split_remarks=remarks,
         scan=values,
-        classes=draft_classes(layout, values, find_tables(folder, files.texts, pictures)),
+        classes=classes,
+        class_remarks=doubts,
         resize=_resize(folder, layout),
         others=others,
     )
 
 
 def _resize(folder: Path, layout: FolderLayout) -> str:
-    """Say how pictures and labels differ in size; empty if they do not."""
+    """Say how pictures and labels differ in size; empty if they do not, or in shape as well."""
+    differs = ""
     for label, picture in evenly(layout.pairs, SAMPLES):
         try:
             (width, height), label_size = (
@@ -102,9 +107,11 @@ def _resize(folder: Path, layout: FolderLayout) -> str:
             )
         except HarmonizeError:
             continue
-        if (width, height) != label_size:
-            return f"{width} x {height} pixels, but the label {label_size[0]} x {label_size[1]}"
-    return ""
+        if not of_one_shape((width, height), label_size):
+            return ""  # which reading it tells
+        if not differs and (width, height) != label_size:
+            differs = f"{width} x {height} pixels, but the label {label_size[0]} x {label_size[1]}"
+    return differs
 
 
 def _ask(network: LeafPredictor, draft: Draft, folder: Path, number: int) -> None:
@@ -181,6 +188,7 @@ def _summary(draft: Draft, spec: DatasetSpec, root: Path, output: Path) -> str:
     lines += [f"  {label:<{width}}  {commented(text)}" for label, text in rows]
     shown = list(dict.fromkeys([*draft.scan.refused, *problems]))[:10]
     lines += [f"to mend: {commented(problem)}" for problem in shown]
+    lines += [f"note: {commented(remark)}" for remark in draft.class_remarks]
     lines.append(f"{output} is written. Look at every guess, answer every TODO, then:")
     lines.append(f"  harmonize check {shlex.quote(str(output))}")
     return "\n".join(lines)

@@ -175,6 +175,8 @@ def _samples(
     Pictures are numbered from ``offset``.
     """
     labels = {number: _label_of(mask, sets) for number, mask in enumerate(truth)}
+    if all(label is None for label in labels.values()):
+        return
     count = min(_MOST_PICTURES, len(dataset))
     numbers = [place * len(dataset) // count for place in range(count)]
     mine = numbers[accelerator.process_index :: accelerator.num_processes]
