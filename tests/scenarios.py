@@ -72,6 +72,11 @@ def step(project: Path, parts: int, *overrides: str) -> Found:
     }
 
 
+def steps(project: Path, parts: int, *overrides: tuple[str, ...]) -> Found:
+    """Take such a step with each of several lists of overrides: starting processes takes longer."""
+    return {"steps": [step(project, parts, *some) for some in overrides]}
+
+
 def places_of(trainer: Trainer) -> list[list[int]]:
     """Return the places in the global batch of each of this process's parts."""
     return list(

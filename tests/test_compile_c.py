@@ -112,3 +112,13 @@ def test_a_compiler_that_fails_is_quoted(cache: Path, source: Path) -> None:
     with pytest.raises(HarmonizeError, match=r"answer\.c: cc cannot compile it: .*missing"):
         ask(source, 42)
     assert list(cache.iterdir()) == []
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_change_of_an_included_file_makes_different_code(source: Path) -> None:
+    source.write_text('#include "more.h"\nint answer(void) { return ANSWER + MORE; }')
+    source.with_name("more.h").write_text("#define MORE 1")
+    assert ask(source, 42) == 43
+    compile_c.compiled.cache_clear()
+    source.with_name("more.h").write_text("#define MORE 2")
+    assert ask(source, 42) == 44

@@ -210,10 +210,21 @@ def test_depth_factors_multiply_the_depths(space: TargetSpace) -> None:
     assert loss(logits, codes).item() == plain.item()
 
 
-def test_smoothing_has_no_compiled_form(space: TargetSpace) -> None:
-    with pytest.raises(HarmonizeError, match=r"loss\.smoothing has no compiled form; remove"):
-        HierarchicalLoss(space, smoothing=0.1, compile=True)
-    assert HierarchicalLoss(space, smoothing=0.1).form(torch.zeros(1, 5, 1, 1)) == "PyTorch"
+@pytest.mark.parametrize("key", ["focal", "smoothing"])
+def test_what_has_no_compiled_form_on_a_gpu_is_refused_there(
+    space: TargetSpace, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    options: dict[str, Any] = {key: 0.1, "compile": True}
+    HierarchicalLoss(space, **options)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    message = rf"^loss\.compile: loss\.{key} has no compiled form on a GPU; remove"
+    with pytest.raises(HarmonizeError, match=message):
+        HierarchicalLoss(space, **options)
+
+
+def test_all_options_are_computed_in_c(space: TargetSpace, form: str) -> None:
+    loss = HierarchicalLoss(space, smoothing=0.1, focal=2.0, hardest=0.5, dice=0.5)
+    assert loss.form(torch.zeros(1, 5, 1, 1)) == form
 
 
 def test_balance_is_hand_counted(space: TargetSpace) -> None:

@@ -43,7 +43,7 @@ class LossConfig:
     probability of what the label says (Lin et al., 2017)."""
     smoothing: Annotated[float, Range(0, 0.9)] = 0.0
     """Label smoothing: the share of each term that goes to the siblings of what the label says, to
-    all alike. Computed by PyTorch's operations alone."""
+    all alike. On a GPU it is computed by PyTorch's operations."""
     hardest: Share = 1.0
     """Share of each picture's labelled pixels, those of the highest loss, that the log loss is the
     mean over."""

@@ -120,7 +120,7 @@ def _chunk_terms(
     loss, pull = _emphasised(terms, weight, tables)
     spread = None
     if tables.smoothing:
-        spread = _Spread.of(exponentials, row, weight, tables)
+        spread = _Spread.of(exponentials, row, tables)
         lost |= spread.lost
         loss = loss + (spread.weight * log_all[:, 0] - spread.pulled)
     rare = lost.nonzero()[:, 0]
@@ -197,15 +197,11 @@ class _Spread:
         cls,
         exponentials: Float[Tensor, "K P"],
         row: Integer[Tensor, " P"],
-        weight: Float[Tensor, "P D"],
         tables: LossTables,
     ) -> "_Spread":
-        groups, siblings = tables.groups.to(weight), tables.siblings.to(weight)
+        groups = tables.groups.to(exponentials)
         sums = exponentials.T @ groups.T
-        smoothed = tables.smoothing * weight
-        by_group = torch.zeros_like(sums)
-        for depth in range(weight.shape[1]):
-            by_group += smoothed[:, depth, None] * siblings[:, depth].index_select(0, row)
+        by_group = tables.spread.index_select(0, row).to(sums)
         asked = by_group > 0
         pulled = (by_group * sums.clamp(min=_TINY).log()).sum(1)
         shares = (by_group / sums.clamp(min=_TINY)) @ groups

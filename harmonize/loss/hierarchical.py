@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from harmonize.errors import HarmonizeError
 from harmonize.labels.target_space import WEIGHT_LEVELS, TargetSpace
 from harmonize.loss import fused, native_loss
-from harmonize.loss.one_pass import FORMS, LossJob, LossPass, keep_hardest
+from harmonize.loss.one_pass import FORMS, LossJob, LossPass, count_codes
 from harmonize.loss.region import region_tables
 from harmonize.loss.tables import LossTables, loss_tables
 
@@ -67,7 +67,7 @@ class HierarchicalLoss(nn.Module):
         tversky: weights of false positives and of false negatives in it; (0.5, 0.5) is Dice.
         compile: True for the form that is compiled for the device (by a C compiler for a CPU, by
             Triton for a GPU), False for PyTorch's operations, None for the former where possible.
-            Label smoothing has no compiled form, the focal factor none for a GPU.
+            The focal factor and label smoothing have no compiled form for a GPU.
 
     Raises:
         HarmonizeError: depth weights that do not fit, or ``compile`` without a C compiler or with
@@ -165,9 +165,10 @@ class HierarchicalLoss(nn.Module):
         scale = one if scale is None else scale.to(logits.device)
         each = one if picture_scale is None else picture_scale.to(logits.device)
         job = self._job(logits, rows, scale, datasets, each, levels)
-        loss, total, by_depth, region = self._pass(logits, job)
-        pixels = self._count_codes(rows)
-        learned = pixels if job.learned is None else self._count_codes(job.learned)
+        loss, total, by_depth, region, learned_from = self._pass(logits, job)
+        pixels = learned = self._count_codes(rows)
+        if self.hardest < 1:
+            learned = self._count_codes(learned_from)
         return LossTerms(
             loss=loss,
             total=total,
@@ -232,8 +233,8 @@ class HierarchicalLoss(nn.Module):
 
     def form(self, logits: Float[Tensor, "B K H W"]) -> Literal["Triton", "C", "PyTorch"]:
         """Say in which form the loss of these logits is computed."""
-        if self._compile is not False and not self._smoothing:
-            if fused.fits(logits) and not self._focal:
+        if self._compile is not False:
+            if fused.fits(logits) and not self._focal and not self._smoothing:
                 return "Triton"
             if native_loss.fits(logits) and (
                 self._compile or native_loss.is_available(self._space.ontology.depth)
@@ -249,10 +250,10 @@ class HierarchicalLoss(nn.Module):
             HarmonizeError: there is none.
         """
         cuda = torch.cuda.is_available()
-        wrong = "loss.smoothing" if smoothing else "loss.focal on a GPU" if cuda and focal else None
-        if wrong is not None:
+        if cuda and (focal or smoothing):
             raise HarmonizeError(
-                f"loss.compile: {wrong} has no compiled form; remove loss.compile, or that option"
+                f"loss.compile: {'loss.focal' if focal else 'loss.smoothing'} has no compiled form "
+                "on a GPU; remove loss.compile, or that option"
             )
         if not cuda:
             native_loss.load(space.ontology.depth, bfloat16=False)
@@ -267,13 +268,8 @@ class HierarchicalLoss(nn.Module):
         levels: UInt8[Tensor, "B H W"] | None = None,
     ) -> LossJob:
         """Put together what one pass needs."""
-        form = FORMS[self.form(logits)]
-        tables, learned, size = self._tables, None, self.num_codes + 1
-        its_rows = rows
-        if self.hardest < 1:
-            losses = form.pixel_losses(logits.detach(), rows, tables)
-            learned = its_rows = keep_hardest(losses, rows, tables.labelled, self.hardest)
-            scale = scale / self.hardest
+        tables, size = self._tables, self.num_codes + 1
+        scale = scale / self.hardest if self.hardest < 1 else scale
         its_scale = scale
         kinds = None  # of pixels: each has rows of its own, with weights of its own
         if scale.dim():
@@ -291,17 +287,17 @@ class HierarchicalLoss(nn.Module):
             if number not in self._repeated:
                 self._repeated[number] = tables.repeated(number)
             tables = self._repeated[number]
-            its_rows = its_rows + kinds * size
             scale = scale.repeat_interleave(size)
         return LossJob(
-            form=form,
-            rows=its_rows,
-            learned=learned,
-            tables=tables.scaled(scale),
+            form=FORMS[self.form(logits)],
+            codes=rows,
+            kinds=kinds,
+            tables=tables,
+            row_scale=scale,
             scale=its_scale,
+            labelled=self._tables.labelled,
+            hardest=self.hardest,
             region=self._region if self.dice else None,
-            region_rows=rows,
-            pixels=self._count_codes(rows) if self.dice else None,
             each=each * self.dice,
         )
 
@@ -343,6 +339,4 @@ class HierarchicalLoss(nn.Module):
         )
 
     def _count_codes(self, rows: Int32[Tensor, "B HW"]) -> Int[Tensor, "B N"]:
-        size = self.num_codes + 1
-        first = torch.arange(len(rows), device=rows.device, dtype=rows.dtype)[:, None] * size
-        return torch.bincount((first + rows).flatten(), minlength=len(rows) * size).view(-1, size)
+        return count_codes(rows, self.num_codes + 1)

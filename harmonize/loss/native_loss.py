@@ -5,30 +5,27 @@ import functools
 from pathlib import Path
 
 import torch
-from jaxtyping import Float, Float64, Int32
+from jaxtyping import Float, Int32
 from torch import Tensor
 
 from harmonize.errors import HarmonizeError
 from harmonize.loss.eager import LossSums, empty_like
-from harmonize.loss.region import RegionTables
 from harmonize.loss.tables import LossTables
 from harmonize.system.compile_c import compiled
 from harmonize.system.threads import each
 
-# Letters of shapes: B pictures, K leaves, H x W pixels, N rows of the loss's tables, M of a region
-# loss's.
+# Letters of shapes: B pictures, K leaves, H x W pixels, N rows of the loss's tables.
 
 DTYPES = (torch.float32, torch.bfloat16)
 """Of the logits; sums are float32 within a pixel and float64 beyond."""
-_SOURCE = Path(__file__).with_suffix(".c")
 _PIECE = 1 << 17
 """Logits for which another call is worth its start."""
 _PIECES = 16
 """Parts of a batch at most; they do not depend on the number of threads, so sums do not either."""
 
 
-class _Batch(ctypes.Structure):
-    """The arguments as ``native.c`` declares them."""
+class Batch(ctypes.Structure):
+    """A batch with the tables of its loss, as ``pixels.h`` declares it."""
 
     _fields_ = (
         ("logits", ctypes.c_void_p),
@@ -42,14 +39,53 @@ class _Batch(ctypes.Structure):
         ("until", ctypes.c_void_p),
         ("weight", ctypes.c_void_p),
         ("resolved", ctypes.c_void_p),
-        ("total", ctypes.c_void_p),
-        ("terms", ctypes.c_void_p),
-        ("losses", ctypes.c_void_p),
-        ("region", ctypes.c_void_p),
-        ("region_row", ctypes.c_void_p),
-        ("region_rows", ctypes.c_int64),
         ("focal", ctypes.c_float),
+        ("smoothing", ctypes.c_float),
+        ("groups", ctypes.c_int64),
+        ("group", ctypes.c_void_p),
+        ("near", ctypes.c_void_p),
+        ("num_near", ctypes.c_void_p),
+        ("spread", ctypes.c_void_p),
+        ("scale", ctypes.c_void_p),
     )
+
+    def __init__(
+        self,
+        logits: Float[Tensor, "B K H W"],
+        rows: Int32[Tensor, "B HW"],
+        tables: LossTables,
+        *,
+        scale: Float[Tensor, " N"] | None = None,
+        gradient: bool,
+    ) -> None:
+        flat = logits.flatten(2)  # one stride for all pixels of a picture
+        slope = empty_like(logits) if gradient else None
+        flat_slope = flat if slope is None else slope.flatten(2)
+        rows, weight = rows.contiguous(), tables.weight.float().contiguous()
+        spread = tables.spread.float().contiguous()
+        self.gradient = slope
+        self._kept = (flat, rows, weight, spread, scale, tables)  # C has only their addresses
+        super().__init__(
+            logits=flat.data_ptr(),
+            logit_strides=flat.stride(),
+            slope=None if slope is None else slope.data_ptr(),
+            slope_strides=flat_slope.stride(),
+            row=rows.data_ptr(),
+            pixels=rows.shape[1],
+            leaves=logits.shape[1],
+            order=tables.order.data_ptr(),
+            until=tables.until.data_ptr(),
+            weight=weight.data_ptr(),
+            resolved=tables.resolved.data_ptr(),
+            focal=tables.focal,
+            smoothing=tables.smoothing,
+            groups=len(tables.groups),
+            group=tables.ranges.data_ptr(),
+            near=tables.near.data_ptr(),
+            num_near=tables.num_near.data_ptr(),
+            spread=spread.data_ptr(),
+            scale=None if scale is None else scale.data_ptr(),
+        )
 
 
 def fits(logits: Float[Tensor, "B K H W"]) -> bool:
@@ -64,8 +100,6 @@ def native_sums(
     *,
     by_depth: bool,
     gradient: bool,
-    region: tuple[Int32[Tensor, "B HW"], Float[Tensor, "B M K"]] | None = None,
-    losses: Float[Tensor, "B HW"] | None = None,
 ) -> LossSums:
     """Sum the loss over the pixels of each picture.
 
@@ -75,92 +109,43 @@ def native_sums(
         tables: on the CPU.
         by_depth: whether to return the terms of each depth; they are summed in any case.
         gradient: whether to work out the gradient.
-        region: of a region loss, whose gradient is added: the row of each pixel, and the derivative
-            by the soft confusion.
-        losses: takes the loss of each pixel.
 
     Raises:
         HarmonizeError: no C compiler, or one that fails.
     """
-    flat = logits.flatten(2)  # one stride for all pixels of a picture
-    batch, leaves = logits.shape[:2]
     depths = tables.resolved.shape[1]
     library = load(depths, bfloat16=logits.dtype == torch.bfloat16)
-    slope = empty_like(logits) if gradient else None
-    if slope is not None:
-        library.use_large_pages(ctypes.c_void_p(slope.data_ptr()), ctypes.c_int64(slope.nbytes))
-    flat_slope = flat if slope is None else slope.flatten(2)
-    rows, weight = rows.contiguous(), tables.weight.float().contiguous()
-    region_rows, pull = rows, None
-    if region is not None:
-        region_rows, pull = region[0].contiguous(), region[1].float().contiguous()
+    arguments = Batch(logits, rows, tables, gradient=gradient)
+    use_large_pages(library, arguments.gradient)
     pieces = max(min(logits.numel() // _PIECE, _PIECES), 1)
     bounds = [rows.numel() * number // pieces for number in range(pieces + 1)]
-    total = torch.zeros(pieces, batch, dtype=torch.float64)
-    terms = torch.zeros(pieces, batch, depths, dtype=torch.float64)
+    total = torch.zeros(pieces, len(logits), dtype=torch.float64)
+    terms = torch.zeros(pieces, len(logits), depths, dtype=torch.float64)
 
     def work(number: int) -> int:
-        arguments = _Batch(
-            logits=flat.data_ptr(),
-            logit_strides=flat.stride(),
-            slope=None if slope is None else slope.data_ptr(),
-            slope_strides=flat_slope.stride(),
-            row=rows.data_ptr(),
-            pixels=rows.shape[1],
-            leaves=leaves,
-            order=tables.order.data_ptr(),
-            until=tables.until.data_ptr(),
-            weight=weight.data_ptr(),
-            resolved=tables.resolved.data_ptr(),
-            total=total[number].data_ptr(),
-            terms=terms[number].data_ptr(),
-            losses=None if losses is None else losses.data_ptr(),
-            region=None if pull is None else pull.data_ptr(),
-            region_row=region_rows.data_ptr(),
-            region_rows=0 if pull is None else pull.shape[1],
-            focal=tables.focal,
-        )
         first, last = bounds[number : number + 2]
         return library.hierarchical_loss(
-            ctypes.byref(arguments), ctypes.c_int64(first), ctypes.c_int64(last)
+            ctypes.byref(arguments),
+            ctypes.c_int64(first),
+            ctypes.c_int64(last),
+            address(total[number]),
+            address(terms[number]),
         )
 
     if any(each(work, range(pieces))):
         raise MemoryError
-    return LossSums(total.sum(0), terms.sum(0) if by_depth else None, slope)
+    return LossSums(total.sum(0), terms.sum(0) if by_depth else None, arguments.gradient)
 
 
-def native_pixel_losses(
-    logits: Float[Tensor, "B K H W"], rows: Int32[Tensor, "B HW"], tables: LossTables
-) -> Float[Tensor, "B HW"]:
-    """Return the weighted loss of each pixel."""
-    losses = torch.empty(rows.shape)
-    native_sums(logits, rows, tables, by_depth=False, gradient=False, losses=losses)
-    return losses
+def use_large_pages(library: ctypes.CDLL, gradient: Tensor | None) -> None:
+    """Have the memory of a gradient that nothing was written to come in large pages."""
+    if gradient is not None:
+        library.use_large_pages(address(gradient), ctypes.c_int64(gradient.nbytes))
 
 
-def native_soft_confusion(
-    logits: Float[Tensor, "B K H W"], rows: Int32[Tensor, "B HW"], tables: RegionTables
-) -> Float64[Tensor, "B N K"]:
-    """Sum the leaves' probabilities over the pixels of each code; see ``soft_confusion``."""
-    flat, rows = logits.flatten(2), rows.contiguous()
-    library = load(len(tables.weight), bfloat16=logits.dtype == torch.bfloat16)
-    found = torch.zeros(len(logits), len(tables.inside), logits.shape[1], dtype=torch.float64)
-    arguments = _Batch(
-        logits=flat.data_ptr(),
-        logit_strides=flat.stride(),
-        pixels=rows.shape[1],
-        leaves=logits.shape[1],
-        region_row=rows.data_ptr(),
-    )
-
-    def work(picture: int) -> int:
-        address = ctypes.c_void_p(found[picture].data_ptr())
-        return library.soft_confusion(ctypes.byref(arguments), ctypes.c_int64(picture), address)
-
-    if any(each(work, range(len(logits)))):
-        raise MemoryError
-    return found
+def address(tensor: Tensor) -> ctypes.c_void_p:
+    """Return where a tensor's numbers begin."""
+    return ctypes.c_void_p(tensor.data_ptr())
 
 
 @functools.cache
@@ -173,13 +158,15 @@ def is_available(depths: int) -> bool:
     return True
 
 
-def load(depths: int, *, bfloat16: bool) -> ctypes.CDLL:
-    """Return what ``native.c`` compiles to for trees of so many depths.
+def load(depths: int, *, bfloat16: bool, name: str = "native_loss.c") -> ctypes.CDLL:
+    """Return what a C file of this folder compiles to for trees of so many depths.
 
     Raises:
         HarmonizeError: no C compiler, or one that fails.
     """
     try:
-        return compiled(_SOURCE, f"DEPTHS={depths}", f"BFLOAT16={int(bfloat16)}")
+        return compiled(
+            Path(__file__).with_name(name), f"DEPTHS={depths}", f"BFLOAT16={int(bfloat16)}"
+        )
     except HarmonizeError as error:
         raise HarmonizeError(f"loss.compile: {error}; or say loss.compile=false") from None

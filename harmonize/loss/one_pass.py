@@ -10,11 +10,8 @@ from torch import Tensor
 
 from harmonize.loss import fused
 from harmonize.loss.eager import LossSums, eager_sums, pixel_losses
-from harmonize.loss.native_loss import (
-    native_pixel_losses,
-    native_soft_confusion,
-    native_sums,
-)
+from harmonize.loss.native_loss import native_sums
+from harmonize.loss.native_pictures import native_picture_sums
 from harmonize.loss.region import (
     RegionTables,
     add_region_gradient,
@@ -62,15 +59,12 @@ class Form:
 
     Attributes:
         sums: the log loss of each picture, and its gradient.
-        confusion: the soft confusion of each picture.
-        pixel_losses: the log loss of each pixel.
-        takes_region: whether ``sums`` adds the gradient of a region loss in the same pass.
+        picture_sums: the same of the hardest pixels, and with a region loss; where it is None,
+            PyTorch's operations choose the pixels before the log loss, and add the region loss.
     """
 
     sums: Sums
-    confusion: Callable[[Tensor, Tensor, RegionTables], Tensor] = soft_confusion
-    pixel_losses: Callable[[Tensor, Tensor, LossTables], Tensor] = pixel_losses
-    takes_region: bool = False
+    picture_sums: Callable[..., tuple[LossSums, Tensor | None, Tensor]] | None = None
 
 
 def _fused_sums(
@@ -90,7 +84,7 @@ def _fused_sums(
 
 FORMS = {
     "Triton": Form(_fused_sums),
-    "C": Form(native_sums, native_soft_confusion, native_pixel_losses, takes_region=True),
+    "C": Form(native_sums, native_picture_sums),
     "PyTorch": Form(eager_sums),
 }
 
@@ -101,51 +95,88 @@ class LossJob:
 
     Attributes:
         form: what computes it.
-        rows: of each pixel in ``tables``.
-        learned: the rows of the pixels that are learned from, if not all are; before data sets got
+        codes: of each pixel: its row in ``tables``, where data sets and weights of pixels have no
             rows of their own.
-        tables: with the scale in their weights: multiplying the gradient later would take a pass.
+        kinds: the number of the rows of each pixel's own data set and weight; or None.
+        tables: of the log loss, not scaled; the rows of each kind after those of another.
+        row_scale: of each row of the tables, or of all.
         scale: of each picture's log loss, or of all of them.
+        labelled: whether a pixel of a code counts.
+        hardest: the share of each picture's labelled pixels that are learned from.
         region: of the region loss, if there is one.
-        region_rows: of each pixel in ``region``.
-        pixels: of each row there.
         each: the factor of the region losses.
     """
 
     form: Form
-    rows: Int32[Tensor, "B HW"]
-    learned: Int32[Tensor, "B HW"] | None
+    codes: Int32[Tensor, "B HW"]
+    kinds: Int32[Tensor, "B #HW"] | None
     tables: LossTables
+    row_scale: Tensor
     scale: Tensor
+    labelled: Bool[Tensor, " N"]
+    hardest: float
     region: RegionTables | None
-    region_rows: Int32[Tensor, "B HW"]
-    pixels: Int[Tensor, "B N"] | None
     each: Float[Tensor, ""]
 
     def run(
         self, logits: Tensor, *, by_depth: bool, gradient: bool
-    ) -> tuple[LossSums, Float[Tensor, " B"]]:
-        """Return the sums of the log loss with the gradient of all, and the region losses."""
-        if self.region is None or self.pixels is None:
-            sums = self.form.sums(
-                logits, self.rows, self.tables, by_depth=by_depth, gradient=gradient
+    ) -> tuple[LossSums, Int32[Tensor, "B HW"], Float[Tensor, " B"]]:
+        """Return the sums of the log loss with the gradient of all, what they are of, and regions.
+
+        The second are the codes of the pixels that are learned from, with ``ignore`` for others;
+        the third the region losses.
+        """
+        if self.form.picture_sums is not None and (self.hardest < 1 or self.region):
+            scale = self.row_scale.expand(len(self.tables.weight))
+            sums, learned, region = self.form.picture_sums(
+                logits,
+                self.codes,
+                self._rows(self.codes),
+                self.tables,
+                scale=scale,
+                labelled=self.labelled,
+                hardest=self.hardest,
+                region=self.region,
+                each_region=self.each.item(),
+                gradient=gradient,
             )
-            return sums, torch.zeros(len(logits), device=logits.device)
-        confusion = self.form.confusion(logits, self.region_rows, self.region)
-        scale = self.each.expand(len(logits)).double()
-        losses, slope = region_slope(confusion, self.pixels, self.region, scale)
-        pull = (self.region_rows, slope) if self.form.takes_region else None
+            return sums, self.codes if learned is None else learned, region
+        learned = self.codes
+        if self.hardest < 1:
+            losses = pixel_losses(logits.detach(), self.codes, self.tables)
+            learned = keep_hardest(losses, self.codes, self.labelled, self.hardest)
         sums = self.form.sums(
             logits,
-            self.rows,
-            self.tables,
+            self._rows(learned),
+            self.tables.scaled(self.row_scale),
             by_depth=by_depth,
             gradient=gradient,
-            **({} if pull is None else {"region": pull}),
         )
-        if sums.gradient is not None and pull is None:
-            add_region_gradient(sums.gradient, logits, self.region_rows, slope)
-        return sums, losses
+        region = torch.zeros(len(logits), device=logits.device)
+        if self.region is not None:
+            region = self._add_region(self.region, logits, sums.gradient)
+        return sums, learned, region
+
+    def _rows(self, codes: Int32[Tensor, "B HW"]) -> Int32[Tensor, "B HW"]:
+        return codes if self.kinds is None else codes + self.kinds * len(self.labelled)
+
+    def _add_region(
+        self, tables: RegionTables, logits: Tensor, gradient: Tensor | None
+    ) -> Float[Tensor, " B"]:
+        """Return the region losses; add their gradient to that of the log loss."""
+        confusion = soft_confusion(logits, self.codes, tables)
+        pixels = count_codes(self.codes, len(self.labelled))
+        scale = self.each.expand(len(logits)).double()
+        losses, slope = region_slope(confusion, pixels, tables, scale)
+        if gradient is not None:
+            add_region_gradient(gradient, logits, self.codes, slope)
+        return losses
+
+
+def count_codes(codes: Int32[Tensor, "B HW"], number: int) -> Int[Tensor, "B N"]:
+    """Count each picture's pixels of each code below a number."""
+    first = torch.arange(len(codes), device=codes.device, dtype=codes.dtype)[:, None] * number
+    return torch.bincount((first + codes).flatten(), minlength=len(codes) * number).view(-1, number)
 
 
 class LossPass(torch.autograd.Function):
@@ -153,15 +184,16 @@ class LossPass(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, job: LossJob) -> tuple[Tensor, ...]:
-        sums, region = job.run(logits, by_depth=True, gradient=ctx.needs_input_grad[0])
+        gradient = ctx.needs_input_grad[0]
+        sums, learned, region = job.run(logits, by_depth=True, gradient=gradient)
         ctx.gradient, ctx.job = sums.gradient, job
         ctx.save_for_backward(logits)
         exact = logits.dtype if logits.dtype == torch.float64 else torch.float32
         loss = (sums.total.sum() + (region * job.each).sum()).to(exact)
         total, region = (sums.total / job.scale).to(exact), region.to(exact)
         assert sums.by_depth is not None
-        ctx.mark_non_differentiable(total, sums.by_depth, region)
-        return loss, total, sums.by_depth, region
+        ctx.mark_non_differentiable(total, sums.by_depth, region, learned)
+        return loss, total, sums.by_depth, region, learned
 
     @staticmethod
     @torch.autograd.function.once_differentiable

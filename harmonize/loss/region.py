@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, Integer
+from jaxtyping import Bool, Float, Int, Int32, Integer
 from torch import Tensor
 
 from harmonize.labels.ontology import Ontology
-from harmonize.loss.tables import LossTables
+from harmonize.loss.tables import LossTables, ranges_of
 
 # Letters of shapes: B pictures, K leaves, H x W pixels, P pixels of a chunk, D depths, N rows of
 # the tables (one per code, and the last for ignore), G groups of any depth.
@@ -36,6 +36,8 @@ class RegionTables:
         asked: whether a picture with such a pixel is scored for the group: the label has a term at
             the group's depth, and is inside.
         at_depth: whether a group belongs to a depth.
+        ranges: the first leaf of each group, and the one after its last.
+        depth: of each group, from 0.
         weight: of each depth.
         false: the weights of false positives and of false negatives: (0.5, 0.5) is Dice.
     """
@@ -45,6 +47,8 @@ class RegionTables:
     outside: Bool[Tensor, "N G"]
     asked: Bool[Tensor, "N G"]
     at_depth: Bool[Tensor, "D G"]
+    ranges: Int32[Tensor, "G 2"]
+    depth: Int32[Tensor, " G"]
     weight: Float[Tensor, " D"]
     false: tuple[float, float]
 
@@ -83,10 +87,19 @@ def region_tables(
     inside = pad(~(masks[:, None] & ~members).any(2), (0, 0, 0, 1))
     outside = pad(~(masks[:, None] & members).any(2), (0, 0, 0, 1))
     inside, outside = inside & tables.labelled[:, None], outside & tables.labelled[:, None]
-    at_depth = torch.tensor(depths) == torch.arange(1, ontology.depth + 1)[:, None]
+    depth = torch.tensor(depths, dtype=torch.int32) - 1
+    at_depth = depth == torch.arange(ontology.depth)[:, None]
     has_term = (tables.weight > 0).float() @ at_depth.float() > 0
     return RegionTables(
-        members, inside, outside, inside & has_term, at_depth, depth_weights, tversky
+        groups=members,
+        inside=inside,
+        outside=outside,
+        asked=inside & has_term,
+        at_depth=at_depth,
+        ranges=ranges_of(members),
+        depth=depth,
+        weight=depth_weights,
+        false=tversky,
     )
 
 

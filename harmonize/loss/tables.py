@@ -43,6 +43,10 @@ class LossTables:
         siblings: of each S_d, with their shares of the smoothing: the groups of depth d that are
             in S_(d-1) but not in S_d; where there are none, those in S_(d-2), and so on.
         groups: the groups that are siblings somewhere.
+        ranges: the first leaf of each of these groups, and the one after its last.
+        near: these groups, those that are siblings of the label's sets first.
+        num_near: how many those are.
+        spread: what -log p(G) of each group counts in the loss, over all depths.
         focal: the power of the focal factor (Lin et al., "Focal Loss for Dense Object Detection",
             2017); 0 for none.
         smoothing: the share of each term that goes to the siblings.
@@ -61,6 +65,10 @@ class LossTables:
     until: Int32[Tensor, "N D1"]
     siblings: Float[Tensor, "N D G"]
     groups: Bool[Tensor, "G K"]
+    ranges: Int32[Tensor, "G 2"]
+    near: Int32[Tensor, "N G"]
+    num_near: Int32[Tensor, " N"]
+    spread: Float[Tensor, "N G"]
     focal: float = 0.0
     smoothing: float = 0.0
 
@@ -78,6 +86,7 @@ class LossTables:
             self,
             weight=self.weight * column,
             factor=self.factor * column,
+            spread=self.spread * column,
             leaf_weight=self.leaf_weight * by,
         )
 
@@ -88,11 +97,14 @@ class LossTables:
         factor.scatter_add_(1, self.set_of.clamp(min=0), -weight * is_set)
         factor[:, -1] = weight.sum(1)
         leaf_weight = (weight * (self.resolved & ~is_set)).sum(1)
-        return dataclasses.replace(self, weight=weight, factor=factor, leaf_weight=leaf_weight)
+        spread = self.smoothing * (weight[:, :, None] * self.siblings).sum(1)
+        return dataclasses.replace(
+            self, weight=weight, factor=factor, leaf_weight=leaf_weight, spread=spread
+        )
 
     def repeated(self, times: int) -> "LossTables":
         """Repeat the rows, so that each data set can have weights of its own."""
-        shared = ("members", "groups")
+        shared = ("members", "groups", "ranges")
         many = {
             name: torch.cat([table] * times)
             for name, table in vars(self).items()
@@ -145,6 +157,7 @@ def loss_tables(
     is_set = resolved & ~is_leaf
     members, set_of = _number(inside, is_set)
     siblings, groups = _siblings(space, inside, resolved) if smoothing else _none(inside)
+    is_near = (siblings > 0).any(1)
     tables = LossTables(
         agreement=agreement,
         resolved=resolved,
@@ -159,10 +172,23 @@ def loss_tables(
         until=(agreement[:, None] >= torch.arange(len(depths) + 1)[:, None]).sum(2).int(),
         siblings=siblings,
         groups=groups,
+        ranges=ranges_of(groups),
+        near=is_near.int().argsort(dim=1, descending=True, stable=True).int(),
+        num_near=is_near.sum(1).int(),
+        spread=torch.zeros(len(weight), len(groups)),
         focal=focal,
         smoothing=smoothing,
     )
     return tables.reweighted(weight)
+
+
+def ranges_of(groups: Bool[Tensor, "G K"]) -> Int32[Tensor, "G 2"]:
+    """Return the first leaf of each group, and the one after its last; groups have no gaps."""
+    first = groups.byte().argmax(1)
+    ranges = torch.stack([first, first + groups.sum(1)], 1).int()
+    leaf = torch.arange(groups.shape[1])
+    assert torch.equal(groups, (leaf >= ranges[:, :1]) & (leaf < ranges[:, 1:]))
+    return ranges
 
 
 def _none(inside: Bool[Tensor, "N D K"]) -> tuple[Float[Tensor, "N D G"], Bool[Tensor, "G K"]]:

@@ -11,6 +11,7 @@ import functools
 import hashlib
 import os
 import platform
+import re
 import shlex
 import shutil
 import subprocess
@@ -29,7 +30,7 @@ def compiled(source: Path, *defines: str) -> ctypes.CDLL:
     """Return what a file compiles to with some macros, compiling it if it has not been yet.
 
     Args:
-        source: a C file that includes no other of the project's.
+        source: a C file; those that it includes by a name in quotes are beside it.
         defines: as ``NAME=VALUE``.
 
     Raises:
@@ -39,7 +40,7 @@ def compiled(source: Path, *defines: str) -> ctypes.CDLL:
     command = (*compiler, *(f"-D{define}" for define in defines), *_FLAGS)
     folder = cache_folder()
     try:
-        facts = (source.read_text(), *command, _version(compiler), _processor())
+        facts = (*_texts(source), *command, _version(compiler), _processor())
         name = hashlib.sha256("\0".join(facts).encode()).hexdigest()
         path = folder / f"{source.parent.name}-{name[:32]}.so"
         if not _is_whole(path):
@@ -50,6 +51,13 @@ def compiled(source: Path, *defines: str) -> ctypes.CDLL:
             f"{folder}: {source.name} cannot be compiled and used there: {error}; "
             "name another folder by XDG_CACHE_HOME=..."
         ) from None
+
+
+def _texts(source: Path) -> list[str]:
+    """Return what a C file and all that it includes say."""
+    text = source.read_text()
+    included = re.findall(r'^#include "(.+)"', text, re.MULTILINE)
+    return [text, *(more for name in included for more in _texts(source.with_name(name)))]
 
 
 def find_compiler() -> tuple[str, ...]:
