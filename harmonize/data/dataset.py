@@ -20,7 +20,7 @@ from harmonize.data.labels import LabelReader
 from harmonize.data.transforms import block_centres
 from harmonize.errors import HarmonizeError
 from harmonize.labels.dataset_spec import DatasetSpec
-from harmonize.pictures.reading import choose_factor, header_size, read_reduced, sides_swap
+from harmonize.pictures.reading import choose_factor, header_size, read_reduced, refuse_sizes
 
 # Letters of shapes: H x W pixels of a file, h x w of a picture that was reduced.
 
@@ -147,21 +147,3 @@ class SegmentationDataset(Dataset[LabelledPicture]):
         if image.size != (width, height):
             image = image.resize((width, height), Image.Resampling.BOX)
         return image if factor == 1 else image.reduce(factor), classes, factor
-
-
-def refuse_sizes(
-    path: Path, picture: tuple[int, int], label: str, expected: tuple[int, int]
-) -> None:
-    """Refuse a picture whose width and height are not its label's."""
-    if picture == expected:
-        return
-    problem = (
-        f"{path}: {picture[0]} x {picture[1]} pixels, but its label {label} has "
-        f"{expected[0]} x {expected[1]}"
-    )
-    if picture == expected[::-1] and sides_swap(path):
-        problem += (
-            "; its EXIF orientation swaps the sides: change `exif` in the mapping between apply "
-            "and ignore"
-        )
-    raise HarmonizeError(problem)

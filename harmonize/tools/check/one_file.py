@@ -13,7 +13,6 @@ from harmonize.errors import HarmonizeError, near_matches
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.sources import as_taught
-from harmonize.pipeline.preflight import check_run
 from harmonize.tools.check.checked_file import Options, Report, is_config
 from harmonize.tools.check.lint import STATIC, config_findings, mapping_findings, tree_findings
 from harmonize.tools.check.scan import SplitScan
@@ -77,6 +76,8 @@ class FileCheck:
 
     def _config(self, document: Document) -> None:
         """Check all that a config names, and count what its data sets teach."""
+        from harmonize.pipeline.preflight import check_run  # slow to import
+
         config = self._run_config(document)
         self._right(check_run, config)
         is_right = not self._report.problems
