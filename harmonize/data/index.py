@@ -103,18 +103,22 @@ def unlabelled_pictures(spec: DatasetSpec, root: Path) -> list[str]:
     """
     folders = FolderListings(root)
     picture, label = spec.picture.pattern(), spec.label.pattern()
-    paths = [path.relative_to(root).as_posix() for path in sorted(root.glob(spec.picture.glob()))]
+    paths = _glob(root, spec.picture)
     used: set[str] = set()
     candidates: set[str] = set()
     for name, split in spec.splits.items():
         fixed: dict[str, str | int] = {"split": name, **split.fields}
         used |= _listed_pictures(spec, name, root, folders)
+        known = False  # that the picture's path gives all fields
         for path in paths:
+            if known and path in used:
+                continue
             fields = _fields(picture, path, fixed)
             if fields is None or _fields(label, path, fixed) is not None:
                 continue  # labels may lie among the pictures
             if not spec.label.names <= {*fields, "class"}:
                 return []
+            known = True
             try:
                 files = _label_files(spec, fields, folders)[1]
             except HarmonizeError:  # the label's path needs another kind of field, or is not unique
@@ -218,6 +222,12 @@ def _globbed(split: Split, fixed: Fields, root: Path, where: str) -> list[Fields
     assert split.glob is not None
     template = Template(split.glob, where=where)
     pattern = template.pattern()
-    paths = sorted(root.glob(template.glob()))
-    rows = (_fields(pattern, path.relative_to(root).as_posix(), fixed) for path in paths)
+    rows = (_fields(pattern, path, fixed) for path in _glob(root, template))
     return [row for row in rows if row is not None]
+
+
+def _glob(root: Path, template: Template) -> list[str]:
+    """Return the paths below a folder that a template may fit, by their parts in order."""
+    above = len((root / "x").as_posix()) - 1
+    paths = [path.as_posix()[above:] for path in root.glob(template.glob())]
+    return sorted(paths, key=lambda path: path.split("/"))

@@ -75,7 +75,7 @@ def read_stored(path: Path, *, exact: bool = True) -> Stored:
     if is_tiff(path):
         found = read_tiff(path)
         return Stored(found.values, found.mode, found.palette)
-    with opened(path) as picture:
+    with opened(path, tiff=False) as picture:
         if is_deep(picture):
             stored = Stored(read_deep(picture), picture.mode)
         else:

@@ -186,9 +186,9 @@ class _Scanner:
     ) -> dict[ClassPair, bool]:
         """Compare the mean columns of the pairs of classes that are both in a file."""
         here = [pair for pair in self._pairs if pixels[pair[0]] and pixels[pair[1]]]
-        places = np.arange(classes.shape[1])
+        flat, width = classes.ravel(), classes.shape[1]
         mean = {
-            one: np.count_nonzero(classes == one, axis=0) @ places / pixels[one]
+            one: (np.flatnonzero(flat == one) % width).sum() / pixels[one]
             for one in {one for pair in here for one in pair}
         }
         means = {pair: (mean[pair[0]], mean[pair[1]]) for pair in here}

@@ -4,7 +4,6 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import accumulate, islice, takewhile
-from statistics import fmean
 
 _LETTER = re.compile(r"[A-Za-z]")
 _LETTERS_BEFORE_NUMBER = re.compile(r"[A-Za-z]+(?=\d)")
@@ -56,24 +55,27 @@ def _accepted(
     counts: Counter[str] = Counter()
     cores: defaultdict[str, set[str]] = defaultdict(set)
     folders: defaultdict[str, set[str]] = defaultdict(set)
-    affixes_of: defaultdict[str, set[str]] = defaultdict(set)
+    stems = {stem for _, stem in files}
+    first_affix: dict[str, str] = {}
+    several_affixes: set[str] = set()
     for folder, stem in files:
-        affixes_of[stem].add("")
         for affix in options[stem]:
             core = stem[len(affix) :] if first else stem[: -len(affix)]
             counts[affix] += 1
             cores[affix].add(core)
             folders[affix].add(folder)
-            affixes_of[core].add(affix)
+            if first_affix.setdefault(core, affix) != affix or core in stems:
+                several_affixes.add(core)
     sizes = Counter(folder for folder, _ in files)
     needed = 3 if len(files) >= 12 else max(1, len(files) // 6)
     accepted: set[str] = set()
     for affix, count in counts.items():
-        inside = sum(sizes[folder] for folder in folders[affix])
-        paired = fmean(len(affixes_of[core]) > 1 for core in cores[affix])
-        whole = fmean("" in affixes_of[core] for core in cores[affix])
-        common = count >= 0.01 * len(files) and count >= 0.5 * inside
-        several = len(cores[affix]) > 1 and count >= needed
-        if whole >= 0.8 or (not added and several and (paired >= 0.8 or common)):
+        whole = len(cores[affix] & stems) >= 0.8 * len(cores[affix])
+        several = not added and len(cores[affix]) > 1 and count >= needed
+        if whole or (several and len(cores[affix] & several_affixes) >= 0.8 * len(cores[affix])):
             accepted.add(affix)
+        elif several and count >= 0.01 * len(files):
+            inside = sum(sizes[folder] for folder in folders[affix])
+            if count >= 0.5 * inside:
+                accepted.add(affix)
     return accepted

@@ -48,8 +48,10 @@ def _best(groups: Sequence[Group]) -> FolderLayout | None:
     labels, photos = (
         sorted(some, key=lambda group: -len(group.files))[:_MOST_TRIED] for some in (labels, photos)
     )
+    keys = _Keys()
     layouts = (
-        make_layout(label, photo, join(label, photo)) for label, photo in product(labels, photos)
+        make_layout(label, photo, join(label, photo, keys))
+        for label, photo in product(labels, photos)
     )
     found = [layout for layout in layouts if layout is not None]
     most = max((len(layout.pairs) for layout in found), default=0)
@@ -70,37 +72,74 @@ def _merit(layout: FolderLayout, most: int) -> tuple[float, ...]:
     )
 
 
-def join(label: Group, picture: Group) -> list[FilePair]:
+def join(label: Group, picture: Group, keys: "_Keys | None" = None) -> list[FilePair]:
     """Pair the files of two groups by their ids, and by their folders where ids recur.
 
     Of masks of several classes, one stands for all: the most common class's where there is one.
     """
-    numbered = all(is_number(file.core) for file in label.files)
+    keys = keys or _Keys()
+    numbered = keys.are_numbers(label)
     common = label.most_common_class
-    labels = sorted(label.files, key=lambda file: label.class_of(file.path) != common)
-
-    def key(group: Group, file: File, *, by_split: bool, by_folder: bool) -> Hashable:
-        return (
-            int(file.core) if numbered and is_number(file.core) else file.core,
-            tuple(file.folders[place] for place in group.variables) if by_folder else (),
-            canonical(file.split) if by_split else "",
-        )
-
+    order = sorted(
+        range(len(label.files)), key=lambda place: label.class_of(label.files[place].path) != common
+    )
     best: list[FilePair] = []
     for by_split, by_folder in product((False, True), repeat=2):
-        rule = {"by_split": by_split, "by_folder": by_folder}
-        pictures = {key(picture, file, **rule): file for file in picture.files}
+        rule = numbered, by_split, by_folder
+        pictures = keys.places(picture, rule)
         if len(pictures) < MOST * len(picture.files):  # several pictures have the same key
             continue
-        keyed = [(key(label, file, **rule), file) for file in labels]
-        keyed = [(own, file) for own, file in keyed if own in pictures]
-        firsts: dict[Hashable, File] = {}
-        for own, file in keyed:
-            firsts.setdefault(own, file)
-        several = not label.classes and len(firsts) < MOST * len(keyed)
+        own = keys.of(label, rule)
+        if len(keys.places(label, rule).keys() & pictures.keys()) <= len(best):
+            continue
+        firsts: dict[Hashable, int] = {}
+        count = 0
+        for place in order:
+            if own[place] in pictures:
+                count += 1
+                firsts.setdefault(own[place], place)
+        several = not label.classes and len(firsts) < MOST * count
         if not several and len(firsts) > len(best):
-            best = [(file, pictures[own]) for own, file in firsts.items()]
+            best = [(label.files[p], picture.files[pictures[key]]) for key, p in firsts.items()]
     return best
+
+
+class _Keys:
+    """What files of groups are paired by, found once for each group and rule."""
+
+    def __init__(self) -> None:
+        self._keys: dict[Hashable, list[Hashable]] = {}
+        self._places: dict[Hashable, dict[Hashable, int]] = {}
+        self._numbers: dict[int, bool] = {}
+
+    def are_numbers(self, group: Group) -> bool:
+        """Say whether all ids of a group are numbers."""
+        if id(group) not in self._numbers:
+            self._numbers[id(group)] = all(is_number(file.core) for file in group.files)
+        return self._numbers[id(group)]
+
+    def of(self, group: Group, rule: tuple[bool, bool, bool]) -> list[Hashable]:
+        """Return the key of each file: its id, as a number if asked; its split; its folders."""
+        numbered, by_split, by_folder = rule
+        where = id(group), rule
+        if where not in self._keys:
+            variables = group.variables if by_folder else []
+            self._keys[where] = [
+                (
+                    int(file.core) if numbered and is_number(file.core) else file.core,
+                    tuple(file.folders[place] for place in variables),
+                    canonical(file.split) if by_split else "",
+                )
+                for file in group.files
+            ]
+        return self._keys[where]
+
+    def places(self, group: Group, rule: tuple[bool, bool, bool]) -> dict[Hashable, int]:
+        """Return the place of the last file with each key."""
+        where = id(group), rule
+        if where not in self._places:
+            self._places[where] = {key: place for place, key in enumerate(self.of(group, rule))}
+        return self._places[where]
 
 
 def _nothing_pairs(root: Path, groups: Sequence[Group]) -> list[str]:
