@@ -1,10 +1,11 @@
 """Picture files gathered by what their paths have in common."""
 
 import dataclasses
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TypeVar
 
 from harmonize.tools.draft.affixes import shared_affixes
@@ -142,7 +143,7 @@ def joined(groups: Sequence[Group], **changes: object) -> Group:
 
 
 def leaf_groups(
-    images: Iterable[str], *, with_prefixes: bool = False, added: bool = False
+    images: Sequence[str], *, with_prefixes: bool = False, added: bool = False
 ) -> list[Group]:
     """Gather files that lie in the same folder, but for the split, and end alike.
 
@@ -151,23 +152,28 @@ def leaf_groups(
         with_prefixes: and begin alike.
         added: take for endings only what is added to other files' names.
     """
-    paths = [PurePosixPath(image) for image in images]
-    stems = [(str(path.parent), path.stem) for path in paths]
+    paths = [image.rpartition("/") for image in images]
+    parted = [
+        (folder, *os.path.splitext(name))  # noqa: PTH122 (fast)
+        for folder, _, name in paths
+    ]
+    stems = [(folder, stem) for folder, stem, _ in parted]
     suffix_of = shared_affixes(stems, first=False, added=added)
     rests = {stem: stem.removesuffix(suffix_of.get(stem, "")) for _, stem in stems}
     prefix_of: dict[str, str] = {}
     if with_prefixes:
         named = [(folder, rests[stem]) for folder, stem in stems]
         prefix_of = shared_affixes(named, first=True)
-    patterns = _folder_patterns({path.parts[:-1] for path in paths})
+    parts_of = {folder: tuple(folder.split("/")) if folder else () for folder, _ in stems}
+    patterns = _folder_patterns({*parts_of.values()})
     members: defaultdict[tuple[tuple[str, ...], str, str, str], list[File]] = defaultdict(list)
-    for path in paths:
-        folders, word = patterns[path.parts[:-1]]
-        prefix = prefix_of.get(rests[path.stem], "")
-        core = rests[path.stem].removeprefix(prefix)
-        suffix = suffix_of.get(path.stem, "")
-        key = (folders, escape(prefix), escape(suffix), path.suffix)
-        members[key].append(File(str(path), path.parts[:-1], core, word))
+    for image, (folder, stem, extension) in zip(images, parted, strict=True):
+        parts = parts_of[folder]
+        folders, word = patterns[parts]
+        prefix = prefix_of.get(rests[stem], "")
+        core = rests[stem].removeprefix(prefix)
+        key = (folders, escape(prefix), escape(suffix_of.get(stem, "")), extension)
+        members[key].append(File(image, parts, core, word))
     return [Group(*key, files=tuple(files)) for key, files in members.items()]
 
 

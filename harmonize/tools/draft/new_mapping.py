@@ -3,6 +3,7 @@
 import re
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harmonize.config.strict_yaml import load_text
 from harmonize.errors import HarmonizeError
@@ -11,7 +12,6 @@ from harmonize.labels.ontology import Ontology
 from harmonize.pictures.reading import header_size
 from harmonize.system.atomic_files import writing
 from harmonize.tools.draft.by_name import TODO, Proposal, by_name, choose_tree
-from harmonize.tools.draft.by_network import left_out, open_splits, overlaps, propose, table
 from harmonize.tools.draft.class_tables import find_tables
 from harmonize.tools.draft.draft_classes import draft_classes
 from harmonize.tools.draft.file_groups import SAMPLES, evenly
@@ -19,12 +19,14 @@ from harmonize.tools.draft.folder_files import Files, find_files
 from harmonize.tools.draft.folder_templates import FolderLayout
 from harmonize.tools.draft.label_values import scan_values
 from harmonize.tools.draft.mapping_text import Draft, commented, write_mapping
-from harmonize.tools.draft.overlap import LeafPredictor, load_network
 from harmonize.tools.draft.pairing import find_layout
 from harmonize.tools.draft.splits import find_splits
+from harmonize.tools.draft.trial import try_splits
+
+if TYPE_CHECKING:
+    from harmonize.tools.draft.overlap import LeafPredictor
 
 _NAME = re.compile(r"[\w-]+")
-_READ = 3  # pictures of each split
 
 
 def new_mapping(
@@ -59,7 +61,11 @@ def new_mapping(
     if files.skipped:
         shown = ", ".join(files.skipped[:3])
         print(f"left out: {len(files.skipped)} files or folders that cannot be read: {shown}")
-    network = None if run is None else load_network(run, trust_code=trust_code)
+    network = None
+    if run is not None:
+        from harmonize.tools.draft.overlap import load_network  # slow to import
+
+        network = load_network(run, trust_code=trust_code)
     ontology = None if network is None else _same_tree(network, tree)
     draft = _look(folder, name, files, scan)
     if ontology is None:
@@ -107,8 +113,10 @@ def _resize(folder: Path, layout: FolderLayout) -> str:
     return ""
 
 
-def _ask(network: LeafPredictor, draft: Draft, folder: Path, number: int) -> None:
+def _ask(network: "LeafPredictor", draft: Draft, folder: Path, number: int) -> None:
     """Let a network propose the meaning of the classes, and print its table."""
+    from harmonize.tools.draft.by_network import left_out, overlaps, propose, table
+
     draft.meaning = {one.name: Proposal((TODO,), "") for one in draft.classes} | draft.meaning
     spec = DatasetSpec.from_document(load_text(write_mapping(draft), "the drafted mapping"))
     found, counts = overlaps(network, spec, folder, draft.classes, number=number)
@@ -117,7 +125,7 @@ def _ask(network: LeafPredictor, draft: Draft, folder: Path, number: int) -> Non
     print(table(found, draft.classes, draft.meaning), end="\n\n")
 
 
-def _same_tree(network: LeafPredictor, tree: Path | None) -> Ontology:
+def _same_tree(network: "LeafPredictor", tree: Path | None) -> Ontology:
     """Return the run's tree, which is the only one that its network can speak of."""
     if tree is not None:
         given = choose_tree(tree, [])[0]
@@ -157,14 +165,7 @@ def _write(output: Path, text: str) -> None:
 def _summary(draft: Draft, spec: DatasetSpec, root: Path, output: Path) -> str:
     """Read a few pictures of every split as the mapping says; say what is there and to be done."""
     layout, total = draft.layout, len(draft.classes)
-    opened, problems = open_splits(spec, root)
-    for dataset in opened.values():
-        try:
-            few = len(dataset) <= _READ
-            for number in {0} if few else {0, len(dataset) // 2, len(dataset) - 1}:
-                dataset[number]
-        except HarmonizeError as error:
-            problems += error.problems
+    splits, problems = try_splits(spec, root)
     unnamed = sum(not one.named for one in draft.classes)
     open_ = sum(proposal.is_open for proposal in draft.meaning.values())
     on_tree = f" on {draft.tree}" if draft.tree else "; the tree is to be chosen"
@@ -172,7 +173,7 @@ def _summary(draft: Draft, spec: DatasetSpec, root: Path, output: Path) -> str:
         ("picture", layout.picture),
         ("label", f"{draft.label}  ({draft.encoding})"),
         *([("no label", f"{layout.num_unlabelled} pictures")] if layout.num_unlabelled else []),
-        *((split, f"{len(dataset)} pictures") for split, dataset in opened.items()),
+        *((split, f"{number} pictures") for split, number in splits.items()),
         ("classes", f"{total}, in {draft.scan.files} of {len(layout.pairs)} labels"),
         ("to do", f"{unnamed} names of {total}, {open_} meanings of {total}{on_tree}"),
     ]
