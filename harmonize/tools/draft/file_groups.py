@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from harmonize.tools.draft.affixes import shared_affixes
-from harmonize.tools.draft.name_words import split_word
+from harmonize.tools.draft.name_words import sounds_like_role, split_word
 from harmonize.tools.draft.pixels import KINDS, Content, Kind, look
 
 CLASS = "{class}"
@@ -18,7 +19,11 @@ SAMPLES = 6
 _FEW_SIBLINGS = 12
 """Among more folders than these a split's word counts only if it is the whole name."""
 
+_DIGIT = re.compile(r"\d")
+
 T = TypeVar("T")
+Parts = tuple[str, ...]
+"""The names of the folders that a file lies in."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,8 @@ class Group:
     @property
     def name(self) -> str:
         """The pattern for people: varying parts are written ``*``."""
-        return self.template(["*"] * len(self.variables), "*")
+        core = "*" if any(file.core for file in self.files) else ""
+        return self.template(["*"] * len(self.variables), core)
 
     @property
     def variables(self) -> list[int]:
@@ -166,15 +172,39 @@ def leaf_groups(
         prefix_of = shared_affixes(named, first=True)
     parts_of = {folder: tuple(folder.split("/")) if folder else () for folder, _ in stems}
     patterns = _folder_patterns({*parts_of.values()})
+    constant = _constant_stems([(parts_of[folder], stem) for folder, stem in stems])
     members: defaultdict[tuple[tuple[str, ...], str, str, str], list[File]] = defaultdict(list)
     for image, (folder, stem, extension) in zip(images, parted, strict=True):
         parts = parts_of[folder]
         folders, word = patterns[parts]
+        if (parts[:-1], stem) in constant:
+            key = (folders, escape(stem), "", extension)
+            members[key].append(File(image, parts, "", word))
+            continue
         prefix = prefix_of.get(rests[stem], "")
         core = rests[stem].removeprefix(prefix)
         key = (folders, escape(prefix), escape(suffix_of.get(stem, "")), extension)
         members[key].append(File(image, parts, core, word))
     return [Group(*key, files=tuple(files)) for key, files in members.items()]
+
+
+def _constant_stems(files: Sequence[tuple[Parts, str]]) -> set[tuple[Parts, str]]:
+    """Return the names that files have in every one of sibling folders: image, mask.
+
+    With the folders' parent; such a name tells a role, and the folder's name is the picture's.
+    """
+    siblings: defaultdict[Parts, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for parts, stem in files:
+        if parts:
+            siblings[parts[:-1]][stem].add(parts[-1])
+    constant: set[tuple[Parts, str]] = set()
+    for parent, stems in siblings.items():
+        number = len(set[str]().union(*stems.values()))
+        everywhere = all(len(folders) >= 0.8 * number for folders in stems.values())
+        roles = any(map(sounds_like_role, stems)) and not any(map(_DIGIT.search, stems))
+        if number > 1 and len(stems) > 1 and everywhere and roles:
+            constant |= {(parent, stem) for stem in stems}
+    return constant
 
 
 def _folder_patterns(

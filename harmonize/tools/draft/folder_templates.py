@@ -162,16 +162,17 @@ def _templates(
     """Write the templates of labels and pictures with as few fields as there can be."""
     fields = PathFields()
     cores = [one.core for one, _ in pairs]
-    label_core = fields.add("id", cores)
-    label_folders = [
-        fields.find(values) or fields.add("folder", values) for values in _folders(pairs, label, 0)
-    ]
+    label_core = fields.add("id", cores) if any(cores) else ""
+    label_folders: list[str] = []
+    for left, values in enumerate(_folders(pairs, label, 0), 1 - len(label.variables)):
+        name = "folder" if label_core or left else "id"  # the last one, where all files are alike
+        label_folders.append(fields.find(values) or fields.add(name, values))
     folder_has_id = any(text.startswith("{id") for text in label_folders)
     picture_folders: list[str] = []
     for values in _folders(pairs, picture, 1):
         text = fields.find(values)
         if text is None and "id" in fields.columns and not folder_has_id:
-            parted = fields.split("id", values, "folder")
+            parted = fields.split("id", values, "folder") if label_core else None
             if parted is not None:
                 label_core, text = parted, fields.find(values)
         picture_folders.append(text or fields.add("folder", values))

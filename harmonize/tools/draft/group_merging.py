@@ -16,7 +16,7 @@ from harmonize.tools.draft.file_groups import (
     leaf_groups,
     with_content,
 )
-from harmonize.tools.draft.name_words import sounds_like_role
+from harmonize.tools.draft.name_words import are_annotators, sounds_like_role
 from harmonize.tools.draft.pixels import look
 
 _MOST_GROUPS = 1000
@@ -33,6 +33,7 @@ def find_groups(
     groups = leaf_groups(images, with_prefixes=with_prefixes, added=added)
     for place in reversed(range(max(len(group.folders) for group in groups))):
         groups = _merge_folders(root, groups, place)
+    groups = _merge_chains(root, groups)
     groups = sorted(groups, key=lambda group: -len(group.files))[:_MOST_GROUPS]
     groups = _merge_extensions([with_content(root, group) for group in groups])
     return sorted(_merge_classes(groups), key=lambda group: group.name)
@@ -52,10 +53,7 @@ def _merge_folders(root: Path, groups: list[Group], place: int) -> list[Group]:
     def may_vary(group: Group) -> bool:
         return len(group.folders) > place and "{split}" not in str(group.folders[place])
 
-    named: defaultdict[str | None, list[Group]] = defaultdict(list)
-    for group in groups:
-        for folder in {*group.folders}:
-            named[folder].append(group)
+    named = _by_folder(groups)
     merged = [group for group in groups if not may_vary(group)]
     single: list[Group] = []
     for cluster in _clusters(
@@ -80,6 +78,42 @@ def _merge_folders(root: Path, groups: list[Group], place: int) -> list[Group]:
     return [_unite(cluster) for cluster in _clusters(merged, lambda g: (g.folders, g.ending))]
 
 
+def _by_folder(groups: Iterable[Group]) -> dict[str | None, list[Group]]:
+    """Return the groups below each folder's name."""
+    named: defaultdict[str | None, list[Group]] = defaultdict(list)
+    for group in groups:
+        for folder in {*group.folders}:
+            named[folder].append(group)
+    return named
+
+
+def _merge_chains(root: Path, groups: list[Group]) -> list[Group]:
+    """Join the groups that differ in several folders at once: ``patient01/2021-02-11``."""
+    named = _by_folder(groups)
+    merged = groups
+    for lead in (0, 1, 2):  # the folders that a set's pictures and labels lie in
+        clusters = _clusters(merged, lambda g: (len(g.folders), g.ending, g.folders[:lead]))  # noqa: B023
+        merged = [group for cluster in clusters for group in _chain(root, cluster, named)]
+    return merged
+
+
+def _chain(
+    root: Path, cluster: list[Group], named: dict[str | None, list[Group]]
+) -> list[Group]:
+    """Join groups into one where several of their folders differ from group to group."""
+    columns = list(zip(*(group.folders for group in cluster), strict=True))
+    varying = [place for place, names in enumerate(columns) if len({*names}) > 1]
+    texts = [name for place in varying for name in columns[place] if name]
+    joins = (
+        len(varying) > 1
+        and len({*columns[varying[0]]}) == len(cluster)
+        and not any("{split}" in text or sounds_like_role(text) for text in texts)
+        and _role(root, cluster, varying[0], named) == "variable"
+    )
+    folders = [None if p in varying else name for p, name in enumerate(cluster[0].folders)]
+    return [joined(cluster, folders=tuple(folders))] if joins else cluster
+
+
 def _role(
     root: Path, cluster: list[Group], place: int, named: dict[str | None, list[Group]]
 ) -> Literal["variable", "class"] | None:
@@ -93,6 +127,7 @@ def _role(
     if _disjoint(cluster) or all(_of_both_roles(root, groups) for groups in folders):
         return "variable"
     roles = any(sounds_like_role(str(group.folders[place])) for group in cluster)
+    roles = roles or are_annotators([str(group.folders[place]) for group in cluster])
     return "class" if kinds and kinds <= {"binary", "soft"} and not roles else None
 
 
@@ -136,6 +171,8 @@ def _merge_classes(groups: list[Group]) -> list[Group]:
 def _is_family(cluster: list[Group]) -> bool:
     masks = [group for group in cluster if group.kind in ("binary", "soft")]
     if len(cluster) < 2 or 3 * len(masks) < 2 * len(cluster) or _disjoint(cluster):
+        return False
+    if are_annotators([group.suffix for group in cluster]):
         return False
     return len(cluster) > 3 or not any(sounds_like_role(group.suffix) for group in cluster)
 

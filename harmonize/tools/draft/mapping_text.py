@@ -13,6 +13,7 @@ from harmonize.tools.draft.file_groups import Group
 from harmonize.tools.draft.folder_templates import FolderLayout
 from harmonize.tools.draft.label_values import LabelScan
 from harmonize.tools.draft.name_words import is_number
+from harmonize.tools.draft.rivals import annotators
 from harmonize.tools.draft.splits import SplitDraft
 
 _PLAIN = re.compile(r"[\w.+/][\w.+/ -]*", re.ASCII)
@@ -29,6 +30,7 @@ class Draft:
         layout, splits, scan, classes: what was found in the folder.
         split_remarks: what the user should know about the splits.
         resize: why pictures are scaled to their labels; empty if they are not.
+        rivals: other labels of the same pictures, which may hold the classes as well.
         others: groups of files that are neither pictures nor labels.
         tree: the name of the tree; None if it is left to the user.
         tree_note: why this tree.
@@ -44,6 +46,7 @@ class Draft:
     scan: LabelScan
     classes: list[ClassDraft]
     resize: str = ""
+    rivals: list[FolderLayout] = field(default_factory=list[FolderLayout])
     others: list[Group] = field(default_factory=list[Group])
     tree: str | None = None
     tree_note: str = ""
@@ -54,6 +57,27 @@ class Draft:
     def encoding(self) -> str:
         """The mapping's ``encoding``."""
         return self.layout.label_group.encoding
+
+    @property
+    def unsure_label(self) -> bool:
+        """Whether labels of another kind may be the ones that are meant."""
+        own = self.layout.label_group
+        return any(not annotators(own, one.label_group) for one in self.rivals)
+
+    @property
+    def questions(self) -> list[str]:
+        """What the user has to decide about the files, as comments."""
+        if not self.rivals:
+            return []
+        own = self.layout.label_group
+        what = (
+            "several files go with each picture; which holds the classes?"
+            if self.unsure_label
+            else "several annotators labelled the same pictures; choose one."
+        )
+        listed = [f"{self.label}  ({own.describe_kind()}), drafted"]
+        listed += [f"{one.label}  ({one.label_group.describe_kind()})" for one in self.rivals]
+        return [f"# TODO: {what}", *(f"#   label: {commented(text)}" for text in listed[:8])]
 
     @property
     def label(self) -> str:
@@ -72,6 +96,7 @@ def write_mapping(draft: Draft) -> str:
         [
             "# Drafted by `harmonize new`. Every guess wants a look, every TODO an answer;",
             "# nothing can be trained on while a class means TODO.",
+            *draft.questions,
             *_unused(draft.others),
             *_head(draft),
         ],

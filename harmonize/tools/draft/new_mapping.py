@@ -11,7 +11,7 @@ from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.pictures.reading import header_size
 from harmonize.system.atomic_files import writing
-from harmonize.tools.draft.by_name import TODO, Proposal, by_name, choose_tree
+from harmonize.tools.draft.by_name import TODO, Proposal, by_name, choose_tree, left_open
 from harmonize.tools.draft.class_tables import find_tables
 from harmonize.tools.draft.draft_classes import draft_classes
 from harmonize.tools.draft.file_groups import SAMPLES, evenly
@@ -72,6 +72,8 @@ def new_mapping(
         ontology, draft.tree_note = choose_tree(tree, draft.classes)
     draft.tree = None if ontology is None else ontology.name
     draft.meaning = by_name(draft.classes, ontology)
+    if draft.unsure_label:
+        draft.meaning = left_open(draft.meaning, "which label? see above")
     if network is not None:
         _ask(network, draft, folder, scan)
     text = write_mapping(draft)
@@ -82,7 +84,7 @@ def new_mapping(
 
 def _look(folder: Path, name: str, files: Files, scan: int) -> Draft:
     """Find out all that the folder itself tells."""
-    layout, others = find_layout(folder, files.images)
+    layout, rivals, others = find_layout(folder, files.images)
     values = scan_values(folder, layout, scan)
     splits, remarks = find_splits(folder, layout, files.texts)
     pictures = {label.core for label, _ in layout.pairs}
@@ -96,6 +98,7 @@ def _look(folder: Path, name: str, files: Files, scan: int) -> Draft:
         classes=draft_classes(layout, values, find_tables(folder, files.texts, pictures)),
         resize=_resize(folder, layout),
         others=others,
+        rivals=rivals,
     )
 
 
@@ -175,6 +178,7 @@ def _summary(draft: Draft, spec: DatasetSpec, root: Path, output: Path) -> str:
         *([("no label", f"{layout.num_unlabelled} pictures")] if layout.num_unlabelled else []),
         *((split, f"{number} pictures") for split, number in splits.items()),
         ("classes", f"{total}, in {draft.scan.files} of {len(layout.pairs)} labels"),
+        *(("TODO", question.lstrip("# ").removeprefix("TODO: ")) for question in draft.questions[:1]),
         ("to do", f"{unnamed} names of {total}, {open_} meanings of {total}{on_tree}"),
     ]
     width = max(len(label) for label, _ in rows)

@@ -9,14 +9,17 @@ from harmonize.tools.draft.file_groups import File, Group
 from harmonize.tools.draft.folder_templates import MOST, FilePair, FolderLayout, make_layout
 from harmonize.tools.draft.group_merging import find_groups
 from harmonize.tools.draft.name_words import canonical, is_number, label_rank, picture_rank
+from harmonize.tools.draft.rivals import find_rivals
 
 _MANY = 12  # groups shown
 _MOST_TRIED = 60  # groups of labels, and of pictures
 _KIND_RANKS = {"ids": 3, "rgb": 2, "soft": 1, "binary": 1}
 
 
-def find_layout(root: Path, images: list[str]) -> tuple[FolderLayout, list[Group]]:
-    """Return how pictures and labels lie, and the groups of files that are neither.
+def find_layout(
+    root: Path, images: list[str]
+) -> tuple[FolderLayout, list[FolderLayout], list[Group]]:
+    """Return how pictures and labels lie, how else they may, and the files that are neither.
 
     Raises:
         HarmonizeError: nothing pairs up; says what was seen.
@@ -24,22 +27,24 @@ def find_layout(root: Path, images: list[str]) -> tuple[FolderLayout, list[Group
     seen: list[Group] = []
     for with_prefixes in (False, True):
         best: tuple[FolderLayout, list[Group]] | None = None
+        all_layouts: list[FolderLayout] = []
         for added in (False, True):
             groups = find_groups(root, images, with_prefixes=with_prefixes, added=added)
             seen = seen or groups
-            layout = _best(groups)
+            layout, layouts = _best(groups)
+            all_layouts += layouts
             if layout is not None and (best is None or len(layout.pairs) > len(best[0].pairs)):
                 used = {id(layout.picture_group), id(layout.label_group)}
                 best = layout, [group for group in groups if id(group) not in used]
             if best is not None and not best[1]:  # nothing is left over that could be paired
                 break
         if best is not None:
-            return best
+            return best[0], find_rivals(root, best[0], all_layouts), best[1]
     raise HarmonizeError(*_nothing_pairs(root, seen))
 
 
-def _best(groups: Sequence[Group]) -> FolderLayout | None:
-    """Return the best pairing of a group of labels with a group of pictures."""
+def _best(groups: Sequence[Group]) -> tuple[FolderLayout | None, list[FolderLayout]]:
+    """Return the best pairing of a group of labels with a group of pictures, and all there are."""
     photos = [group for group in groups if group.kind == "photo"]
     labels = [group for group in groups if group.kind not in ("photo", "unreadable")]
     if not photos:  # drawings look like labels; go by their names
@@ -55,7 +60,7 @@ def _best(groups: Sequence[Group]) -> FolderLayout | None:
     )
     found = [layout for layout in layouts if layout is not None]
     most = max((len(layout.pairs) for layout in found), default=0)
-    return max(found, key=lambda layout: _merit(layout, most), default=None)
+    return max(found, key=lambda layout: _merit(layout, most), default=None), found
 
 
 def _merit(layout: FolderLayout, most: int) -> tuple[float, ...]:
