@@ -134,7 +134,8 @@ def _rows(spec: DatasetSpec, split_name: str, root: Path, where: str) -> list[Fi
     fixed: dict[str, str | int] = {"split": split_name, **split.fields}
     if split.list is not None:
         name = Template(split.list, where=where).fill(fixed)
-        rows = _listed(split, fixed, root / _inside(spec, name, where))
+        in_full = name.startswith("/")  # it may lie anywhere
+        rows = _listed(split, fixed, Path(name) if in_full else root / _inside(spec, name, where))
     elif split.range is not None:
         rows = [{**fixed, "id": number} for number in range(split.range[0], split.range[1] + 1)]
     else:

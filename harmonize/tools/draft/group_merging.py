@@ -8,6 +8,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
+from tqdm import tqdm
+
 from harmonize.tools.draft.file_groups import (
     CLASS,
     SAMPLES,
@@ -35,7 +37,8 @@ def find_groups(
         groups = _merge_folders(root, groups, place)
     groups = _merge_chains(root, groups)
     groups = sorted(groups, key=lambda group: -len(group.files))[:_MOST_GROUPS]
-    groups = _merge_extensions([with_content(root, group) for group in groups])
+    bar = tqdm(groups, desc="kinds of file", unit="kind", leave=False, disable=None)
+    groups = _merge_extensions([with_content(root, group) for group in bar])
     return sorted(_merge_classes(groups), key=lambda group: group.name)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Integer
 from numpy import ndarray
+from tqdm import tqdm
 
 from harmonize.errors import HarmonizeError
 from harmonize.labels.formula import MAX_ID, MIN_ID
@@ -89,7 +90,8 @@ def scan_values(root: Path, layout: FolderLayout, number: int) -> LabelScan:
     """
     group = layout.label_group
     scan = LabelScan(formula=_formula(group))
-    for file in evenly([label for label, _ in layout.pairs], number):
+    chosen = evenly([label for label, _ in layout.pairs], number)
+    for file in tqdm(chosen, desc="labels", unit="file", leave=False, disable=None):
         try:
             (_scan_masks if group.classes else _scan_file)(root, group, file, scan)
         except HarmonizeError as error:

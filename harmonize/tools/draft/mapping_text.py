@@ -13,6 +13,7 @@ from harmonize.tools.draft.file_groups import Group
 from harmonize.tools.draft.folder_templates import FolderLayout
 from harmonize.tools.draft.label_values import LabelScan
 from harmonize.tools.draft.name_words import is_number
+from harmonize.tools.draft.orientations import ExifDraft
 from harmonize.tools.draft.rivals import annotators
 from harmonize.tools.draft.splits import SplitDraft
 
@@ -30,6 +31,7 @@ class Draft:
         layout, splits, scan, classes: what was found in the folder.
         split_remarks: what the user should know about the splits.
         resize: why pictures are scaled to their labels; empty if they are not.
+        exif: what the pictures' EXIF orientations say; None if they have none.
         rivals: other labels of the same pictures, which may hold the classes as well.
         others: groups of files that are neither pictures nor labels.
         tree: the name of the tree; None if it is left to the user.
@@ -46,6 +48,7 @@ class Draft:
     scan: LabelScan
     classes: list[ClassDraft]
     resize: str = ""
+    exif: ExifDraft | None = None
     rivals: list[FolderLayout] = field(default_factory=list[FolderLayout])
     others: list[Group] = field(default_factory=list[Group])
     tree: str | None = None
@@ -67,8 +70,15 @@ class Draft:
     @property
     def questions(self) -> list[str]:
         """What the user has to decide about the files, as comments."""
+        exif: list[str] = []
+        if self.exif is not None and self.exif.value is None:
+            exif = [
+                f"# TODO: exif: apply or ignore? {commented(self.exif.note)}.",
+                "#   exif: apply   if labels show pictures upright, as they are seen",
+                "#   exif: ignore  if labels lie as the pixels are stored",
+            ]
         if not self.rivals:
-            return []
+            return exif
         own = self.layout.label_group
         what = (
             "several files go with each picture; which holds the classes?"
@@ -77,7 +87,7 @@ class Draft:
         )
         listed = [f"{self.label}  ({own.describe_kind()}), drafted"]
         listed += [f"{one.label}  ({one.label_group.describe_kind()})" for one in self.rivals]
-        return [f"# TODO: {what}", *(f"#   label: {commented(text)}" for text in listed[:8])]
+        return [f"# TODO: {what}", *(f"#   label: {commented(text)}" for text in listed[:8]), *exif]
 
     @property
     def label(self) -> str:
@@ -140,6 +150,8 @@ def _head(draft: Draft) -> list[str]:
         lines.append(YamlLine(f"tolerance: {draft.scan.tolerance}", f"guess: {why}"))
     if draft.resize:
         lines.append(YamlLine("resize_picture: true", f"guess: {draft.resize}"))
+    if draft.exif is not None and draft.exif.value is not None:
+        lines.append(YamlLine(f"exif: {draft.exif.value}", draft.exif.note))
     return aligned(lines)
 
 

@@ -1,6 +1,7 @@
 """Which files are the pictures, which their labels, and which label belongs to which picture."""
 
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
@@ -16,8 +17,39 @@ _MOST_TRIED = 60  # groups of labels, and of pictures
 _KIND_RANKS = {"ids": 3, "rgb": 2, "soft": 1, "binary": 1}
 
 
+@dataclass(frozen=True)
+class Only:
+    """Where the user says that the labels and the pictures lie: folders with a slash, or None."""
+
+    labels: str | None = None
+    images: str | None = None
+
+    def keep(self, paths: list[str]) -> list[str]:
+        """Return the files that may be either."""
+        if self.labels is None or self.images is None:
+            return paths
+        return [path for path in paths if path.startswith((self.labels, self.images))]
+
+    def part(self, groups: Sequence[Group]) -> tuple[list[Group], list[Group]]:
+        """Part groups into those that may be labels and pictures; what is named needs no look."""
+        readable = [group for group in groups if group.kind != "unreadable"]
+        labels = [g for g in readable if self._fits(self.labels, g, photo=False)]
+        photos = [g for g in readable if self._fits(self.images, g, photo=True)]
+        if self.labels is not None and self.images is None:
+            photos = [g for g in photos if not g.files[0].path.startswith(self.labels)]
+        if self.images is not None and self.labels is None:
+            labels = [g for g in labels if not g.files[0].path.startswith(self.images)]
+        return labels, photos
+
+    @staticmethod
+    def _fits(folder: str | None, group: Group, *, photo: bool) -> bool:
+        if folder is None:
+            return (group.kind == "photo") == photo
+        return all(file.path.startswith(folder) for file in group.files)
+
+
 def find_layout(
-    root: Path, images: list[str]
+    root: Path, images: list[str], only: Only = Only()  # noqa: B008  frozen
 ) -> tuple[FolderLayout, list[FolderLayout], list[Group]]:
     """Return how pictures and labels lie, how else they may, and the files that are neither.
 
@@ -25,13 +57,16 @@ def find_layout(
         HarmonizeError: nothing pairs up; says what was seen.
     """
     seen: list[Group] = []
+    images = only.keep(images)
+    if not images:
+        raise HarmonizeError(f"{root}: no pictures in {only.labels} and {only.images}")
     for with_prefixes in (False, True):
         best: tuple[FolderLayout, list[Group]] | None = None
         all_layouts: list[FolderLayout] = []
         for added in (False, True):
             groups = find_groups(root, images, with_prefixes=with_prefixes, added=added)
             seen = seen or groups
-            layout, layouts = _best(groups)
+            layout, layouts = _best(groups, only)
             all_layouts += layouts
             if layout is not None and (best is None or len(layout.pairs) > len(best[0].pairs)):
                 used = {id(layout.picture_group), id(layout.label_group)}
@@ -43,10 +78,11 @@ def find_layout(
     raise HarmonizeError(*_nothing_pairs(root, seen))
 
 
-def _best(groups: Sequence[Group]) -> tuple[FolderLayout | None, list[FolderLayout]]:
+def _best(
+    groups: Sequence[Group], only: Only
+) -> tuple[FolderLayout | None, list[FolderLayout]]:
     """Return the best pairing of a group of labels with a group of pictures, and all there are."""
-    photos = [group for group in groups if group.kind == "photo"]
-    labels = [group for group in groups if group.kind not in ("photo", "unreadable")]
+    labels, photos = only.part(groups)
     if not photos:  # drawings look like labels; go by their names
         photos = [group for group in labels if picture_rank(group.name) > 0 and not group.classes]
         labels = [group for group in labels if picture_rank(group.name) <= 0]
