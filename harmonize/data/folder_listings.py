@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from harmonize.errors import HarmonizeError
+from harmonize.labels.mask_encodings import fitting_names
 
 ANY_EXTENSION = ".*"
 
@@ -19,6 +20,14 @@ class FolderListings:
         """Say whether a file is there."""
         folder, _, name = file.rpartition("/")
         return name in self._listing(folder)
+
+    def find(self, file: str) -> list[str]:
+        """Return those of a path's files that are there: several where its name has a ``*``."""
+        folder, _, name = file.rpartition("/")
+        if "*" not in name:
+            return [file] if self.has(file) else []
+        prefix = f"{folder}/" if folder else ""
+        return [prefix + one for one in fitting_names(name, self._listing(folder))]
 
     def complete(self, file: str) -> str:
         """Replace the extension ``.*`` by the one the file has."""

@@ -175,11 +175,11 @@ def _label_files(spec: DatasetSpec, row: Fields, folders: FolderListings) -> tup
     """Return the label's path in the index, and the files that must be there."""
     label = spec.encoding.fill(spec.label, row)
     files = spec.encoding.files(label, tuple(spec.classes.values()))
-    inside = [_inside(spec, file, spec.label.where) for file in files.values()]
+    inside = [_inside(spec, file, spec.label.where) for _, file in files]
     if not spec.encoding.per_class:
         label = folders.complete(label)
         return label, [label]
-    return label, list(spec.encoding.needed(inside, folders.has))
+    return label, list(spec.encoding.needed(inside, folders.find))
 
 
 def _wanted(split: Split, row: Fields, where: str) -> bool:

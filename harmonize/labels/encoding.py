@@ -72,11 +72,16 @@ class Encoding(ABC):
         """Return the path that the index keeps of a label."""
 
     @abstractmethod
-    def files(self, label: str, classes: Sequence[DataClass]) -> dict[int, str]:
-        """Return the files of a label: by class number, or the only one under 0."""
+    def files(self, label: str, classes: Sequence[DataClass]) -> list[tuple[int, str]]:
+        """Return the files of a label, each with its class's number; the only one with 0."""
 
-    def needed(self, files: Sequence[str], is_there: Callable[[str], bool]) -> Sequence[str]:
-        """Return those of a label's files without which it cannot be read."""
+    def needed(self, files: Sequence[str], find: Callable[[str], Sequence[str]]) -> Sequence[str]:
+        """Return those of a label's files without which it cannot be read.
+
+        Args:
+            files: of the label.
+            find: returns those of a path's files that are there: several where it has a ``*``.
+        """
         return files
 
     @abstractmethod
@@ -99,7 +104,9 @@ class Encoding(ABC):
 
     def fingerprint(self, classes: Sequence[DataClass]) -> str:
         """Return a text that differs wherever the same label files would be read otherwise."""
-        return repr((self, [(entry.values, entry.mask) for entry in classes]))
+        read = [(entry.values, entry.mask) for entry in classes]
+        more = [entry.more_masks for entry in classes]
+        return repr((self, read, more) if any(more) else (self, read))
 
 
 def parse_ids(value: Value, *, least: int = 0) -> tuple[int, ...] | None:

@@ -43,8 +43,8 @@ class _OneFile(Encoding):
     def fill(self, template: Template, fields: Fields) -> str:
         return template.fill(fields)
 
-    def files(self, label: str, classes: Sequence[DataClass]) -> dict[int, str]:
-        return {0: label}
+    def files(self, label: str, classes: Sequence[DataClass]) -> list[tuple[int, str]]:
+        return [(0, label)]
 
     def read(self, root: Path, label: str, table: ClassTable) -> Int[ndarray, "H W"]:
         path = root / label

@@ -1,14 +1,19 @@
 """The classes of a draft: their names, what stands for them, and what is known of them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harmonize.labels.encodings import ENCODINGS
 from harmonize.tools.draft.class_tables import FoundClasses
 from harmonize.tools.draft.folder_templates import FolderLayout
 from harmonize.tools.draft.label_values import LabelScan, LabelValue
+from harmonize.tools.draft.name_words import sounds_like_role
 
+_COUNTED = re.compile(r"(.*[^\W\d_])([-_ (]+)\d+\)?")
+"""A word, what parts it from a number, and the number."""
+_LISTED = 8
+"""Masks of a class beyond which a pattern is written."""
 _EXPLAINED = 0.9
 VOID_ID = 255
 _MOSTLY = 0.7
@@ -22,14 +27,14 @@ class ClassDraft:
 
     Attributes:
         name: its name.
-        value: an id, a colour as text, a mask's text, or None for what no mask covers.
+        value: an id, a colour as text, a mask's text or those of several, or None for what no mask covers.
         note: where the name is from, and how much of the class there is.
         named: whether the data set gives the name; else it is made up.
         void: why it may be void; empty if nothing says so.
     """
 
     name: str
-    value: int | str | None
+    value: int | str | list[str] | None
     note: str
     named: bool
     void: str = ""
@@ -121,11 +126,44 @@ def _from_masks(layout: FolderLayout, scan: LabelScan) -> list[ClassDraft]:
 
     rest = "guess: what no mask covers"
     drafts = [ClassDraft("background", None, rest, named=True)]
-    for text in sorted(layout.label_group.classes, key=mean_area, reverse=True):
+    groups = same_class(layout.label_group.classes)
+    for text in sorted(groups, key=lambda name: max(map(mean_area, groups[name])), reverse=True):
         name = text if text != "background" else "background_mask"
-        note = f"guess: its files' name; {seen(scan.values.get(text), scan)}"
-        drafts.append(ClassDraft(name, text, note, named=True))
+        masks = groups[text]
+        note = f"guess: its files' name; {seen(scan.values.get(masks[0]), scan)}"
+        value = masks[0] if len(masks) == 1 else _several(masks)
+        drafts.append(ClassDraft(name, value, note, named=True))
     return drafts
+
+
+def same_class(texts: Iterable[str]) -> dict[str, list[str]]:
+    """Return the masks of each class: ``tree-0`` and ``tree-1`` are of one, ``mask`` and ``mask_1``.
+
+    Words that only say that it is a mask are no class, unless one of the masks has no number.
+    """
+    listed = list(texts)
+    groups: dict[str, list[str]] = {}
+    for text in listed:
+        match = _COUNTED.fullmatch(text)
+        word = match[1] if match else text
+        counted = match and (word in listed or not sounds_like_role(word))
+        groups.setdefault(word if counted else text, []).append(text)
+    several = any(len(masks) > 1 for masks in groups.values())
+    return {
+        name if several else masks[0]: sorted(masks, key=lambda text: (len(text), text))
+        for name, masks in groups.items()
+    }
+
+
+def _several(masks: list[str]) -> list[str] | str:
+    """Write the masks of a class: all of them, or what fits all if they are many."""
+    marks = {match[2] for mask in masks if (match := _COUNTED.fullmatch(mask))}
+    match = _COUNTED.fullmatch(masks[-1])
+    if len(masks) <= _LISTED or match is None or len(marks) > 1:
+        return masks
+    bare = [mask for mask in masks if not _COUNTED.fullmatch(mask)]
+    pattern = f"{match[1]}{match[2]}*"
+    return [*bare, pattern] if bare else pattern
 
 
 def seen(value: LabelValue | None, scan: LabelScan) -> str:

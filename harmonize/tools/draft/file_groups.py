@@ -14,6 +14,12 @@ from harmonize.tools.draft.name_words import sounds_like_role, split_word
 from harmonize.tools.draft.pixels import KINDS, Content, Kind, look
 
 CLASS = "{class}"
+INFIX = re.compile(
+    r"(?i)([^/]*?[^/_\-.])([_\-.](?:camera|cam|label|mask|image|img|seg|gt|rgb|semantic|lidar)[_\-.])(.+)"
+)
+"""A role in the middle of a name, with what comes before and after it."""
+BREAK = "\0"
+"""Stands in a core for the infix."""
 SAMPLES = 6
 """Files of a group that are looked at."""
 _FEW_SIBLINGS = 12
@@ -51,6 +57,7 @@ class Group:
         folders: the text of each folder in a template; None where it varies.
         prefix, suffix: what stems begin and end with, as the text of a template.
         extension: with its dot; ``.*`` where it varies.
+        infix: what stems have in the middle; cores have a ``BREAK`` there.
         files: the files; with classes, those of all of them.
         classes: the texts of the field ``{class}`` with the number of files of each.
         content: what a few of the files look like.
@@ -60,7 +67,8 @@ class Group:
     prefix: str
     suffix: str
     extension: str
-    files: tuple[File, ...] = field(repr=False)
+    infix: str = ""
+    files: tuple[File, ...] = field(default=(), repr=False)
     classes: dict[str, int] = field(default_factory=dict[str, int])
     content: Content = field(default_factory=lambda: Content("unreadable"))
 
@@ -73,6 +81,7 @@ class Group:
     def name(self) -> str:
         """The pattern for people: varying parts are written ``*``."""
         core = "*" if any(file.core for file in self.files) else ""
+        core = f"*{self.infix}*" if self.infix else core
         return self.template(["*"] * len(self.variables), core)
 
     @property
@@ -81,9 +90,9 @@ class Group:
         return [place for place, folder in enumerate(self.folders) if folder is None]
 
     @property
-    def ending(self) -> tuple[str, str, str]:
+    def ending(self) -> tuple[str, str, str, str]:
         """What makes up file names beside the part that differs."""
-        return self.prefix, self.suffix, self.extension
+        return self.prefix, self.suffix, self.extension, self.infix
 
     @property
     def most_common_class(self) -> str:
@@ -149,7 +158,11 @@ def joined(groups: Sequence[Group], **changes: object) -> Group:
 
 
 def leaf_groups(
-    images: Sequence[str], *, with_prefixes: bool = False, added: bool = False
+    images: Sequence[str],
+    *,
+    with_prefixes: bool = False,
+    added: bool = False,
+    infixes: bool = False,
 ) -> list[Group]:
     """Gather files that lie in the same folder, but for the split, and end alike.
 
@@ -157,6 +170,7 @@ def leaf_groups(
         images: their paths.
         with_prefixes: and begin alike.
         added: take for endings only what is added to other files' names.
+        infixes: or have the same word for a role in the middle.
     """
     paths = [image.rpartition("/") for image in images]
     parted = [
@@ -173,17 +187,21 @@ def leaf_groups(
     parts_of = {folder: tuple(folder.split("/")) if folder else () for folder, _ in stems}
     patterns = _folder_patterns({*parts_of.values()})
     constant = _constant_stems([(parts_of[folder], stem) for folder, stem in stems])
-    members: defaultdict[tuple[tuple[str, ...], str, str, str], list[File]] = defaultdict(list)
+    members: defaultdict[tuple[Parts, str, str, str, str], list[File]] = defaultdict(list)
     for image, (folder, stem, extension) in zip(images, parted, strict=True):
         parts = parts_of[folder]
         folders, word = patterns[parts]
         if (parts[:-1], stem) in constant:
-            key = (folders, escape(stem), "", extension)
+            key = (folders, escape(stem), "", extension, "")
             members[key].append(File(image, parts, "", word))
+            continue
+        if infixes and (match := INFIX.fullmatch(stem)):
+            key = (folders, "", "", extension, escape(match[2]))
+            members[key].append(File(image, parts, f"{match[1]}{BREAK}{match[3]}", word))
             continue
         prefix = prefix_of.get(rests[stem], "")
         core = rests[stem].removeprefix(prefix)
-        key = (folders, escape(prefix), escape(suffix_of.get(stem, "")), extension)
+        key = (folders, escape(prefix), escape(suffix_of.get(stem, "")), extension, "")
         members[key].append(File(image, parts, core, word))
     return [Group(*key, files=tuple(files)) for key, files in members.items()]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from harmonize.errors import HarmonizeError
 from harmonize.labels.path_template import Template
-from harmonize.tools.draft.file_groups import CLASS, File, Group, escape
+from harmonize.tools.draft.file_groups import BREAK, CLASS, File, Group, escape
 from harmonize.tools.draft.name_words import is_number
 
 MOST = 0.98
@@ -161,6 +161,8 @@ def _templates(
 ) -> tuple[str, str, PathFields] | None:
     """Write the templates of labels and pictures with as few fields as there can be."""
     fields = PathFields()
+    if label.infix or picture.infix:
+        return _around_infixes(label, picture, pairs, fields)
     cores = [one.core for one, _ in pairs]
     label_core = fields.add("id", cores) if any(cores) else ""
     label_folders: list[str] = []
@@ -182,6 +184,26 @@ def _templates(
         return None
     label_text = label.template(label_folders, label_core)
     return label_text, picture.template(picture_folders, picture_core), fields
+
+
+def _around_infixes(
+    label: Group, picture: Group, pairs: list[FilePair], fields: PathFields
+) -> tuple[str, str, PathFields] | None:
+    """Write the templates of files whose names differ in the middle."""
+    parted = [one.core.split(BREAK) for one, _ in pairs]
+    if not (label.infix and picture.infix) or any(one.core != other.core for one, other in pairs):
+        return None
+    first, last = (fields.add(name, column) for name, column in zip(
+        ("id", "number"), zip(*parted, strict=True), strict=True
+    ))
+    texts: list[str] = []
+    for side, group in enumerate((label, picture)):
+        folders = [
+            fields.find(values) or fields.add("folder", values)
+            for values in _folders(pairs, group, side)
+        ]
+        texts.append(group.template(folders, f"{first}{group.infix}{last}"))
+    return texts[0], texts[1], fields
 
 
 def class_filled(text: str, group: Group, name: str) -> str:

@@ -21,18 +21,25 @@ from harmonize.tools.draft.file_groups import (
 from harmonize.tools.draft.name_words import are_annotators, sounds_like_role
 from harmonize.tools.draft.pixels import look
 
+_COUNTED_WORD = re.compile(r"[^\W\d_]{2,}[-_ (]$")
+_ROLE_WORD = re.compile(r"(?i)label|mask|seg|gt|annot|truth|lbl|class|part|layer|object|instance")
 _MOST_GROUPS = 1000
 _LABELS = {"ids", "rgb", "binary", "soft"}
 
 
 def find_groups(
-    root: Path, images: list[str], *, with_prefixes: bool = False, added: bool = False
+    root: Path,
+    images: list[str],
+    *,
+    with_prefixes: bool = False,
+    added: bool = False,
+    infixes: bool = False,
 ) -> list[Group]:
     """Gather a folder's picture files into groups, and look at a few files of each.
 
     For the options see ``leaf_groups``.
     """
-    groups = leaf_groups(images, with_prefixes=with_prefixes, added=added)
+    groups = leaf_groups(images, with_prefixes=with_prefixes, added=added, infixes=infixes)
     for place in reversed(range(max(len(group.folders) for group in groups))):
         groups = _merge_folders(root, groups, place)
     groups = _merge_chains(root, groups)
@@ -75,7 +82,7 @@ def _merge_folders(root: Path, groups: list[Group], place: int) -> list[Group]:
     joint = [group for group in merged if group.folders[place : place + 1] == (None,)]
     shapes = {_shape(group, place) for group in joint}
     for group in single:  # the only city of a split is one among cities
-        fits = _shape(group, place) in shapes
+        fits = _shape(group, place) in shapes or any(_counts_on(group, one, place) for one in joint)
         folders = _with(group, place, None) if fits else group.folders
         merged.append(dataclasses.replace(group, folders=folders))
     return [_unite(cluster) for cluster in _clusters(merged, lambda g: (g.folders, g.ending))]
@@ -149,7 +156,7 @@ def _disjoint(cluster: Sequence[Group]) -> bool:
 def _merge_extensions(groups: list[Group]) -> list[Group]:
     """Join groups that differ in their extensions alone."""
     merged: list[Group] = []
-    for cluster in _clusters(groups, lambda g: (g.folders, g.prefix, g.suffix, g.kind == "photo")):
+    for cluster in _clusters(groups, lambda g: (g.folders, g.prefix, g.suffix, g.infix, g.kind == "photo")):
         if len(cluster) > 1 and _disjoint(cluster):
             largest = max(cluster, key=lambda group: len(group.files))
             merged.append(joined(cluster, extension=".*", content=largest.content))
@@ -173,9 +180,11 @@ def _merge_classes(groups: list[Group]) -> list[Group]:
 
 def _is_family(cluster: list[Group]) -> bool:
     masks = [group for group in cluster if group.kind in ("binary", "soft")]
-    if len(cluster) < 2 or 3 * len(masks) < 2 * len(cluster) or _disjoint(cluster):
+    if len(cluster) < 2 or are_annotators([group.suffix for group in cluster]):
         return False
-    if are_annotators([group.suffix for group in cluster]):
+    if len(masks) == len(cluster) and len({_uncounted(group.suffix) for group in cluster}) == 1:
+        return True  # several masks of one class
+    if 3 * len(masks) < 2 * len(cluster) or _disjoint(cluster):
         return False
     return len(cluster) > 3 or not any(sounds_like_role(group.suffix) for group in cluster)
 
@@ -204,7 +213,26 @@ def class_texts(suffixes: list[str]) -> tuple[str, list[str], str]:
     if not all(text.isdecimal() for text in texts):
         whole = re.sub(r"[^_\-. ]*$", "", before)  # up to a separator
         texts = [suffix[len(whole) : len(suffix) - len(after)] for suffix in suffixes]
+    word = _COUNTED_WORD.search(whole)
+    if word and not _ROLE_WORD.search(word[0]) and all(text.isdecimal() for text in texts):
+        whole = whole[: word.start()]  # tree-0 and tree-1 say what they are of
+        texts = [word[0] + text for text in texts]
     return whole, texts, after
+
+
+def _uncounted(suffix: str) -> str:
+    """Return a suffix without the number at its end: that of ``_mask_1`` is ``_mask``."""
+    return re.sub(r"(?<=[^\W\d_])[-_ (]+\d+\)?$", "", suffix)
+
+
+def _counts_on(group: Group, other: Group, place: int) -> bool:
+    """Say whether a group's names are those of another with a number, in one of its folders."""
+    prefix, suffix, extension, infix = group.ending
+    return (
+        _uncounted(suffix) != suffix
+        and other.ending == (prefix, _uncounted(suffix), extension, infix)
+        and other.folders == _with(group, place, None)
+    )
 
 
 def _common_start(texts: list[str]) -> str:

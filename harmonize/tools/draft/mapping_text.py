@@ -179,7 +179,8 @@ def _classes(draft: Draft) -> list[str]:
 
 def _value(one: ClassDraft) -> str:
     is_text = isinstance(one.value, str) and is_number(one.value)
-    return f'"{one.value}"' if is_text else quoted(one.value)
+    value: Value = [*one.value] if isinstance(one.value, list) else one.value
+    return f'"{one.value}"' if is_text else quoted(value)
 
 
 def _meaning(draft: Draft) -> list[str]:

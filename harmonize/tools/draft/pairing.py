@@ -60,21 +60,25 @@ def find_layout(
     images = only.keep(images)
     if not images:
         raise HarmonizeError(f"{root}: no pictures in {only.labels} and {only.images}")
-    for with_prefixes in (False, True):
-        best: tuple[FolderLayout, list[Group]] | None = None
-        all_layouts: list[FolderLayout] = []
+    best: tuple[FolderLayout, list[Group]] | None = None
+    layouts: list[FolderLayout] = []
+    for with_prefixes, infixes in ((False, False), (True, False), (False, True)):
         for added in (False, True):
-            groups = find_groups(root, images, with_prefixes=with_prefixes, added=added)
+            groups = find_groups(
+                root, images, with_prefixes=with_prefixes, added=added, infixes=infixes
+            )
             seen = seen or groups
-            layout, layouts = _best(groups, only)
-            all_layouts += layouts
+            layout, found = _best(groups, only)
+            layouts += found
             if layout is not None and (best is None or len(layout.pairs) > len(best[0].pairs)):
                 used = {id(layout.picture_group), id(layout.label_group)}
                 best = layout, [group for group in groups if id(group) not in used]
             if best is not None and not best[1]:  # nothing is left over that could be paired
                 break
-        if best is not None:
-            return best[0], find_rivals(root, best[0], all_layouts), best[1]
+        if best is not None and (not best[1] or not with_prefixes):
+            break
+    if best is not None:
+        return best[0], find_rivals(root, best[0], layouts), best[1]
     raise HarmonizeError(*_nothing_pairs(root, seen))
 
 
