@@ -1,5 +1,6 @@
 """What an encoding of labels must be able to do; ``encodings.py`` has those that there are."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from harmonize.labels.formula import MAX_ID
 from harmonize.labels.path_template import Fields, Template
 
 # Letters of shapes: C classes, H x W pixels.
+
+_RANGE = re.compile(r"(\d{1,10})\s*-\s*(\d{1,10})")
+_LONGEST_RANGE = 100_000
 
 
 @dataclass(frozen=True)
@@ -109,8 +113,20 @@ class Encoding(ABC):
         return repr((self, read, more) if any(more) else (self, read))
 
 
-def parse_ids(value: Value, *, least: int = 0) -> tuple[int, ...] | None:
-    """Return an id or a list of ids, or None if a value is neither."""
-    items = value if isinstance(value, list) else [value]
-    numbers = tuple(item for item in items if type(item) is int and least <= item <= MAX_ID)
-    return numbers if numbers and len(numbers) == len(items) else None
+def parse_ids(
+    value: Value, *, least: int = 0, ranges: bool = False
+) -> tuple[int, ...] | None:
+    """Return an id or a list of ids, ``1-200`` among them if ranges may be, or None for others."""
+    numbers: list[int] = []
+    for item in value if isinstance(value, list) else [value]:
+        if type(item) is int:
+            numbers.append(item)
+        elif ranges and isinstance(item, str) and (match := _RANGE.fullmatch(item)):
+            first, last = int(match[1]), int(match[2])
+            if not first < last <= first + _LONGEST_RANGE:
+                return None
+            numbers += range(first, last + 1)
+        else:
+            return None
+    right = numbers and all(least <= number <= MAX_ID for number in numbers)
+    return tuple(numbers) if right else None

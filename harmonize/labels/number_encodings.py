@@ -69,7 +69,7 @@ class Ids(_OneFile):
     """Numbers of a grey or palette picture or, by a formula, of a colour picture."""
 
     name = "ids"
-    wanted = "an id or a list of ids"
+    wanted = "an id or a list of ids and ranges such as 1-200"
     options = ("value", "class_file")
 
     formula: ValueFormula | None = None
@@ -80,7 +80,7 @@ class Ids(_OneFile):
         return self if text is None else Ids(ValueFormula(text, where=where("value")))
 
     def parse(self, name: str, value: Value) -> DataClass | None:
-        ids = parse_ids(value, least=MIN_ID)
+        ids = parse_ids(value, least=MIN_ID, ranges=True)
         return None if ids is None else DataClass(name, ids)
 
     def numbers(self, path: Path, table: ClassTable) -> Integer[ndarray, "H W"]:

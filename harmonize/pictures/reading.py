@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from harmonize.errors import HarmonizeError
+from harmonize.pictures.arrays import is_array, read_array
 from harmonize.pictures.deep_png import is_deep, read_deep, to_eight_bits
 from harmonize.pictures.opening import (
     opened,
@@ -113,6 +114,8 @@ def header_size(path: Path) -> tuple[int, int]:
     Raises:
         HarmonizeError: naming the file.
     """
+    if is_array(path):
+        return read_array(path).shape[::-1]
     if is_tiff(path):
         return tiff_header(path).size
     with opened(path, tiff=False) as picture:

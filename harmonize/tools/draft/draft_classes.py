@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harmonize.labels.encodings import ENCODINGS
+from harmonize.labels.formula import MAX_ID
 from harmonize.tools.draft.class_tables import FoundClasses
 from harmonize.tools.draft.folder_templates import FolderLayout
 from harmonize.tools.draft.label_values import LabelScan, LabelValue
@@ -15,6 +16,8 @@ _COUNTED = re.compile(r"(.*[^\W\d_])([-_ (]+)\d+\)?")
 _LISTED = 8
 """Masks of a class beyond which a pattern is written."""
 _EXPLAINED = 0.9
+_ROOM = (255, 9999, 65535, MAX_ID)
+"""Last ids that are left to labels that were not read."""
 VOID_ID = 255
 _MOSTLY = 0.7
 _THIRDS = ("upper third", "middle", "lower third")
@@ -49,6 +52,8 @@ def draft_classes(
         return _from_masks(layout, scan)
     found = {int(key) for key in scan.values}
     names, why = best_table(tables, found, colors=encoding == "rgb")
+    if encoding == "ids" and scan.are_instances and not names:
+        return _instances(scan)
     return _from_values(scan, names, why, encoding=encoding)
 
 
@@ -115,6 +120,17 @@ def _void(
     if encoding == "ids" and key == VOID_ID and key not in names and len(found.keys() - {key}) > 1:
         return "255 usually marks what is not labelled"
     return ""
+
+
+def _instances(scan: LabelScan) -> list[ClassDraft]:
+    """Draft one class for ids that number objects: of what, only the user knows."""
+    last = max(scan.counted_up_to)
+    room = next(end for end in _ROOM if last <= end)
+    background = scan.values.get(0)
+    drafts = [ClassDraft("background", 0, f"guess; {seen(background, scan)}", named=True)]
+    note = f"TODO instances of what? each picture numbers its own, up to {last}"
+    drafts.append(ClassDraft("objects", [f"1-{room}"], note, named=False))
+    return drafts if background else drafts[1:]
 
 
 def _from_masks(layout: FolderLayout, scan: LabelScan) -> list[ClassDraft]:

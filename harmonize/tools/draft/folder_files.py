@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harmonize.errors import HarmonizeError
+from harmonize.pictures.arrays import ARRAYS
 
 IMAGES = frozenset(
     (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".gif", ".webp")
 )
+LABELS = IMAGES | frozenset(ARRAYS)
 TEXTS = frozenset((".txt", ".csv", ".tsv", ".json", ".lst", ".list", ".names"))
 
 
@@ -17,7 +19,7 @@ class Files:
     """Paths below a folder, relative to it, in order.
 
     Attributes:
-        images: the picture files.
+        images: the picture files, and array files that may be labels.
         texts: the text files that may name classes or list splits.
         skipped: folders that cannot be read and files whose names no mapping can hold.
     """
@@ -69,7 +71,7 @@ def _walk(folder: str, inside: str, files: Files, above: frozenset[str]) -> None
             entry.is_symlink() and os.path.isdir(entry.path)  # noqa: PTH112 (a link to itself)
         ):
             _walk(entry.path, f"{inside}{name}/", files, above | {real})
-        elif (ending := os.path.splitext(name)[1].lower()) in IMAGES:  # noqa: PTH122 (fast)
+        elif (ending := os.path.splitext(name)[1].lower()) in LABELS:  # noqa: PTH122 (fast)
             files.images.append(inside + name)
         elif ending in TEXTS:
             files.texts.append(inside + name)

@@ -22,6 +22,8 @@ from harmonize.tools.draft.pixels import amid_like, without_mixtures
 MOST_VALUES = 1000
 _MOST_COLORS = 200_000
 _MIDDLE = 128
+_MANY, _NUMBERED = 8, 0.95
+"""From so many ids on, and in so many of the labels, ids that start at 1 without gaps count."""
 
 
 @dataclass
@@ -66,6 +68,7 @@ class LabelScan:
         tolerance: the mapping's ``tolerance``, if the labels need one.
         sizes: width and height of the labels read.
         refused: labels that cannot be read.
+        counted_up_to: of each label whose ids are 1, 2, 3 and so on, beside 0, the last one.
     """
 
     values: dict[int | str, LabelValue] = field(default_factory=dict[int | str, LabelValue])
@@ -75,6 +78,13 @@ class LabelScan:
     tolerance: int = 0
     sizes: set[tuple[int, int]] = field(default_factory=set[tuple[int, int]])
     refused: list[str] = field(default_factory=list[str])
+    counted_up_to: list[int] = field(default_factory=list[int])
+
+    @property
+    def are_instances(self) -> bool:
+        """Whether ids number the objects of each picture anew, so that none stands for a class."""
+        ends = self.counted_up_to
+        return len(ends) >= _NUMBERED * self.files and len({*ends}) > 2 and max(ends) >= _MANY
 
     def count(self, key: int | str, thirds: Sequence[int], total: int, path: str) -> None:
         """Count one value of one label by its thirds."""
@@ -108,7 +118,7 @@ def scan_values(root: Path, layout: FolderLayout, number: int) -> LabelScan:
                 f"{root / found.example}: holds {key}, but ids reach from {MIN_ID} to {MAX_ID}; "
                 "write the mapping by hand, with a formula in `value`, such as `value: V%1000`"
             )
-    if len(scan.values) > MOST_VALUES:
+    if len(scan.values) > MOST_VALUES and not scan.are_instances:
         raise HarmonizeError(
             f"{root}: {group.name} hold more than {MOST_VALUES} values, too many for "
             "classes; write the mapping by hand, perhaps with `value`"
@@ -140,6 +150,9 @@ def _scan_file(root: Path, group: Group, file: File, scan: LabelScan) -> None:
     scan.pixels += numbers.size
     scan.sizes.add(numbers.shape[::-1])
     parts = [_counted(part) for part in np.array_split(numbers, 3)]
+    ids = {value for part in parts for value in part} - {0}
+    if ids and min(ids) == 1 and max(ids) == len(ids):
+        scan.counted_up_to.append(len(ids))
     for value in sorted({value for part in parts for value in part}):
         scan.count(value, [part.get(value, 0) for part in parts], numbers.size, file.path)
     if group.content.blurred:

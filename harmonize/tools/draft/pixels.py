@@ -11,6 +11,7 @@ from jaxtyping import Bool, Int, Integer
 from numpy import ndarray
 
 from harmonize.errors import HarmonizeError
+from harmonize.pictures.arrays import is_array, read_array
 from harmonize.pictures.reading import open_image
 from harmonize.pictures.tiff import is_tiff, read_tiff
 
@@ -84,6 +85,8 @@ def look(path: Path) -> Content:
 
 def _pixels(path: Path) -> tuple[ndarray, str, bool]:
     """Return a picture's pixels, its mode, and whether it is a JPEG file."""
+    if is_array(path):
+        return _whole(read_array(path)), "", False
     if not is_tiff(path):
         picture = open_image(path)
         return np.asarray(picture), picture.mode, picture.format == "JPEG"
@@ -91,9 +94,14 @@ def _pixels(path: Path) -> tuple[ndarray, str, bool]:
     pixels = stored.values
     if pixels.ndim == 3 and pixels.dtype == np.uint16:
         pixels = pixels // 257
+    return _whole(pixels), stored.mode, False
+
+
+def _whole(pixels: ndarray) -> ndarray:
+    """Return fractions that are whole as integers."""
     if pixels.dtype.kind == "f" and (pixels == np.rint(pixels)).all() and np.isfinite(pixels).all():
-        pixels = pixels.astype(np.int64)
-    return pixels, stored.mode, False
+        return pixels.astype(np.int64)
+    return pixels
 
 
 def _kind_of_channel(pixels: ndarray, *, palette: bool) -> Kind:
