@@ -22,7 +22,7 @@ def problems(*changes: tuple[str, str]) -> tuple[str, ...]:
     return caught.value.problems
 
 
-IDS = "an id or a list of ids"
+IDS = "an id or a list of ids and ranges such as 1-200"
 
 COLOUR = "a colour such as [255, 0, 0] or '#ff0000', or a list of colours"
 

@@ -21,11 +21,13 @@ class Files:
     Attributes:
         images: the picture files, and array files that may be labels.
         texts: the text files that may name classes or list splits.
+        yamls: YAML files that may tell splits.
         skipped: folders that cannot be read and files whose names no mapping can hold.
     """
 
     images: list[str] = field(default_factory=list[str])
     texts: list[str] = field(default_factory=list[str])
+    yamls: list[str] = field(default_factory=list[str])
     skipped: list[str] = field(default_factory=list[str])
 
 
@@ -75,3 +77,5 @@ def _walk(folder: str, inside: str, files: Files, above: frozenset[str]) -> None
             files.images.append(inside + name)
         elif ending in TEXTS:
             files.texts.append(inside + name)
+        elif ending in (".yaml", ".yml"):
+            files.yamls.append(inside + name)

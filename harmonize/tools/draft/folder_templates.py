@@ -1,5 +1,7 @@
 """The path templates of pictures and labels, from groups of files that belong together."""
 
+import dataclasses
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -233,3 +235,19 @@ def _leads(base: str, other: str, pairs: Sequence[FilePair], side: int) -> bool:
     except HarmonizeError:
         return False
     return bool(pairs) and good >= MOST * len(pairs)
+
+
+def numbered(layout: FolderLayout) -> FolderLayout | None:
+    """Return a layout whose ids are numbers, where all begin alike: ``IMG_{id:03d}``; else None."""
+    ids = layout.fields.columns.get("id", [])
+    if list(layout.fields.columns) != ["id"] or layout.fields.formats:
+        return None
+    start = os.path.commonprefix(ids).rstrip("0123456789")
+    fields = PathFields()
+    text = escape(start) + fields.add("id", [one.removeprefix(start) for one in ids])
+    if not start or "id" not in fields.formats:
+        return None
+    changed = {
+        key: getattr(layout, key).replace("{id}", text) for key in ("picture", "label", "base")
+    }
+    return dataclasses.replace(layout, fields=fields, **changed)

@@ -30,6 +30,8 @@ class Draft:
         root: its folder, as the user wrote it.
         layout, splits, scan, classes: what was found in the folder.
         split_remarks: what the user should know about the splits.
+        lists: the lists of splits that are written beside the mapping, by name.
+        asked: the splits that a network looks at while the lists are not there yet.
         resize: why pictures are scaled to their labels; empty if they are not.
         exif: what the pictures' EXIF orientations say; None if they have none.
         rivals: other labels of the same pictures, which may hold the classes as well.
@@ -47,6 +49,8 @@ class Draft:
     split_remarks: list[str]
     scan: LabelScan
     classes: list[ClassDraft]
+    lists: dict[str, str] = field(default_factory=dict[str, str])
+    asked: list[SplitDraft] = field(default_factory=list[SplitDraft])
     resize: str = ""
     exif: ExifDraft | None = None
     rivals: list[FolderLayout] = field(default_factory=list[FolderLayout])

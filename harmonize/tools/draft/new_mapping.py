@@ -1,5 +1,6 @@
 """Write a mapping for a new data set from its folder, to be finished by hand."""
 
+import dataclasses
 import os
 import re
 import shlex
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from harmonize.config.run_config import find_file
 from harmonize.config.strict_yaml import load_text
 from harmonize.errors import HarmonizeError
+from harmonize.labels.beside import find_beside
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.pictures.reading import header_size, sides_swap
@@ -18,11 +20,13 @@ from harmonize.tools.draft.class_tables import find_tables
 from harmonize.tools.draft.draft_classes import draft_classes
 from harmonize.tools.draft.file_groups import SAMPLES, evenly
 from harmonize.tools.draft.folder_files import Files, find_files
-from harmonize.tools.draft.folder_templates import FolderLayout
+from harmonize.tools.draft.folder_templates import FolderLayout, numbered
 from harmonize.tools.draft.label_values import scan_values
 from harmonize.tools.draft.mapping_text import Draft, commented, write_mapping
 from harmonize.tools.draft.orientations import find_exif
 from harmonize.tools.draft.pairing import Only, find_layout
+from harmonize.tools.draft.split_lists import few_per_folder
+from harmonize.tools.draft.split_tables import find_split_tables
 from harmonize.tools.draft.splits import find_splits
 from harmonize.tools.draft.trial import try_splits
 
@@ -87,8 +91,15 @@ def new_mapping(
     if network is not None:
         _ask(network, draft, folder, scan)
     text = write_mapping(draft)
-    spec = DatasetSpec.from_document(load_text(text, str(output)))
-    _write(output, text, force=force)
+    places = {output.parent / file: listed for file, listed in draft.lists.items()}
+    for place in places:
+        if place.exists() and not force:
+            raise HarmonizeError(f"{place}: is there already; replace it with --force")
+    for place, written in {**places, output: text}.items():
+        _write(place, written, force=force)
+    document = load_text(text, str(output))
+    find_beside(document, output)
+    spec = DatasetSpec.from_document(document)
     print(_summary(draft, spec, folder, output, tree))
 
 
@@ -115,6 +126,17 @@ def _look(folder: Path, name: str, files: Files, scan: int, only: Only) -> Draft
     exif = find_exif(folder, layout, scan)
     resize = _resize(folder, layout, turned=exif is not None and exif.value == "apply")
     splits, remarks = find_splits(folder, layout, files.texts)
+    told: dict[str, str] = {}
+    everything = splits[-1:]
+    if splits[-1].name == "all":  # neither folders nor lists tell
+        texts = [*files.yamls, *few_per_folder(files.texts)]
+        by_table, told = find_split_tables(folder, layout, texts, name)
+        by_number = numbered(layout) if len(splits) == 1 else None
+        if by_table:
+            splits, remarks = by_table, []
+        elif by_number is not None:
+            layout = by_number
+            splits, remarks = find_splits(folder, layout, files.texts)
     pictures = {label.core for label, _ in layout.pairs}
     return Draft(
         name=name,
@@ -122,6 +144,8 @@ def _look(folder: Path, name: str, files: Files, scan: int, only: Only) -> Draft
         layout=layout,
         splits=splits,
         split_remarks=remarks,
+        lists=told,
+        asked=everything if told else [],
         scan=values,
         classes=draft_classes(layout, values, find_tables(folder, files.texts, pictures)),
         resize=resize,
@@ -151,7 +175,8 @@ def _ask(network: "LeafPredictor", draft: Draft, folder: Path, number: int) -> N
     from harmonize.tools.draft.by_network import left_out, overlaps, propose, table
 
     draft.meaning = {one.name: Proposal((TODO,), "") for one in draft.classes} | draft.meaning
-    spec = DatasetSpec.from_document(load_text(write_mapping(draft), "the drafted mapping"))
+    asked = dataclasses.replace(draft, splits=draft.asked or draft.splits)
+    spec = DatasetSpec.from_document(load_text(write_mapping(asked), "the drafted mapping"))
     found, counts = overlaps(network, spec, folder, draft.classes, number=number)
     draft.meaning = propose(found, draft.classes, draft.meaning)
     draft.remarks = left_out(found, draft.classes, counts, network.ontology)
