@@ -128,7 +128,7 @@ def test_a_folder_that_is_not_there_or_outside_is_refused(
     write_scene(tmp_path / "set")
     (tmp_path / "other").mkdir()
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(HarmonizeError, match="--labels nowhere: no folder in .*set; name one"):
+    with pytest.raises(HarmonizeError, match=r"--labels nowhere: no folder in .*set; name one"):
         new_mapping(Path("set"), labels=Path("nowhere"))
     with pytest.raises(HarmonizeError, match="--images other: no folder in"):
         new_mapping(Path("set"), images=Path("other"))

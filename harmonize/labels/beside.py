@@ -19,9 +19,8 @@ def find_beside(document: Document, mapping: Path) -> None:
         return
     here = mapping.absolute().parent
     root = value.get("root")
-    if isinstance(root, str) and not root.startswith("~") and not Path(root).is_dir():
-        if (here / root).is_dir():
-            root = value["root"] = os.path.normpath(here / root)
+    if isinstance(root, str) and not Path(root).is_dir() and (here / root).is_dir():
+        root = value["root"] = os.path.normpath(here / root)
     splits = value.get("splits")
     for name, split in splits.items() if isinstance(splits, dict) else ():
         listed = split.get("list") if isinstance(split, dict) else None

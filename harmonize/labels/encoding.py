@@ -113,9 +113,7 @@ class Encoding(ABC):
         return repr((self, read, more) if any(more) else (self, read))
 
 
-def parse_ids(
-    value: Value, *, least: int = 0, ranges: bool = False
-) -> tuple[int, ...] | None:
+def parse_ids(value: Value, *, least: int = 0, ranges: bool = False) -> tuple[int, ...] | None:
     """Return an id or a list of ids, ``1-200`` among them if ranges may be, or None for others."""
     numbers: list[int] = []
     for item in value if isinstance(value, list) else [value]:

@@ -67,8 +67,8 @@ class Mapping:
     """By tree (its file's name without extension), what each class means: a node, a list of nodes,
     or ``ignore`` for pixels that are neither trained on nor scored."""
     root: str | None = None
-    """The data set's folder, where neither the config nor ``$HARMONIZE_DATA`` says another; relative
-    to the working directory or, where it is not there, to the mapping's folder."""
+    """The data set's folder, where neither the config nor ``$HARMONIZE_DATA`` says another;
+    relative to the working directory or, where it is not there, to the mapping's folder."""
     about: str = ""
     """A line for the reader."""
     value: str | None = None

@@ -37,8 +37,15 @@ def read_array(path: Path) -> Num[ndarray, "H W"]:
     except HarmonizeError:
         raise
     except (
-        OSError, ValueError, TypeError, KeyError, EOFError, MemoryError, NotImplementedError,
-        zipfile.BadZipFile, zlib.error,
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        EOFError,
+        MemoryError,
+        NotImplementedError,
+        zipfile.BadZipFile,
+        zlib.error,
     ) as error:
         raise HarmonizeError(f"{path}: not a readable array file: {error}") from None
     maps = {name: found for name, array in arrays.items() if (found := _map(array)) is not None}
@@ -51,7 +58,7 @@ def read_array(path: Path) -> Num[ndarray, "H W"]:
         )
     values = maps[chosen[0]]
     refuse_huge((values.shape[1], values.shape[0]), path)
-    return values.astype(np.uint8) if values.dtype == np.bool_ else values
+    return values
 
 
 def _map(array: Any) -> Num[ndarray, "H W"] | None:
@@ -60,14 +67,16 @@ def _map(array: Any) -> Num[ndarray, "H W"] | None:
         return None
     if array.ndim > 2:
         array = array.reshape([side for side in array.shape if side != 1] or [1, 1])
-    return array if array.ndim == 2 and array.size else None
+    if array.ndim != 2 or not array.size:
+        return None
+    return array.astype(np.uint8) if array.dtype == np.bool_ else array
 
 
 def _read_numpy(path: Path) -> dict[str, ndarray]:
-    loaded = np.load(path, allow_pickle=False)  # pickles may run code
-    if isinstance(loaded, ndarray):
-        return {"": loaded}
-    with loaded:
+    with path.open("rb") as file:
+        loaded = np.load(file, allow_pickle=False)  # pickles may run code
+        if isinstance(loaded, ndarray):
+            return {"": loaded}
         return {name: loaded[name] for name in loaded.files}
 
 
@@ -82,6 +91,6 @@ def _read_mat(path: Path) -> dict[str, ndarray]:
         found = loadmat(path)
     except FileNotFoundError:
         raise
-    except Exception as error:  # noqa: BLE001  its errors for damaged files share no other base
+    except Exception as error:
         raise ValueError(str(error)) from None
     return {name: a for name, a in found.items() if isinstance(a, ndarray) and name[:2] != "__"}

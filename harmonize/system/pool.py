@@ -79,7 +79,7 @@ def _work(
         for item in items:
             try:
                 found = work(item), None
-            except Exception as error:  # noqa: BLE001  raised again where the results are read
+            except Exception as error:
                 found = None, error
             sender.send(found)
     except BrokenPipeError:  # nobody reads any more

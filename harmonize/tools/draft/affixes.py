@@ -58,7 +58,11 @@ def shared_affixes(files: Sequence[Named], *, first: bool, added: bool = False) 
     if not first:
         further = {stem: added_suffixes(stem) for stem in options}
         wholes = _accepted(files, further, first=False, added=True)
-        accepted |= {one: count for one, count in wholes.items() if not one.isalnum() or count >= 0.3 * len(files)}
+        accepted |= {
+            one: count
+            for one, count in wholes.items()
+            if not one.isalnum() or count >= 0.3 * len(files)
+        }
         options = {stem: [*options[stem], *further[stem]] for stem in options}
     chosen: dict[str, str] = {}
     for stem, affixes in options.items():

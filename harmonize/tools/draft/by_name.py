@@ -119,7 +119,9 @@ def by_name(classes: Sequence[ClassDraft], ontology: Ontology | None) -> dict[st
 def left_open(proposals: dict[str, Proposal], why: str) -> dict[str, Proposal]:
     """Leave every meaning to the user, with what was proposed in the note."""
     return {
-        name: Proposal((TODO,), why if one.is_open else f"{why}; {', '.join(one.nodes)}: {one.note}")
+        name: Proposal(
+            (TODO,), why if one.is_open else f"{why}; {', '.join(one.nodes)}: {one.note}"
+        )
         for name, one in proposals.items()
     }
 

@@ -30,7 +30,7 @@ class ClassDraft:
 
     Attributes:
         name: its name.
-        value: an id, a colour as text, a mask's text or those of several, or None for what no mask covers.
+        value: an id, a colour as text, the texts of its masks, or None for what no mask covers.
         note: where the name is from, and how much of the class there is.
         named: whether the data set gives the name; else it is made up.
         void: why it may be void; empty if nothing says so.
@@ -153,7 +153,7 @@ def _from_masks(layout: FolderLayout, scan: LabelScan) -> list[ClassDraft]:
 
 
 def same_class(texts: Iterable[str]) -> dict[str, list[str]]:
-    """Return the masks of each class: ``tree-0`` and ``tree-1`` are of one, ``mask`` and ``mask_1``.
+    """Return the masks of each class: ``tree-0`` and ``tree-1`` are of ``tree``.
 
     Words that only say that it is a mask are no class, unless one of the masks has no number.
     """

@@ -195,9 +195,10 @@ def _around_infixes(
     parted = [one.core.split(BREAK) for one, _ in pairs]
     if not (label.infix and picture.infix) or any(one.core != other.core for one, other in pairs):
         return None
-    first, last = (fields.add(name, column) for name, column in zip(
-        ("id", "number"), zip(*parted, strict=True), strict=True
-    ))
+    first, last = (
+        fields.add(name, column)
+        for name, column in zip(("id", "number"), zip(*parted, strict=True), strict=True)
+    )
     texts: list[str] = []
     for side, group in enumerate((label, picture)):
         folders = [
@@ -242,7 +243,7 @@ def numbered(layout: FolderLayout) -> FolderLayout | None:
     ids = layout.fields.columns.get("id", [])
     if list(layout.fields.columns) != ["id"] or layout.fields.formats:
         return None
-    start = os.path.commonprefix(ids).rstrip("0123456789")
+    start = os.path.commonprefix(ids).rstrip("0123456789")  # noqa: RUF071  no paths
     fields = PathFields()
     text = escape(start) + fields.add("id", [one.removeprefix(start) for one in ids])
     if not start or "id" not in fields.formats:

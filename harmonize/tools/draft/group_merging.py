@@ -107,9 +107,7 @@ def _merge_chains(root: Path, groups: list[Group]) -> list[Group]:
     return merged
 
 
-def _chain(
-    root: Path, cluster: list[Group], named: dict[str | None, list[Group]]
-) -> list[Group]:
+def _chain(root: Path, cluster: list[Group], named: dict[str | None, list[Group]]) -> list[Group]:
     """Join groups into one where several of their folders differ from group to group."""
     columns = list(zip(*(group.folders for group in cluster), strict=True))
     varying = [place for place, names in enumerate(columns) if len({*names}) > 1]
@@ -156,7 +154,9 @@ def _disjoint(cluster: Sequence[Group]) -> bool:
 def _merge_extensions(groups: list[Group]) -> list[Group]:
     """Join groups that differ in their extensions alone."""
     merged: list[Group] = []
-    for cluster in _clusters(groups, lambda g: (g.folders, g.prefix, g.suffix, g.infix, g.kind == "photo")):
+    for cluster in _clusters(
+        groups, lambda g: (g.folders, g.prefix, g.suffix, g.infix, g.kind == "photo")
+    ):
         if len(cluster) > 1 and _disjoint(cluster):
             largest = max(cluster, key=lambda group: len(group.files))
             merged.append(joined(cluster, extension=".*", content=largest.content))

@@ -28,7 +28,9 @@ _ROLE = re.compile(
 )
 
 
-_ORDINAL = re.compile(r"(?i)(?<!\d)\d+(?:st|nd|rd|th)?|(?<![a-z])(?:first|second|third|[a-d])(?![a-z])")
+_ORDINAL = re.compile(
+    r"(?i)(?<!\d)\d+(?:st|nd|rd|th)?|(?<![a-z])(?:first|second|third|[a-d])(?![a-z])"
+)
 _ANNOTATOR = re.compile(
     r"(?i)manual|expert|annotat|observer|rater|reader|grader|labell?er|coder|(?<![a-z])(?:obs|anno)"
     r"|(?<=[a-z\d])HO(?![a-z])|(?:first|second|1st|2nd)"

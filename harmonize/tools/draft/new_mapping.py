@@ -222,9 +222,7 @@ def _write(output: Path, text: str, *, force: bool) -> None:
         file.write(text)
 
 
-def _summary(
-    draft: Draft, spec: DatasetSpec, root: Path, output: Path, tree: Path | None
-) -> str:
+def _summary(draft: Draft, spec: DatasetSpec, root: Path, output: Path, tree: Path | None) -> str:
     """Read a few pictures of every split as the mapping says; say what is there and to be done."""
     layout, total = draft.layout, len(draft.classes)
     splits, problems = try_splits(spec, root)
@@ -237,7 +235,10 @@ def _summary(
         *([("no label", f"{layout.num_unlabelled} pictures")] if layout.num_unlabelled else []),
         *((split, f"{number} pictures") for split, number in splits.items()),
         ("classes", f"{total}, in {draft.scan.files} of {len(layout.pairs)} labels"),
-        *(("TODO", question.lstrip("# ").removeprefix("TODO: ")) for question in draft.questions[:1]),
+        *(
+            ("TODO", question.lstrip("# ").removeprefix("TODO: "))
+            for question in draft.questions[:1]
+        ),
         ("to do", f"{unnamed} names of {total}, {open_} meanings of {total}{on_tree}"),
     ]
     width = max(len(label) for label, _ in rows)

@@ -1,4 +1,4 @@
-"""Whether pictures are to be turned as their EXIF orientation says, by the sizes of their labels."""
+"""Whether pictures are turned as their EXIF orientation says, by the sizes of their labels."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -6,7 +6,7 @@ from itertools import product
 from pathlib import Path
 
 from harmonize.errors import HarmonizeError
-from harmonize.tools.draft.file_groups import File, Group
+from harmonize.tools.draft.file_groups import Group
 from harmonize.tools.draft.folder_templates import MOST, FilePair, FolderLayout, make_layout
 from harmonize.tools.draft.group_merging import find_groups
 from harmonize.tools.draft.name_words import canonical, is_number, label_rank, picture_rank
@@ -49,7 +49,7 @@ class Only:
 
 
 def find_layout(
-    root: Path, images: list[str], only: Only = Only()  # noqa: B008  frozen
+    root: Path, images: list[str], only: Only = Only()
 ) -> tuple[FolderLayout, list[FolderLayout], list[Group]]:
     """Return how pictures and labels lie, how else they may, and the files that are neither.
 
@@ -82,9 +82,7 @@ def find_layout(
     raise HarmonizeError(*_nothing_pairs(root, seen))
 
 
-def _best(
-    groups: Sequence[Group], only: Only
-) -> tuple[FolderLayout | None, list[FolderLayout]]:
+def _best(groups: Sequence[Group], only: Only) -> tuple[FolderLayout | None, list[FolderLayout]]:
     """Return the best pairing of a group of labels with a group of pictures, and all there are."""
     labels, photos = only.part(groups)
     if not photos:  # drawings look like labels; go by their names
