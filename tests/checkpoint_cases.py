@@ -25,6 +25,7 @@ def make(tmp_path: Path, optimizer_name: str = "adamw") -> tuple[Checkpoint, UNe
         ema={name: p.detach() / 2 for name, p in network.named_parameters()},
         optimizer=optimizer.state_dict(),
         depths={"means": torch.tensor([0.5, 0.25])},
+        teacher={"network.weight": torch.ones(2)},
         scaler=None,
         meter=torch.arange(12.0).view(1, 2, 2, 3),
         health={"skipped": 2, "losses": [0.5, 0.25]},

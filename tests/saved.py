@@ -21,6 +21,7 @@ def save_run(network: Segmenter, config: RunConfig, folder: Path) -> Path:
         ema={},
         optimizer={},
         depths={},
+        teacher={},
         scaler=None,
         meter=torch.zeros(1),
         health=RunHealth().state(),

@@ -19,6 +19,8 @@ from harmonize.labels.sources import load_sources
 from harmonize.pipeline import train as training
 from harmonize.runs import checkpoint
 from harmonize.system.processes import processes
+from harmonize.tools.refine.options import RefineOptions
+from harmonize.tools.refine.refine_run import refine_run
 from harmonize.training.batches import TrainingBatches
 from harmonize.training.scoring import score
 from harmonize.training.trainer import Trainer
@@ -198,3 +200,15 @@ def finetune(project: Path) -> Found:
 
 def _rank() -> int:
     return int(os.environ["RANK"])
+
+
+def refine(project: Path, output: Path) -> Found:
+    """Complete the coarse set's labels."""
+    refine_run(
+        project / "run",
+        dataset="coarse",
+        split="train",
+        output=output,
+        options=RefineOptions(confidence=0.6, calibrated=False, balanced=True, pictures=3),
+    )
+    return {}

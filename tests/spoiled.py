@@ -44,8 +44,10 @@ def save(file: str, pixels: ndarray) -> None:
 
 
 def add(name: str, label: ndarray = LABEL) -> None:
-    """Write a black picture and its label."""
-    save(f"data/images/{name}.png", np.zeros((*label.shape[:2], 3), np.uint8))
+    """Write a picture, black but for its name, and its label."""
+    picture = np.zeros((*label.shape[:2], 3), np.uint8)
+    picture[0, 0] = [*f"{name[:3]:<3}".encode()]
+    save(f"data/images/{name}.png", picture)
     save(f"data/labels/{name}.png", label)
 
 

@@ -74,7 +74,8 @@ def test_a_finding_of_another_kind_or_name_stays(capsys: pytest.CaptureFixture[s
     spoil(meaning=SHARED, accept="{shared-leaves: [background], partly-labelled: all}")
     assert problems(capsys, "fine.yaml") == [
         "fine.yaml:8:55: meaning.tiny.right: 'right' shares right with 'left', so the network "
-        "cannot answer which of them it sees; give each its own nodes [shared-leaves]",
+        "cannot answer which of them it sees; give each its own nodes "
+        "[accept: {shared-leaves: [right]}]",
         "fine.yaml:9:26: accept.shared-leaves.0: nothing of the kind is found about "
         "'background'; remove it",
         "fine.yaml:9:39: accept.partly-labelled: nothing of the kind is found about 'all'; "
@@ -101,7 +102,8 @@ def test_unused_acceptances_of_a_config_are_told(capsys: pytest.CaptureFixture[s
         (
             "{unsupervised: all}",
             "10: accept.unsupervised: no finding 'unsupervised'; choose from: whole-tree, "
-            "shared-leaves, partly-labelled, never-seen, unlabelled, sides",
+            "shared-leaves, partly-labelled, one-answer, never-seen, unlabelled, sides, palettes, "
+            "twice-in-split, in-two-splits",
         ),
         ("{sides: left}", "10: accept.sides: expected a list of names or all, got 'left'"),
         ("{sides: 3}", "10: accept.sides: expected text or a list of text, got 3"),

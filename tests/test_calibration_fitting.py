@@ -258,7 +258,10 @@ def test_answers_back_off_to_nodes_as_far_as_they_are_told_apart() -> None:
 def test_classes_of_leaves_that_no_trained_set_has_are_not_looked_at(tiny: Sources) -> None:
     entry, spec = tiny.trained[1]
     coarse_alone = Sources(tiny.ontology, ((entry, spec),), ((tiny.trained[0])[:2],))
-    assert separable_leaves(coarse_alone).twins == (("background",), ("left", "right"))
+    assert separable_leaves(coarse_alone.ontology, coarse_alone.taught).twins == (
+        ("background",),
+        ("left", "right"),
+    )
     sample = draw(1.0, pictures=range(20))
     given = dataclasses.replace(result(sample), classes=("background",))
     (found,), problems = calibrate([given], [tiny.specs[0]], coarse_alone)

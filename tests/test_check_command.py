@@ -68,8 +68,7 @@ def test_everything_wrong_with_tree_mapping_config_and_files_is_told_in_one_run(
         "fine.yaml:7:1: classes: the id 4 is no class's, but stands in 8 pixels of 1 label file, "
         "such as labels/b.png; add it to a class, with the meaning `ignore` if it is void",
         "fine.yaml:4:1: label: 1 file fits `picture` in data without a label, such as "
-        "images/x.png; not used; move what is no picture away, or say `accept: {unlabelled: all}` "
-        "in the mapping [unlabelled]",
+        "images/x.png; not used; move what is no picture away [accept: {unlabelled: all}]",
     ]
 
 

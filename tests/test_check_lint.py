@@ -9,13 +9,27 @@ from harmonize.config.accept import Accepted
 from harmonize.config.strict_yaml import Document, load_text
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
-from harmonize.tools.check.lint import config_findings, mapping_findings
+from harmonize.tools.check.lint import Finding, config_findings, mapping_findings
 from spoiled import CONFIG, LABEL, add, mapping, passes, problems, spoil, write_set
 
 
 @pytest.fixture(autouse=True)
 def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_set(tmp_path, monkeypatch)
+
+
+def test_a_set_of_one_class_is_told_unless_it_is_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    crack = "{tiny: {background: ignore, left: thing, right: ignore}}"
+    spoil(meaning=crack)
+    assert problems(capsys, "fine.yaml") == [
+        "fine.yaml:8:11: meaning.tiny: only 'left' can be answered, so every score is 100; give "
+        "the rest a node, or train on it only beside a set that labels the rest "
+        "[accept: {one-answer: all}]"
+    ]
+    spoil(meaning=crack, accept="{one-answer: all}")
+    passes(capsys, "fine.yaml")
+    told = problems(capsys, "run.yaml")[0]
+    assert told.endswith("only 'left' can be answered, so every score is 100; give the rest a node")
 
 
 def make_spec(classes: str, meaning: str, accept: str = "{}") -> DatasetSpec:
@@ -109,7 +123,8 @@ def test_check_tells_a_class_that_means_the_whole_tree(capsys: pytest.CaptureFix
     spoil(**changed, meaning=meaning)
     assert problems(capsys, "fine.yaml") == [
         "fine.yaml:8:68: meaning.tiny.any: 'any' means every leaf of the tree, which teaches "
-        "nothing; map it to `ignore`, or to the nodes that it can be [whole-tree]"
+        "nothing; map it to `ignore`, or to the nodes that it can be "
+        "[accept: {whole-tree: [any]}]"
     ]
     spoil(**changed, meaning=meaning.replace("[thing, background]", "ignore"))
     passes(capsys, "fine.yaml")
@@ -132,7 +147,8 @@ def test_check_tells_two_classes_that_share_leaves(capsys: pytest.CaptureFixture
     spoil(meaning="{tiny: {background: background, left: thing, right: right}}")
     assert problems(capsys, "fine.yaml") == [
         "fine.yaml:8:55: meaning.tiny.right: 'right' shares right with 'left', so the network "
-        "cannot answer which of them it sees; give each its own nodes [shared-leaves]"
+        "cannot answer which of them it sees; give each its own nodes "
+        "[accept: {shared-leaves: [right]}]"
     ]
     spoil()
     passes(capsys, "fine.yaml")
@@ -160,7 +176,7 @@ def test_check_tells_parents_labelled_in_part_with_the_advice_that_mends_them(
     assert problems(capsys, "fine.yaml") == [
         "fine.yaml:8:11: meaning.tiny: of 'thing', fine labels left and never right; if its "
         "pictures show these, map the class that holds them to a set of nodes: "
-        "`left: [left, right]` [partly-labelled]"
+        "`left: [left, right]` [accept: {partly-labelled: [thing]}]"
     ]
     spoil(**changed, meaning="{tiny: {background: background, left: [left, right]}}")
     passes(capsys, "fine.yaml")
@@ -217,10 +233,11 @@ def test_leaves_are_supervised_alone_together_or_not_at_all() -> None:
     told = config_findings(ontology, specs, Accepted({}, document), document)
     assert list(map(str, told)) == [
         "run.yaml:2:1: datasets: 2 of 5 leaves are labelled by no data set, so the network never "
-        "learns them: d, e; add a data set that has them, or use a tree without [unsupervised]",
+        "learns them: d, e; add a data set that has them, or use a tree without "
+        "[accept: {unsupervised: [d, e]}]",
         "run.yaml:2:1: datasets: 1 of 5 leaves are labelled only together with others, so nothing "
         "says which of these a pixel is: c; add a data set that has them, or use a tree without "
-        "[unsupervised]",
+        "[accept: {unsupervised: [c]}]",
     ]
     accepted = Accepted({"unsupervised": ("d", "c")}, document)
     told = config_findings(ontology, specs, accepted, document)
@@ -241,7 +258,7 @@ def test_check_tells_leaves_that_no_set_of_the_config_supervises_alone(
     told = (
         "run.yaml:2:1: datasets: 2 of 3 leaves are labelled only together with others, so nothing "
         "says which of these a pixel is: left, right; add a data set that has them, or use a tree "
-        "without [unsupervised]"
+        "without [accept: {unsupervised: [left, right]}]"
     )
     assert problems(capsys, "run.yaml", "--scan", "0") == [told]
     passes(capsys, "fine.yaml")
@@ -262,3 +279,33 @@ def test_sets_that_are_only_scored_supervise_nothing(capsys: pytest.CaptureFixtu
         "2 of 3 leaves are labelled only together"
         in problems(capsys, "run.yaml", "--scan", "0")[-1]
     )
+
+
+def test_a_finding_lists_few_of_the_classes_it_is_about() -> None:
+    classes = "{a: 0, b: 1, c: 2, d: 3, e: 4, f g: 5}"
+    meaning = "{a: x, b: x, c: x, d: x, e: x, 'f g': x}"
+    told = found("x\ny\n", classes, meaning)
+    assert [text.split(", so the")[0] for kind, text in told if kind == "shared-leaves"] == [
+        "'b' shares x with 'a'",
+        "'c' shares x with 'a', 'b'",
+        "'d' shares x with 'a', 'b', 'c'",
+        "'e' shares x with 'a', 'b', 'c', 1 more",
+        "'f g' shares x with 'a', 'b', 'c', 2 more",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "written"),
+    [
+        ((), "kind"),
+        (("f g",), "accept: {kind: [f g]}"),
+        (("a, b", "c"), 'accept: {kind: ["a, b", c]}'),
+        (("all",), "accept: {kind: all}"),
+        (tuple("abcd"), "accept: {kind: all}"),
+    ],
+)
+def test_a_finding_ends_with_the_key_that_accepts_it(names: tuple[str, ...], written: str) -> None:
+    assert str(Finding("kind", "here", "this", names)) == f"here: this [{written}]"
+    if names:
+        key = load_text(written, "it").value["accept"]["kind"]  # type: ignore[index,call-overload]
+        assert key in ("all", list(names))

@@ -214,7 +214,8 @@ def test_every_file_that_cannot_be_read_or_does_not_fit_is_one_problem() -> None
     assert found.problems == [
         unreadable.format("images/b"),
         unreadable.format("labels/c"),
-        "data/images/d.png: 7 x 5 pixels, but its label labels/d.png has 6 x 4",
+        "data/images/d.png: 7 x 5 pixels, but its label labels/d.png has 6 x 4; say "
+        "`resize_picture: true` in the mapping to scale pictures to their labels",
         "data/labels/e.png: expected ids in one channel, got mode RGB; colours need "
         "`encoding: rgb`, ids made of several channels a formula in `value`",
         "data/images/f.png: a picture of mode I;16; save it with 8 bits per channel",
@@ -224,7 +225,7 @@ def test_every_file_that_cannot_be_read_or_does_not_fit_is_one_problem() -> None
     assert (found.read, found.pixels.tolist()) == (7, [32, 32, 32])  # a, b, d and f
 
 
-def test_pictures_that_are_scaled_to_their_label_may_have_any_size() -> None:
+def test_pictures_that_are_scaled_to_their_label_may_have_any_size_of_its_shape() -> None:
     save("data/images/a.png", np.zeros((5, 7, 3), np.uint8))
     assert len(scan().problems) == 1
     assert scan({"resize_picture": "true"}).problems == []
@@ -328,7 +329,7 @@ def test_check_finds_classes_that_are_never_seen_only_where_all_files_were_read(
         add(str(place), np.minimum(LABEL, 1))
     assert problems(capsys, "fine.yaml") == [
         "fine.yaml:7:35: classes.right: 'right' is in no label file of train; check its value, or "
-        "remove it [never-seen]"
+        "remove it [accept: {never-seen: [right]}]"
     ]
     passes(capsys, "fine.yaml", "--scan", "2")
     add("2")

@@ -110,7 +110,7 @@ def test_check_tells_sides_that_are_the_subjects_where_the_tree_means_the_viewer
     told = (
         "fine.yaml:8:42: meaning.tiny.left: 'left' means left, but lies right of 'right' in 2 of 2 "
         "label files: its sides are the subject's where the tree's are the viewer's; exchange the "
-        "meanings of the two [sides]"
+        "meanings of the two [accept: {sides: [left]}]"
     )
     assert problems(capsys, "fine.yaml") == [told]
     assert told in problems(capsys, "run.yaml")
@@ -126,7 +126,7 @@ def test_a_tree_can_mean_the_subjects_sides(capsys: pytest.CaptureFixture[str]) 
     assert told == [
         "fine.yaml:8:54: meaning.tiny.right: 'right' means right, but lies right of 'left' in 2 of "
         "2 label files: its sides are the viewer's where the tree's are the subject's; exchange "
-        "the meanings of the two [sides]"
+        "the meanings of the two [accept: {sides: [right]}]"
     ]
     subject_left("a")
     subject_left("b")

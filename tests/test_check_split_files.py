@@ -89,7 +89,7 @@ def test_classes_that_are_never_seen_are_told(capsys: pytest.CaptureFixture[str]
     spoil(classes=classes, meaning=f"{{tiny: {meaning}}}", accept=accept)
     assert problems(capsys, "fine.yaml") == [
         "fine.yaml:7:45: classes.third: 'third' is in no label file of train; check its value, or "
-        "remove it [never-seen]"
+        "remove it [accept: {never-seen: [third]}]"
     ]
     accept = "{shared-leaves: all, never-seen: [third]}"
     spoil(classes=classes, meaning=f"{{tiny: {meaning}}}", accept=accept)
@@ -106,7 +106,7 @@ def test_a_class_may_be_seen_in_any_split_and_a_config_names_those_it_uses(
     passes(capsys, "fine.yaml")
     assert problems(capsys, "run.yaml") == [
         "fine.yaml:7:35: classes.right: 'right' is in no label file of train; check its value, or "
-        "remove it [never-seen]"
+        "remove it [accept: {never-seen: [right]}]"
     ]
     override = "datasets.0.evaluate=val"
     passes(capsys, "run.yaml", override)
@@ -192,7 +192,8 @@ def test_pictures_of_another_size_than_their_label_are_told(
 ) -> None:
     save("data/images/b.png", np.zeros((5, 6, 3), np.uint8))
     assert problems(capsys, "fine.yaml") == [
-        "data/images/b.png: 6 x 5 pixels, but its label labels/b.png has 6 x 4"
+        "data/images/b.png: 6 x 5 pixels, but its label labels/b.png has 6 x 4; "
+        "say `resize_picture: true` in the mapping to scale pictures to their labels"
     ]
     spoil(resize_picture="true")
     passes(capsys, "fine.yaml")
@@ -205,8 +206,8 @@ def test_pictures_without_a_label_are_told_with_how_to_say_that_they_are_meant(
         save(f"data/images/{name}.png", np.zeros((4, 6, 3), np.uint8))
     told = (
         "fine.yaml:4:1: label: 4 files fit `picture` in data without a label, such as "
-        "images/w.png, images/x.png, images/y.png, ...; not used; move what is no picture away, "
-        "or say `accept: {unlabelled: all}` in the mapping [unlabelled]"
+        "images/w.png, images/x.png, images/y.png, ...; not used; move what is no picture away "
+        "[accept: {unlabelled: all}]"
     )
     assert problems(capsys, "fine.yaml") == [told]
     assert told in problems(capsys, "run.yaml", "--scan", "1")
@@ -379,3 +380,13 @@ def test_sides_of_pictures_are_compared_only_where_names_say_sides(
     passes(capsys, "fine.yaml")
     Path("tiny.txt").write_text(TREE)
     assert check(capsys, "fine.yaml")[0] == 1
+
+
+def test_label_files_of_several_splits_are_counted_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    every = '{glob: "labels/{id}.png"}'
+    spoil(splits=f"{{train: {{list: train.txt}}, val: {{list: val.txt}}, all: {every}}}")
+    Path("data/train.txt").write_text("a\n")
+    Path("data/val.txt").write_text("b\n")
+    assert passes(capsys, "fine.yaml")[0].endswith("; 2 label files read")

@@ -87,12 +87,18 @@ def test_a_missing_class_file_is_named(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("number", [-1, 1 << 32, 3.0, "3", None, True])
+@pytest.mark.parametrize("number", [-(1 << 31) - 1, 1 << 32, 3.0, "3", None, True])
 def test_an_id_in_a_class_file_must_be_one(tmp_path: Path, number: object) -> None:
     write(tmp_path, [{"name": "sky", "id": number}])
     assert refused(tmp_path, ClassFile("config.json", items="", id="id"), ["sky"]) == (
         f"{tmp_path}/config.json: the class 'sky' has no usable id, got {number!r}",
     )
+
+
+def test_an_id_may_be_negative(tmp_path: Path) -> None:
+    write(tmp_path, [{"name": "sky", "id": -1}, {"name": "void", "id": -9999}])
+    found = ClassFile("config.json", items="", id="id").look_up(tmp_path, ["void", "sky"])
+    assert found == [-9999, -1]
 
 
 @pytest.mark.parametrize("second", [{"name": "sky", "id": 4}, {"name": "road", "id": 3}])

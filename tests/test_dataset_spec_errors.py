@@ -191,7 +191,7 @@ def with_option(encoding: str, option: str) -> tuple[str, str]:
         ),
         (
             [*RGB[1:], ("sky: 0", "sky: '#ffffff'"), with_option("rgb", "value: V//256")],
-            "6:1: value: belongs to encoding: ids, not rgb",
+            "6:1: value: belongs to encoding: ids or masks, not rgb",
         ),
         (
             [with_option("ids", "tolerance: 3")],

@@ -1,17 +1,20 @@
 """The classes of a drafted mapping: values, names and what they may mean."""
 
 import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from folder_cases import HEIGHT, SCENE, WIDTH, draft, label, photo, save, write_scene
+from folder_cases import HEIGHT, SCENE, WIDTH, counts, draft, label, photo, save, write_scene
 from harmonize import HarmonizeError, Ontology
 from harmonize.labels.number_encodings import Rgb
 from harmonize.tools.draft.by_name import ALIKE, best_node, similarity
 from harmonize.tools.draft.class_tables import Entry, read_tables
+from tiff_files import Kind, write_tiff
 
 
 def text_of(folder: Path) -> str:
@@ -58,6 +61,113 @@ def test_a_draft_cannot_be_trained_on_while_a_meaning_is_open(
     spec = draft(tmp_path / "set", monkeypatch, tree=tmp_path / "tree.txt")
     with pytest.raises(HarmonizeError, match="no node 'TODO' in tree"):
         spec.leaf_masks(Ontology.from_file(tmp_path / "tree.txt"))
+
+
+@pytest.mark.parametrize(
+    ("ids", "is_void"),
+    [
+        ([0, 1, 255], True),
+        ([1, 2, 3, 255], True),
+        ([0, 64, 128, 255], False),
+        ([0, 85, 170, 255], False),
+        ([2, 3, 255], False),
+        ([0, 2, 255], False),
+        ([0, 255], False),
+        ([1, 255], False),
+        ([253, 254, 255], False),
+    ],
+)
+def test_255_is_void_beside_ids_that_follow_each_other_from_0_or_1_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ids: list[int], is_void: bool
+) -> None:
+    write_ids(tmp_path / "set", ids)
+    spec = draft(tmp_path / "set", monkeypatch)
+    (meaning,) = spec.meaning.values()
+    name = "void" if is_void else "class_255"
+    assert meaning[name] == (() if is_void else ("TODO",))
+    assert all(nodes == ("TODO",) for key, nodes in meaning.items() if key != name)
+
+
+def test_255_is_void_beside_ids_that_the_names_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_ids(tmp_path / "set", [0, 2, 255])
+    (tmp_path / "set" / "classes.txt").write_text("sky\nroad\ntree\n")
+    spec = draft(tmp_path / "set", monkeypatch)
+    assert spec.classes["void"].values == (255,)
+
+
+@pytest.mark.parametrize("kind", ["ids", "rgb"])
+def test_values_that_are_in_one_label_alone_are_told_to_be_no_classes(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    kind: str,
+) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(6):
+        save(tmp_path / "set" / "images" / f"x{number}y.jpg", photo())
+        values = label([0, *range(4 * number + 1, 4 * number + 5)])
+        colors = np.concatenate([np.zeros((1, 3), int), rng.integers(256, size=(30, 3))])
+        pixels = values if kind == "ids" else colors[values]
+        save(tmp_path / "set" / "labels" / f"x{number}y.png", pixels)
+    draft(tmp_path / "set", monkeypatch)
+    what = "ids" if kind == "ids" else "colours"
+    told = (
+        f"24 of 24 {what} are in one label alone: segment or instance ids, not classes; look for "
+        "other label files, which say the class of each pixel"
+    )
+    assert f"# {told}\n" in text_of(tmp_path / "set")
+    assert f"note: {told}\n" in capsys.readouterr().out
+
+
+def test_few_classes_in_few_labels_are_not_taken_for_instances(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        save(tmp_path / "set" / "images" / f"x{number}y.jpg", photo())
+        save(tmp_path / "set" / "labels" / f"x{number}y.png", label([0, number + 1]))
+    draft(tmp_path / "set", monkeypatch)
+    assert "instance" not in text_of(tmp_path / "set")
+
+
+def write_numbers(folder: Path, values: list[float], kind: str) -> None:
+    """Write labels as TIFF files of one channel."""
+    for number in range(4):
+        save(folder / "images" / f"x{number}y.jpg", photo())
+        (folder / "labels").mkdir(exist_ok=True)
+        pixels = np.array(values)[label(range(len(values)))].astype(kind)
+        write_tiff(folder / "labels" / f"x{number}y.tif", pixels, Kind())
+
+
+@pytest.mark.parametrize("kind", ["i2", "i4", "f4", "f8"])
+def test_no_data_and_whole_floats_are_drafted_as_ids(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    write_numbers(tmp_path / "set", [-9999, 0, 1, 2], kind)
+    spec = draft(tmp_path / "set", monkeypatch)
+    found = {name: one.values[0] for name, one in spec.classes.items()}
+    assert found == {"class_-9999": -9999, "class_0": 0, "class_1": 1, "class_2": 2}
+    assert spec.encoding.name == "ids"
+    assert counts(spec, tmp_path / "set") == {"all": 4}
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ([0, 1 / 3, 2 / 3, 1], "how ids are made of them: `value: V*3`"),
+        ([np.nan, 0, 1, 2], "holds no number (NaN or infinity) in 240 pixels; write an id of its"),
+        ([-3.4e38, 0, 1, 2], "holds -3.4e+38, which is no id, in 240 pixels; write an id of its"),
+    ],
+)
+def test_floats_that_are_no_ids_are_refused_with_what_helps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: list[float], told: str
+) -> None:
+    write_numbers(tmp_path / "set", values, "f4")
+    with pytest.raises(HarmonizeError) as caught:
+        draft(tmp_path / "set", monkeypatch)
+    assert told in str(caught.value)
+    assert "photographs" not in str(caught.value)
 
 
 def test_255_is_void_as_a_guess_unless_it_is_one_of_two_values(
@@ -194,6 +304,75 @@ def test_ids_are_named_by_position_from_0_or_1(
     assert "road: 2     # guess: classes.txt (lines from 1); not in the labels" in text
 
 
+ROOMS = {"wall": 1, "floor": 2, "door": 3, "ceiling": 4}
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        [{"id": str(number), "name": name} for name, number in ROOMS.items()],
+        [{"class_name": name, "png_index": number} for name, number in ROOMS.items()],
+        {"labels": [{"id": float(number), "name": name} for name, number in ROOMS.items()]},
+        {name: str(number) for name, number in ROOMS.items()},
+        {str(number): name for name, number in ROOMS.items()},
+    ],
+)
+def test_ids_that_a_file_gives_are_taken_and_what_it_leaves_out_is_a_todo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: object
+) -> None:
+    write_ids(tmp_path / "set", [0, 1, 2, 3])
+    (tmp_path / "set" / "labels.json").write_text(json.dumps(table))
+    (tmp_path / "set" / "classes.txt").write_text("\n".join(ROOMS))  # fits as well, but guesses
+    spec = draft(tmp_path / "set", monkeypatch)
+    ids = {name: one.values[0] for name, one in spec.classes.items()}
+    assert ids == {"class_0": 0, **ROOMS}
+    assert "class_0: 0  # TODO name, which labels.json leaves out" in text_of(tmp_path / "set")
+    (meaning,) = spec.meaning.values()
+    assert meaning["class_0"] == ("TODO",)
+    assert "gives no ids" not in text_of(tmp_path / "set")
+
+
+@pytest.mark.parametrize("table", ["twice", "unread"])
+def test_ids_that_are_not_understood_are_not_replaced_by_positions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    write_ids(tmp_path / "set", [0, 1, 2, 3])
+    keys = {
+        "twice": lambda number: {"png": number, "order": number + 1},
+        "unread": lambda number: {"id": f"n{number}"},
+    }
+    rows = [{"name": name, **keys[table](number)} for name, number in ROOMS.items()]
+    (tmp_path / "set" / "labels.json").write_text(json.dumps(rows))
+    spec = draft(tmp_path / "set", monkeypatch)
+    assert list(spec.classes) == ["class_0", "class_1", "class_2", "class_3"]
+
+
+@pytest.mark.parametrize(
+    ("ids", "first", "doubt"),
+    [
+        ([0, 1, 2, 3], "wall", "fits as well with 0 unlabelled"),
+        ([1, 2, 3], "wall", "fits as well\n"),
+        ([0, 2, 255], "wall", "fits as well with 0 unlabelled"),
+        ([0, 1, 2, 3], "void", ""),
+        ([0, 1, 4], "wall", ""),
+    ],
+)
+def test_where_lines_can_be_counted_from_0_and_from_1_the_draft_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ids: list[int], first: str, doubt: str
+) -> None:
+    write_ids(tmp_path / "set", ids)
+    (tmp_path / "set" / "classes.txt").write_text("\n".join([first, *list(ROOMS)[1:]]))
+    spec = draft(tmp_path / "set", monkeypatch)
+    assert spec.classes[first].values == (int(4 in ids),)
+    told = "# classes.txt gives no ids: it is read as 0 for wall, 3 for ceiling; 1 for wall, 4 for "
+    assert (told in text_of(tmp_path / "set")) == bool(doubt)
+    assert doubt in text_of(tmp_path / "set")
+    asked = re.findall(r"(\w+): TODO +# is (\d) (\w+)\? See above", text_of(tmp_path / "set"))
+    least = min(ids)
+    name = [first, *list(ROOMS)[1:]][least]
+    assert asked == ([(name, str(least), name)] if doubt else [])
+
+
 def test_names_that_do_not_explain_the_values_are_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -225,6 +404,27 @@ def test_labels_beyond_those_read_are_told(tmp_path: Path, monkeypatch: pytest.M
         ("ids.txt", "#id,name\n# made by hand\n0,x\n1,y\n", [0, 1]),
         ("ids.txt", "# classes\nid: name\n0: x\n1: y\n", [0, 1]),
         ("classes.txt", "# one per line\nx\ny\n", [0, 1]),
+        ("a.json", json.dumps([{"name": "x", "id": "3"}, {"name": "y", "id": " 5 "}]), [3, 5]),
+        ("a.json", json.dumps([{"name": "x", "ID": 3.0}, {"name": "y", "ID": "5.0"}]), [3, 5]),
+        (
+            "a.json",
+            json.dumps([{"class_name": n, "png_index": i} for n, i in [("x", 3), ("y", 5)]]),
+            [3, 5],
+        ),
+        (
+            "a.json",
+            json.dumps([{"label": n, "grey": i, "thing": 1} for n, i in [("x", "3"), ("y", "5")]]),
+            [3, 5],
+        ),
+        ("a.json", json.dumps([{"name": "x", "thing": 1}, {"name": "y", "thing": 1}]), [0, 1]),
+        (
+            "a.json",
+            json.dumps([{"name": "x", "a": 1, "b": 3}, {"name": "y", "a": 2, "b": 4}]),
+            [None] * 2,
+        ),
+        ("a.json", json.dumps([{"name": "x", "id": "n1"}, {"name": "y", "id": "n2"}]), [None] * 2),
+        ("a.json", json.dumps({"x": "4", "y": "2"}), [4, 2]),
+        ("a.json", json.dumps({"x": "000004", "y": "808080"}), [None] * 2),
         ("ids.txt", "0 x\n1 y\n", [0, 1]),
         ("ids.txt", "x 4\ny 5\n", [4, 5]),
         ("ids.csv", "id;name\n4;x\n5;y\n", [4, 5]),
@@ -236,7 +436,7 @@ def test_labels_beyond_those_read_are_told(tmp_path: Path, monkeypatch: pytest.M
     ],
 )
 def test_tables_of_classes_are_read_in_many_forms(
-    tmp_path: Path, name: str, text: str, entries: list[int] | None
+    tmp_path: Path, name: str, text: str, entries: Sequence[int | None] | None
 ) -> None:
     (tmp_path / name).write_text(text)
     tables = read_tables(tmp_path, name)

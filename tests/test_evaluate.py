@@ -206,9 +206,14 @@ def test_a_class_that_is_scored_alone_is_said_to_prove_nothing(
         size=20,
         unanswerable={"thing": "no trained set labels it"},
     )
-    assert found.scores.pixel_accuracy == 1
+    assert found.is_alone
     last = found.table().splitlines()[-1]
     assert last == "background is scored alone, so that every answer is right"
+    (mean,) = (line for line in found.table().splitlines() if line.startswith("mean IoU (0 of 1"))
+    assert mean.endswith(" -")
+    saved = found.saved()
+    assert (saved.mean_iou, saved.pixel_accuracy, saved.mistakes["f"]) == (None, None, None)
+    assert (saved.iou, saved.worst, saved.best) == ({"background": None}, (), ())
 
 
 def wrong_halves(project: Path) -> None:

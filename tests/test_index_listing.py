@@ -141,3 +141,35 @@ def test_any_extension_will_do_for_a_label(tmp_path: Path) -> None:
     spec = make_spec("train: {range: [1, 1]}", picture="images/{id}.*", label="labels/{id}.*")
     touch(tmp_path, "images/1.jpg", "labels/1.png", "images/2.png", "images/3.png", "labels/3.gif")
     assert unlabelled_pictures(spec, tmp_path) == ["images/2.png"]
+
+
+def test_hidden_files_are_no_pictures(tmp_path: Path) -> None:
+    spec = make_spec("train: {glob: 'images/{id}.png'}")
+    touch(tmp_path, "images/a.png", "labels/a.png", "images/._a.png", "labels/._a.png")
+    touch(tmp_path, "images/._b.png", "images/.c.png", "labels/.c.png")
+    assert pairs(list_files(spec, "train", tmp_path)[0]) == [("images/a.png", "labels/a.png")]
+    assert unlabelled_pictures(spec, tmp_path) == []
+
+
+def test_hidden_folders_hold_no_pictures_unless_the_mapping_names_them(tmp_path: Path) -> None:
+    options = {"picture": "{city}/{id}.png", "label": "labels/{id}.png"}
+    spec = make_spec("train: {glob: '{city}/{id}.png'}", **options)
+    touch(tmp_path, "x/1.png", "labels/1.png", ".ipynb_checkpoints/1.png")
+    found = [picture for picture, _ in pairs(list_files(spec, "train", tmp_path)[0])]
+    assert found == ["labels/1.png", "x/1.png"]
+    named = make_spec("train: {glob: '.x/{id}.png'}", picture=".x/{id}.png")
+    touch(tmp_path, ".x/1.png")
+    assert pairs(list_files(named, "train", tmp_path)[0]) == [(".x/1.png", "labels/1.png")]
+
+
+def test_backslashes_in_a_list_are_told_where_files_are_missing(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a.png", "labels/a.png")
+    spec = make_spec("train: {list: train.txt}", picture="{id}.png", label="labels/a.png")
+    (tmp_path / "train.txt").write_text("images\\a\n")
+    assert list_files(spec, "train", tmp_path)[1] == [
+        f"tiny.yaml:6:3: splits.train: 1 files of tiny are missing from {tmp_path}: "
+        "images\\a.png; the list has backslashes, which are no separators here: write / in their "
+        "place"
+    ]
+    (tmp_path / "train.txt").write_text("images/a\n")
+    assert list_files(spec, "train", tmp_path)[1] == []

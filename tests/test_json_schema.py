@@ -159,7 +159,7 @@ def test_everything_shipped_is_as_its_schema_says(path: Path) -> None:
         ("configs/demo.yaml", "datasets", [{}], "'spec' is a required property"),
         ("datasets/helen.yaml", "picture", None, "None is not of type 'string'"),
         ("datasets/helen.yaml", "tolerance", 256, "256 is greater than the maximum of 255"),
-        ("datasets/helen.yaml", "encoding", "id", "'id' is not one of"),
+        ("datasets/helen.yaml", "encoding", "id", "'id' is not valid under any of the given"),
         ("datasets/helen.yaml", "splits.train.skip", -1, "-1 is less than the minimum of 0"),
         ("datasets/helen.yaml", "splits.train.where", {"id": [1]}, "[1] is too short"),
         ("datasets/helen.yaml", "meanings", {}, "'meanings' was unexpected"),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from folder_cases import save
+from harmonize.errors import HarmonizeError
 from label_files import (
     CHANNELS,
     COLOUR,
@@ -68,7 +69,7 @@ PARTS = "{rest: ~, skin: '1', nose: '2', hair: '3'}"
 
 
 def test_a_later_mask_covers_the_classes_before_it(tmp_path: Path) -> None:
-    skin, nose, hair = np.array([[1, 255, 9, 0, 0]]), np.array([[0, 1, 1, 0, 0]]), [[0, 0, 1, 1, 0]]
+    skin, nose, hair = np.array([[1, 25, 9, 0, 0]]), np.array([[0, 1, 1, 0, 0]]), [[0, 0, 1, 1, 0]]
     write_masks(tmp_path, {1: skin, 2: nose, 3: np.array(hair)})
     classes = make_reader("masks", PARTS).read(tmp_path, "a_{class}.png")
     assert classes.dtype == np.int16
@@ -100,7 +101,7 @@ def test_a_pixel_that_no_mask_covers_is_refused_unless_a_class_stands_for_it(
 @pytest.mark.parametrize("kind", [COLOUR, COLOUR_ALPHA, GREY_ALPHA])
 def test_a_mask_of_several_channels_is_its_first(tmp_path: Path, kind: int) -> None:
     values = np.zeros((1, 3, CHANNELS[kind]), dtype=int)
-    values[0, 0] = 255
+    values[0, 0] = 25
     values[0, 1, 1:] = 255
     values[0, 2, 0] = 1
     write_png(tmp_path / "a_1.png", values, bits=8, kind=kind)
@@ -111,9 +112,70 @@ def test_a_mask_of_several_channels_is_its_first(tmp_path: Path, kind: int) -> N
 @pytest.mark.parametrize(("bits", "kind"), [(1, GREY), (2, GREY), (8, PALETTE), (16, GREY)])
 def test_a_mask_covers_wherever_it_is_not_zero(tmp_path: Path, bits: int, kind: int) -> None:
     top = 2**bits - 1
-    write_png(tmp_path / "a_1.png", np.array([[0, 1, top // 2 + 1, top]]), bits=bits, kind=kind)
+    write_png(tmp_path / "a_1.png", np.array([[0, top, 0, top]]), bits=bits, kind=kind)
+    numbers = np.array([[3, 2, 0, 1]]) if bits >= 8 else np.array([[1, 1, 0, 1]])
+    write_png(tmp_path / "a_2.png", numbers, bits=bits, kind=kind)
     classes = make_reader("masks", PARTS).read(tmp_path, "a_{class}.png")
-    np.testing.assert_array_equal(classes, [[0, 1, 1, 1]])
+    np.testing.assert_array_equal(classes, [[2, 2, 0, 2]])
+
+
+@pytest.mark.parametrize(
+    ("values", "half"),
+    [([0, 1, 255], 128), ([0, 128, 255], 128), ([0, 254, 65535, 1], 32768), ([255, 1], 128)],
+)
+def test_what_lies_between_0_and_the_largest_value_is_refused_unless_it_is_said_how_it_counts(
+    tmp_path: Path, values: list[int], half: int
+) -> None:
+    bits = 8 if max(values) < 256 else 16
+    write_png(tmp_path / "a_1.png", np.array([values]), bits=bits, kind=GREY)
+    between = [value for value in values if value not in (0, max(values))]
+    assert refused(make_reader("masks", PARTS), tmp_path, "a_{class}.png") == (
+        f"{tmp_path}/a_1.png: its values lie around 0 and {max(values)}, such as {between[0]} "
+        f"({len(between)} pixels between them); say `value: V//{half}` to cut them in the middle, "
+        "or `value: V` where every value but 0 belongs to the class"
+    )
+    cut = make_reader("masks", PARTS, f"value: V//{half}").read(tmp_path, "a_{class}.png")
+    np.testing.assert_array_equal(cut, [[int(value >= half) for value in values]])
+    every = make_reader("masks", PARTS, "value: V").read(tmp_path, "a_{class}.png")
+    np.testing.assert_array_equal(every, [[int(value > 0) for value in values]])
+
+
+def jpeg_mask(path: Path, *, quality: int = 75) -> np.ndarray:
+    """Write a disk of 255 on 0 as JPEG; return where it is."""
+    rows, columns = np.ogrid[:60, :80]
+    disk = (rows - 30) ** 2 + (columns - 40) ** 2 < 20**2
+    Image.fromarray((255 * disk).astype(np.uint8)).save(path, format="JPEG", quality=quality)
+    return disk
+
+
+def test_masks_stored_as_jpeg_are_cut_in_the_middle_or_refused(tmp_path: Path) -> None:
+    disk = jpeg_mask(tmp_path / "a_1.jpg")
+    told = refused(make_reader("masks", PARTS), tmp_path, "a_{class}.jpg")
+    assert "its values lie around 0 and 255, such as " in told
+    assert "say `value: V//128`" in told
+    found = make_reader("masks", PARTS, "value: V//128").read(tmp_path, "a_{class}.jpg")
+    assert (found != disk).mean() < 0.01
+    Image.open(tmp_path / "a_1.jpg").save(tmp_path / "a_1.png")  # no longer known to be a JPEG
+    assert "say `value: V//128`" in refused(make_reader("masks", PARTS), tmp_path, "a_{class}.png")
+
+
+def test_numbers_of_instances_in_a_mask_are_no_soft_edge(tmp_path: Path) -> None:
+    write_masks(tmp_path, {1: np.repeat(np.arange(20), 5)[None]})
+    classes = make_reader("masks", PARTS).read(tmp_path, "a_{class}.png")
+    assert (classes[0] == (np.arange(100) >= 5)).all()
+
+
+def test_the_formula_of_masks_is_of_one_channel() -> None:
+    with pytest.raises(HarmonizeError, match=r"value: of masks the channel is V, got 'R//128'"):
+        make_reader("masks", PARTS, "value: R//128")
+
+
+def test_fractions_in_masks_are_refused(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[0, 0.5, 1]], np.float32)).save(tmp_path / "a_1.tif")
+    told = refused(make_reader("masks", PARTS), tmp_path, "a_{class}.tif")
+    assert told.startswith(f"{tmp_path}/a_1.tif: holds numbers that are not whole, such as 0.5")
+    found = make_reader("masks", PARTS, "value: 2*V//1").read(tmp_path, "a_{class}.tif")
+    np.testing.assert_array_equal(found, [[0, 1, 1]])
 
 
 def test_binary_masks_of_different_sizes_are_refused(tmp_path: Path) -> None:

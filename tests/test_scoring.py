@@ -22,6 +22,7 @@ class Result(DatasetScores):
     def __init__(self, name: str, mean_iou: float) -> None:
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "scores", Scores(mean_iou))
+        object.__setattr__(self, "classes", ("x",) if name == "alone" else ("x", "y"))
 
     def to_dict(self, *_: Any, **__: Any) -> Any:
         return {"mean_iou": self.scores.mean_iou}
@@ -43,12 +44,14 @@ def results(**means: float) -> list[DatasetScores]:
         ({"a": NAN}, {"a": NAN}, "ema", None),
         ({"new": 1.0}, {"new": 0.0}, "ema", None),
         ({}, {}, "ema", None),
+        ({"a": 0.5, "alone": NAN}, {"a": 0.25, "alone": NAN}, "raw", 0.5),
+        ({"alone": NAN}, {"alone": NAN}, "ema", None),
     ],
 )
 def test_the_better_mean_over_the_trained_sets_answers(
     raw: dict[str, float], ema: dict[str, float], weights: str, mean: float | None
 ) -> None:
-    found = WeightScores(frozenset("ab"), results(**raw), results(**ema))
+    found = WeightScores(frozenset(["a", "b", "alone"]), results(**raw), results(**ema))
     assert (found.answers_with, found.mean) == (weights, pytest.approx(mean))
     assert found.best is (found.raw if weights == "raw" else found.ema)
 
@@ -68,4 +71,5 @@ def test_both_are_shown() -> None:
 def test_without_an_average_there_is_one_of_each() -> None:
     found = WeightScores(frozenset("a"), results(a=0.312), None)
     assert (found.summary(), found.answers_with) == ("mean IoU a 31.20", "raw")
+    assert WeightScores(frozenset("a"), results(a=NAN), None).summary() == "mean IoU a -"
     assert found.to_dict() == {"datasets": {"a": {"mean_iou": 0.312}}}

@@ -53,8 +53,7 @@ def test_fractions_need_a_formula_that_makes_ids_of_them(tmp_path: Path) -> None
     classes = "{a: 0, b: 1, c: 2, d: 255}"
     assert refused(make_reader("ids", classes), tmp_path) == (
         f"{tmp_path}/a.png: holds numbers that are not whole, such as 0.00392157 (2 pixels); say "
-        "in the mapping how ids are made of them, such as `value: V*255` of 0 to 1, or "
-        "`value: V//1` to cut the fractions off"
+        "in the mapping how ids are made of them: `value: V*255`"
     )
     by_factor = make_reader("ids", classes, "value: V*255")
     np.testing.assert_array_equal(by_factor.read(tmp_path, "a.png"), [[0, 1, 2, 3]])
@@ -70,8 +69,52 @@ def test_what_is_no_number_is_refused(tmp_path: Path) -> None:
     for more in ("", "value: V*255"):
         assert refused(make_reader("ids", "{a: 0}", more), tmp_path) == (
             f"{tmp_path}/a.png: holds no number (NaN or infinity) in 2 pixels; write an id of its "
-            "own there, and give it a class with the meaning `ignore`"
+            "own there (`gdalwarp -ot Int32 -srcnodata nan -dstnodata -9999 IN OUT`), and give it "
+            "a class with the meaning `ignore`"
         )
+
+
+def test_no_data_far_beyond_ids_is_refused_with_what_helps(tmp_path: Path) -> None:
+    write_tiff(tmp_path / "a.png", np.array([[0, -3.4e38]], np.float32), Kind())
+    told = refused(make_reader("ids", "{a: 0}"), tmp_path)
+    assert "holds -3.4e+38, which is no id, in 1 pixels; write an id of its own there (`g" in told
+    assert "-srcnodata -3.39999995e+38 -dstnodata" in told
+
+
+@pytest.mark.parametrize(
+    ("values", "value"),
+    [
+        ([0, 1 / 3, 2 / 3, 1], "V*3"),
+        ([0, 0.5], "V*2"),
+        ([0.99999, 2.00001], "V*1"),
+        ([0.1234567, 0.7654321, 2.9], "V//1"),
+    ],
+)
+def test_the_formula_that_is_proposed_for_fractions_reads_them(
+    tmp_path: Path, values: list[float], value: str
+) -> None:
+    write_tiff(tmp_path / "a.png", np.array([values]), Kind())
+    classes = "{a: 0, b: 1, c: 2, d: 3}"
+    assert f"`value: {value}`" in refused(make_reader("ids", classes), tmp_path)
+    found = make_reader("ids", classes, f"value: {value}").read(tmp_path, "a.png")
+    factor = float(value[2:]) if "*" in value else 1.0
+    np.testing.assert_array_equal(
+        found,
+        np.array([values]) * factor // 1 if "//" in value else np.rint(np.array([values]) * factor),
+    )
+
+
+def test_a_formula_is_proposed_for_numbers_beyond_ids_that_reads_them(tmp_path: Path) -> None:
+    least = -(1 << 63)
+    write_tiff(tmp_path / "a.png", np.array([[0, 1, least]]), Kind())
+    told = refused(make_reader("ids", "{a: 0, b: 1}"), tmp_path)
+    rest = least % 1000
+    assert told.endswith(
+        f"ids reach from -2147483648 to 4294967295; say `value: V%1000`, which makes {rest} of the "
+        "others, and add them to `classes`, with the meaning `ignore` if they are void"
+    )
+    reader = make_reader("ids", f"{{a: 0, b: 1, void: {rest}}}", "value: V%1000")
+    np.testing.assert_array_equal(reader.read(tmp_path, "a.png"), [[0, 1, 2]])
 
 
 @pytest.mark.parametrize("photometric", [1, 2])

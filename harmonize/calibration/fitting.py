@@ -53,7 +53,7 @@ def calibrate(
     Returns:
         What was found of each set, and why nothing of the others.
     """
-    separable = separable_leaves(sources)
+    separable = separable_leaves(sources.ontology, sources.taught)
     parts: list[_Part] = []
     problems: list[str] = []
     for number, (result, spec) in enumerate(zip(results, specs, strict=True)):

@@ -25,6 +25,7 @@ COMMANDS = {
     "demo-data": file_commands.demo_data,
     "compare-losses": launched_commands.compare_losses,
     "label-efficiency": launched_commands.label_efficiency,
+    "study": launched_commands.study,
     "benchmark": launched_commands.benchmark,
     "chaos": launched_commands.chaos,
 }

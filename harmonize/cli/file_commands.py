@@ -1,5 +1,6 @@
 """The commands about trees, mappings and configs: ``harmonize check | new | tree | ...``."""
 
+import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from harmonize.cli.arguments import (
     command_parser,
     count,
     files_and_changes,
+    files_and_roots,
 )
 from harmonize.config.json_schema import json_schema
 from harmonize.config.run_config import RunConfig, find_file
@@ -45,15 +47,23 @@ def check(words: Sequence[str]) -> int:
 
 
 def look(words: Sequence[str]) -> int:
-    """Show training samples with their labels over them, on one page.
+    """Show labels on the tree, or training samples, on one page.
 
-    They are the first of the run: cropped and resized, with --augment as the network gets them.
+    Of a mapping, or of all data sets of a config with --labels: pictures of each class, the rarest
+    first, with a slider from coarse to fine. Of a config otherwise: the first samples of the run,
+    cropped and resized, with --augment as the network gets them.
     """
     parser = command_parser(look)
-    parser.add_argument("config", metavar="CONFIG", help="a run's config")
-    parser.add_argument("--augment", action="store_true", help="change them as the config says")
+    parser.add_argument("file", metavar="CONFIG_OR_MAPPING")
+    parser.add_argument("--labels", action="store_true", help="the labels of a config's data sets")
+    parser.add_argument("--augment", action="store_true", help="change samples as the config says")
+    parser.add_argument("--split", metavar="NAME", help="of a mapping (default: its first)")
+    parser.add_argument("--tree", type=Path, metavar="FILE", help="that a mapping is shown on")
     parser.add_argument(
-        "--number", type=count, default=12, metavar="N", help="1 to 100 samples (default: 12)"
+        "--number",
+        type=count,
+        metavar="N",
+        help="1 to 100 samples (default: 12), or pictures of each class (default: 2)",
     )
     parser.add_argument(
         "-o",
@@ -61,20 +71,65 @@ def look(words: Sequence[str]) -> int:
         type=Path,
         default=Path("look.html"),
         metavar="FILE",
-        help="a page (.html) or a sheet (.png, .jpg) (default: look.html)",
+        help="a page (.html); of samples also a sheet (.png, .jpg) (default: look.html)",
     )
     add_overrides(parser)
     given = parser.parse_intermixed_args(words)
-    if not 1 <= given.number <= 100:
+    if given.number is not None and not 1 <= given.number <= 100:
         raise HarmonizeError(f"--number: expected 1 to 100, got {given.number}")
-    path = find_file(given.config)
-    config = RunConfig.from_file(path, given.overrides)
-    from harmonize.tools.look.look_page import look as write_look  # slow to import
-
-    name = path.stem
-    write_look(config, given.number, given.out, name=name, augmented=given.augment)
+    path = find_file(given.file)
+    if not is_config(load_file(path)):
+        _look_at_mapping(path, given)
+    else:
+        _look_at_config(path, given)
     print(printable(f"{given.out} is there; open it to look"))
     return 0
+
+
+def _look_at_mapping(path: Path, given: argparse.Namespace) -> None:
+    if given.augment or given.labels:
+        option = "--augment" if given.augment else "--labels"
+        raise HarmonizeError(f"{option}: is about a config; leave it out for a mapping")
+    from harmonize.tools.look.labels_page import look_at_labels  # slow to import
+    from harmonize.tools.look.mapping_tree import tree_of
+
+    _, roots = files_and_roots(given.overrides)
+    spec = DatasetSpec.from_file(path)
+    look_at_labels(
+        [(spec, given.split or next(iter(spec.splits)))],
+        tree_of(spec, path, given.tree),
+        given.out,
+        roots=roots,
+        number=given.number or 2,
+        title=spec.name,
+    )
+
+
+def _look_at_config(path: Path, given: argparse.Namespace) -> None:
+    if given.split or given.tree:
+        option = "--split" if given.split else "--tree"
+        raise HarmonizeError(f"{option}: is about a mapping; a config names its own")
+    if given.labels and given.augment:
+        raise HarmonizeError("--augment: changes samples and not labels; leave out --labels")
+    config = RunConfig.from_file(path, given.overrides)
+    if not given.labels:
+        from harmonize.tools.look.look_page import look as write_look  # slow to import
+
+        number = given.number or 12
+        write_look(config, number, given.out, name=path.stem, augmented=given.augment)
+        return
+    from harmonize.tools.look.labels_page import look_at_labels
+
+    sources = load_sources(config)
+    trained = [(entry, spec) for entry, spec in sources.trained if entry.train and spec.has_labels]
+    look_at_labels(
+        [(spec, entry.train) for entry, spec in trained if entry.train],
+        sources.ontology,
+        given.out,
+        roots=config.data.roots,
+        number=given.number or 2,
+        title=path.stem,
+    )
 
 
 def new(words: Sequence[str]) -> int:

@@ -178,6 +178,58 @@ def label_efficiency(words: Sequence[str]) -> int:
     return 0
 
 
+def study(words: Sequence[str]) -> int:
+    """Study whether coarse labels pay: harmonize study pays --config FILE --coarse NAME.
+
+    The network is trained on the fine sets of a config alone, with the coarse ones beside them, and
+    with these completed by the first network or during training, on as many samples of the fine
+    sets each. A study that was interrupted goes on with the same command; what is finished is not
+    done again.
+    """
+    parser = _study_parser(study)
+    parser.add_argument("kind", choices=["pays"], metavar="pays", help="whether they pay")
+    parser.add_argument(
+        "--coarse", nargs="+", required=True, metavar="NAME", help="sets with coarse labels"
+    )
+    parser.add_argument(
+        "--arms",
+        nargs="+",
+        metavar="ARM",
+        help="of fine, coarse, finest, refined, 'refined twice', in-run, truth (default: all)",
+    )
+    parser.add_argument(
+        "--confidence",
+        type=float,
+        default=0.9,
+        metavar="P",
+        help="at which labels are completed (default: 0.9)",
+    )
+    given = parser.parse_intermixed_args(words)
+    from harmonize.system.agreement import together  # slow to import, as are all below
+    from harmonize.system.processes import processes
+    from harmonize.tools.refine.options import RefineOptions
+    from harmonize.tools.studies.pays_study import pays
+
+    state = processes()
+    with together():
+        given.arms = given.arms or []
+        overrides = take_overrides(given, "seeds", "coarse", "arms")
+        seeds = parse_seeds(given.seeds)
+        RefineOptions(confidence=given.confidence).check()
+        config = read_shared(given.config, overrides, own=())
+    pays(
+        config,
+        name=Path(given.config).stem,
+        coarse=given.coarse,
+        arms=given.arms or None,
+        seeds=seeds,
+        confidence=given.confidence,
+        folder=given.output,
+    )
+    state.destroy_process_group()
+    return 0
+
+
 def _study_parser(command: Callable[..., Any]) -> argparse.ArgumentParser:
     """Return a parser of what all studies take."""
     parser = command_parser(command)

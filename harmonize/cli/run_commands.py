@@ -153,6 +153,7 @@ def refine(words: Sequence[str]) -> int:
         like=given.like,
         calibrated=not given.uncalibrated,
         coarsen=given.coarsen,
+        rounds=given.rounds,
         name=given.name,
         pictures=given.pictures,
         checkpoint=given.checkpoint,
@@ -211,6 +212,13 @@ def _add_refining(parser: argparse.ArgumentParser) -> None:
         "--coarsen",
         metavar="DEPTH_OR_YAML",
         help="coarsen labels first, to a depth or a mapping's classes, to see what is right",
+    )
+    parser.add_argument(
+        "--rounds",
+        type=count,
+        default=1,
+        metavar="N",
+        help="train the run once more on what was completed, and complete again (default: 1)",
     )
     parser.add_argument("--name", help="of the new data set (default: the old, _refined)")
     parser.add_argument(

@@ -13,9 +13,13 @@ MAPPING_FINDINGS = (
     "whole-tree",
     "shared-leaves",
     "partly-labelled",
+    "one-answer",
     "never-seen",
     "unlabelled",
     "sides",
+    "palettes",
+    "twice-in-split",
+    "in-two-splits",
 )
 CONFIG_FINDINGS = ("unsupervised",)
 

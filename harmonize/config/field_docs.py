@@ -9,7 +9,7 @@ import typing
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union
 
-from harmonize.config.schema import Range
+from harmonize.config.schema import Range, key_of
 
 _SCALARS = {
     bool: "true or false",
@@ -28,7 +28,7 @@ class FieldDoc:
     """A field of a dataclass.
 
     Attributes:
-        name: of the field.
+        name: of the field's key.
         kind: the type annotation, evaluated.
         type: the same in words, such as ``whole number at least 1 or null``.
         required: whether there is no default.
@@ -63,7 +63,8 @@ def field_docs(cls: type) -> tuple[FieldDoc, ...]:
         default = None if required else field.default
         if not required and field.default is dataclasses.MISSING:
             default = typing.cast("Any", field.default_factory)()
-        docs.append(FieldDoc(field.name, kind, describe_type(kind), required, default, text))
+        name = key_of(field.name)
+        docs.append(FieldDoc(name, kind, describe_type(kind), required, default, text))
     return tuple(docs)
 
 

@@ -12,7 +12,7 @@ from harmonize.config.augment_config import AugmentConfig
 from harmonize.config.data_config import DataConfig, DatasetEntry, MixConfig
 from harmonize.config.loss_config import LossConfig
 from harmonize.config.model_config import ModelConfig
-from harmonize.config.schema import Range, build
+from harmonize.config.schema import Range, build, key_of
 from harmonize.config.strict_yaml import Document, Value, load_file
 from harmonize.config.train_config import EvaluateConfig, OptimConfig, TrainConfig
 from harmonize.errors import HarmonizeError
@@ -78,11 +78,9 @@ class RunConfig:
         Whether the run was resumed is left out: it is the same run.
         """
         fresh = dataclasses.replace(self, train=dataclasses.replace(self.train, resume=False))
-        values = dataclasses.asdict(fresh)
+        plain = cast("dict[str, Value]", _plain(fresh))
         if self.train.epochs is not None:  # not yet known how many steps they are
-            del values["train"]["steps"]
-        plain = _plain(values)
-        assert isinstance(plain, dict)
+            del cast("dict[str, Value]", plain["train"])["steps"]
         return plain
 
     def _with_run_augment(self, document: Document) -> tuple[DatasetEntry, ...]:
@@ -221,6 +219,9 @@ def find_file(path: str) -> Path:
 
 
 def _plain(value: Any) -> Value:
+    if dataclasses.is_dataclass(value):
+        names = [field.name for field in dataclasses.fields(value)]
+        return {key_of(name): _plain(getattr(value, name)) for name in names}
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in cast("dict[str, Any]", value).items()}
     if isinstance(value, list | tuple):

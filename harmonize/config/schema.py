@@ -105,7 +105,7 @@ class _Builder:
         before = len(self.problems)
         for name, field in fields.items():
             if name in value:
-                arguments[name] = self.build(hints[name], value[name], (*path, name))
+                arguments[field.name] = self.build(hints[name], value[name], (*path, name))
             elif field.default is field.default_factory is dataclasses.MISSING:
                 where = self.document.where(path)
                 self.problems.append(f"{where}: the key {name!r} is missing; add it")
@@ -160,9 +160,15 @@ class _Builder:
 
 @functools.cache  # a log has thousands of lines of one class
 def _fields(cls: Any) -> tuple[dict[str, Any], dict[str, dataclasses.Field[Any]]]:
-    """Return the type and the definition of each field of a dataclass."""
-    fields = {field.name: field for field in dataclasses.fields(cls)}
-    return typing.get_type_hints(cls, include_extras=True), fields
+    """Return the type and the definition of each field of a dataclass, by its key."""
+    fields = {key_of(field.name): field for field in dataclasses.fields(cls)}
+    hints = typing.get_type_hints(cls, include_extras=True)
+    return {key_of(name): kind for name, kind in hints.items()}, fields
+
+
+def key_of(name: str) -> str:
+    """Return the key of a field: a word that Python keeps for itself has an underscore there."""
+    return name.removesuffix("_")
 
 
 def _describe(kind: Any) -> str:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from harmonize.config.schema import (
     Count,
+    Fraction,
     NonNegative,
     Positive,
     PositiveInt,
@@ -41,6 +42,22 @@ class OptimConfig:
 
 
 @dataclass(frozen=True)
+class CompleteConfig:
+    """Coarse labels completed during training, inside what they say: a label of several leaves
+    becomes the deepest node within it that a teacher, an average of the network's weights, finds
+    probable enough in the picture before colours are changed."""
+
+    from_: Fraction = 0.5
+    """Share of the steps after which this begins; until then labels are as they are."""
+    confidence: Annotated[float, Range(0, 1, above=True)] = 0.9
+    """Probability within the label that a finer one must reach; it is also the weight that the
+    pixel then has in the log loss, to the nearest twentieth. 1 completes nothing."""
+    every: PositiveInt = 500
+    """Steps after which the teacher takes the network's averaged weights anew; without
+    ``train.ema`` those that it has."""
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """The training loop."""
 
@@ -68,6 +85,7 @@ class TrainConfig:
     keeps min(ema, (1 + t) / (10 + t)) of it. Batch-norm statistics are not averaged. It costs the
     memory of the weights once more and a second evaluation each time; the run answers with
     whichever scored better at its last evaluation."""
+    complete: CompleteConfig | None = None
     unfreeze_at: PositiveInt | None = None
     """Step after which what ``model.freeze`` names is trained too."""
     log_every: PositiveInt = 10

@@ -17,10 +17,11 @@ from torch.utils.data import Dataset
 from harmonize.data.bad_samples import BadSample, BadSampleError
 from harmonize.data.index import FileIndex, index_files
 from harmonize.data.labels import LabelReader
+from harmonize.data.sizes import refuse_sizes
 from harmonize.data.transforms import block_centres
 from harmonize.errors import HarmonizeError
 from harmonize.labels.dataset_spec import DatasetSpec
-from harmonize.pictures.reading import choose_factor, header_size, read_reduced, refuse_sizes
+from harmonize.pictures.reading import choose_factor, header_size, read_reduced
 
 # Letters of shapes: H x W pixels of a file, h x w of a picture that was reduced.
 
@@ -100,6 +101,9 @@ class SegmentationDataset(Dataset[LabelledPicture]):
         Raises:
             BadSampleError: naming the file that cannot be read.
         """
+        if not self.spec.has_labels:
+            width, height = self.size(number)
+            return np.zeros((height, width), dtype=np.int16)
         with self.naming(number):
             return self._labels.read(self.root, self.files.label(number))
 
@@ -137,11 +141,14 @@ class SegmentationDataset(Dataset[LabelledPicture]):
         path = self.root / self.files.picture(number)
         scaled = self.spec.resize_picture
         picture = read_reduced(path, least=math.inf if scaled else least, exif=self.spec.exif)
+        if not self.spec.has_labels:
+            width, height = picture.size
+            return picture.image, np.zeros((height, width), dtype=np.int16), picture.factor
         label = self.files.label(number)
         classes = self._labels.read(self.root, label)
         height, width = classes.shape
+        refuse_sizes(path, picture.size, label, (width, height), scaled=scaled)
         if not scaled:
-            refuse_sizes(path, picture.size, label, (width, height))
             return picture.image, classes, picture.factor
         image, factor = picture.image, choose_factor((width, height), least)
         if image.size != (width, height):

@@ -8,6 +8,22 @@ from harmonize.labels.mask_encodings import fitting_names
 ANY_EXTENSION = ".*"
 
 
+def matching_files(root: Path, pattern: str) -> list[str]:
+    """Return the files below a folder that match a glob pattern, in order.
+
+    Hidden files and folders (``._x.png``, ``.ipynb_checkpoints``) match only where the pattern
+    itself begins with a dot.
+    """
+    wanted = [part.startswith(".") for part in pattern.split("/")]
+    above = len((root / "x").as_posix()) - 1
+    found = sorted(path.as_posix()[above:].split("/") for path in root.glob(pattern))
+    return [
+        "/".join(names)
+        for names in found
+        if all(dot or not name.startswith(".") for name, dot in zip(names, wanted, strict=False))
+    ]
+
+
 class FolderListings:
     """The names in a data set's folders: far faster than asking for every file."""
 

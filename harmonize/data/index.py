@@ -9,7 +9,7 @@ import numpy as np
 from numpy import ndarray
 
 from harmonize.config.strict_yaml import read_text
-from harmonize.data.folder_listings import FolderListings
+from harmonize.data.folder_listings import FolderListings, matching_files
 from harmonize.errors import HarmonizeError, raise_all
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.mapping import Split
@@ -88,9 +88,14 @@ def list_files(spec: DatasetSpec, split_name: str, root: Path) -> tuple[FileInde
     listed = list(problems)[:_SHOWN]
     if missing:
         shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+        advice = "check data.roots and the mapping's `picture` and `label`"
+        if any("\\" in file for file in missing):
+            advice = (
+                "the list has backslashes, which are no separators here: write / in their place"
+            )
         listed.append(
             f"{where}: {len(missing)} files of {spec.name} are missing from {root}: {shown}; "
-            "check data.roots and the mapping's `picture` and `label`"
+            f"{advice}"
         )
     index = FileIndex(np.array(pictures, dtype=np.bytes_), np.array(labels, dtype=np.bytes_))
     return index, listed
@@ -101,9 +106,11 @@ def unlabelled_pictures(spec: DatasetSpec, root: Path) -> list[str]:
 
     Only where a picture's path gives all the fields that the label's path needs.
     """
+    if not spec.has_labels:
+        return []
     folders = FolderListings(root)
     picture, label = spec.picture.pattern(), spec.label.pattern()
-    paths = _glob(root, spec.picture)
+    paths = matching_files(root, spec.picture.glob())
     used: set[str] = set()
     candidates: set[str] = set()
     for name, split in spec.splits.items():
@@ -175,6 +182,8 @@ def _label_files(spec: DatasetSpec, row: Fields, folders: FolderListings) -> tup
     """Return the label's path in the index, and the files that must be there."""
     label = spec.encoding.fill(spec.label, row)
     files = spec.encoding.files(label, tuple(spec.classes.values()))
+    if not spec.has_labels:
+        return label, []
     inside = [_inside(spec, file, spec.label.where) for _, file in files]
     if not spec.encoding.per_class:
         label = folders.complete(label)
@@ -223,12 +232,5 @@ def _globbed(split: Split, fixed: Fields, root: Path, where: str) -> list[Fields
     assert split.glob is not None
     template = Template(split.glob, where=where)
     pattern = template.pattern()
-    rows = (_fields(pattern, path, fixed) for path in _glob(root, template))
+    rows = (_fields(pattern, path, fixed) for path in matching_files(root, template.glob()))
     return [row for row in rows if row is not None]
-
-
-def _glob(root: Path, template: Template) -> list[str]:
-    """Return the paths below a folder that a template may fit, by their parts in order."""
-    above = len((root / "x").as_posix()) - 1
-    paths = [path.as_posix()[above:] for path in root.glob(template.glob())]
-    return sorted(paths, key=lambda path: path.split("/"))

@@ -35,6 +35,10 @@ class Batch:
     """The number of each sample's data set."""
     skipped: tuple[BadSample, ...] = ()
     """What others of these stand in for."""
+    plain: UInt8[Tensor, "B 3 S S"] | None = None
+    """The pictures before colours were changed or parts cut out, where labels are completed."""
+    levels: UInt8[Tensor, "B S S"] | None = None
+    """The weight of each pixel in the log loss, in steps of 1 / ``WEIGHT_LEVELS``; 1 if None."""
 
     def pin_memory(self) -> "Batch":
         """Copy into page-locked memory, as the loader does for CUDA devices."""
@@ -45,7 +49,14 @@ class Batch:
         return self._with(lambda tensor: tensor.to(device, non_blocking=True))
 
     def _with(self, change: Callable[[Tensor], Tensor]) -> "Batch":
-        return Batch(change(self.pictures), change(self.codes), change(self.datasets), self.skipped)
+        return Batch(
+            change(self.pictures),
+            change(self.codes),
+            change(self.datasets),
+            self.skipped,
+            None if self.plain is None else change(self.plain),
+            None if self.levels is None else change(self.levels),
+        )
 
 
 @dataclass(frozen=True)
@@ -85,6 +96,13 @@ class DrawnPicture:
     donor: Donor | None = None
     rare: RareDraw | None = None
 
+    def plain(self) -> "DrawnPicture":
+        """Return the same without changed colours and without parts cut out."""
+        donor = self.donor
+        if donor is not None:
+            donor = dataclasses.replace(donor, choices=donor.choices.plain())
+        return dataclasses.replace(self, choices=self.choices.plain(), donor=donor)
+
 
 @dataclass(frozen=True)
 class Treatment:
@@ -122,6 +140,7 @@ class MixedSamples(Dataset[Batch]):
         size: int,
         cache: Callable[[int, int], Pixels | None] | None = None,
         skip_bad: bool = False,
+        plain_from: int | None = None,
     ) -> None:
         """Prepare the samples.
 
@@ -133,7 +152,10 @@ class MixedSamples(Dataset[Batch]):
             size: the side S of the samples.
             cache: gives a picture by its data set and number, or None if it does not have it.
             skip_bad: take the next good picture in place of one that cannot be used.
+            plain_from: the position from which batches have ``plain`` pictures; none does unless
+                given.
         """
+        self._plain_from = plain_from
         self.datasets = datasets
         self.order = order
         self._treatments = treatments
@@ -154,13 +176,22 @@ class MixedSamples(Dataset[Batch]):
             BadSampleError: it cannot be used, and such are not skipped.
         """
         found = self.find(position)
-        dataset = found.draw.dataset
-        picture, codes = self._augmented(dataset, found.pixels, found.choices)
+        picture, codes = self._changed(found)
+        plain = None
+        if self._plain_from is not None and position >= self._plain_from:
+            plain = self._changed(found.plain())[0][None]
+        dataset = torch.tensor([found.draw.dataset])
+        return Batch(picture[None], codes[None], dataset, found.skipped, plain)
+
+    def _changed(
+        self, found: DrawnPicture
+    ) -> tuple[UInt8[Tensor, "3 S S"], Integer[Tensor, "S S"]]:
+        """Return the picture and its codes as they are trained on."""
+        picture, codes = self._augmented(found.draw.dataset, found.pixels, found.choices)
         given = self.donation(found)
         if given is not None:
             picture, codes = pasted((picture, codes), *given)
-        picture, codes = self._padded(picture, codes)
-        return Batch(picture[None], codes[None], torch.tensor([dataset]), found.skipped)
+        return self._padded(picture, codes)
 
     def donation(
         self, found: DrawnPicture
@@ -253,9 +284,11 @@ def least_side(config: AugmentConfig, size: int) -> float:
 
 def collate(samples: list[Batch]) -> Batch:
     """Join samples into one batch."""
+    plain = [sample.plain for sample in samples if sample.plain is not None]
     return Batch(
         torch.cat([sample.pictures for sample in samples]),
         torch.cat([sample.codes for sample in samples]),
         torch.cat([sample.datasets for sample in samples]),
         tuple(bad for sample in samples for bad in sample.skipped),
+        torch.cat(plain) if len(plain) == len(samples) else None,
     )

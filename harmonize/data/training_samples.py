@@ -107,4 +107,17 @@ def training_samples(
         size=config.data.size,
         cache=cache,
         skip_bad=skip_bad,
+        plain_from=plain_from(config),
     )
+
+
+def plain_from(config: RunConfig) -> int | None:
+    """Return the position of the first sample whose label is completed, if any is."""
+    complete = config.train.complete
+    return None if complete is None else first_step(config) * config.data.batch_size
+
+
+def first_step(config: RunConfig) -> int:
+    """Return the step, counted from 0, from which labels are completed."""
+    assert config.train.complete is not None
+    return round(config.train.complete.from_ * config.train.steps)

@@ -33,6 +33,10 @@ class Augmentation:
     holes: tuple[Hole, ...] = ()
     looks: Looks | None = None
 
+    def plain(self) -> "Augmentation":
+        """Return the same crop, warp and flip, without changed colours and holes."""
+        return Augmentation(self.crop, self.flip, 1.0, 1.0, 1.0, self.warp)
+
 
 def draw_augmentation(
     rng: np.random.Generator, config: AugmentConfig, *, height: int, width: int

@@ -69,7 +69,8 @@ def depth_groups(
         taught: of those that the network is trained on; unless given, it knows all groups.
     """
     masks = spec.leaf_masks(ontology)
-    trained = [np.stack([*class_leaves(ontology, one).values()]) for one in taught or ()]
+    labelled = [one for one in taught or () if one.has_labels]
+    trained = [np.stack([*class_leaves(ontology, one).values()]) for one in labelled]
     found: list[DepthGroups] = []
     for depth in range(1, ontology.depth + 1):
         groups = {node: ontology.leaf_mask(node) for node in ontology.nodes_at(depth)}

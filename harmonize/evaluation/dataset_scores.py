@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
@@ -42,7 +43,7 @@ class DatasetScores:
         name, split: what was scored.
         pictures: the number of pictures that were scored.
         classes: the names of the data set's classes that are scored, in its order.
-        scores: their scores.
+        scores: their scores; NaN if there is one class only, which would be right everywhere.
         confusion: pixels by true class (row) and answer (column).
         tree_order: the numbers of the classes in the order of their first leaves.
         depths: the scores at each depth 1..D.
@@ -75,6 +76,11 @@ class DatasetScores:
     kept: Mapping[int, Kept] = field(default_factory=dict[int, Kept])
     unanswerable: Mapping[str, str] = field(default_factory=dict[str, str])
     skipped: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether one class alone is scored, so that every answer is right and says nothing."""
+        return len(self.classes) == 1
 
     def to_dict(self) -> dict[str, Value]:
         """Return plain values for JSON; null for what cannot be measured."""
@@ -131,7 +137,7 @@ class DatasetScores:
         rows += [rule, f"{label:<{width}}  {_percent(self.scores.mean_iou)}"]
         rows += [f"{name:<{width}}  {text}" for name, text in further.items()]
         rows += [f"left out: {name}, {reason}" for name, reason in self.unanswerable.items()]
-        if len(self.classes) == 1 and self.unanswerable:
+        if self.is_alone:
             rows.append(f"{self.classes[0]} is scored alone, so that every answer is right")
         if self.skipped:
             total = self.pictures + len(self.skipped)
@@ -184,23 +190,25 @@ def summarize(
     scored = [number for number in range(len(names)) if bool(masks[number].any())]
     own = masks[scored]
     confusion = counted.confusion[scored][:, scored]
+    # Of a class that is scored alone every answer is right: it has no scores.
+    telling = confusion if len(scored) > 1 else torch.zeros_like(confusion)
     return DatasetScores(
         name=dataset.spec.name,
         split=dataset.split,
         pictures=len(dataset) - len(skipped),
         classes=tuple(names[number] for number in scored),
-        scores=scores(confusion),
+        scores=scores(telling),
         confusion=confusion,
         tree_order=tuple(own.int().argmax(1).argsort(stable=True).tolist()),
         depths=counted.depths,
-        mistakes=mistakes(confusion, kinship(ontology, own.numpy())),
+        mistakes=mistakes(telling, kinship(ontology, own.numpy())),
         calibration_error=_calibration_error(counted.sample, masks),
         loss_by_depth=loss_by_depth(counted.sample, ontology, dataset.spec),
         sample=counted.sample,
         picture_scores=tuple(
             PictureScore(number, dataset.files.picture(number), mean)
             for number, mean in counted.mean_iou.items()
-            if not math.isnan(mean)
+            if not math.isnan(mean) and len(scored) > 1
         ),
         kept=kept,
         unanswerable=unanswerable,

@@ -132,7 +132,7 @@ def confident_nodes(
     ontology = sources.ontology
     if not 0 < confidence <= 1:
         raise HarmonizeError(f"--confidence {confidence:g}: a probability above 0, up to 1")
-    separable = separable_leaves(sources)
+    separable = separable_leaves(sources.ontology, sources.taught)
     answers = answer_nodes(ontology, separable)
     colors = node_colors(ontology)
     labels = [AnswerLabel(UNKNOWN, 0, (ROOT,), 0, colors[ROOT])]
@@ -215,7 +215,7 @@ def _values(spec: DatasetSpec, answered: Bool[ndarray, " C"], highest: int) -> l
 
 def _of_groups(sources: Sources, title: str, nodes: Sequence[str]) -> AnswerSpace:
     """Return groups as answers, numbered in file order of their first leaves."""
-    ontology, separable = sources.ontology, separable_leaves(sources)
+    ontology, separable = sources.ontology, separable_leaves(sources.ontology, sources.taught)
     colors = node_colors(ontology)
     labels: list[AnswerLabel] = []
     masks: list[Bool[ndarray, " K"]] = []

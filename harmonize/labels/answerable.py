@@ -40,7 +40,12 @@ class Answerable:
 
 
 def class_leaves(ontology: Ontology, spec: DatasetSpec) -> dict[str, Bool[ndarray, " K"]]:
-    """Return the leaves of each class of a data set, the ignored classes left out."""
+    """Return the leaves of each class of a data set, the ignored classes left out.
+
+    A data set without labels has none.
+    """
+    if not spec.has_labels:
+        return {}
     masks = zip(spec.classes, spec.leaf_masks(ontology), strict=True)
     return {name: mask for name, mask in masks if mask.any()}
 
@@ -49,7 +54,8 @@ def answers_for(
     ontology: Ontology, trained: Iterable[DatasetSpec], asked: DatasetSpec
 ) -> tuple[Answerable, ...]:
     """Say of each class of a data set, the ignored ones left out, whether it can be answered."""
-    taught = [np.stack([*class_leaves(ontology, spec).values()]) for spec in trained]
+    labelled = [spec for spec in trained if spec.has_labels]
+    taught = [np.stack([*class_leaves(ontology, spec).values()]) for spec in labelled]
     return find_answers(ontology, taught, class_leaves(ontology, asked))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from harmonize.config.strict_yaml import read_text
 from harmonize.errors import HarmonizeError, near_matches, raise_all
-from harmonize.labels.formula import MAX_ID
+from harmonize.labels.formula import MAX_ID, MIN_ID
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class ClassFile:
             ) from None
         ids: dict[str, int] = {}
         for name, number in pairs:
-            if type(number) is not int or not 0 <= number <= MAX_ID:
+            if type(number) is not int or not MIN_ID <= number <= MAX_ID:
                 raise HarmonizeError(f"{path}: the class {name!r} has no usable id, got {number!r}")
             if name in ids or number in ids.values():
                 raise HarmonizeError(f"{path}: {name!r} or its id {number} stands there twice")

@@ -42,10 +42,19 @@ class UnknownValuesError(HarmonizeError):
     Attributes:
         counts: the pixels of each such value.
         classes: the class number of each pixel, -1 where the value is unknown.
+        soft: how the values are read if they are a mask's with soft edges, and so not counted.
     """
 
-    def __init__(self, problem: str, counts: dict[int, int], classes: Int[ndarray, "H W"]) -> None:
+    def __init__(
+        self,
+        problem: str,
+        counts: dict[int, int],
+        classes: Int[ndarray, "H W"],
+        *,
+        soft: str = "",
+    ) -> None:
         super().__init__(problem)
+        self.soft = soft
         self.counts = counts
         self.classes = classes
 

@@ -22,11 +22,13 @@ from harmonize.labels.mapping import (
     Mapping,
     Split,
     check_files,
+    check_keys,
     read_classes,
     read_encoding,
     read_meaning,
     read_template,
 )
+from harmonize.labels.no_labels import UNLABELLED, NoLabels
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.path_template import Template
 
@@ -88,14 +90,17 @@ class DatasetSpec:
     def from_document(cls, document: Document) -> "DatasetSpec":
         """Build a mapping from parsed YAML; see ``from_file``."""
         written = build(Mapping, document)
+        check_keys(written, document)
         problems: list[str] = []
-        classes = read_classes(written, document, problems)
+        classes = {UNLABELLED: DataClass(UNLABELLED)}
+        if written.label is not None:
+            classes = read_classes(written, document, problems)
         meaning = {
             ontology: read_meaning(ontology, nodes, written.classes, document, problems)
             for ontology, nodes in written.meaning.items()
         }
         picture = read_template(written.picture, document.where(("picture",)), problems)
-        label = read_template(written.label, document.where(("label",)), problems)
+        label = read_template(written.label or "", document.where(("label",)), problems)
         check_files(written, label, document, problems)
         check_accept(written.accept, MAPPING_FINDINGS, document, problems)
         encoding = read_encoding(written, document, problems)
@@ -121,6 +126,11 @@ class DatasetSpec:
         )
 
     @property
+    def has_labels(self) -> bool:
+        """Whether there are label files at all."""
+        return not isinstance(self.encoding, NoLabels)
+
+    @property
     def text(self) -> str:
         """The mapping as YAML, overrides included."""
         return dump(self.document.value)
@@ -139,6 +149,8 @@ class DatasetSpec:
         return self._leaf_masks[key].copy()
 
     def _find_leaf_masks(self, ontology: Ontology) -> Bool[ndarray, "C K"]:
+        if not self.has_labels:
+            return np.ones((1, len(ontology.leaves)), dtype=bool)
         if ontology.name not in self.meaning:
             advice = ", ".join(self.meaning) or "none"
             raise HarmonizeError(
@@ -166,6 +178,8 @@ class DatasetSpec:
 
         A class that then means the whole tree, which teaches nothing, is ignored.
         """
+        if not self.has_labels:
+            return self
         meaning: dict[str, tuple[str, ...]] = {}
         for name, mask in zip(self.classes, self.leaf_masks(ontology), strict=True):
             grown = ontology.grow(mask)[depth]

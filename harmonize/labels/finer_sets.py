@@ -3,13 +3,16 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool
 from numpy import ndarray
 
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.separable import AnswerNode
 
 # Letters of shapes: C labels, N sets, M sets of one label, K leaves.
+
+_NAMED = 4
+"""Nodes that the name of a set lists."""
 
 
 @dataclass(frozen=True)
@@ -82,14 +85,3 @@ def names_of(ontology: Ontology, masks: Bool[ndarray, "N K"]) -> list[str]:
             name += f"+{len(nodes) - _NAMED}_more"
         names.append(name if name not in names else f"{name}_{len(names)}")
     return names
-
-
-_NAMED = 4
-"""Nodes that the name of a set lists."""
-
-
-def depth_of_sets(ontology: Ontology, masks: Bool[ndarray, "N K"]) -> Int[ndarray, " N"]:
-    """Return the deepest depth at which each set lies in a single group; 0 for the root."""
-    groups = ontology.group_index  # (D + 1, K)
-    alone = [[len(set(row[mask].tolist())) == 1 for row in groups] for mask in masks]
-    return np.array([max(depth for depth, one in enumerate(row) if one) for row in alone])

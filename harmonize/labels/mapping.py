@@ -7,11 +7,12 @@ from typing import Annotated, Any, Literal
 from harmonize.config.accept import Accept
 from harmonize.config.schema import Count, Range
 from harmonize.config.strict_yaml import Document, KeyPath
-from harmonize.errors import HarmonizeError, near_matches, wrong_characters
+from harmonize.errors import HarmonizeError, near_matches, raise_all, wrong_characters
 from harmonize.labels.class_file import ClassFile
 from harmonize.labels.class_table import DataClass
 from harmonize.labels.encoding import Encoding
 from harmonize.labels.encodings import ENCODINGS
+from harmonize.labels.no_labels import NoLabels
 from harmonize.labels.path_template import Template, inside_root
 
 IGNORE = "ignore"
@@ -53,17 +54,21 @@ class Mapping:
     """Path template of the pictures, relative to the data set's folder. A field is ``{person}``,
     ``{number:04d}``, or a part of a number: ``{id//2000}``, ``{id%100}``. A final ``.*`` stands for
     whatever extension the file has; ``{split}`` is the split's name."""
-    label: str
+    label: str | None
     """Path template of the label files, likewise. With one file per class, the field ``{class}`` is
-    what stands for the class in the file's name."""
-    encoding: Literal[tuple(ENCODINGS)]  # pyright: ignore[reportInvalidTypeForm]
-    """How label files say which class a pixel is."""
+    what stands for the class in the file's name. ``null`` for pictures without labels, which teach
+    something only once they are completed (``train.complete``, ``harmonize refine``); they have
+    neither ``encoding`` nor ``classes`` nor ``meaning``."""
     splits: dict[str, Split]
     """The parts of the data set, such as ``train`` and ``val``, and the pictures of each."""
-    classes: dict[str, Any]
+    encoding: Literal[tuple(ENCODINGS)] | None = None  # pyright: ignore[reportInvalidTypeForm]
+    """How label files say which class a pixel is."""
+    classes: dict[str, Any] = field(default_factory=dict[str, Any])
     """The data set's own classes, and what stands for each in the label files. A value that belongs
     to no class is an error that names the file, the value and the number of pixels."""
-    meaning: dict[str, dict[str, str | tuple[str, ...]]]
+    meaning: dict[str, dict[str, str | tuple[str, ...]]] = field(
+        default_factory=dict[str, dict[str, str | tuple[str, ...]]]
+    )
     """By tree (its file's name without extension), what each class means: a node, a list of nodes,
     or ``ignore`` for pixels that are neither trained on nor scored."""
     root: str | None = None
@@ -73,13 +78,15 @@ class Mapping:
     """A line for the reader."""
     value: str | None = None
     """For ``ids``: arithmetic that gives the ids, such as ``V//256`` of a single channel ``V`` or
-    ``R + 256*G + 65536*B`` of a colour picture; ``+ - * // %`` and whole numbers."""
+    ``R + 256*G + 65536*B`` of a colour picture; ``+ - * // %`` and whole numbers. For ``masks``:
+    what is 0 outside the mask, such as ``V//128`` of one with soft edges."""
     tolerance: Annotated[int, Range(0, 255)] = 0
     """For ``rgb``: how far each part of a colour may be from its class's; the nearest wins."""
     class_file: ClassFile | None = None
     """For ``ids``: the data set's own file that gives the ids; each class is then ``~``."""
     resize_picture: bool = False
-    """Scale a picture whose size differs from its label's, instead of refusing it."""
+    """Scale a picture whose size differs from its label's, instead of refusing it; one of another
+    shape is refused all the same."""
     exif: Literal["apply", "ignore"] | None = None
     """Whether pictures are turned as their EXIF orientation says (``apply``) or lie as their labels
     do (``ignore``). Unless given, a picture that has an orientation is refused."""
@@ -91,9 +98,30 @@ class Mapping:
     ``all``."""
 
 
+def check_keys(written: Mapping, document: Document) -> None:
+    """Make sure that a mapping has the keys that go with its labels, or with having none.
+
+    Raises:
+        HarmonizeError: each that is missing or too many.
+    """
+    keys = ("encoding", "classes", "meaning")
+    if written.label is None:
+        raise_all(
+            f"{document.where((key,))}: there are no labels (label: null); remove the key"
+            for key in (*keys, "value", "tolerance", "class_file")
+            if document.get((key,)) is not None
+        )
+        return
+    raise_all(
+        f"{document.where(())}: the key {key!r} is missing; add it"
+        for key in keys
+        if document.get((key,)) is None
+    )
+
+
 def read_classes(written: Mapping, document: Document, problems: list[str]) -> dict[str, DataClass]:
     """Return the classes by name, noting those whose value is wrong or taken."""
-    encoding = ENCODINGS[written.encoding]
+    encoding = encoding_of(written)
     classes: dict[str, DataClass] = {}
     owner: dict[int | str | None, str] = {}
     if not written.classes:
@@ -166,7 +194,7 @@ def check_files(
             f"{document.where(('name',))}: a name is made of letters, digits, _ and -, "
             f"got {written.name!r}"
         )
-    if label is not None and ENCODINGS[written.encoding].per_class != ("class" in label.names):
+    if label is not None and encoding_of(written).per_class != ("class" in label.names):
         owners = " or ".join(name for name, one in ENCODINGS.items() if one.per_class)
         problems.append(
             f"{document.where(('label',))}: the field {{class}} belongs to encoding: {owners} "
@@ -210,7 +238,7 @@ def _check_split(name: str, split: Split, document: Document, problems: list[str
 
 def _check_paths(written: Mapping, document: Document, problems: list[str]) -> None:
     """Note each path that leads out of the data set's folder as it is written."""
-    paths: dict[KeyPath, str] = {("picture",): written.picture, ("label",): written.label}
+    paths: dict[KeyPath, str] = {("picture",): written.picture, ("label",): written.label or ""}
     if written.class_file is not None:
         paths["class_file", "json"] = written.class_file.json
     for name, split in written.splits.items():
@@ -223,14 +251,22 @@ def _check_paths(written: Mapping, document: Document, problems: list[str]) -> N
             problems += error.problems
 
 
+def encoding_of(written: Mapping) -> Encoding:
+    """Return the encoding without its options."""
+    return NoLabels() if written.encoding is None else ENCODINGS[written.encoding]
+
+
 def read_encoding(written: Mapping, document: Document, problems: list[str]) -> Encoding:
     """Return the encoding with its options, noting those that belong to another one."""
-    encoding = ENCODINGS[written.encoding]
+    encoding = encoding_of(written)
+    owners: dict[str, list[str]] = {}
     for owner in ENCODINGS.values():
         for key in owner.options:
-            if getattr(written, key) and key not in encoding.options:
-                where = document.where((key,))
-                problems.append(f"{where}: belongs to encoding: {owner.name}, not {encoding.name}")
+            owners.setdefault(key, []).append(owner.name)
+    for key, names in owners.items():
+        if getattr(written, key) and key not in encoding.options:
+            where, who = document.where((key,)), " or ".join(names)
+            problems.append(f"{where}: belongs to encoding: {who}, not {encoding.name}")
     given = {key: getattr(written, key) for key in encoding.options}
     try:
         return encoding.with_options(given, lambda key: document.where((key,)))

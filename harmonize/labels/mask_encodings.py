@@ -6,16 +6,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int, Num
+from jaxtyping import Bool, Int, Integer, Num
 from numpy import ndarray
 
 from harmonize.config.strict_yaml import Value
 from harmonize.errors import HarmonizeError
 from harmonize.labels.class_table import ClassTable, DataClass
 from harmonize.labels.encoding import Encoding, parse_ids
+from harmonize.labels.formula import ValueFormula
+from harmonize.labels.numbers import ROUNDED, whole_numbers
 from harmonize.labels.path_template import Fields, Template
+from harmonize.labels.soft_values import half, largest_value, lie_around
 from harmonize.pictures.stored import Stored, read_stored
 
 # Letters of shapes: H x W pixels.
@@ -37,20 +41,22 @@ class _OnePerClass(Encoding):
             for mask in entry.masks
         ]
 
-    def refuse_mode(self, stored: Stored, path: Path) -> None:
-        """Refuse a mask of the wrong kind of pixels."""
+    def mask(self, stored: Stored, path: Path) -> Num[ndarray, "H W"] | Bool[ndarray, "H W"]:
+        """Return a file's mask: of a colour picture the first channel.
+
+        Raises:
+            HarmonizeError: the wrong kind of pixels.
+        """
+        return stored.values if stored.values.ndim == 2 else stored.values[..., 0]
 
     def masks(
         self, root: Path, files: Sequence[tuple[int, str]]
     ) -> Iterator[tuple[int, Num[ndarray, "H W"] | Bool[ndarray, "H W"]]]:
-        """Yield the number of each class and its mask: of a colour picture the first channel."""
+        """Yield the number of each class and its mask."""
         first: tuple[int, ...] | None = None
         for number, file in files:
             path = root / file
-            stored = read_stored(path, exact=False)
-            self.refuse_mode(stored, path)
-            mask = stored.values
-            mask = mask if mask.ndim == 2 else mask[..., 0]
+            mask = self.mask(read_stored(path, exact=False), path)
             first = first or mask.shape
             if mask.shape != first:
                 sizes = ["{1} x {0}".format(*shape) for shape in (mask.shape, first)]
@@ -71,9 +77,10 @@ class SoftMasks(_OnePerClass):
         ids = parse_ids(value)
         return DataClass(name, ids, str(ids[0])) if ids is not None and len(ids) == 1 else None
 
-    def refuse_mode(self, stored: Stored, path: Path) -> None:
+    def mask(self, stored: Stored, path: Path) -> Num[ndarray, "H W"]:
         if stored.mode != "L":
             raise HarmonizeError(f"{path}: expected an 8-bit grey mask, got mode {stored.mode}")
+        return stored.values
 
     def read(self, root: Path, label: str, table: ClassTable) -> Int[ndarray, "H W"]:
         by_id = sorted(
@@ -95,6 +102,19 @@ class Masks(_OnePerClass):
         "the text that stands in the mask's file name, a list of such texts or one with a *, or ~ "
         "for what no mask covers"
     )
+    options = ("value",)
+
+    formula: ValueFormula | None = None
+    """Arithmetic that gives what is 0 outside the mask, ``V`` being the first channel."""
+
+    def with_options(self, given: Mapping[str, Any], where: Callable[[str], str]) -> "Masks":
+        text = given["value"]
+        if text is None:
+            return self
+        formula = ValueFormula(text, where=where("value"))
+        if formula.names != {"V"}:
+            raise HarmonizeError(f"{where('value')}: of masks the channel is V, got {text!r}")
+        return Masks(formula)
 
     def parse(self, name: str, value: Value) -> DataClass | None:
         if value is None:
@@ -103,6 +123,15 @@ class Masks(_OnePerClass):
         if not texts or not all(isinstance(text, str) and text for text in texts):
             return None
         return DataClass(name, mask=str(texts[0]), more_masks=tuple(map(str, texts[1:])))
+
+    def mask(self, stored: Stored, path: Path) -> Bool[ndarray, "H W"]:
+        values = super().mask(stored, path)
+        if self.formula is not None:
+            found, text = self.formula({"V": values}), self.formula.text
+            return whole_numbers(found, path, within=ROUNDED, formula=text) != 0
+        values = whole_numbers(values, path)
+        _refuse_between(values, stored, path)
+        return values != 0
 
     def keys(self, entry: DataClass) -> Sequence[int | str | None]:
         return entry.masks or (None,)
@@ -122,13 +151,31 @@ class Masks(_OnePerClass):
         rest = [number for number, entry in enumerate(table.classes) if entry.mask is None]
         winner = np.array(rest[0] if rest else -1, dtype=np.int16)
         for number, mask in self.masks(root, files):
-            winner = np.where(mask != 0, np.int16(number), winner)
+            winner = np.where(mask, np.int16(number), winner)
         if not files or winner.min() < 0:
             raise HarmonizeError(
                 f"{root / label}: no mask covers {(winner < 0).sum() if files else 0} pixels; "
                 "give one class the value ~, for what no mask covers"
             )
         return winner
+
+
+def _refuse_between(values: Integer[ndarray, "H W"], stored: Stored, path: Path) -> None:
+    """Refuse a mask with the largest value and others than 0, or stored with loss.
+
+    What these mean is not known: a soft edge, a loss, or a number of their own.
+    """
+    if values.dtype == bool or not values.size:
+        return
+    top = largest_value(values)
+    between = values[(values != 0) & (values != top)]
+    if not between.size or not (stored.is_jpeg or values.max() == top or lie_around(values)):
+        return
+    raise HarmonizeError(
+        f"{path}: its values lie around 0 and {top}, such as {between[0]} "
+        f"({between.size} pixels between them); say `value: {half(values)}` to cut them in the "
+        "middle, or `value: V` where every value but 0 belongs to the class"
+    )
 
 
 def find_masks(root: Path, file: str) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int, Integer, Num
+from jaxtyping import Bool, Int, Integer
 from numpy import ndarray
 
 from harmonize.config.strict_yaml import Value
@@ -16,16 +16,14 @@ from harmonize.errors import HarmonizeError
 from harmonize.labels.class_table import ClassTable, DataClass, UnknownValuesError
 from harmonize.labels.encoding import Encoding, parse_ids
 from harmonize.labels.formula import MAX_ID, MIN_ID, ValueFormula
+from harmonize.labels.numbers import ROUNDED, beyond_ids, whole_numbers
 from harmonize.labels.path_template import Fields, Template
-from harmonize.pictures.stored import read_stored
+from harmonize.labels.soft_values import half, lie_around
+from harmonize.pictures.stored import Stored, read_stored
 
 # Letters of shapes: C classes, H x W pixels.
 
 _HEX_COLOR = re.compile(r"#[0-9a-fA-F]{6}(?:[0-9a-fA-F]{2})?")
-_ROUNDED = 1e-3
-"""How far from whole a number that a formula makes of fractions may be."""
-_MOST, _MOST_FLOAT = (1 << 63) - 1, 1 << 53
-"""Beyond the first integers, beyond the second whole numbers are not told apart."""
 _SHOWN = 5
 """Unknown values that an error lists."""
 
@@ -40,6 +38,10 @@ class _OneFile(Encoding):
     def numbers(self, path: Path, table: ClassTable) -> Integer[ndarray, "H W"]:
         """Read the number of each pixel; HarmonizeError for the wrong kind of file."""
 
+    def soft(self, numbers: Integer[ndarray, "H W"]) -> str:
+        """Say how to read numbers that are a mask with soft edges; empty if they are not."""
+        return ""
+
     def fill(self, template: Template, fields: Fields) -> str:
         return template.fill(fields)
 
@@ -52,12 +54,15 @@ class _OneFile(Encoding):
         classes = table.look_up(numbers, tolerance=self.tolerance)
         if not classes.size or classes.min() >= 0:
             return classes
+        soft = self.soft(numbers)
+        if soft:
+            raise UnknownValuesError(f"{path}: {soft}", {}, classes, soft=soft)
         found, counts = np.unique(numbers[classes < 0], return_counts=True)
         pixels = dict(zip(found.tolist(), counts.tolist(), strict=True))
         shown = [f"{self.write(n)} ({pixels[n]} pixels)" for n in list(pixels)[:_SHOWN]]
         raise UnknownValuesError(
             f"{path}: {self.kind}s that no class of {table.dataset} stands for: "
-            f"{', '.join(shown)}; "
+            f"{', '.join(shown)}; {beyond_ids(np.unique(numbers).tolist())}"
             "add them to `classes`, with the meaning `ignore` if they are void",
             pixels,
             classes,
@@ -92,13 +97,19 @@ class Ids(_OneFile):
                 "`encoding: rgb`, ids made of several channels a formula in `value`"
             )
         if self.formula is None:
+            _refuse_loss(stored, path)
             return whole_numbers(channels["V"], path)
         if not self.formula.names <= channels.keys():
             known = ", ".join(channels) or stored.mode
             raise HarmonizeError(
                 f"{path}: has the channels {known}, but `value` is {self.formula.text!r}"
             )
-        return whole_numbers(self.formula(channels), path, within=_ROUNDED)
+        return whole_numbers(
+            self.formula(channels), path, within=ROUNDED, formula=self.formula.text
+        )
+
+    def soft(self, numbers: Integer[ndarray, "H W"]) -> str:
+        return soft_advice(numbers) if self.formula is None and lie_around(numbers) else ""
 
 
 @dataclass(frozen=True)
@@ -161,29 +172,16 @@ def _color(value: Value) -> int | None:
     return (red << 16) | (green << 8) | blue | (alpha[0] << 24 if alpha else 0)
 
 
-def whole_numbers(
-    values: Num[ndarray, "H W"], path: Path, *, within: float = 0
-) -> Integer[ndarray, "H W"]:
-    """Return numbers that are whole as integers; those of a formula may be a little off.
+def soft_advice(numbers: Integer[ndarray, "H W"]) -> str:
+    """Say how a mask with soft edges is read as ids."""
+    formula = half(numbers)
+    top = 255 if formula == "V//128" else 65535
+    return f"its values lie around 0 and {top}: say `value: {formula}`, and 0 and 1 in `classes`"
 
-    Raises:
-        HarmonizeError: others.
-    """
-    if values.dtype.kind != "f":
-        return values if values.dtype != np.uint64 else np.minimum(values, _MOST).astype(np.int64)
-    if not np.isfinite(values).all():
-        number = np.count_nonzero(~np.isfinite(values))
-        raise HarmonizeError(
-            f"{path}: holds no number (NaN or infinity) in {number} pixels; write an id of its own "
-            "there, and give it a class with the meaning `ignore`"
-        )
-    values = values.astype(np.float64)
-    found = np.rint(values)
-    others = (np.abs(values - found) > within) | (np.abs(found) > _MOST_FLOAT)
-    if others.any():
-        raise HarmonizeError(
-            f"{path}: holds numbers that are not whole, such as {values[others][0]:.6g} "
-            f"({np.count_nonzero(others)} pixels); say in the mapping how ids are made of them, "
-            "such as `value: V*255` of 0 to 1, or `value: V//1` to cut the fractions off"
-        )
-    return found.astype(np.int64)
+
+def _refuse_loss(stored: Stored, path: Path) -> None:
+    """Refuse ids that were stored with loss, so that they are not those that were saved."""
+    if stored.is_jpeg:
+        numbers = stored.channels()["V"]
+        remedy = soft_advice(numbers) if lie_around(numbers) else "save the labels as PNG again"
+        raise HarmonizeError(f"{path}: is a JPEG, which changes ids; {remedy}")

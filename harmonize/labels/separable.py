@@ -1,6 +1,6 @@
 """Which sets of leaves a run's labels separate, and so which can be answers of their own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,8 +8,8 @@ from jaxtyping import Bool
 from numpy import ndarray
 
 from harmonize.labels.answerable import class_leaves
+from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
-from harmonize.labels.sources import Sources
 from harmonize.labels.tree_text import ROOT
 
 # Letters of shapes: C classes, K leaves.
@@ -29,10 +29,9 @@ class Separable:
     untaught: tuple[str, ...]
 
 
-def separable_leaves(sources: Sources) -> Separable:
-    """Find what the labels of a run's trained data sets separate."""
-    ontology = sources.ontology
-    trained = [class_leaves(ontology, spec) for spec in sources.space.specs]
+def separable_leaves(ontology: Ontology, taught: Iterable[DatasetSpec]) -> Separable:
+    """Find what the labels of data sets that are trained on separate."""
+    trained = [class_leaves(ontology, spec) for spec in taught]
     classes = np.stack([mask for masks in trained for mask in masks.values()])
     sets: dict[bytes, list[str]] = {}
     untaught: list[str] = []

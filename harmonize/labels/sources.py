@@ -19,11 +19,13 @@ class Sources:
         ontology: the tree.
         trained: the mixed data sets, each entry of the config with its mapping.
         also: the sets that are scored but never trained on.
+        completes: whether labels are completed during training, and so become other sets.
     """
 
     ontology: Ontology
     trained: tuple[tuple[DatasetEntry, DatasetSpec], ...]
     also: tuple[tuple[DatasetEntry, DatasetSpec], ...]
+    completes: bool = False
 
     @property
     def specs(self) -> tuple[DatasetSpec, ...]:
@@ -40,7 +42,7 @@ class Sources:
     @functools.cached_property
     def space(self) -> TargetSpace:
         """The target space of the trained data sets, built once."""
-        return TargetSpace(self.ontology, self.taught)
+        return TargetSpace(self.ontology, self.taught, finer=self.completes)
 
 
 def as_taught(entry: DatasetEntry, spec: DatasetSpec, ontology: Ontology) -> DatasetSpec:
@@ -64,6 +66,7 @@ def load_sources(config: RunConfig) -> Sources:
     for entry in (*config.datasets, *config.evaluate_also):
         try:
             spec = DatasetSpec.from_file(find_file(entry.spec), entry.override)
+            problems += _without_labels(config, entry, spec)
             if ontology is not None and not spec.leaf_masks(ontology).any():
                 where = spec.document.where(("meaning", ontology.name))
                 problems.append(f"{where}: ignores every class, so there is nothing to learn")
@@ -87,10 +90,29 @@ def load_sources(config: RunConfig) -> Sources:
             if name not in names
         ]
         problems += _unknown_to(config, [spec.name for entry, spec in loaded if entry.train])
+    if not problems and not any(spec.has_labels for entry, spec in loaded if entry.train):
+        problems.append("datasets: no set that is trained on has labels; add one that has")
     raise_all(problems)
     assert ontology is not None
     number = len(config.datasets)
-    return Sources(ontology, tuple(loaded[:number]), tuple(loaded[number:]))
+    completes = config.train.complete is not None
+    return Sources(ontology, tuple(loaded[:number]), tuple(loaded[number:]), completes)
+
+
+def _without_labels(config: RunConfig, entry: DatasetEntry, spec: DatasetSpec) -> list[str]:
+    """Return what is wrong with how a data set without labels is used."""
+    if spec.has_labels:
+        return []
+    where = spec.document.where(("label",))
+    problems: list[str] = []
+    if entry.evaluate is not None:
+        problems.append(f"{where}: {spec.name} has no labels to score; remove its `evaluate`")
+    if entry.train is not None and config.train.complete is None:
+        problems.append(
+            f"{where}: {spec.name} has no labels, so it teaches nothing; say train.complete={{}}, "
+            "and they are made during training, or make them before by `harmonize refine`"
+        )
+    return problems
 
 
 def _unknown_to(config: RunConfig, trained: list[str]) -> list[str]:

@@ -8,10 +8,14 @@ from numpy import ndarray
 
 from harmonize.errors import HarmonizeError, near_matches
 from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.finer_sets import FinerSets, finer_sets
 from harmonize.labels.ontology import Ontology
+from harmonize.labels.separable import answer_nodes, separable_leaves
 
 # Letters of shapes: K leaves, N codes, D depths, C classes of a data set.
 
+WEIGHT_LEVELS = 20
+"""Weights that a pixel with a completed label can have: how sure its code is."""
 _UINT8_CODES = 200
 """With at most this many codes from the mappings, targets are uint8 and 255 means ignore."""
 
@@ -26,11 +30,17 @@ class TargetSpace:
         ontology: the tree.
         specs: the mappings, in the order given.
         ignore: the code of pixels that nothing is known about.
+        unlabelled: the code of pictures without labels, if there are any: it may be any leaf, and
+            counts as void until it is completed.
         dtype: of target pictures: uint8, or int16 where there are many codes.
     """
 
-    def __init__(self, ontology: Ontology, specs: Sequence[DatasetSpec]) -> None:
+    def __init__(
+        self, ontology: Ontology, specs: Sequence[DatasetSpec], *, finer: bool = False
+    ) -> None:
         """Give codes to all leaves and to all classes of the mappings.
+
+        With ``finer`` all sets that these can become once they are completed have codes too.
 
         Raises:
             HarmonizeError: a mapping does not serve the ontology, or two mappings share a name.
@@ -40,9 +50,11 @@ class TargetSpace:
         self._masks: list[Bool[ndarray, " K"]] = []
         self._code_of: dict[bytes, int] = {}
         self._class_codes: dict[str, Int[ndarray, " C"]] = {}
+        self.unlabelled: int | None = None
         masks = [spec.leaf_masks(ontology) for spec in specs]
         distinct = {mask.tobytes() for spec_masks in masks for mask in spec_masks}
-        few = len(ontology.leaves) + 2 * len(distinct) <= _UINT8_CODES
+        further = self._further(masks) if finer else []
+        few = len(ontology.leaves) + 2 * (len(distinct) + len(further)) <= _UINT8_CODES
         self.dtype: type[np.integer] = np.uint8 if few else np.int16
         self.ignore: int = 255 if few else 32767
         for leaf in range(len(ontology.leaves)):
@@ -51,7 +63,12 @@ class TargetSpace:
             if spec.name in self._class_codes:
                 raise HarmonizeError(f"{spec.name}: two data sets have this name; rename one")
             codes = [self._add(mask) if mask.any() else self.ignore for mask in spec_masks]
+            if not spec.has_labels:
+                self.unlabelled = codes[0]
             self._class_codes[spec.name] = np.array(codes)
+        self._num_labels = self.num_codes
+        for mask in further:
+            self._add(mask)
 
     @property
     def num_codes(self) -> int:
@@ -105,6 +122,32 @@ class TargetSpace:
         flipped = self.masks[:, self.ontology.mirror]
         table[: self.num_codes] = [self._code_of[mask.tobytes()] for mask in flipped]
         return table
+
+    def finer_codes(self) -> dict[int, dict[int, int]]:
+        """Return the codes that labels can become once they are completed, each with its depth.
+
+        By the code of the label, which is the first of them, at a depth of -1. For a space that was
+        made with ``finer``.
+        """
+        finer = self._finer(self.masks[: self._num_labels])
+        codes = [self._code_of[mask.tobytes()] for mask in finer.masks]
+        return {
+            label: {codes[one]: depth for one, depth in zip(choices, depths, strict=True)}
+            for label, (choices, depths) in enumerate(zip(finer.choices, finer.depths, strict=True))
+            if len(choices) > 1
+        }
+
+    def _further(self, masks: Sequence[Bool[ndarray, "_ K"]]) -> list[Bool[ndarray, " K"]]:
+        """Return the sets that the classes of the mappings, and what these become, can become."""
+        known = {mask.tobytes() for mask in np.eye(len(self.ontology.leaves), dtype=bool)}
+        known |= {mask.tobytes() for its in masks for mask in its}
+        flipped = [mask[self.ontology.mirror] for its in masks for mask in its]
+        sets = self._finer(np.stack([mask for its in masks for mask in its] + flipped)).masks
+        return [mask for mask in sets if mask.tobytes() not in known]
+
+    def _finer(self, labels: Bool[ndarray, "N K"]) -> FinerSets:
+        separable = separable_leaves(self.ontology, self.specs)
+        return finer_sets(self.ontology, answer_nodes(self.ontology, separable), labels)
 
     def _add(self, mask: Bool[ndarray, " K"]) -> int:
         """Return the code of a set of leaves, giving it and its mirror image one if need be."""

@@ -1,10 +1,22 @@
 """Which classes of a data set are not scored, because a run's labels do not teach them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from harmonize.labels.answerable import answers_for, unanswerable
+import numpy as np
+from jaxtyping import Bool
+from numpy import ndarray
+
+from harmonize.labels.answerable import (
+    answers_for,
+    class_leaves,
+    name_leaves,
+    unanswerable,
+)
 from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.ontology import Ontology
 from harmonize.labels.sources import Sources
+
+# Letters of shapes: K leaves.
 
 _SHOWN = 3
 """Reasons that an error lists."""
@@ -13,6 +25,28 @@ _SHOWN = 3
 def find_unanswerable(sources: Sources, spec: DatasetSpec) -> dict[str, str]:
     """Return the classes of a data set that a run's network cannot answer, with the reasons."""
     return unanswerable(answers_for(sources.ontology, sources.space.specs, spec))
+
+
+def without_choice(ontology: Ontology, specs: Sequence[DatasetSpec]) -> str:
+    """Say why the classes of some data sets teach nothing together; empty if they do.
+
+    That is so where one leaf is among those of every class: answered everywhere, it is never wrong.
+    """
+    masks = {
+        (spec.name, name): mask
+        for spec in specs
+        for name, mask in class_leaves(ontology, spec).items()
+    }
+    common: Bool[ndarray, " K"] = np.all([*masks.values()], axis=0)
+    if not masks or not common.any():
+        return ""
+    names = list(dict.fromkeys(name for _, name in masks))
+    if len(names) == 1:
+        return f"only {names[0]!r} can be answered, so every score is 100; give the rest a node"
+    return (
+        f"every class may be {name_leaves(ontology, common)}, so answering that everywhere is "
+        "never wrong; give classes nodes that the others do not have"
+    )
 
 
 def unscorable(sources: Sources, specs: Iterable[DatasetSpec]) -> list[str]:

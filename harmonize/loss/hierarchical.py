@@ -12,11 +12,11 @@ from typing import Literal, NoReturn
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64, Int, Int32, Integer
+from jaxtyping import Float, Float64, Int, Int32, Integer, UInt8
 from torch import Tensor, nn
 
 from harmonize.errors import HarmonizeError
-from harmonize.labels.target_space import TargetSpace
+from harmonize.labels.target_space import WEIGHT_LEVELS, TargetSpace
 from harmonize.loss import fused, native_loss
 from harmonize.loss.one_pass import FORMS, LossJob, LossPass, keep_hardest
 from harmonize.loss.region import region_tables
@@ -147,6 +147,7 @@ class HierarchicalLoss(nn.Module):
         scale: Float[Tensor, ""] | Float[Tensor, " S"] | None = None,
         datasets: Integer[Tensor, " B"] | None = None,
         picture_scale: Float[Tensor, ""] | None = None,
+        levels: UInt8[Tensor, "B H W"] | None = None,
     ) -> LossTerms:
         """Return the loss as sums; arguments and errors as for ``forward``.
 
@@ -156,12 +157,14 @@ class HierarchicalLoss(nn.Module):
                 parts; or one for each data set, with ``datasets``.
             datasets: the number of each picture's data set.
             picture_scale: a factor of the region losses, such as 1 / pictures of that batch.
+            levels: a factor of the log loss of each pixel, in steps of 1 / ``WEIGHT_LEVELS``, at
+                least one; 1 unless given.
         """
         rows = self._rows(logits, codes)
         one = torch.ones((), device=logits.device)
         scale = one if scale is None else scale.to(logits.device)
         each = one if picture_scale is None else picture_scale.to(logits.device)
-        job = self._job(logits, rows, scale, datasets, each)
+        job = self._job(logits, rows, scale, datasets, each, levels)
         loss, total, by_depth, region = self._pass(logits, job)
         pixels = self._count_codes(rows)
         learned = pixels if job.learned is None else self._count_codes(job.learned)
@@ -261,6 +264,7 @@ class HierarchicalLoss(nn.Module):
         scale: Tensor,
         datasets: Integer[Tensor, " B"] | None,
         each: Float[Tensor, ""],
+        levels: UInt8[Tensor, "B H W"] | None = None,
     ) -> LossJob:
         """Put together what one pass needs."""
         form = FORMS[self.form(logits)]
@@ -271,15 +275,23 @@ class HierarchicalLoss(nn.Module):
             learned = its_rows = keep_hardest(losses, rows, tables.labelled, self.hardest)
             scale = scale / self.hardest
         its_scale = scale
-        if scale.dim():  # one for each data set: each has rows of its own
+        kinds = None  # of pixels: each has rows of its own, with weights of its own
+        if scale.dim():
             assert datasets is not None
             datasets = datasets.to(logits.device)
+            its_scale = scale[datasets.long()]
+            kinds = datasets.int()[:, None]
+        if levels is not None:
+            of_level = torch.arange(1, WEIGHT_LEVELS + 1, device=logits.device) / WEIGHT_LEVELS
+            kind = levels.flatten(1).int().to(logits.device) - 1
+            kinds = kind if kinds is None else kinds * WEIGHT_LEVELS + kind
+            scale = (scale.reshape(-1, 1) * of_level).flatten()
+        if kinds is not None:
             number = len(scale)
             if number not in self._repeated:
                 self._repeated[number] = tables.repeated(number)
             tables = self._repeated[number]
-            its_rows = its_rows + (datasets.int() * size)[:, None]
-            its_scale = scale[datasets.long()]
+            its_rows = its_rows + kinds * size
             scale = scale.repeat_interleave(size)
         return LossJob(
             form=form,

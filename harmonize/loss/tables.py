@@ -128,6 +128,8 @@ def loss_tables(
     labelled = pad(torch.ones(space.num_codes, dtype=torch.bool), (0, 1))
     if coarse == "ignore":
         labelled = pad(torch.as_tensor(space.masks.sum(1) == 1), (0, 1))
+    if space.unlabelled is not None:
+        labelled[space.unlabelled] = False
     resolved = depths <= pad(torch.as_tensor(space.num_resolved), (0, 1))[:, None]
     resolved = resolved & labelled[:, None]
     kept = resolved

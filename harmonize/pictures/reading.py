@@ -157,24 +157,6 @@ def sides_swap(path: Path) -> bool:
         return upright_size((1, 2), orientation(picture)) == (2, 1)
 
 
-def refuse_sizes(
-    path: Path, picture: tuple[int, int], label: str, expected: tuple[int, int]
-) -> None:
-    """Refuse a picture whose width and height are not its label's."""
-    if picture == expected:
-        return
-    problem = (
-        f"{path}: {picture[0]} x {picture[1]} pixels, but its label {label} has "
-        f"{expected[0]} x {expected[1]}"
-    )
-    if picture == expected[::-1] and sides_swap(path):
-        problem += (
-            "; its EXIF orientation swaps the sides: change `exif` in the mapping between apply "
-            "and ignore"
-        )
-    raise HarmonizeError(problem)
-
-
 def _refuse_depth(picture: ImageFile.ImageFile, path: Path) -> bool:
     """Refuse numbers that decoding would change, and say whether the colours have 16 bits."""
     deep = is_deep(picture)

@@ -34,6 +34,11 @@ class Stored:
     palette: UInt8[ndarray, "N 3"] | None = None
     picture: Image.Image | None = field(default=None, repr=False)
 
+    @property
+    def is_jpeg(self) -> bool:
+        """Whether it was stored with loss, as JPEG: numbers are not those that were saved."""
+        return self.picture is not None and self.picture.format in ("JPEG", "MPO")
+
     def channels(self) -> dict[str, Num[ndarray, "H W"]]:
         """Return the channels by the names that formulas use; none for other colours."""
         if self.values.ndim == 2:

@@ -82,13 +82,16 @@ class ScoringRun:
         """Whether this process is the one that prints and writes."""
         return self.accelerator.is_main_process
 
-    def datasets(self, names: Sequence[str], split: str | None) -> list[SegmentationDataset]:
+    def datasets(
+        self, names: Sequence[str], split: str | None, *, scorable: bool = True
+    ) -> list[SegmentationDataset]:
         """Index the files of data sets of the run or of mapping files; see ``evaluate_run``.
 
         Raises:
-            HarmonizeError: what is wrong with any of them.
+            HarmonizeError: what is wrong with any of them, also that none of its classes can be
+                answered, if they must be ``scorable``.
         """
-        return _open(self.run.sources, self.run.config, names, split)
+        return _open(self.run.sources, self.run.config, names, split, scorable=scorable)
 
     def score(self, datasets: list[SegmentationDataset]) -> list[DatasetScores]:
         """Score the network on data sets; every process must call this."""
@@ -108,9 +111,11 @@ class ScoringRun:
 
 @contextlib.contextmanager
 def open_for_scoring(
-    run: Path, which: str, overrides: Iterable[str], *, trust_code: bool = False
+    run: Path, which: str, overrides: Iterable[str], *, trust_code: bool = False, last: bool = True
 ) -> Iterator[ScoringRun]:
     """Open a run's ``best`` or ``last`` checkpoint, and join the other processes.
+
+    These part at the end if this is the ``last`` thing that they do together.
 
     Raises:
         HarmonizeError: what the user can mend; see ``open_run``.
@@ -118,11 +123,17 @@ def open_for_scoring(
     opened = open_run(run, which=which, overrides=overrides, trust_code=trust_code)
     accelerator = start_accelerator(opened.config.train.precision)
     yield ScoringRun(opened, opened.network(accelerator.device), accelerator)
-    accelerator.end_training()
+    if last:
+        accelerator.end_training()
 
 
 def _open(
-    sources: Sources, config: RunConfig, datasets: Sequence[str], split: str | None
+    sources: Sources,
+    config: RunConfig,
+    datasets: Sequence[str],
+    split: str | None,
+    *,
+    scorable: bool,
 ) -> list[SegmentationDataset]:
     known = {spec.name: (entry, spec) for entry, spec in (*sources.trained, *sources.also)}
     pairs: list[tuple[DatasetSpec, str]] = []
@@ -144,7 +155,9 @@ def _open(
         for name in config.data.roots
         if name not in {*names, *known}
     ]
-    raise_all(problems + unscorable(sources, [spec for spec, _ in pairs]))
+    if scorable:
+        problems += unscorable(sources, [spec for spec, _ in pairs])
+    raise_all(problems)
     if not pairs:
         raise HarmonizeError("the run's config scores no data set; name one with --dataset")
     return open_datasets(pairs, config.data.roots)

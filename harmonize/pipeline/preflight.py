@@ -9,13 +9,14 @@ from torch import nn
 from harmonize.config.run_config import RunConfig
 from harmonize.errors import HarmonizeError, near_matches, raise_all
 from harmonize.labels.sources import Sources, load_sources
-from harmonize.labels.unanswerable import unscorable
+from harmonize.labels.unanswerable import unscorable, without_choice
 from harmonize.loss.build import build_loss
 from harmonize.models.build import build_model
 from harmonize.models.own_code import build_segmenter, needs_code
 from harmonize.models.segmenter import Segmenter
 from harmonize.training.compilation import check_compiler
 from harmonize.training.freezing import check_finetuning
+from harmonize.training.part_size import check_parts
 from harmonize.training.trackers import check_trackers
 
 T = TypeVar("T")
@@ -23,12 +24,20 @@ BANDS = 3
 """Of every picture, as data sets are read."""
 
 
-def check_run(config: RunConfig, model: nn.Module | None = None) -> Sources:
+def check_run(
+    config: RunConfig,
+    model: nn.Module | None = None,
+    *,
+    num_processes: int = 1,
+    shared_norms: bool = False,
+) -> Sources:
     """Load the tree and the mappings of a config, and make sure that all it names can be built.
 
     Args:
         config: of the run.
         model: a network of one's own, in place of the one that the config names.
+        num_processes: that will share a batch.
+        shared_norms: batch norms will share their statistics between them.
 
     Raises:
         HarmonizeError: what cannot.
@@ -51,9 +60,15 @@ def check_run(config: RunConfig, model: nn.Module | None = None) -> Sources:
         if network is not None:
             problems += _unusable(network, config)
             attempt(lambda: check_finetuning(config, network))
+            attempt(
+                lambda: check_parts(
+                    config, network, num_processes=num_processes, shared=shared_norms
+                )
+            )
         attempt(lambda: build_loss(sources.space, config.loss))
         entries = (*sources.trained, *sources.also)
         problems += _unknown_epochs_of(config, sources)
+        problems += _nothing_to_tell(sources)
         problems += unscorable(sources, [spec for entry, spec in entries if entry.evaluate])
     raise_all(problems)
     assert sources is not None
@@ -75,6 +90,15 @@ def _unknown_epochs_of(config: RunConfig, sources: Sources) -> list[str]:
     if name is None or name in trained:
         return []
     return [f"train.epochs_of: no data set {name!r} is trained on; {near_matches(name, trained)}"]
+
+
+def _nothing_to_tell(sources: Sources) -> list[str]:
+    """Say why all that is trained on teaches nothing, if it is so."""
+    problem = without_choice(sources.ontology, sources.taught)
+    if not problem:
+        return []
+    where = sources.taught[0].document.where(("meaning", sources.ontology.name))
+    return [f"{where}: {problem}"]
 
 
 def _unusable(network: Segmenter, config: RunConfig) -> Iterator[str]:

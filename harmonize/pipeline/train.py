@@ -51,14 +51,16 @@ def train(
         if model is not None:
             network = dataclasses.replace(network, name=PASSED)
         config = dataclasses.replace(config, model=network)
-        sources = check_run(config, model)
+        number = state.num_processes
+        shared = number > 1 and on_cuda(state)
+        sources = check_run(config, model, num_processes=number, shared_norms=shared)
         trained = open_trained(sources, config)
         scored = open_datasets(
             [(s, e.evaluate) for e, s in (*sources.trained, *sources.also) if e.evaluate],
             config.data.roots,
         )
         config = with_steps(config, sources, trained)
-        check_batch(config, state.num_processes)
+        check_batch(config, number)
         choose_precision(config.train.precision, cuda=on_cuda(state))
     output = prepare_output(config, name, state)
     accelerator = start_accelerator(

@@ -57,6 +57,7 @@ class Checkpoint:
         ema: the moving average of the parameters; empty without one.
         optimizer: the optimizer's state dict.
         depths: what the weights of the depths follow from, if they are found out during the run.
+        teacher: the parameters and buffers of the network that completes labels, if one does.
         scaler: the state of fp16's gradient scaler, if there is one.
         meter: the losses added up since the last line of metrics, by each process.
         health: what the run remembers of bad steps.
@@ -72,6 +73,7 @@ class Checkpoint:
     ema: dict[str, Tensor]
     optimizer: dict[str, Any]
     depths: dict[str, Tensor]
+    teacher: dict[str, Tensor]
     scaler: dict[str, Any] | None
     meter: Tensor
     health: dict[str, Any]
@@ -99,6 +101,7 @@ class Checkpoint:
             Ontology(text, name=name, source=f"the checkpoint's {name}"),
             tuple(zip(config.datasets, specs[:number], strict=True)),
             tuple(zip(config.evaluate_also, specs[number:], strict=True)),
+            config.train.complete is not None,
         )
 
 
@@ -111,6 +114,7 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
     tensors = {f"model/{name}": tensor for name, tensor in checkpoint.model.items()}
     tensors |= {f"ema/{name}": tensor for name, tensor in checkpoint.ema.items()}
     tensors |= {f"depths/{name}": tensor for name, tensor in checkpoint.depths.items()}
+    tensors |= {f"teacher/{name}": tensor for name, tensor in checkpoint.teacher.items()}
     tensors["meter"] = checkpoint.meter
     numbers: dict[str, dict[str, Any]] = {}
     for index, state in checkpoint.optimizer.get("state", {}).items():
@@ -224,7 +228,8 @@ def _assemble(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
     state: dict[int, dict[str, Any]] = {
         int(index): dict(numbers) for index, numbers in facts["optimizer_numbers"].items()
     }
-    weights: dict[str, dict[str, Tensor]] = {"model": {}, "ema": {}, "depths": {}}
+    kinds = ("model", "ema", "depths", "teacher")
+    weights: dict[str, dict[str, Tensor]] = {kind: {} for kind in kinds}
     for name, tensor in tensors.items():
         kind, _, rest = name.partition("/")
         if kind in weights:

@@ -22,6 +22,7 @@ _IDENTITY = (
     ("optim",),
     ("train", "steps"),
     ("train", "ema"),
+    ("train", "complete"),
     ("train", "unfreeze_at"),
     ("evaluate", "crop"),
     ("evaluate", "size"),

@@ -1,6 +1,6 @@
 """Hand out the batches of a run, the same for any number of processes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -134,9 +134,12 @@ class TrainingBatches:
         return list(self._sampler(step, step + 1))
 
     def take(
-        self, batches: Iterator[Batch], loss: HierarchicalLoss
+        self,
+        batches: Iterator[Batch],
+        loss: HierarchicalLoss,
+        change: Callable[[Batch], Batch],
     ) -> tuple[list[Batch], StepCounts]:
-        """Take a step's parts to the device; count what all processes have.
+        """Take a step's parts to the device and change them there; count what all processes have.
 
         Raises:
             Stopped: a signal came to one of the processes.
@@ -149,7 +152,7 @@ class TrainingBatches:
                 for batch in given:
                     self.digest.add(batch, self._step)
             self._step += 1
-            parts = [batch.to(device) for batch in given]
+            parts = [change(batch.to(device)) for batch in given]
             counts = torch.zeros(2, number, dtype=torch.int64, device=device)
             for part in parts:
                 datasets, labelled = part.datasets.long(), loss.count_labelled(part.codes)

@@ -18,6 +18,7 @@ from harmonize.runs.identity import check_same_config, check_same_run, describe_
 from harmonize.runs.run_folder import CONFIG
 from harmonize.system.agreement import together
 from harmonize.training.bad_numbers import check_weights
+from harmonize.training.completing import Completing
 from harmonize.training.depth_weighting import DepthWeighting
 from harmonize.training.learner import Learner
 from harmonize.training.tracking import LossMeter
@@ -35,6 +36,7 @@ class Checkpointing:
         meter: the losses since the last line of metrics.
         health: what the run remembers of bad steps.
         depths: the weights of the depths.
+        completing: the teacher that completes labels.
         unsaved: why the last checkpoint could not be written, in the main process.
     """
 
@@ -46,6 +48,7 @@ class Checkpointing:
     meter: LossMeter
     health: RunHealth
     depths: DepthWeighting
+    completing: Completing
     unsaved: HarmonizeError | None = None
 
     def save_step(self, step: int, standing: Standing) -> None:
@@ -116,6 +119,10 @@ class Checkpointing:
         if self.accelerator.scaler is not None and state.scaler is not None:
             self.accelerator.scaler.load_state_dict(state.scaler)
         self.depths.restore(state.depths)
+        try:
+            self.completing.restore(state.teacher)
+        except RuntimeError as error:
+            raise HarmonizeError(f"{path}: its teacher is of another network: {error}") from None
         self.meter.restore(state.meter, self.accelerator)
         self.health.restore(state.health)
 
@@ -161,6 +168,7 @@ class Checkpointing:
             optimizer=learner.optimizer.state_dict(),
             scaler=None if scaler is None else scaler.state_dict(),
             depths=self.depths.state(),
+            teacher=self.completing.state(),
             meter=meter,
             health=self.health.state(),
             standing=standing,

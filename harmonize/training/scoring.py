@@ -107,10 +107,14 @@ class WeightScores:
 
     def summary(self) -> str:
         """Say the mean IoU of each data set, in percent."""
-        parts = [f"{one.name} {100 * one.scores.mean_iou:.2f}" for one in self.raw]
+        parts = [f"{one.name} {_percent(one.scores.mean_iou)}" for one in self.raw]
         for number, one in enumerate(self.ema or ()):
-            parts[number] += f" (averaged weights {100 * one.scores.mean_iou:.2f})"
+            parts[number] += f" (averaged weights {_percent(one.scores.mean_iou)})"
         return f"mean IoU {', '.join(parts)}"
+
+
+def _percent(value: float) -> str:
+    return "-" if math.isnan(value) else f"{100 * value:.2f}"
 
 
 def _mean_ious(results: list[DatasetScores]) -> Value:
@@ -118,9 +122,13 @@ def _mean_ious(results: list[DatasetScores]) -> Value:
 
 
 def mean_over(names: Iterable[str], results: list[DatasetScores]) -> float | None:
-    """Return the mean of the data sets' mean IoU, None if one of them or all are without."""
+    """Return the mean of the data sets' mean IoU, None if one of them or all are without.
+
+    Those that are scored in one class alone do not count.
+    """
     own = set(names)
-    means = [result.scores.mean_iou for result in results if result.name in own]
+    counted = [result for result in results if result.name in own and not result.is_alone]
+    means = [result.scores.mean_iou for result in counted]
     mean = sum(means) / len(means) if means else math.nan
     return None if math.isnan(mean) else mean
 

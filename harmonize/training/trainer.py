@@ -28,6 +28,7 @@ from harmonize.training.bad_step import BadStep, save_bad_step
 from harmonize.training.batches import TrainingBatches
 from harmonize.training.callbacks import Callback, Progress
 from harmonize.training.checkpointing import Checkpointing
+from harmonize.training.completing import Completing
 from harmonize.training.depth_weighting import DepthWeighting
 from harmonize.training.digest import weights_digest
 from harmonize.training.examples import Examples
@@ -70,6 +71,7 @@ class Trainer:
         depth = sources.ontology.depth
         self.depths = DepthWeighting(config.loss, depth, config.train.steps, accelerator)
         self.learner = Learner(config, len(sources.ontology.leaves), accelerator, model)
+        self.completing = Completing(config, sources.space, self.learner, accelerator)
         names = [dataset.spec.name for dataset in trained]
         self.meter = LossMeter(names, sources.ontology.depth, accelerator.device)
         self.health = RunHealth()
@@ -85,6 +87,7 @@ class Trainer:
             self.meter,
             self.health,
             self.depths,
+            self.completing,
         )
         found = self.checkpointing.restore() if config.train.resume else None
         if found is not None:
@@ -192,7 +195,8 @@ class Trainer:
                 is not finite; then the step is not taken.
         """
         accelerator, learner = self.accelerator, self.learner
-        parts, counts = self.batches.take(batches, self.loss)
+        self.completing.begin(self.step)
+        parts, counts = self.batches.take(batches, self.loss, self.completing.complete)
         lr = learner.begin(self.step)
         self.depths.begin(self.step, self.loss)
         # Gradients are averaged over the processes, but the loss is a mean over all their pixels.
@@ -207,7 +211,9 @@ class Trainer:
             last = number == len(parts) - 1
             with contextlib.nullcontext() if last else accelerator.no_sync(learner.model):
                 logits, *further = learner.model(part.pictures, auxiliary=True)
-                weigh = partial(self.loss.terms, codes=part.codes, datasets=part.datasets)
+                weigh = partial(
+                    self.loss.terms, codes=part.codes, datasets=part.datasets, levels=part.levels
+                )
                 terms.append(weigh(logits, scale=scale, picture_scale=each))
                 loss, share = terms[-1].loss, self.config.model.auxiliary
                 for output in further:
@@ -253,7 +259,7 @@ class Trainer:
             report["input"] = self.batches.digest.take(self.accelerator)
         if self.config.optim.clip is not None:
             report["gradient_norm"] = self.learner.gradient_norm
-        report |= self.depths.report()
+        report |= self.depths.report() | self.completing.report()
         tracker.warn(self.health.add_loss(report["loss"], self.step))
         tracker.train(self.step, report, lr=lr, batch_size=self.config.data.batch_size)
 

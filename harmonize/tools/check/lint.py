@@ -1,5 +1,6 @@
 """What trees, mappings and configs say that is rarely meant, seen without any picture."""
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,17 +9,21 @@ import numpy as np
 from jaxtyping import Bool
 from numpy import ndarray
 
-from harmonize.config.accept import Accepted
+from harmonize.config.accept import ALL, Accepted
 from harmonize.config.strict_yaml import Document
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
+from harmonize.labels.unanswerable import without_choice
 
 # Letters of shapes: C classes, K leaves.
 
 MIRROR = "mirror"
-STATIC = ("whole-tree", "shared-leaves", "partly-labelled")
+STATIC = ("whole-tree", "shared-leaves", "partly-labelled", "one-answer")
 """The findings of a mapping that need no pictures."""
 
+_PLAIN = re.compile(r"[A-Za-z_][\w ./-]*")
+_SHOWN = 3
+"""Names that a finding lists."""
 _SIDE = re.compile(r"(?<![a-z])(left|right)(?![a-z])", re.IGNORECASE)
 _OTHER = {"left": "right", "right": "left", "LEFT": "RIGHT", "RIGHT": "LEFT"}
 
@@ -31,14 +36,25 @@ class Finding:
         kind: the name by which ``accept`` knows it.
         where: the place, ``file:line:column: key.path``.
         text: what is found, and what to do.
+        names: under which ``accept`` takes it; none for what cannot be meant.
     """
 
     kind: str
     where: str
     text: str
+    names: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.text} [{self.kind}]"
+        return f"{self.where}: {self.text} [{self._key()}]"
+
+    def _key(self) -> str:
+        """Write the key by which the finding is accepted."""
+        if not self.names:
+            return self.kind
+        if self.names == (ALL,) or len(self.names) > _SHOWN:
+            return f"accept: {{{self.kind}: {ALL}}}"
+        written = [name if _PLAIN.fullmatch(name) else json.dumps(name) for name in self.names]
+        return f"accept: {{{self.kind}: [{', '.join(written)}]}}"
 
 
 def side(name: str) -> str | None:
@@ -82,12 +98,23 @@ def tree_findings(ontology: Ontology) -> list[Finding]:
 
 def mapping_findings(spec: DatasetSpec, ontology: Ontology, accepted: Accepted) -> list[Finding]:
     """Find classes that teach nothing or cannot be told apart, and nodes labelled in part."""
+    if not spec.has_labels:
+        return []
     masks = spec.leaf_masks(ontology)
     return [
         *_whole_tree(spec, ontology, masks, accepted),
         *_shared_leaves(spec, ontology, masks, accepted),
         *_partly_labelled(spec, ontology, masks, accepted),
     ]
+
+
+def one_answer(spec: DatasetSpec, ontology: Ontology, accepted: Accepted) -> list[Finding]:
+    """Find that a data set alone teaches nothing, as one answer is never wrong."""
+    problem = without_choice(ontology, [spec])
+    if not problem or accepted.has("one-answer"):
+        return []
+    text = f"{problem}, or train on it only beside a set that labels the rest"
+    return [Finding("one-answer", spec.document.where(("meaning", ontology.name)), text, (ALL,))]
 
 
 def _whole_tree(
@@ -99,6 +126,7 @@ def _whole_tree(
             spec.document.where(("meaning", ontology.name, name)),
             f"{name!r} means every leaf of the tree, which teaches nothing; "
             "map it to `ignore`, or to the nodes that it can be",
+            (name,),
         )
         for name, mask in zip(spec.classes, masks, strict=True)
         if mask.all() and len(mask) > 1 and not accepted.has("whole-tree", name)
@@ -121,14 +149,16 @@ def _shared_leaves(
         ]
         if not places:
             continue
-        others = [names[place] for place in places]
+        others = [repr(names[place]) for place in places[:_SHOWN]]
+        others += [f"{len(places) - _SHOWN} more"] if len(places) > _SHOWN else []
         nodes = " + ".join(ontology.describe(shared[places].any(0)))
         findings.append(
             Finding(
                 "shared-leaves",
                 spec.document.where(("meaning", ontology.name, name)),
-                f"{name!r} shares {nodes} with {', '.join(map(repr, others))}, so the network "
+                f"{name!r} shares {nodes} with {', '.join(others)}, so the network "
                 "cannot answer which of them it sees; give each its own nodes",
+                (name,),
             )
         )
     return findings
@@ -152,6 +182,7 @@ def _partly_labelled(
                 f"of {node!r}, {spec.name} labels {', '.join(labelled)} and never "
                 f"{', '.join(never)}; if its pictures show these, map the class that holds them "
                 f"to a set of nodes: {_advice(spec, ontology, masks, node, never)}",
+                (node,),
             )
         )
     return findings
@@ -176,7 +207,7 @@ def config_findings(
     ontology: Ontology, trained: Sequence[DatasetSpec], accepted: Accepted, document: Document
 ) -> list[Finding]:
     """Find the leaves that no class of the trained sets means alone."""
-    masks = np.concatenate([spec.leaf_masks(ontology) for spec in trained])
+    masks = np.concatenate([spec.leaf_masks(ontology) for spec in trained if spec.has_labels])
     labelled = masks.any(0)
     alone = masks[masks.sum(1) == 1].any(0)
     findings: list[Finding] = []
@@ -193,5 +224,5 @@ def config_findings(
             what = f"{len(named)} of {len(ontology.leaves)} leaves {text}: {', '.join(named)}"
             advice = "; add a data set that has them, or use a tree without"
             where = document.where(("datasets",))
-            findings.append(Finding("unsupervised", where, what + advice))
+            findings.append(Finding("unsupervised", where, what + advice, tuple(named)))
     return findings

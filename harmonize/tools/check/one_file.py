@@ -14,7 +14,13 @@ from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.sources import as_taught
 from harmonize.tools.check.checked_file import Options, Report, is_config
-from harmonize.tools.check.lint import STATIC, config_findings, mapping_findings, tree_findings
+from harmonize.tools.check.lint import (
+    STATIC,
+    config_findings,
+    mapping_findings,
+    one_answer,
+    tree_findings,
+)
 from harmonize.tools.check.scan import SplitScan
 from harmonize.tools.check.split_files import check_files
 from harmonize.tools.check.supervision import Source, Supervision
@@ -43,13 +49,14 @@ class FileCheck:
         spec = DatasetSpec.from_file(self._path)
         accepted = Accepted(spec.accept, spec.document)
         served: list[Ontology] = []
-        if not spec.meaning:
+        if spec.has_labels and not spec.meaning:
             where = spec.document.where(("meaning",))
             self._report.tell(f"{where}: says what the classes mean on no tree; add one")
         for name in spec.meaning:
             try:
                 tree = Ontology.from_file(self._tree_file(spec, name))
                 self._report.tell(*mapping_findings(spec, tree, accepted))
+                self._report.tell(*one_answer(spec, tree, accepted))
                 if not spec.leaf_masks(tree).any():
                     where = spec.document.where(("meaning", name))
                     self._report.tell(f"{where}: ignores every class, so there is nothing to learn")
@@ -60,7 +67,10 @@ class FileCheck:
             self._report.tell(*accepted.unused(STATIC))
         scans = self._scan(spec, tuple(spec.splits), served, self._roots(), accepted)
         classes, trees = len(spec.classes), ", ".join(spec.meaning)
-        self._report.summary = f"a mapping of {classes} classes to {trees}{_read(scans.values())}"
+        what = (
+            f"of {classes} classes to {trees}" if spec.has_labels else "of pictures without labels"
+        )
+        self._report.summary = f"a mapping {what}{_read(scans.values())}"
 
     def _tree_file(self, spec: DatasetSpec, name: str) -> Path:
         """Find a mapping's tree: named beside the mapping, in its folder, or in trees/."""
@@ -140,7 +150,8 @@ class FileCheck:
             self._report.tell(*mapping_findings(spec, served, accepted))
         splits = dict.fromkeys(name for name in (entry.train, entry.evaluate) if name)
         known = [name for name in splits if self._right(spec.split, name) is not None]
-        return _Set(entry, spec, self._scan(spec, known, trees, roots, accepted))
+        scans = self._scan(spec, known, trees, roots, accepted, held_out=True)
+        return _Set(entry, spec, scans)
 
     def _right(self, make: Callable[..., T], *arguments: object) -> T | None:
         """Return what is made, or tell its mistakes and return None."""
@@ -157,6 +168,8 @@ class FileCheck:
         trees: Sequence[Ontology],
         roots: dict[str, str],
         accepted: Accepted,
+        *,
+        held_out: bool = False,
     ) -> dict[str, SplitScan]:
         """Look into the files of some splits of a data set, if it is there."""
         number = self._options.scan
@@ -171,7 +184,14 @@ class FileCheck:
                 self._report.tell(*error.problems)
             return {}
         scans, problems = check_files(
-            spec, splits, trees, root, accepted, number=number, progress=self._options.progress
+            spec,
+            splits,
+            trees,
+            root,
+            accepted,
+            number=number,
+            held_out=held_out,
+            progress=self._options.progress,
         )
         self._report.tell(*problems)
         return scans
@@ -208,6 +228,6 @@ class _Set:
 
 
 def _read(scans: Iterable[SplitScan]) -> str:
-    """Say how many label files were read."""
-    read = sum(scan.read for scan in scans)
+    """Say how many label files were read, those of several splits once."""
+    read = sum(scan.fresh for scan in scans)
     return f"; {read} label file{'s' if read > 1 else ''} read" if read else ""

@@ -11,10 +11,12 @@ from tqdm import tqdm
 
 from harmonize.data.index import FileIndex
 from harmonize.data.labels import LabelReader
+from harmonize.data.sizes import refuse_sizes
 from harmonize.errors import HarmonizeError
 from harmonize.labels.class_table import UnknownValuesError
 from harmonize.labels.dataset_spec import DatasetSpec
-from harmonize.pictures.reading import picture_size, refuse_sizes
+from harmonize.labels.palette_order import palette_bytes
+from harmonize.pictures.reading import picture_size
 from harmonize.system.pool import num_cores, shared_out
 
 # Letters of shapes: C classes, H x W pixels.
@@ -24,6 +26,8 @@ ClassPair = tuple[int, int]
 
 _AT_ONCE = 8
 """Files that a process reads before it hands over."""
+_MOST_OF_PALETTE = 20
+"""Files with one palette that are named."""
 _MOST_UNKNOWN = 256
 """Values of a file without a class, beyond which it is hardly a label."""
 
@@ -44,22 +48,28 @@ class SplitScan:
     Attributes:
         files: the number of label files in the split.
         read: how many of them were read.
+        fresh: how many of those no other split has.
         pixels: of each class.
         pictures: in how many label files each class is.
         unknown: the values that no class stands for.
+        soft: label files that are masks with soft edges, by how they are read.
         problems: one line for each file that cannot be read or does not fit.
         sides: by pair of classes, in how many files the first lies left and right of the second.
+        palettes: some of the files with each palette, where indexes are read.
     """
 
     files: int
     pixels: Int[ndarray, " C"]
     pictures: Int[ndarray, " C"]
     read: int = 0
+    fresh: int = 0
     unknown: dict[int, UnknownValue] = field(default_factory=dict[int, UnknownValue])
+    soft: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     problems: list[str] = field(default_factory=list[str])
     sides: dict[ClassPair, tuple[int, int]] = field(
         default_factory=dict[ClassPair, tuple[int, int]]
     )
+    palettes: dict[bytes, list[str]] = field(default_factory=dict[bytes, list[str]])
 
     def add(self, label: str, file: "_FileScan", *, again: bool) -> None:
         """Add what one file holds; only its classes' pixels if another split tells the rest."""
@@ -69,7 +79,14 @@ class SplitScan:
             self.pictures += file.pixels > 0
         if again:
             return
+        self.fresh += 1
+        for path, palette in file.palettes:
+            files = self.palettes.setdefault(palette, [])
+            if len(files) < _MOST_OF_PALETTE:
+                files.append(path)
         self.problems += file.problems
+        if file.soft:
+            self.soft.setdefault(file.soft, []).append(label)
         for value, pixels in file.unknown.items():
             entry = self.unknown.setdefault(value, UnknownValue(0, 0, label))
             entry.pixels += pixels
@@ -125,8 +142,10 @@ class _FileScan:
 
     pixels: Int[ndarray, " C"] | None = None
     unknown: dict[int, int] = field(default_factory=dict[int, int])
+    soft: str = ""
     problems: list[str] = field(default_factory=list[str])
     first_is_left: dict[ClassPair, bool] = field(default_factory=dict[ClassPair, bool])
+    palettes: list[tuple[str, bytes]] = field(default_factory=list[tuple[str, bytes]])
 
 
 class _Scanner:
@@ -154,10 +173,14 @@ class _Scanner:
             size = picture_size(path, exif=self._spec.exif)
         except HarmonizeError as error:
             result.problems += error.problems
+        if not self._spec.has_labels:
+            width, height = size or (0, 0)
+            result.pixels = np.array([width * height])
+            return result
         try:
             classes = self._labels.read(self._root, label)
         except UnknownValuesError as error:
-            classes, result.unknown = error.classes, error.counts
+            classes, result.unknown, result.soft = error.classes, error.counts, error.soft
             if len(error.counts) > _MOST_UNKNOWN:
                 result.unknown = {}
                 result.problems.append(
@@ -167,14 +190,24 @@ class _Scanner:
         except HarmonizeError as error:
             result.problems += error.problems
             return result
+        result.palettes = self._palettes(label)
         result.pixels = self._pixels(classes)
         result.first_is_left = self._first_is_left(classes, result.pixels)
-        if size is not None and not self._spec.resize_picture:
+        if size is not None:
+            wanted, scaled = (classes.shape[1], classes.shape[0]), self._spec.resize_picture
             try:
-                refuse_sizes(path, size, label, (classes.shape[1], classes.shape[0]))
+                refuse_sizes(path, size, label, wanted, scaled=scaled)
             except HarmonizeError as error:
                 result.problems += error.problems
         return result
+
+    def _palettes(self, label: str) -> list[tuple[str, bytes]]:
+        """Return a label's files that have a palette, with it, where indexes are read."""
+        if self._spec.encoding.kind != "id":
+            return []
+        files = self._labels.files(self._root, label)
+        palettes = ((str(file.relative_to(self._root)), palette_bytes(file)) for file in files)
+        return [(file, palette) for file, palette in palettes if palette]
 
     def _pixels(self, classes: Int[ndarray, "H W"]) -> Int[ndarray, " C"]:
         """Count the pixels of each class; what is unknown, -1, is left out."""

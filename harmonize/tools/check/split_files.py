@@ -5,16 +5,23 @@ from pathlib import Path
 
 import numpy as np
 
-from harmonize.config.accept import Accepted
+from harmonize.config.accept import ALL, Accepted
 from harmonize.data.index import FileIndex, list_files, unlabelled_pictures
 from harmonize.errors import HarmonizeError
 from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.formula import MAX_ID, MIN_ID
+from harmonize.labels.numbers import beyond_ids
 from harmonize.labels.ontology import Ontology
+from harmonize.labels.palette_order import find_conflict, used_colors
 from harmonize.tools.check.lint import Finding, side
+from harmonize.tools.check.repeated import repeated_pictures
 from harmonize.tools.check.scan import ClassPair, SplitScan, scan_split
+from harmonize.tools.check.shifted import shift_question
 
 _SHOWN = 10
 """Lines of one kind that are printed for a split; the rest is counted."""
+_MOST_PALETTES = 200
+"""Files whose palettes are compared."""
 _WRONG_SIDE = 0.9
 """Share of the pictures with a left class right of its partner that is no accident."""
 _FEWEST_PICTURES = 2
@@ -29,6 +36,7 @@ def check_files(
     accepted: Accepted,
     *,
     number: int | None = None,
+    held_out: bool = False,
     progress: bool = False,
 ) -> tuple[dict[str, SplitScan], list[str]]:
     """Read the files of some splits; return what they hold and everything that is wrong.
@@ -40,6 +48,7 @@ def check_files(
         root: the data set's folder.
         accepted: the findings that are meant.
         number: label files to read per split; all unless given.
+        held_out: the splits are one to train on and one to score.
         progress: show progress bars.
     """
     lists, problems = _list_splits(spec, splits, root)
@@ -56,11 +65,16 @@ def check_files(
             spec, files, root, number=number, pairs=pairs, known=known, progress=progress
         )
         problems += _first(found[name].problems, f"{spec.name} {name}", "lines like these")
-    is_whole = not problems and all(scan.read == scan.files for scan in found.values())
+    is_whole = not problems and all(
+        scan.read == scan.files and not scan.soft for scan in found.values()
+    )
+    problems += _soft_masks(spec, list(found.values()))
     problems += _unknown_values(spec, list(found.values()))
     findings = [
         *(_never_seen(spec, found, accepted) if is_whole and found else []),
         *_unlabelled(spec, root, accepted),
+        *repeated_pictures(spec, lists, root, accepted, held_out=held_out, contents=number is None),
+        *_palettes(spec, list(found.values()), root, accepted),
         *_wrong_sides(spec, list(found.values()), sides, accepted),
     ]
     return found, [*problems, *map(str, findings)]
@@ -90,20 +104,37 @@ def _first(problems: list[str], where: str, rest_are: str) -> list[str]:
     return [*problems[:_SHOWN], *([f"{where}: {rest} more {rest_are}"] if rest > 0 else [])]
 
 
+def _soft_masks(spec: DatasetSpec, scans: Sequence[SplitScan]) -> list[str]:
+    """Tell once of all label files that are masks with soft edges how they are read."""
+    found: dict[str, list[str]] = {}
+    for scan in scans:
+        for advice, files in scan.soft.items():
+            found.setdefault(advice, []).extend(files)
+    where = spec.document.where(("encoding",))
+    return [
+        f"{where}: of {len(files)} label file{'s' if len(files) > 1 else ''}, such as {files[0]}, "
+        f"{advice.removeprefix('its ')}"
+        for advice, files in found.items()
+    ]
+
+
 def _unknown_values(spec: DatasetSpec, scans: Sequence[SplitScan]) -> list[str]:
     """Tell each value that no class stands for once, with its pixels and an example."""
     values = sorted({value for scan in scans for value in scan.unknown})
     kind = spec.encoding.kind
     where = spec.document.where(("classes",))
     problems: list[str] = []
+    known = [entry.values for entry in spec.classes.values()]
     for value in values:
         entries = [scan.unknown[value] for scan in scans if value in scan.unknown]
         pixels = sum(entry.pixels for entry in entries)
         number = sum(entry.files for entry in entries)
+        others = {one for one in values if MIN_ID <= one <= MAX_ID}.union(*known)
+        advice = f"{beyond_ids({value, *others})}add it to a class, with the meaning `ignore`"
         problems.append(
             f"{where}: the {kind} {spec.encoding.write(value)} is no class's, but stands "
             f"in {pixels} pixels of {number} label file{'s' if number > 1 else ''}, such as "
-            f"{entries[0].example}; add it to a class, with the meaning `ignore` if it is void"
+            f"{entries[0].example}; {advice} if it is void"
         )
     return _first(problems, where, f"{kind}s are no class's")
 
@@ -112,17 +143,20 @@ def _never_seen(
     spec: DatasetSpec, scans: dict[str, SplitScan], accepted: Accepted
 ) -> list[Finding]:
     """Find classes that are in no label file, where all were read without fault."""
-    seen = np.sum([scan.pixels for scan in scans.values()], axis=0) > 0
+    seen = (np.sum([scan.pixels for scan in scans.values()], axis=0) > 0).tolist()
+    values = {value for scan in scans.values() for value in scan.unknown}
+    for entry, is_seen in zip(spec.classes.values(), seen, strict=True):
+        values.update(entry.values if is_seen else ())
     ignored = {name for nodes in spec.meaning.values() for name in nodes if not nodes[name]}
-    return [
-        Finding(
-            "never-seen",
-            spec.document.where(("classes", name)),
-            f"{name!r} is in no label file of {', '.join(scans)}; check its value, or remove it",
-        )
-        for name, is_seen in zip(spec.classes, seen.tolist(), strict=True)
-        if not is_seen and name not in ignored and not accepted.has("never-seen", name)
-    ]
+    findings: list[Finding] = []
+    for name, is_seen in zip(spec.classes, seen, strict=True):
+        if is_seen or name in ignored or accepted.has("never-seen", name):
+            continue
+        where = spec.document.where(("classes", name))
+        advice = shift_question(spec, name, values) or "check its value, or remove it"
+        text = f"{name!r} is in no label file of {', '.join(scans)}; {advice}"
+        findings.append(Finding("never-seen", where, text, (name,)))
+    return findings
 
 
 def _unlabelled(spec: DatasetSpec, root: Path, accepted: Accepted) -> list[Finding]:
@@ -137,9 +171,28 @@ def _unlabelled(spec: DatasetSpec, root: Path, accepted: Accepted) -> list[Findi
     files = "file fits" if len(pictures) == 1 else "files fit"
     text = (
         f"{len(pictures)} {files} `picture` in {root} without a label, such as {shown}; not used; "
-        "move what is no picture away, or say `accept: {unlabelled: all}` in the mapping"
+        "move what is no picture away"
     )
-    return [Finding("unlabelled", spec.document.where(("label",)), text)]
+    return [Finding("unlabelled", spec.document.where(("label",)), text, (ALL,))]
+
+
+def _palettes(
+    spec: DatasetSpec, scans: Sequence[SplitScan], root: Path, accepted: Accepted
+) -> list[Finding]:
+    """Find palettes that order their colours differently, although their indexes are read."""
+    palettes: dict[bytes, list[str]] = {}
+    for scan in scans:
+        for palette, files in scan.palettes.items():
+            palettes.setdefault(palette, []).extend(files)
+    if len(palettes) < 2 or accepted.has("palettes"):
+        return []
+    files = [file for group in palettes.values() for file in group][:_MOST_PALETTES]
+    conflict = find_conflict((file, used_colors(root / file)) for file in files)
+    if conflict is None:
+        return []
+    remedy = "save the masks as grey" if spec.encoding.per_class else "say `encoding: rgb`"
+    text = f"{conflict}, but the indexes are read and not the colours; {remedy}"
+    return [Finding("palettes", spec.document.where(("encoding",)), text, (ALL,))]
 
 
 def _sides(spec: DatasetSpec, ontology: Ontology) -> list[ClassPair]:
@@ -183,5 +236,5 @@ def _wrong_sides(
             f"exchange the meanings of the two"
         )
         where = spec.document.where(("meaning", ontology.name, left))
-        findings.append(Finding("sides", where, text))
+        findings.append(Finding("sides", where, text, (left,)))
     return findings

@@ -76,7 +76,7 @@ class Supervision:
             for name, code, pixels in zip(
                 source.spec.classes, codes.tolist(), source.pixels.tolist(), strict=True
             ):
-                if code == space.ignore or not pixels:
+                if code in (space.ignore, space.unlabelled) or not pixels:
                     continue
                 self._labelled[place] += pixels
                 for depth in range(1, int(resolved[code]) + 1):

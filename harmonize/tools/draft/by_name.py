@@ -107,7 +107,9 @@ def by_name(classes: Sequence[ClassDraft], ontology: Ontology | None) -> dict[st
     """Propose the node with the most similar name for every class that has a name of its own."""
     proposals: dict[str, Proposal] = {}
     for one in classes:
-        if one.void:
+        if one.question:
+            proposals[one.name] = Proposal((TODO,), one.question)
+        elif one.void:
             proposals[one.name] = Proposal((IGNORE,), f"guess: {one.void}")
         elif not one.named or ontology is None:
             proposals[one.name] = Proposal((TODO,), "")

@@ -17,7 +17,9 @@ _MOST_CLASSES = 2000
 _FOLDER_FILES = 40  # a folder with more text files has one for every picture
 _NAME_KEYS = ("name", "label", "class", "class_name", "title", "category", "readable")
 _ID_KEYS = ("id", "class_id", "label_id", "category_id", "value", "index", "pixel_value")
+"""Keys that say what stands in label files; in their absence another whole number may."""
 _COLOR_KEYS = ("color", "colour", "rgb", "color_rgb", "palette")
+_WHOLE = re.compile(r"[-+]?\d{1,12}(?:\.0*)?")
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?|#[0-9a-fA-F]{6}")
 _HEX = re.compile(r"#?([0-9a-fA-F]{6})")
 _COMMENT = re.compile(r"\s*#(?![0-9a-fA-F]{6}\b)")
@@ -86,10 +88,10 @@ def read_tables(root: Path, text: str) -> list[FoundClasses]:
 def _json_tables(path: str, value: Any) -> Iterator[FoundClasses]:
     """Walk through JSON and give each list or mapping that looks like classes."""
     if isinstance(value, list):
-        entries = _if_all(map(_json_entry, cast("list[Any]", value)))
+        items = cast("list[Any]", value)
+        entries = _if_all(map(_json_entry, items))
         if entries and all(entry.id is None for entry in entries):
-            numbered = tuple(Entry(e.name, number, e.color) for number, e in enumerate(entries))
-            yield FoundClasses(path, numbered, by_position=True)
+            yield from _without_ids(path, entries, items)
         elif entries:
             yield FoundClasses(path, entries)
     elif isinstance(value, dict):
@@ -100,6 +102,24 @@ def _json_tables(path: str, value: Any) -> Iterator[FoundClasses]:
             return
         for item in mapping.values():
             yield from _json_tables(path, item)
+
+
+def _without_ids(path: str, entries: tuple[Entry, ...], items: list[Any]) -> Iterator[FoundClasses]:
+    """Give classes the ids of the one key whose numbers all differ; their positions if none does.
+
+    Where several do, or ids are something else than numbers, none is known.
+    """
+    rows = [_lower(cast("dict[Any, Any]", one)) if isinstance(one, dict) else {} for one in items]
+    columns = [[_whole(row.get(key)) for row in rows] for key in rows[0]]
+    telling = [one for one in columns if None not in one and len({*one}) == len(one)]
+    if len(telling) == 1:
+        ids = telling[0]
+    elif not telling and not any(key in row for row in rows for key in _ID_KEYS):
+        ids = list(range(len(entries)))
+    else:
+        ids = [None] * len(entries)
+    numbered = (Entry(e.name, number, e.color) for e, number in zip(entries, ids, strict=True))
+    yield FoundClasses(path, tuple(numbered), by_position=not telling and ids[0] is not None)
 
 
 def _if_all(found: Iterable[Entry | None]) -> tuple[Entry, ...]:
@@ -114,26 +134,42 @@ def _json_entry(item: Any) -> Entry | None:
         return Entry(item)
     if not isinstance(item, dict):
         return None
-    known = {str(key).lower(): value for key, value in cast("dict[Any, Any]", item).items()}
+    known = _lower(cast("dict[Any, Any]", item))
     name = next((known[key] for key in _NAME_KEYS if isinstance(known.get(key), str)), None)
-    number = next((known[key] for key in _ID_KEYS if type(known.get(key)) is int), None)
+    numbers = (_whole(known.get(key)) for key in _ID_KEYS)
+    number = next((number for number in numbers if number is not None), None)
     color = next((_color(known[key]) for key in _COLOR_KEYS if key in known), None)
     return None if not name else Entry(name, number, color)
 
 
 def _pair_entry(key: str, item: Any) -> Entry | None:
     """Read ``name: id``, ``id: name``, ``name: [r, g, b]`` or ``"#ff0000": name``."""
-    if type(item) is int and not key.isdecimal():
-        return Entry(key, item)
-    if isinstance(item, str) and key.isdecimal():
-        return Entry(item, int(key))
+    number, key_number = _whole(item), _whole(key)
+    is_color = isinstance(item, str) and _HEX.fullmatch(item)
+    if number is not None and key_number is None and not is_color:
+        return Entry(key, number)
+    if isinstance(item, str) and key_number is not None:
+        return Entry(item, key_number)
     if isinstance(item, str) and (match := _COLOR_KEY.fullmatch(key)):
         color = _color([int(part) for part in match.groups()])
         return None if color is None else Entry(item, None, color)
-    if isinstance(item, str) and (color := _color(key)) is not None:
+    if isinstance(item, str) and not is_color and (color := _color(key)) is not None:
         return Entry(item, None, color)
     color = _color(item)
     return None if color is None else Entry(key, None, color)
+
+
+def _lower(item: dict[Any, Any]) -> dict[str, Any]:
+    return {str(key).lower(): value for key, value in item.items()}
+
+
+def _whole(value: Any) -> int | None:
+    """Return a whole number, also one that is written as text or as a fraction."""
+    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
+        return int(float(value))
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if type(value) is int else None
 
 
 def _color(value: Any) -> int | None:

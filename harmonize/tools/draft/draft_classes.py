@@ -1,8 +1,9 @@
 """The classes of a draft: their names, what stands for them, and what is known of them."""
 
+import dataclasses
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harmonize.labels.encodings import ENCODINGS
 from harmonize.labels.formula import MAX_ID
@@ -19,6 +20,7 @@ _EXPLAINED = 0.9
 _ROOM = (255, 9999, 65535, MAX_ID)
 """Last ids that are left to labels that were not read."""
 VOID_ID = 255
+_FEWEST_LABELS = 3
 _MOSTLY = 0.7
 _THIRDS = ("upper third", "middle", "lower third")
 _VOID_NAME = re.compile(r"(?i)\b(void|ignored?|unlabell?ed|unknown|unclassified|undefined)\b")
@@ -34,6 +36,7 @@ class ClassDraft:
         note: where the name is from, and how much of the class there is.
         named: whether the data set gives the name; else it is made up.
         void: why it may be void; empty if nothing says so.
+        question: what has to be answered before its name can be trusted; empty if nothing.
     """
 
     name: str
@@ -41,34 +44,73 @@ class ClassDraft:
     note: str
     named: bool
     void: str = ""
+    question: str = ""
 
 
 def draft_classes(
     layout: FolderLayout, scan: LabelScan, tables: Sequence[FoundClasses]
-) -> list[ClassDraft]:
-    """Name the values of the labels, by the data set's own files where one explains them."""
+) -> tuple[list[ClassDraft], list[str]]:
+    """Name the values of the labels, by the data set's own files where one explains them.
+
+    Returns:
+        The classes, and what the user should know about them.
+    """
     encoding = layout.label_group.encoding
     if encoding == "masks":
-        return _from_masks(layout, scan)
+        return _from_masks(layout, scan), []
     found = {int(key) for key in scan.values}
-    names, why = best_table(tables, found, colors=encoding == "rgb")
-    if encoding == "ids" and scan.are_instances and not names:
-        return _instances(scan)
-    return _from_values(scan, names, why, encoding=encoding)
+    names = best_table(tables, found, colors=encoding == "rgb")
+    if encoding == "ids" and scan.are_instances and not names.names:
+        return _instances(scan), []
+    classes = _from_values(scan, names.names, names.source, encoding=encoding)
+    if names.doubt:  # one that is open keeps all from being trained on
+        first = next(place for place, one in enumerate(classes) if one.value == min(found))
+        question = f"is {min(found)} {classes[first].name}? See above `classes`"
+        classes[first] = dataclasses.replace(classes[first], question=question)
+    return classes, list(filter(None, (names.doubt, instances(scan, encoding))))
 
 
-def best_table(
-    tables: Sequence[FoundClasses], found: set[int], *, colors: bool
-) -> tuple[dict[int, str], str]:
-    """Return the names by value of the file that explains the values found, and its path."""
-    options: list[tuple[tuple[float, ...], dict[int, str], str]] = []
+def instances(scan: LabelScan, encoding: str) -> str:
+    """Say that the values of labels look like those of segments or instances; empty if not."""
+    usual = {0, 0xFFFFFF} if encoding == "rgb" else {0, VOID_ID}
+    values = [value for key, value in scan.values.items() if key not in usual]
+    alone = sum(value.files == 1 for value in values)
+    many = scan.files >= _FEWEST_LABELS and len(values) >= 2 * scan.files
+    if not many or alone < _EXPLAINED * len(values):
+        return ""
+    kind = "colours" if encoding == "rgb" else "ids"
+    return (
+        f"{alone} of {len(values)} {kind} are in one label alone: segment or instance ids, not "
+        "classes; look for other label files, which say the class of each pixel"
+    )
+
+
+@dataclass(frozen=True)
+class TableNames:
+    """What a file of the data set calls the values of the labels.
+
+    Attributes:
+        names: by value.
+        source: the file.
+        doubt: how else it can be read; empty if in no other way.
+    """
+
+    names: dict[int, str] = field(default_factory=dict[int, str])
+    source: str = ""
+    doubt: str = ""
+
+
+def best_table(tables: Sequence[FoundClasses], found: set[int], *, colors: bool) -> TableNames:
+    """Return the names of the file that explains the values found best; none if none does."""
+    options: list[tuple[tuple[float, ...], TableNames]] = []
     for table in tables:
+        both = table.by_position and not colors
         from_1 = max(found, default=0) == len(table.entries) or 0 not in found
-        for shift in (0, 1) if from_1 and table.by_position and not colors else (0,):
+        for shift in (0, 1) if both and from_1 else (0,):
             names: dict[int, str] = {}
             for entry in table.entries:
                 key = entry.color if colors else entry.id
-                if key is not None and key >= 0:
+                if key is not None and (key >= 0 or key in found):
                     names.setdefault(key + shift, entry.name)
             telling = found if colors else found - ({0, VOID_ID} - names.keys())
             explained = sum(value in names for value in telling) / max(len(telling), 1)
@@ -76,9 +118,21 @@ def best_table(
             if explained >= _EXPLAINED:
                 shifted = " (lines from 1)" if shift else ""
                 rank = (explained, -shift, not table.by_position, -unused)
-                options.append((rank, names, f"{table.path}{shifted}"))
-    _, names, why = max(options, key=lambda option: option[0], default=((), {}, ""))
-    return names, why
+                doubt = _doubt(table, found, shift=shift) if both and explained == 1 else ""
+                options.append((rank, TableNames(names, f"{table.path}{shifted}", doubt)))
+    return max(options, key=lambda option: option[0], default=((), TableNames()))[1]
+
+
+def _doubt(table: FoundClasses, found: set[int], *, shift: int) -> str:
+    """Say that a file without ids can be counted from 0 and from 1; empty if it can not."""
+    last, names = len(table.entries), [entry.name for entry in table.entries]
+    if shift or last in found or any(_VOID_NAME.search(name) for name in names[:1]):
+        return ""
+    return (
+        f"{table.path} gives no ids: it is read as 0 for {names[0]}, {last - 1} for {names[-1]}; "
+        f"1 for {names[0]}, {last} for {names[-1]}, which no label read has, fits as well "
+        f"{'with 0 unlabelled' if 0 in found else ''}".rstrip()
+    )
 
 
 def _from_values(
@@ -117,8 +171,11 @@ def _void(
     """Say why a class may be void."""
     if _VOID_NAME.search(name.replace("_", " ")):
         return "its name says so"
-    if encoding == "ids" and key == VOID_ID and key not in names and len(found.keys() - {key}) > 1:
-        return "255 usually marks what is not labelled"
+    if encoding == "ids" and key == VOID_ID and key not in names:
+        others = sorted({*found, *names} - {key})
+        follow = others == list(range(others[0], others[0] + len(others))) if others else False
+        if follow and others[0] in (0, 1) and len(others) > 1:
+            return "255 usually marks what is not labelled"
     return ""
 
 

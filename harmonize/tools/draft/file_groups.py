@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from harmonize.labels.palette_order import find_conflict
 from harmonize.tools.draft.affixes import shared_affixes
-from harmonize.tools.draft.name_words import sounds_like_role, split_word
+from harmonize.tools.draft.name_words import is_number, sounds_like_role, split_word
 from harmonize.tools.draft.pixels import KINDS, Content, Kind, look
 
 CLASS = "{class}"
@@ -110,7 +111,8 @@ class Group:
     def encoding(self) -> str:
         """The mapping's ``encoding``, if these are labels."""
         if self.classes:
-            return "soft_masks" if self.kind == "soft" else "masks"
+            covered = self.kind == "soft" and any(map(_is_zero, self.classes))
+            return "soft_masks" if covered and all(map(is_number, self.classes)) else "masks"
         return "rgb" if self.kind == "rgb" else "ids"
 
     def template(self, folders: Iterable[str], core: str) -> str:
@@ -138,6 +140,10 @@ class Group:
         stem = path.rpartition("/")[2].rpartition(".")[0].removesuffix(after)
         names = [name for name in self.classes if stem.endswith(before + name)]
         return max(names, key=len, default="")
+
+
+def _is_zero(text: str) -> bool:
+    return is_number(text) and int(text) == 0
 
 
 def escape(text: str) -> str:
@@ -256,6 +262,9 @@ def with_content(root: Path, group: Group) -> Group:
     if not readable:
         return group
     kind = _common_kind([content.kind for content in readable])
+    files = ((str(number), content.colors) for number, content in enumerate(readable))
+    if kind in ("ids", "binary") and find_conflict(files) is not None:
+        return dataclasses.replace(group, content=Content("rgb", single=False))
     content = dataclasses.replace(
         next((one for one in readable if one.kind == kind), readable[0]),
         kind=kind,

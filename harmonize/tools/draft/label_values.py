@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from harmonize.errors import HarmonizeError
 from harmonize.labels.formula import MAX_ID, MIN_ID
-from harmonize.labels.number_encodings import whole_numbers
+from harmonize.labels.numbers import whole_numbers
 from harmonize.pictures.stored import read_stored
 from harmonize.tools.draft.file_groups import CLASS, File, Group, escape, evenly
 from harmonize.tools.draft.folder_templates import FolderLayout
@@ -116,18 +116,21 @@ def scan_values(root: Path, layout: FolderLayout, number: int) -> LabelScan:
         if isinstance(key, int) and not MIN_ID <= key <= MAX_ID:
             raise HarmonizeError(
                 f"{root / found.example}: holds {key}, but ids reach from {MIN_ID} to {MAX_ID}; "
-                "write the mapping by hand, with a formula in `value`, such as `value: V%1000`"
+                "write the mapping by hand; `harmonize check` then says with which `value`"
             )
     if len(scan.values) > MOST_VALUES and not scan.are_instances:
         raise HarmonizeError(
             f"{root}: {group.name} hold more than {MOST_VALUES} values, too many for "
-            "classes; write the mapping by hand, perhaps with `value`"
+            "classes: segment or instance ids? Look for other label files, or write the mapping by "
+            "hand with what makes classes of them, such as `value: V//1000`"
         )
     return scan
 
 
 def _formula(group: Group) -> str | None:
-    if group.classes or group.kind not in ("ids", "binary", "soft"):
+    if group.classes:
+        return f"V//{_MIDDLE}" if group.kind == "soft" and group.encoding == "masks" else None
+    if group.kind not in ("ids", "binary", "soft"):
         return None
     channel = "R" if group.content.grey_in_color else "V"
     if group.kind == "soft":

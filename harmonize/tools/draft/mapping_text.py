@@ -32,6 +32,7 @@ class Draft:
         split_remarks: what the user should know about the splits.
         lists: the lists of splits that are written beside the mapping, by name.
         asked: the splits that a network looks at while the lists are not there yet.
+        class_remarks: what the user should know about the classes.
         resize: why pictures are scaled to their labels; empty if they are not.
         exif: what the pictures' EXIF orientations say; None if they have none.
         rivals: other labels of the same pictures, which may hold the classes as well.
@@ -51,6 +52,7 @@ class Draft:
     classes: list[ClassDraft]
     lists: dict[str, str] = field(default_factory=dict[str, str])
     asked: list[SplitDraft] = field(default_factory=list[SplitDraft])
+    class_remarks: list[str] = field(default_factory=list[str])
     resize: str = ""
     exif: ExifDraft | None = None
     rivals: list[FolderLayout] = field(default_factory=list[FolderLayout])
@@ -175,6 +177,7 @@ def _classes(draft: Draft) -> list[str]:
             f"# Only {draft.scan.files} of {labels} labels were read; a value of the others that",
             f"# has no class here is an error when it is met. `--scan {labels}` reads all.",
         ]
+    head += [f"# {commented(remark)}" for remark in draft.class_remarks]
     if draft.encoding == "masks":
         head.append("# guess: the wider come first; where masks overlap, the later one counts.")
     lines = [YamlLine(f"{quoted(one.name)}: {_value(one)}", one.note) for one in draft.classes]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from harmonize.config.run_config import find_file
 from harmonize.config.strict_yaml import load_text
+from harmonize.data.sizes import of_one_shape
 from harmonize.errors import HarmonizeError
 from harmonize.labels.beside import find_beside
 from harmonize.labels.dataset_spec import DatasetSpec
@@ -138,6 +139,8 @@ def _look(folder: Path, name: str, files: Files, scan: int, only: Only) -> Draft
             layout = by_number
             splits, remarks = find_splits(folder, layout, files.texts)
     pictures = {label.core for label, _ in layout.pairs}
+    tables = find_tables(folder, files.texts, pictures)
+    classes, doubts = draft_classes(layout, values, tables)
     return Draft(
         name=name,
         root=str(folder),
@@ -147,7 +150,8 @@ def _look(folder: Path, name: str, files: Files, scan: int, only: Only) -> Draft
         lists=told,
         asked=everything if told else [],
         scan=values,
-        classes=draft_classes(layout, values, find_tables(folder, files.texts, pictures)),
+        classes=classes,
+        class_remarks=doubts,
         resize=resize,
         exif=exif,
         others=others,
@@ -156,7 +160,8 @@ def _look(folder: Path, name: str, files: Files, scan: int, only: Only) -> Draft
 
 
 def _resize(folder: Path, layout: FolderLayout, *, turned: bool) -> str:
-    """Say how pictures and labels differ in size; empty if they do not."""
+    """Say how pictures and labels differ in size; empty if they do not, or in shape as well."""
+    differs = ""
     for label, picture in evenly(layout.pairs, SAMPLES):
         try:
             width, height = header_size(folder / picture.path)
@@ -165,9 +170,11 @@ def _resize(folder: Path, layout: FolderLayout, *, turned: bool) -> str:
             label_size = header_size(folder / label.path)
         except HarmonizeError:
             continue
-        if (width, height) != label_size:
-            return f"{width} x {height} pixels, but the label {label_size[0]} x {label_size[1]}"
-    return ""
+        if not of_one_shape((width, height), label_size):
+            return ""  # which reading it tells
+        if not differs and (width, height) != label_size:
+            differs = f"{width} x {height} pixels, but the label {label_size[0]} x {label_size[1]}"
+    return differs
 
 
 def _ask(network: "LeafPredictor", draft: Draft, folder: Path, number: int) -> None:
@@ -246,6 +253,7 @@ def _summary(draft: Draft, spec: DatasetSpec, root: Path, output: Path, tree: Pa
     lines += [f"  {label:<{width}}  {commented(text)}" for label, text in rows]
     shown = list(dict.fromkeys([*draft.scan.refused, *problems]))[:10]
     lines += [f"to mend: {commented(problem)}" for problem in shown]
+    lines += [f"note: {commented(remark)}" for remark in draft.class_remarks]
     lines.append(f"{output} is written. Look at every guess, answer every TODO, then:")
     named = [output] if tree is None or _found_by_name(tree, output) else [output, tree]
     lines.append(f"  harmonize check {shlex.join(map(str, named))}")

@@ -1,7 +1,7 @@
 """What kind of picture a file is, by its pixels: a photograph, ids, colours or a mask."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -11,6 +11,8 @@ from jaxtyping import Bool, Int, Integer
 from numpy import ndarray
 
 from harmonize.errors import HarmonizeError
+from harmonize.labels.palette_order import Color, UsedColors, used_colors
+from harmonize.labels.soft_values import lie_around
 from harmonize.pictures.arrays import is_array, read_array
 from harmonize.pictures.reading import open_image
 from harmonize.pictures.tiff import is_tiff, read_tiff
@@ -32,8 +34,11 @@ KINDS: dict[Kind, str] = {
 _SAMPLE = 300_000  # pixels looked at
 _FEW_GREYS = 64
 _FEW_COLORS = 256
+_MASK_IN_JPEG = 0.95
+"""The share of pixels that lie near 0 or 255 in a JPEG that is no photograph."""
 _NOT_MIXED = 1e-4
 """The share of pixels amid their like from which on a colour is no mixture."""
+_LARGE = 2.0**53
 _NEAR = 8
 """How far a mixture may be from the line between two colours."""
 _MOST_PAIRS = 500
@@ -50,6 +55,7 @@ class Content:
         alpha: its opacity varies.
         blurred: colours that stand for classes, with mixtures between them.
         largest: the largest number of a single channel.
+        colors: of each index, where there is a palette.
     """
 
     kind: Kind
@@ -58,6 +64,7 @@ class Content:
     alpha: bool = False
     blurred: bool = False
     largest: int = 0
+    colors: UsedColors = field(default_factory=dict[int, Color], hash=False)
 
 
 @lru_cache(maxsize=4096)
@@ -69,13 +76,14 @@ def look(path: Path) -> Content:
         return Content("unreadable")
     pixels = pixels[:: max(1, pixels.shape[0] * pixels.shape[1] // _SAMPLE)]
     if pixels.ndim == 2 and pixels.dtype.kind != "f":
-        kind = "photo" if is_jpeg else _kind_of_channel(pixels, palette=mode == "P")
-        return Content(kind, largest=int(pixels.max()))
+        kind = _kind_of_channel(pixels, palette=mode == "P", is_jpeg=is_jpeg)
+        colors = used_colors(path) if mode == "P" else {}
+        return Content(kind, largest=int(pixels.max()), colors=colors)
     if mode not in ("RGB", "RGBA"):
         return Content("photo", single=False)
     colors = pixels[..., :3]
-    if (colors == colors[..., :1]).all() and not is_jpeg:
-        kind = _kind_of_channel(colors[..., 0], palette=False)
+    if (colors == colors[..., :1]).all():
+        kind = _kind_of_channel(colors[..., 0], palette=False, is_jpeg=is_jpeg)
         return Content(kind, grey_in_color=True, largest=int(colors.max()))
     alpha = mode == "RGBA" and len(np.unique(pixels[..., 3])) > 1
     packed = pixels.astype(np.int64) @ np.array([1 << 16, 1 << 8, 1, 0][: pixels.shape[2]])
@@ -98,20 +106,26 @@ def _pixels(path: Path) -> tuple[ndarray, str, bool]:
 
 
 def _whole(pixels: ndarray) -> ndarray:
-    """Return fractions that are whole as integers."""
-    if pixels.dtype.kind == "f" and (pixels == np.rint(pixels)).all() and np.isfinite(pixels).all():
-        return pixels.astype(np.int64)
+    """Return fractions that are ids as integers."""
+    if pixels.dtype.kind == "f" and _are_ids(pixels):
+        return np.nan_to_num(pixels, posinf=0, neginf=0).clip(-_LARGE, _LARGE).astype(np.int64)
     return pixels
 
 
-def _kind_of_channel(pixels: ndarray, *, palette: bool) -> Kind:
-    values, counts = np.unique(pixels, return_counts=True)
+def _are_ids(pixels: ndarray) -> bool:
+    """Say whether fractions are ids, or so few values that labels are told what to do with them."""
+    values = np.unique(pixels[np.isfinite(pixels)])
+    return bool((values == np.rint(values)).all()) or len(values) <= _FEW_GREYS
+
+
+def _kind_of_channel(pixels: ndarray, *, palette: bool, is_jpeg: bool) -> Kind:
+    values = np.unique(pixels)
+    if is_jpeg:  # which changes ids, but leaves masks of two values recognisable
+        two = {*values.tolist()} == {0, 255}
+        return "soft" if two or lie_around(pixels, cover=_MASK_IN_JPEG) else "photo"
     if {*values.tolist()} <= {0, 255} or {*values.tolist()} <= {0, 1}:
         return "binary"
-    middle = values[(values > 0) & (values < 255)]
-    extremes = counts[(values == 0) | (values == 255)].sum() / counts.sum()
-    spread = len(middle) >= 8 and int(middle.max()) - int(middle.min()) >= 128
-    if not palette and values[-1] <= 255 and extremes >= 0.8 and spread:
+    if not palette and values[-1] <= 255 and lie_around(pixels):
         return "soft"
     return "ids" if len(values) <= _FEW_GREYS or _changes(pixels) < 0.12 else "photo"
 

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from harmonize.data.index import index_files
 from harmonize.data.labels import LabelReader
+from harmonize.data.sizes import refuse_sizes
 from harmonize.errors import HarmonizeError
 from harmonize.labels.dataset_spec import DatasetSpec
-from harmonize.pictures.reading import read_picture, refuse_sizes
+from harmonize.pictures.reading import read_picture
 
 _READ = 3  # pictures of each split
 
@@ -32,6 +33,5 @@ def _read_few(spec: DatasetSpec, split: str, root: Path, counts: dict[str, int])
         path, label = root / files.picture(place), files.label(place)
         height, width = labels.read(root, label).shape
         size = read_picture(path, exif=spec.exif).size
-        if not spec.resize_picture:
-            refuse_sizes(path, size, label, (width, height))
+        refuse_sizes(path, size, label, (width, height), scaled=spec.resize_picture)
     return number

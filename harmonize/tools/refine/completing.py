@@ -1,6 +1,6 @@
 """Complete the labels of pictures, one after the other, with a network that looks at each."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,11 +47,11 @@ class FullPictures(Dataset[FullPicture | BadSample]):
 
 
 def read_pictures(
-    dataset: SegmentationDataset, numbers: Iterable[int], *, least: int, workers: int
+    dataset: SegmentationDataset, numbers: Sequence[int], *, least: int, workers: int
 ) -> Iterator[FullPicture | BadSample]:
     """Read pictures of a data set in the given order."""
     pictures = FullPictures(dataset, least=least)
-    return until_stopped(load(pictures, ([one] for one in numbers), _only, workers=workers))
+    return until_stopped(load(pictures, [[one] for one in numbers], _only, workers=workers))
 
 
 def _only(samples: list[FullPicture | BadSample]) -> FullPicture | BadSample:

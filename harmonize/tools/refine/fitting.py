@@ -142,7 +142,7 @@ def _fit(pixels: _Pixels, depths: Int[ndarray, " M"], confidence: float) -> dict
 
 
 def _threshold(pixels: _Pixels, here: Int[ndarray, " P"], place: int, confidence: float) -> float:
-    """Return the lowest threshold of a set at which enough of the pixels that reach it are right."""
+    """Return the lowest threshold of a set at which enough of its pixels are right."""
     within = pixels.within[here, place]
     _, picture = np.unique(pixels.picture[here], return_inverse=True)
     weight = pixels.weight[here]
@@ -175,6 +175,8 @@ def _samples(
     Pictures are numbered from ``offset``.
     """
     labels = {number: _label_of(mask, sets) for number, mask in enumerate(truth)}
+    if all(label is None for label in labels.values()):
+        return
     count = min(_MOST_PICTURES, len(dataset))
     numbers = [place * len(dataset) // count for place in range(count)]
     mine = numbers[accelerator.process_index :: accelerator.num_processes]

@@ -61,7 +61,7 @@ def label_sets(spec: DatasetSpec, sources: Sources, options: RefineOptions) -> L
     labels = truth.copy() if options.coarsen is None else _coarse(spec, ontology, options.coarsen)
     if options.unlabelled:
         labels[~labels.any(1)] = True
-    nodes = answer_nodes(ontology, separable_leaves(sources))
+    nodes = answer_nodes(ontology, separable_leaves(sources.ontology, sources.taught))
     finer = finer_sets(ontology, nodes, labels)
     if not any(len(choices) > 1 for choices in finer.choices):
         raise HarmonizeError(

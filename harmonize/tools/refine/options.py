@@ -29,6 +29,7 @@ class RefineOptions:
         calibrated: whether to use the run's calibration.
         coarsen: first coarsen the labels to this depth, or to the classes of this mapping, to see
             how well they are completed.
+        rounds: how often labels are completed; the run is trained once more between two rounds.
         name: of the refined data set; that of the set and ``_refined`` unless given.
         pictures: how many the page shows.
         checkpoint: ``best`` or ``last``.
@@ -45,6 +46,7 @@ class RefineOptions:
     like: str | None = None
     calibrated: bool = True
     coarsen: str | None = None
+    rounds: int = 1
     name: str | None = None
     pictures: int = 12
     checkpoint: str = "last"
@@ -68,7 +70,13 @@ class RefineOptions:
             )
         if self.like is not None and not self.calibrated:
             problems.append(f"--like {self.like}: is about temperatures; leave out --uncalibrated")
+        if not 1 <= self.rounds <= 100:
+            problems.append(f"--rounds {self.rounds}: a number from 1 to 100")
         raise_all(problems)
+
+    def name_of(self, dataset: str) -> str:
+        """Return what a data set is called once its labels are completed."""
+        return self.name or f"{dataset}_refined"
 
     def to_dict(self) -> dict[str, object]:
         """Return what decides about the labels, for the record."""

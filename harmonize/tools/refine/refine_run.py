@@ -1,9 +1,10 @@
 """Complete the labels of a data set with the network of a run folder."""
 
+import dataclasses
 import hashlib
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from harmonize.inference.calibrated import NOT_CALIBRATED, FoundCalibration, Use
 from harmonize.inference.tiled_network import TiledNetwork
 from harmonize.labels.palette import color_of_leaves, node_colors
 from harmonize.pipeline.evaluate_run import ScoringRun, open_for_scoring
+from harmonize.pipeline.train import train
 from harmonize.runs.opened import OpenedRun
 from harmonize.system.agreement import together
 from harmonize.system.atomic_files import write_whole, writing
@@ -39,11 +41,11 @@ from harmonize.tools.refine.options import RefineOptions
 from harmonize.tools.refine.refined_page import ShownLabel, write_page
 from harmonize.tools.refine.refined_set import RefinedSet
 from harmonize.tools.refine.results import RefineResults, summarize
+from harmonize.tools.refine.rounds import beside, with_refined
 from harmonize.tools.refine.tally import RefineTally
 
 RESULTS = "refine.json"
 PAGE = "refine.html"
-_ADDED = "_refined"
 _LOOKED_AT = 200
 """Pictures that thresholds are found from."""
 
@@ -59,7 +61,9 @@ def refine_run(
 ) -> RefineResults:
     """Complete the labels of a data set's split, and write them as a data set of its own.
 
-    Every process must call this; each completes every n-th picture.
+    Every process must call this; each completes every n-th picture. In several rounds the run is
+    trained once more after each but the last, on the completed labels as well, and the next round
+    is that network's; these rounds lie in folders beside the output.
 
     Args:
         run: the run folder.
@@ -73,24 +77,42 @@ def refine_run(
         HarmonizeError: what the user can mend.
     """
     options.check()
-    with open_for_scoring(
-        run, options.checkpoint, overrides, trust_code=options.trust_code
-    ) as scoring:
-        opened = scoring.run
-        split = split or _default_split(opened, dataset)
-        data = scoring.datasets([dataset], split)[0]
-        job = _plan(scoring, data, output, options)
+    changes = list(overrides)
+    for number in range(1, options.rounds + 1):
+        last = number == options.rounds
+        target = output if last else beside(output, f"round-{number}")
+        with open_for_scoring(
+            run, options.checkpoint, changes, trust_code=options.trust_code, last=last
+        ) as scoring:
+            split = split or _default_split(scoring.run, dataset)
+            data = scoring.datasets([dataset], split, scorable=False)[0]
+            results = refine_dataset(scoring, data, output=target, options=options)
+            if last:
+                return results
+            config = with_refined(scoring.run, data, target, options)
+        run = train(
+            dataclasses.replace(config, output=str(beside(output, f"round-{number}-run"))),
+            name="refined",
+        )
+    raise AssertionError("there is at least one round")
+
+
+def refine_dataset(
+    scoring: ScoringRun, data: SegmentationDataset, *, output: Path, options: RefineOptions
+) -> RefineResults:
+    """Complete the labels of pictures with an opened run; see ``refine_run``."""
+    job = _plan(scoring, data, output, options)
+    if scoring.is_main:
+        job.calibration.tell()
+    with together():
         if scoring.is_main:
-            job.calibration.tell()
-        with together():
-            if scoring.is_main:
-                job.target.begin()
-        thresholds = job.thresholds(_fitting_sets(scoring, data, options))
-        results = job.complete(thresholds)
-        if scoring.is_main:
-            print(*map(printable, results.table().split("\n")), sep="\n")
-            print(f"\n{job.target.mapping} is written; see {output / PAGE}")
-        return results
+            job.target.begin()
+    thresholds = job.thresholds(_fitting_sets(scoring, data, options))
+    results = job.complete(thresholds)
+    if scoring.is_main:
+        print(*map(printable, results.table().split("\n")), sep="\n")
+        print(f"\n{job.target.mapping} is written; see {output / PAGE}")
+    return results
 
 
 def _default_split(opened: OpenedRun, dataset: str) -> str:
@@ -204,11 +226,11 @@ class _Job:
                 f"{sample.reason}; mend it, or leave such pictures out with data.on_bad_sample=skip"
             )
 
-    def _read(self, numbers: Sequence[int], words: str) -> Iterable[FullPicture | BadSample]:
+    def _read(self, numbers: Sequence[int], words: str) -> Iterator[FullPicture | BadSample]:
         workers = self.opened.config.data.workers
         pictures = read_pictures(self.dataset, numbers, least=self._least, workers=workers)
         hidden = None if self.accelerator.is_main_process else True
-        return tqdm(pictures, total=len(numbers), desc=words, unit="picture", disable=hidden)
+        yield from tqdm(pictures, total=len(numbers), desc=words, unit="picture", disable=hidden)
 
     def _finish(self, whole: RefineTally, thresholds: Thresholds, done: "_Done") -> RefineResults:
         """Add up what the processes did, and write what tells about it."""
@@ -319,7 +341,7 @@ def _plan(
     colors = list[tuple[int, int, int]]()
     for mask in sets.finer.masks:
         colors.append(color_of_leaves(ontology, mask, nodes, colors))
-    name = options.name or f"{data.spec.name}{_ADDED}"
+    name = options.name_of(data.spec.name)
     target = RefinedSet(output, name, data, sets, colors)
     return _Job(opened, scoring.accelerator, data, sets, viewed, target, calibration, options)
 

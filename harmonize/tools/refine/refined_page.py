@@ -51,7 +51,7 @@ class ShownLabel:
     def of(cls, item: FullPicture, completed: CompletedLabel, sets: LabelSets) -> "ShownLabel":
         """Take a picture and its label down for the page."""
         first = torch.tensor([one[0] if one else -1 for one in sets.finer.choices])
-        own = np.where(sets.finer.masks[first].all(1), -1, first.numpy())
+        own = np.where(sets.finer.masks[first.numpy()].all(1), -1, first.numpy())
         before = own[item.classes.numpy().astype(np.int64)]
         finer = completed.sets != before
         pixels, agreed = int(finer.sum()), int(completed.tally.agreed.sum())

@@ -51,7 +51,12 @@ class RefinedSet:
     @property
     def mapping(self) -> Path:
         """The mapping's file."""
-        return self.folder / f"{self.name}.yaml"
+        return self.path_of(self.folder, self.name)
+
+    @staticmethod
+    def path_of(folder: Path, name: str) -> Path:
+        """Return the file of a refined set's mapping."""
+        return folder / f"{name}.yaml"
 
     def begin(self) -> None:
         """Make the folder, with a link to the pictures.

@@ -1,0 +1,70 @@
+"""Palettes of label files that give one index several colours, so that indexes are no ids."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from harmonize.pictures.opening import opened
+from harmonize.pictures.stored import read_stored
+from harmonize.pictures.tiff import is_tiff
+
+Color = tuple[int, int, int]
+UsedColors = dict[int, Color]
+"""The colour of each index that a file's pixels have."""
+
+
+@dataclass(frozen=True)
+class PaletteConflict:
+    """An index that has one colour in one file and another colour in another."""
+
+    index: int
+    colors: tuple[str, str]
+    files: tuple[str, str]
+
+    def __str__(self) -> str:
+        (one, other), (first, second) = self.colors, self.files
+        return f"index {self.index} is {one} in {first} and {other} in {second}"
+
+
+def find_conflict(files: Iterable[tuple[str, UsedColors]]) -> PaletteConflict | None:
+    """Return the first index that two files give different colours, if there is one."""
+    known: dict[int, tuple[Color, str]] = {}
+    for name, colors in files:
+        for index, color in colors.items():
+            first, example = known.setdefault(index, (color, name))
+            if first != color:
+                return PaletteConflict(index, (_hex(first), _hex(color)), (example, name))
+    return None
+
+
+def used_colors(path: Path) -> UsedColors:
+    """Return the colours of the indexes in a file; none if it has no palette.
+
+    Raises:
+        HarmonizeError: it cannot be read.
+    """
+    stored = read_stored(path, exact=False)
+    if stored.mode != "P":
+        return {}
+    found, places = np.unique(stored.values, return_index=True)
+    colors = stored.colors(path).reshape(-1, 4)[places, :3].tolist()
+    return {index: (r, g, b) for index, (r, g, b) in zip(found.tolist(), colors, strict=True)}
+
+
+def palette_bytes(path: Path) -> bytes:
+    """Return a file's palette, without decoding it where that can be helped; empty if it has none.
+
+    Raises:
+        HarmonizeError: it cannot be read.
+    """
+    if is_tiff(path):
+        palette = read_stored(path, exact=False).palette
+        return b"" if palette is None else palette.tobytes()
+    with opened(path) as picture:
+        return bytes(picture.getpalette("RGB") or ()) if picture.mode == "P" else b""
+
+
+def _hex(color: Color) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*color)
