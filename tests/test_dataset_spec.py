@@ -81,7 +81,8 @@ def test_overrides_replace_values_by_dotted_path(tmp_path: Path) -> None:
     with pytest.raises(HarmonizeError) as caught:
         DatasetSpec.from_file(path, {"classes.sky": "blue"})
     assert str(caught.value) == (
-        f"{path} (override): classes.sky: expected an id or a list of ids, got 'blue'"
+        f"{path} (override): classes.sky: expected an id or a list of ids and ranges such as "
+        "1-200, got 'blue'"
     )
 
 

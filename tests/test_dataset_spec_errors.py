@@ -22,7 +22,7 @@ def problems(*changes: tuple[str, str]) -> tuple[str, ...]:
     return caught.value.problems
 
 
-IDS = "an id or a list of ids"
+IDS = "an id or a list of ids and ranges such as 1-200"
 
 COLOUR = "a colour such as [255, 0, 0] or '#ff0000', or a list of colours"
 
@@ -30,7 +30,10 @@ SOFT = (("encoding: ids", "encoding: soft_masks"), ("labels/{id}", "labels/{id}_
 
 RGB = (("encoding: ids", "encoding: rgb"), ("[1, 2]", "[1, 2, 3]"), ("255", "'#0000ff'"))
 
-MASK = "the text that stands in the mask's file name, or ~ for what no mask covers"
+MASK = (
+    "the text that stands in the mask's file name, a list of such texts or one with a *, or ~ for "
+    "what no mask covers"
+)
 
 MASKS = (
     ("encoding: ids", "encoding: masks"),

@@ -400,6 +400,10 @@ def test_labels_beyond_those_read_are_told(tmp_path: Path, monkeypatch: pytest.M
         ("a.json", json.dumps({"0": "x", "7": "y"}), [0, 7]),
         ("a.json", json.dumps({"x": 4, "y": 2}), [4, 2]),
         ("a.json", json.dumps({"names": ["x", "y"]}), [0, 1]),
+        ("ids.txt", "# id name\n0 x\n1 y\n", [0, 1]),
+        ("ids.txt", "#id,name\n# made by hand\n0,x\n1,y\n", [0, 1]),
+        ("ids.txt", "# classes\nid: name\n0: x\n1: y\n", [0, 1]),
+        ("classes.txt", "# one per line\nx\ny\n", [0, 1]),
         ("a.json", json.dumps([{"name": "x", "id": "3"}, {"name": "y", "id": " 5 "}]), [3, 5]),
         ("a.json", json.dumps([{"name": "x", "ID": 3.0}, {"name": "y", "ID": "5.0"}]), [3, 5]),
         (
@@ -450,6 +454,52 @@ def test_a_table_may_hold_ids_and_colours(tmp_path: Path) -> None:
         Entry("a b", 4, 0x010203),
         Entry("y", 5, 0x040506),
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("labelmap.txt", "# label:color_rgb:parts:actions\nsky:0,0,0::\nroad:255,0,16::\n"),
+        ("labelmap.txt", "sky:0,0,0::\nroad:255,0,16:lane,edge:drive\n"),
+        ("a.json", json.dumps({"#000000": "sky", "#ff0010": "road"})),
+        ("a.json", json.dumps({"0, 0, 0": "sky", "(255, 0, 16)": "road"})),
+        ("a.json", json.dumps({"sky": "#000000", "road": "#ff0010"})),
+        ("colors.txt", "#000000 sky\n#ff0010 road\n"),
+        ("colors.txt", "# colour name\n0 0 0 sky\n255 0 16 road\n"),
+    ],
+)
+def test_colours_of_classes_are_read_in_many_forms(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    assert read_tables(tmp_path, name)[0].entries == (
+        Entry("sky", None, 0),
+        Entry("road", None, 0xFF0010),
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("{id},road; paved,1,2,3", "road; paved"),
+        ("{id},road:paved,1,2,3", "road:paved"),
+        ('{id},"road, paved",1,2,3', "road, paved"),
+        ("{id};road, paved;1;2;3", "road, paved"),
+        ("{id}\troad, paved; old:new\t1\t2\t3", "road, paved; old:new"),
+        ("{id} road:paved 1 2 3", "road:paved"),
+        ("{id}: road:paved", "road:paved"),
+        ("{id}: road, paved", "road, paved"),
+        ("{id},road,paved", "road,paved"),
+    ],
+)
+def test_names_of_classes_are_kept_as_they_are_written(
+    tmp_path: Path, line: str, name: str
+) -> None:
+    lines = [line.format(id=0), line.format(id=1).replace("road", "street")]
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
+    entries = read_tables(tmp_path, "a.csv")[0].entries
+    assert [(one.name, one.id) for one in entries] == [
+        (name, 0),
+        (name.replace("road", "street"), 1),
+    ]
 
 
 @pytest.mark.parametrize(

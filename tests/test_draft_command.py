@@ -87,7 +87,8 @@ def test_options_that_cannot_be_are_refused(
     write_scene(folder)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "set.yaml").write_text("mine")
-    assert refusal(folder) == "set.yaml: is there already; name another file with -o"
+    taken = "set.yaml: is there already; name another file with -o, or replace it with --force"
+    assert refusal(folder) == taken
     assert (tmp_path / "set.yaml").read_text() == "mine"
     assert "a mapping is a .yaml file" in refusal(folder, output=Path("x.txt"))
     assert "its folder does not exist" in refusal(folder, output=Path("none/x.yaml"))

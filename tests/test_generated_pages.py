@@ -72,6 +72,6 @@ def test_pages_are_filled_in(pages: ModuleType) -> None:
     filled = pages.on_page_markdown(page)
     assert filled.count("<math") == 2
     assert 'display="block"' in filled
-    assert "| `ids` | an id or a list of ids |" in filled
+    assert "| `ids` | an id or a list of ids and ranges such as 1-200 |" in filled
     with pytest.raises(KeyError):
         pages.on_page_markdown("{{ nothing }}")

@@ -257,7 +257,7 @@ def test_every_mask_of_a_soft_label_must_be_there(tmp_path: Path, there: str, mi
 
 def class_files(spec: DatasetSpec, label: str) -> dict[int, str]:
     """Return the file of each class for a label of the index."""
-    return spec.encoding.files(label, tuple(spec.classes.values()))
+    return dict(spec.encoding.files(label, tuple(spec.classes.values())))
 
 
 def test_soft_masks_are_kept_as_one_template_per_picture(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from folder_cases import save
 from harmonize.errors import HarmonizeError
 from label_files import (
     CHANNELS,
@@ -181,3 +182,28 @@ def test_binary_masks_of_different_sizes_are_refused(tmp_path: Path) -> None:
     write_masks(tmp_path, {1: np.zeros((4, 6)), 3: np.zeros((4, 5))})
     message = refused(make_reader("masks", PARTS), tmp_path, "a_{class}.png")
     assert message == f"{tmp_path}/a_3.png: 5 x 4 pixels, but the other masks have 6 x 4"
+
+
+@pytest.mark.parametrize(
+    "tree", ["[tree-0, tree-1, tree-2]", "tree-*", "[tree-0, 'tree-[*', tree-1]"]
+)
+def test_a_class_may_have_several_masks(tmp_path: Path, tree: str) -> None:
+    masks = {"tree-0": [255, 0, 0, 0], "tree-1": [0, 255, 0, 0], "treehouse": [0, 0, 0, 255]}
+    for name, row in masks.items():
+        save(tmp_path / f"a b_{name}.png", np.array([row]))
+    save(tmp_path / "c_tree-0.png", np.full((1, 4), 255))
+    classes = f"{{rest: ~, tree: {tree}, house: treehouse}}"
+    found = make_reader("masks", classes).read(tmp_path, "a b_{class}.png")
+    assert found.tolist() == [[1, 1, 0, 2]]
+
+
+def test_a_mask_that_comes_later_is_found_by_its_pattern(tmp_path: Path) -> None:
+    reader = make_reader("masks", "{rest: ~, tree: tree-*}")
+    save(tmp_path / "a_tree-0.png", np.array([[255, 0]]))
+    assert reader.read(tmp_path, "a_{class}.png").tolist() == [[1, 0]]
+    save(tmp_path / "a_tree-1.png", np.array([[0, 255]]))
+    assert reader.read(tmp_path, "a_{class}.png").tolist() == [[1, 1]]
+    assert [path.name for path in reader.files(tmp_path, "a_{class}.png")] == [
+        "a_tree-0.png",
+        "a_tree-1.png",
+    ]

@@ -144,6 +144,9 @@ def new(words: Sequence[str]) -> int:
         "-o", "--output", type=Path, metavar="FILE", help="the mapping (default: NAME.yaml)"
     )
     parser.add_argument("--name", help="of the data set (default: the folder's)")
+    parser.add_argument("--labels", type=Path, metavar="FOLDER", help="where the labels lie")
+    parser.add_argument("--images", type=Path, metavar="FOLDER", help="where the pictures lie")
+    parser.add_argument("--force", action="store_true", help="replace the mapping")
     parser.add_argument(
         "--scan", type=count, default=200, metavar="N", help="label files to read (default: 200)"
     )
@@ -159,6 +162,9 @@ def new(words: Sequence[str]) -> int:
         name=given.name,
         scan=given.scan,
         trust_code=given.trust_code,
+        labels=given.labels,
+        images=given.images,
+        force=given.force,
     )
     return 0
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from harmonize.errors import HarmonizeError
+from harmonize.labels.mask_encodings import fitting_names
 
 ANY_EXTENSION = ".*"
 
@@ -14,11 +15,11 @@ def matching_files(root: Path, pattern: str) -> list[str]:
     itself begins with a dot.
     """
     wanted = [part.startswith(".") for part in pattern.split("/")]
-    paths = sorted(root.glob(pattern))
-    parts = (path.relative_to(root).parts for path in paths)
+    above = len((root / "x").as_posix()) - 1
+    found = sorted(path.as_posix()[above:].split("/") for path in root.glob(pattern))
     return [
         "/".join(names)
-        for names in parts
+        for names in found
         if all(dot or not name.startswith(".") for name, dot in zip(names, wanted, strict=False))
     ]
 
@@ -35,6 +36,14 @@ class FolderListings:
         """Say whether a file is there."""
         folder, _, name = file.rpartition("/")
         return name in self._listing(folder)
+
+    def find(self, file: str) -> list[str]:
+        """Return those of a path's files that are there: several where its name has a ``*``."""
+        folder, _, name = file.rpartition("/")
+        if "*" not in name:
+            return [file] if self.has(file) else []
+        prefix = f"{folder}/" if folder else ""
+        return [prefix + one for one in fitting_names(name, self._listing(folder))]
 
     def complete(self, file: str) -> str:
         """Replace the extension ``.*`` by the one the file has."""

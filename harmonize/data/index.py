@@ -116,12 +116,16 @@ def unlabelled_pictures(spec: DatasetSpec, root: Path) -> list[str]:
     for name, split in spec.splits.items():
         fixed: dict[str, str | int] = {"split": name, **split.fields}
         used |= _listed_pictures(spec, name, root, folders)
+        known = False  # that the picture's path gives all fields
         for path in paths:
+            if known and path in used:
+                continue
             fields = _fields(picture, path, fixed)
             if fields is None or _fields(label, path, fixed) is not None:
                 continue  # labels may lie among the pictures
             if not spec.label.names <= {*fields, "class"}:
                 return []
+            known = True
             try:
                 files = _label_files(spec, fields, folders)[1]
             except HarmonizeError:  # the label's path needs another kind of field, or is not unique
@@ -137,7 +141,8 @@ def _rows(spec: DatasetSpec, split_name: str, root: Path, where: str) -> list[Fi
     fixed: dict[str, str | int] = {"split": split_name, **split.fields}
     if split.list is not None:
         name = Template(split.list, where=where).fill(fixed)
-        rows = _listed(split, fixed, root / _inside(spec, name, where))
+        in_full = name.startswith("/")  # it may lie anywhere
+        rows = _listed(split, fixed, Path(name) if in_full else root / _inside(spec, name, where))
     elif split.range is not None:
         rows = [{**fixed, "id": number} for number in range(split.range[0], split.range[1] + 1)]
     else:
@@ -179,11 +184,11 @@ def _label_files(spec: DatasetSpec, row: Fields, folders: FolderListings) -> tup
     files = spec.encoding.files(label, tuple(spec.classes.values()))
     if not spec.has_labels:
         return label, []
-    inside = [_inside(spec, file, spec.label.where) for file in files.values()]
+    inside = [_inside(spec, file, spec.label.where) for _, file in files]
     if not spec.encoding.per_class:
         label = folders.complete(label)
         return label, [label]
-    return label, list(spec.encoding.needed(inside, folders.has))
+    return label, list(spec.encoding.needed(inside, folders.find))
 
 
 def _wanted(split: Split, row: Fields, where: str) -> bool:

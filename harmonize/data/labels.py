@@ -7,6 +7,7 @@ from numpy import ndarray
 
 from harmonize.labels.class_table import ClassTable
 from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.mask_encodings import find_masks
 
 # Letters of shapes: H x W pixels.
 
@@ -21,8 +22,8 @@ class LabelReader:
 
     def files(self, root: Path, label: str) -> list[Path]:
         """Return the files that a label is read from."""
-        files = tuple(self._encoding.files(label, self._table.classes).values())
-        needed = self._encoding.needed(files, lambda file: (root / file).exists())
+        files = [file for _, file in self._encoding.files(label, self._table.classes)]
+        needed = self._encoding.needed(files, lambda file: find_masks(root, file))
         return [root / file for file in needed]
 
     def read(self, root: Path, label: str) -> Int[ndarray, "H W"]:

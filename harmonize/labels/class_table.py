@@ -27,6 +27,13 @@ class DataClass:
     """Ids or colours as numbers; none where the data set's own class file gives them."""
     mask: str | None = None
     """What stands in the name of its mask; None for what no mask covers."""
+    more_masks: tuple[str, ...] = ()
+    """What stands in the names of further masks of the class."""
+
+    @property
+    def masks(self) -> tuple[str, ...]:
+        """What stands in the names of all its masks; ``*`` in it for any text."""
+        return () if self.mask is None else (self.mask, *self.more_masks)
 
 
 class UnknownValuesError(HarmonizeError):

@@ -14,6 +14,7 @@ from harmonize.config.accept import MAPPING_FINDINGS, Accept, check_accept
 from harmonize.config.schema import build
 from harmonize.config.strict_yaml import Document, Value, dump, load_file
 from harmonize.errors import HarmonizeError, near_matches, raise_all
+from harmonize.labels.beside import find_beside
 from harmonize.labels.class_file import ClassFile
 from harmonize.labels.class_table import DataClass
 from harmonize.labels.encoding import Encoding
@@ -82,6 +83,7 @@ class DatasetSpec:
         document = load_file(path)
         for key, value in (override or {}).items():
             document.set(key, value, source=f"{path} (override)")
+        find_beside(document, Path(path))
         return cls.from_document(document)
 
     @classmethod

@@ -1,5 +1,6 @@
 """What an encoding of labels must be able to do; ``encodings.py`` has those that there are."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from harmonize.labels.formula import MAX_ID
 from harmonize.labels.path_template import Fields, Template
 
 # Letters of shapes: C classes, H x W pixels.
+
+_RANGE = re.compile(r"(\d{1,10})\s*-\s*(\d{1,10})")
+_LONGEST_RANGE = 100_000
 
 
 @dataclass(frozen=True)
@@ -72,11 +76,16 @@ class Encoding(ABC):
         """Return the path that the index keeps of a label."""
 
     @abstractmethod
-    def files(self, label: str, classes: Sequence[DataClass]) -> dict[int, str]:
-        """Return the files of a label: by class number, or the only one under 0."""
+    def files(self, label: str, classes: Sequence[DataClass]) -> list[tuple[int, str]]:
+        """Return the files of a label, each with its class's number; the only one with 0."""
 
-    def needed(self, files: Sequence[str], is_there: Callable[[str], bool]) -> Sequence[str]:
-        """Return those of a label's files without which it cannot be read."""
+    def needed(self, files: Sequence[str], find: Callable[[str], Sequence[str]]) -> Sequence[str]:
+        """Return those of a label's files without which it cannot be read.
+
+        Args:
+            files: of the label.
+            find: returns those of a path's files that are there: several where it has a ``*``.
+        """
         return files
 
     @abstractmethod
@@ -99,11 +108,23 @@ class Encoding(ABC):
 
     def fingerprint(self, classes: Sequence[DataClass]) -> str:
         """Return a text that differs wherever the same label files would be read otherwise."""
-        return repr((self, [(entry.values, entry.mask) for entry in classes]))
+        read = [(entry.values, entry.mask) for entry in classes]
+        more = [entry.more_masks for entry in classes]
+        return repr((self, read, more) if any(more) else (self, read))
 
 
-def parse_ids(value: Value, *, least: int = 0) -> tuple[int, ...] | None:
-    """Return an id or a list of ids, or None if a value is neither."""
-    items = value if isinstance(value, list) else [value]
-    numbers = tuple(item for item in items if type(item) is int and least <= item <= MAX_ID)
-    return numbers if numbers and len(numbers) == len(items) else None
+def parse_ids(value: Value, *, least: int = 0, ranges: bool = False) -> tuple[int, ...] | None:
+    """Return an id or a list of ids, ``1-200`` among them if ranges may be, or None for others."""
+    numbers: list[int] = []
+    for item in value if isinstance(value, list) else [value]:
+        if type(item) is int:
+            numbers.append(item)
+        elif ranges and isinstance(item, str) and (match := _RANGE.fullmatch(item)):
+            first, last = int(match[1]), int(match[2])
+            if not first < last <= first + _LONGEST_RANGE:
+                return None
+            numbers += range(first, last + 1)
+        else:
+            return None
+    right = numbers and all(least <= number <= MAX_ID for number in numbers)
+    return tuple(numbers) if right else None

@@ -26,7 +26,8 @@ class Split:
     """How one split lists its pictures: by exactly one of ``list``, ``range`` and ``glob``."""
 
     list: str | None = None
-    """A text file with one picture per line."""
+    """A text file with one picture per line, relative to the data set's folder; where that has
+    none, to the mapping's. In full it may lie anywhere."""
     columns: tuple[str, ...] = ("id",)
     """The fields that the columns of the list give."""
     separator: str | None = None
@@ -71,7 +72,8 @@ class Mapping:
     """By tree (its file's name without extension), what each class means: a node, a list of nodes,
     or ``ignore`` for pixels that are neither trained on nor scored."""
     root: str | None = None
-    """The data set's folder, where neither the config nor ``$HARMONIZE_DATA`` says another."""
+    """The data set's folder, where neither the config nor ``$HARMONIZE_DATA`` says another;
+    relative to the working directory or, where it is not there, to the mapping's folder."""
     about: str = ""
     """A line for the reader."""
     value: str | None = None
@@ -240,7 +242,8 @@ def _check_paths(written: Mapping, document: Document, problems: list[str]) -> N
     if written.class_file is not None:
         paths["class_file", "json"] = written.class_file.json
     for name, split in written.splits.items():
-        paths["splits", name] = split.list or split.glob or ""
+        path = split.list or split.glob or ""
+        paths["splits", name] = path.removeprefix("/") if split.list else path
     for place, path in paths.items():
         try:
             inside_root(path, document.where(place), outside=written.outside_root)

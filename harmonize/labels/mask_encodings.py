@@ -1,7 +1,10 @@
 """Encodings with a mask for each class: a picture that says where the class is."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +33,13 @@ class _OnePerClass(Encoding):
     def fill(self, template: Template, fields: Fields) -> str:
         return template.fill_all_but("class", fields)
 
-    def files(self, label: str, classes: Sequence[DataClass]) -> dict[int, str]:
+    def files(self, label: str, classes: Sequence[DataClass]) -> list[tuple[int, str]]:
         template = Template(label, where="label")
-        return {
-            number: template.fill({"class": entry.mask})
+        return [
+            (number, template.fill({"class": mask}))
             for number, entry in enumerate(classes)
-            if entry.mask is not None
-        }
+            for mask in entry.masks
+        ]
 
     def mask(self, stored: Stored, path: Path) -> Num[ndarray, "H W"] | Bool[ndarray, "H W"]:
         """Return a file's mask: of a colour picture the first channel.
@@ -47,11 +50,11 @@ class _OnePerClass(Encoding):
         return stored.values if stored.values.ndim == 2 else stored.values[..., 0]
 
     def masks(
-        self, root: Path, files: Mapping[int, str]
+        self, root: Path, files: Sequence[tuple[int, str]]
     ) -> Iterator[tuple[int, Num[ndarray, "H W"] | Bool[ndarray, "H W"]]]:
         """Yield the number of each class and its mask."""
         first: tuple[int, ...] | None = None
-        for number, file in files.items():
+        for number, file in files:
             path = root / file
             mask = self.mask(read_stored(path, exact=False), path)
             first = first or mask.shape
@@ -81,10 +84,10 @@ class SoftMasks(_OnePerClass):
 
     def read(self, root: Path, label: str, table: ClassTable) -> Int[ndarray, "H W"]:
         by_id = sorted(
-            self.files(label, table.classes).items(), key=lambda file: table.classes[file[0]].values
+            self.files(label, table.classes), key=lambda file: table.classes[file[0]].values
         )
         winner = best = np.array(-1, dtype=np.int16)
-        for number, mask in self.masks(root, dict(by_id)):
+        for number, mask in self.masks(root, by_id):
             winner = np.where(mask > best, np.int16(number), winner)
             best = np.maximum(best, mask)
         return winner
@@ -95,7 +98,10 @@ class Masks(_OnePerClass):
     """A mask for each class that is in the picture; where it is not 0 it covers those before it."""
 
     name = "masks"
-    wanted = "the text that stands in the mask's file name, or ~ for what no mask covers"
+    wanted = (
+        "the text that stands in the mask's file name, a list of such texts or one with a *, or ~ "
+        "for what no mask covers"
+    )
     options = ("value",)
 
     formula: ValueFormula | None = None
@@ -111,9 +117,12 @@ class Masks(_OnePerClass):
         return Masks(formula)
 
     def parse(self, name: str, value: Value) -> DataClass | None:
-        if value is None or (isinstance(value, str) and value):
-            return DataClass(name, mask=value)
-        return None
+        if value is None:
+            return DataClass(name)
+        texts = value if isinstance(value, list) else [value]
+        if not texts or not all(isinstance(text, str) and text for text in texts):
+            return None
+        return DataClass(name, mask=str(texts[0]), more_masks=tuple(map(str, texts[1:])))
 
     def mask(self, stored: Stored, path: Path) -> Bool[ndarray, "H W"]:
         values = super().mask(stored, path)
@@ -125,17 +134,20 @@ class Masks(_OnePerClass):
         return values != 0
 
     def keys(self, entry: DataClass) -> Sequence[int | str | None]:
-        return (entry.mask,)
+        return entry.masks or (None,)
 
     def write(self, key: int | str | None) -> str:
         return "~" if key is None else repr(key)
 
-    def needed(self, files: Sequence[str], is_there: Callable[[str], bool]) -> Sequence[str]:
-        return [file for file in files if is_there(file)] or files[:1]
+    def needed(self, files: Sequence[str], find: Callable[[str], Sequence[str]]) -> Sequence[str]:
+        return [there for file in files for there in find(file)] or files[:1]
 
     def read(self, root: Path, label: str, table: ClassTable) -> Int[ndarray, "H W"]:
-        files = self.files(label, table.classes)
-        files = {number: file for number, file in files.items() if (root / file).exists()}
+        files = [
+            (number, file)
+            for number, written in self.files(label, table.classes)
+            for file in find_masks(root, written)
+        ]
         rest = [number for number, entry in enumerate(table.classes) if entry.mask is None]
         winner = np.array(rest[0] if rest else -1, dtype=np.int16)
         for number, mask in self.masks(root, files):
@@ -164,3 +176,28 @@ def _refuse_between(values: Integer[ndarray, "H W"], stored: Stored, path: Path)
         f"({between.size} pixels between them); say `value: {half(values)}` to cut them in the "
         "middle, or `value: V` where every value but 0 belongs to the class"
     )
+
+
+def find_masks(root: Path, file: str) -> list[str]:
+    """Return those of a path's files that are there: several where its name has a ``*``."""
+    folder, _, name = file.rpartition("/")
+    if "*" not in name:
+        return [file] if (root / file).exists() else []
+    try:
+        place = root / folder
+        names = fitting_names(name, _names(place, place.stat().st_mtime_ns))
+    except OSError:
+        return []
+    return [f"{folder}/{one}".lstrip("/") for one in names]
+
+
+def fitting_names(name: str, names: Iterable[str]) -> list[str]:
+    """Return the names that fit one with ``*`` for any text, in order."""
+    pattern = re.compile(".*".join(map(re.escape, name.split("*"))))
+    return sorted(one for one in names if pattern.fullmatch(one))
+
+
+@lru_cache(maxsize=16)
+def _names(folder: Path, _: int) -> tuple[str, ...]:
+    """Return the names in a folder, listed anew when it has changed."""
+    return tuple(os.listdir(folder))  # noqa: PTH208  names are wanted

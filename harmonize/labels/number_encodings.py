@@ -45,8 +45,8 @@ class _OneFile(Encoding):
     def fill(self, template: Template, fields: Fields) -> str:
         return template.fill(fields)
 
-    def files(self, label: str, classes: Sequence[DataClass]) -> dict[int, str]:
-        return {0: label}
+    def files(self, label: str, classes: Sequence[DataClass]) -> list[tuple[int, str]]:
+        return [(0, label)]
 
     def read(self, root: Path, label: str, table: ClassTable) -> Int[ndarray, "H W"]:
         path = root / label
@@ -74,7 +74,7 @@ class Ids(_OneFile):
     """Numbers of a grey or palette picture or, by a formula, of a colour picture."""
 
     name = "ids"
-    wanted = "an id or a list of ids"
+    wanted = "an id or a list of ids and ranges such as 1-200"
     options = ("value", "class_file")
 
     formula: ValueFormula | None = None
@@ -85,7 +85,7 @@ class Ids(_OneFile):
         return self if text is None else Ids(ValueFormula(text, where=where("value")))
 
     def parse(self, name: str, value: Value) -> DataClass | None:
-        ids = parse_ids(value, least=MIN_ID)
+        ids = parse_ids(value, least=MIN_ID, ranges=True)
         return None if ids is None else DataClass(name, ids)
 
     def numbers(self, path: Path, table: ClassTable) -> Integer[ndarray, "H W"]:

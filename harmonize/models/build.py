@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
-from torchvision.models import get_model, get_model_builder, list_models, segmentation
 
 from harmonize.config.model_config import ModelConfig
 from harmonize.errors import HarmonizeError, near_matches, raise_all
@@ -89,6 +88,8 @@ def _kind(config: ModelConfig) -> str:
         return "a decoder"
     if config.name in _BUILT_IN:
         return config.name
+    from torchvision.models import list_models, segmentation  # slow to import
+
     names = list_models(module=segmentation)
     if config.name in names:
         return "torchvision"
@@ -129,6 +130,8 @@ def _unet(num_leaves: int, config: ModelConfig) -> tuple[nn.Module, Traits]:
 def _of_torchvision(
     num_leaves: int, config: ModelConfig, *, pretrained: bool
 ) -> tuple[nn.Module, Traits]:
+    from torchvision.models import get_model, get_model_builder  # slow to import
+
     if config.channels != 3:
         raise HarmonizeError(f"model.channels: {config.name} takes 3 bands, got {config.channels}")
     decided = {"weights": None, "weights_backbone": None, "num_classes": num_leaves}

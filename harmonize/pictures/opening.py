@@ -31,13 +31,17 @@ _TURNS = {
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[ImageFile.ImageFile]:
+def opened(path: Path, *, tiff: bool | None = None) -> Iterator[ImageFile.ImageFile]:
     """Open a picture file; whatever Pillow raises meanwhile becomes one line that names the file.
+
+    Args:
+        path: the file.
+        tiff: whether it is a TIFF file, where that has been looked up.
 
     Raises:
         HarmonizeError: no picture, too large a one by its header, or several in one file.
     """
-    if is_tiff(path):
+    if is_tiff(path) if tiff is None else tiff:
         tiff_header(path)
     try:
         with Image.open(path) as picture:

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from harmonize.errors import HarmonizeError
+from harmonize.pictures.arrays import is_array, read_array
 from harmonize.pictures.deep_png import is_deep, read_deep, to_eight_bits
 from harmonize.pictures.opening import (
     opened,
@@ -84,9 +85,10 @@ def read_reduced(path: Path, *, least: float, exif: Exif | None = None) -> Pictu
     Raises:
         HarmonizeError: naming the file, exactly if reading all of it would.
     """
-    if _is_odd(path):
+    tiff = is_tiff(path)
+    if tiff and not tiff_header(path).by_pillow:
         return _reduced(_read_odd(path), least)
-    with opened(path) as picture:
+    with opened(path, tiff=tiff) as picture:
         deep = _refuse_depth(picture, path)
         size = picture.size
         factor = choose_factor(size, least)
@@ -112,9 +114,11 @@ def header_size(path: Path) -> tuple[int, int]:
     Raises:
         HarmonizeError: naming the file.
     """
+    if is_array(path):
+        return read_array(path).shape[::-1]
     if is_tiff(path):
         return tiff_header(path).size
-    with opened(path) as picture:
+    with opened(path, tiff=False) as picture:
         return picture.size
 
 
@@ -123,9 +127,10 @@ def picture_size(path: Path, *, exif: Exif | None = None) -> tuple[int, int]:
 
     JPEGs are decoded at an eighth of their size, which goes through the whole file all the same.
     """
-    if _is_odd(path):
+    tiff = is_tiff(path)
+    if tiff and not tiff_header(path).by_pillow:
         return _read_odd(path).size
-    with opened(path) as picture:
+    with opened(path, tiff=tiff) as picture:
         deep = _refuse_depth(picture, path)
         _refuse_mode(picture, path)
         width, height = picture.size
@@ -168,12 +173,8 @@ def _decoded(picture: ImageFile.ImageFile, *, deep: bool) -> Image.Image:
     return picture
 
 
-def _is_odd(path: Path) -> bool:
-    """Say whether a file is a TIFF file that Pillow does not read right."""
-    return is_tiff(path) and not tiff_header(path).by_pillow
-
-
 def _read_odd(path: Path) -> Image.Image:
+    """Read a TIFF file that Pillow does not read right."""
     stored = read_tiff(path)
     if stored.mode not in ("L", "RGB", "RGBA", "P") or stored.values.dtype != np.uint8:
         raise HarmonizeError(

@@ -9,6 +9,7 @@ from numpy import ndarray
 from PIL import Image
 
 from harmonize.errors import HarmonizeError
+from harmonize.pictures.arrays import is_array, read_array
 from harmonize.pictures.deep_png import is_deep, read_deep
 from harmonize.pictures.opening import opened, refuse_rescaled
 from harmonize.pictures.reading import refuse_turned
@@ -77,10 +78,13 @@ def read_stored(path: Path, *, exact: bool = True) -> Stored:
     Raises:
         HarmonizeError: naming the file.
     """
+    if is_array(path):
+        values = read_array(path)
+        return Stored(values, str(values.dtype))
     if is_tiff(path):
         found = read_tiff(path)
         return Stored(found.values, found.mode, found.palette)
-    with opened(path) as picture:
+    with opened(path, tiff=False) as picture:
         if is_deep(picture):
             stored = Stored(read_deep(picture), picture.mode)
         else:

@@ -17,7 +17,7 @@ from harmonize.models.segmenter import Segmenter
 from harmonize.training.compilation import check_compiler
 from harmonize.training.freezing import check_finetuning
 from harmonize.training.part_size import check_parts
-from harmonize.training.tracking import check_trackers
+from harmonize.training.trackers import check_trackers
 
 T = TypeVar("T")
 BANDS = 3

@@ -4,7 +4,6 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,45 +16,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from harmonize.config.strict_yaml import Value
-from harmonize.errors import HarmonizeError, near_matches
 from harmonize.loss.hierarchical import LossTerms
 from harmonize.runs.metrics_log import METRICS, Log
 from harmonize.system.agreement import together
 
 # Letters of shapes: B pictures, N data sets, D depths, R processes.
 
-TRACKERS = {
-    "aim": "aim",
-    "clearml": "clearml",
-    "comet_ml": "comet_ml",
-    "dvclive": "dvclive",
-    "mlflow": "mlflow",
-    "swanlab": "swanlab",
-    "tensorboard": "tensorboard",
-    "trackio": "trackio",
-    "wandb": "wandb",
-}
-"""The trackers that Accelerate knows, and the package that each needs."""
 _TAKE_SEVERAL = ("tensorboard", "wandb", "swanlab")
 """Those that take a list of pictures under one name."""
-
-
-def check_trackers(names: tuple[str, ...]) -> None:
-    """Make sure that trackers exist and are installed; Accelerate skips them silently.
-
-    Raises:
-        HarmonizeError: an unknown tracker or a missing package.
-    """
-    for name in names:
-        if name not in TRACKERS:
-            raise HarmonizeError(
-                f"train.track: no tracker {name!r}; {near_matches(name, TRACKERS)}"
-            )
-        if find_spec(TRACKERS[name]) is None:
-            raise HarmonizeError(
-                f"train.track: {name} needs a package that is not installed: "
-                f"pip install {TRACKERS[name]}"
-            )
 
 
 class LossMeter:

@@ -13,7 +13,6 @@ from harmonize.errors import HarmonizeError, near_matches
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.sources import as_taught
-from harmonize.pipeline.preflight import check_run
 from harmonize.tools.check.checked_file import Options, Report, is_config
 from harmonize.tools.check.lint import (
     STATIC,
@@ -88,15 +87,17 @@ class FileCheck:
     def _config(self, document: Document) -> None:
         """Check all that a config names, and count what its data sets teach."""
         config = self._run_config(document)
-        self._right(check_run, config)
-        is_right = not self._report.problems
+        about_keys, self._report = self._report, Report()
         tree = self._right(Ontology.from_file, find_file(config.ontology))
         self._report.tell(*(tree_findings(tree) if tree else []))
-        sets: list[_Set] = []
-        for entry in (*config.datasets, *config.evaluate_also):
-            spec = self._right(DatasetSpec.from_file, find_file(entry.spec), entry.override)
-            if spec is not None:
-                sets.append(self._dataset(entry, spec, tree, config.data.roots))
+        sets = self._sets(config, tree)  # before torch is loaded: that makes processes heavier
+        about_files, self._report = self._report, about_keys
+        from harmonize.pipeline.preflight import check_run  # slow to import
+
+        self._right(check_run, config)
+        is_right = not self._report.problems
+        self._report.tell(*about_files.problems)
+        self._report.notes += about_files.notes
         trained = [one for one in sets if one.entry.train]
         if tree and is_right:
             accepted = Accepted(config.accept, document)
@@ -129,6 +130,15 @@ class FileCheck:
         }
         named["data"] = {"roots": document.get(("data", "roots")) or {}}
         return RunConfig.from_document(Document(document.source, named, document.places))
+
+    def _sets(self, config: RunConfig, tree: Ontology | None) -> list["_Set"]:
+        """Check the data sets of a config."""
+        sets: list[_Set] = []
+        for entry in (*config.datasets, *config.evaluate_also):
+            spec = self._right(DatasetSpec.from_file, find_file(entry.spec), entry.override)
+            if spec is not None:
+                sets.append(self._dataset(entry, spec, tree, config.data.roots))
+        return sets
 
     def _dataset(
         self, entry: DatasetEntry, spec: DatasetSpec, tree: Ontology | None, roots: dict[str, str]

@@ -1,6 +1,5 @@
 """Read the files of a split, several processes at a time, and count what they hold."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,18 +7,17 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
-from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from harmonize.data.index import FileIndex
 from harmonize.data.labels import LabelReader
-from harmonize.data.loading import load
 from harmonize.data.sizes import refuse_sizes
 from harmonize.errors import HarmonizeError
 from harmonize.labels.class_table import UnknownValuesError
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.palette_order import palette_bytes
 from harmonize.pictures.reading import picture_size
+from harmonize.system.pool import num_cores, shared_out
 
 # Letters of shapes: C classes, H x W pixels.
 
@@ -125,8 +123,8 @@ def scan_split(
     classes = len(spec.classes)
     scan = SplitScan(len(files), np.zeros(classes, np.int64), np.zeros(classes, np.int64))
     chunks = [chosen[start : start + _AT_ONCE] for start in range(0, len(chosen), _AT_ONCE)]
-    workers = min(_cores(), len(chunks)) if len(chunks) > 1 else 0
-    results = load(_Scanner(spec, files, root, tuple(pairs)), chunks, list, workers=workers)
+    scanner = _Scanner(spec, files, root, tuple(pairs))
+    results = shared_out(scanner.chunk, chunks, workers=num_cores())
     bar = tqdm(total=len(chosen), desc=spec.name, unit="file", disable=not progress, leave=False)
     for chunk, scanned in zip(chunks, results, strict=True):
         for position, file in zip(chunk, scanned, strict=True):
@@ -136,12 +134,6 @@ def scan_split(
         bar.update(len(chunk))
     bar.close()
     return scan
-
-
-def _cores() -> int:
-    """Return how many processor cores this process may use."""
-    cores = os.cpu_count() or 1
-    return min(cores, len(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else cores
 
 
 @dataclass
@@ -156,8 +148,8 @@ class _FileScan:
     palettes: list[tuple[str, bytes]] = field(default_factory=list[tuple[str, bytes]])
 
 
-class _Scanner(Dataset[_FileScan]):
-    """Scans the files of a split by their number."""
+class _Scanner:
+    """Scans the files of a split by their numbers."""
 
     def __init__(
         self, spec: DatasetSpec, files: FileIndex, root: Path, pairs: tuple[ClassPair, ...]
@@ -168,7 +160,11 @@ class _Scanner(Dataset[_FileScan]):
         self._pairs = pairs
         self._labels = LabelReader(spec)
 
-    def __getitem__(self, number: int) -> _FileScan:
+    def chunk(self, numbers: list[int]) -> list[_FileScan]:
+        """Scan some files."""
+        return [self._scan(number) for number in numbers]
+
+    def _scan(self, number: int) -> _FileScan:
         result = _FileScan()
         label = self._files.label(number)
         path = self._root / self._files.picture(number)
@@ -195,9 +191,8 @@ class _Scanner(Dataset[_FileScan]):
             result.problems += error.problems
             return result
         result.palettes = self._palettes(label)
-        columns = self._columns(classes)
-        result.pixels = columns.sum(0)
-        result.first_is_left = self._first_is_left(columns)
+        result.pixels = self._pixels(classes)
+        result.first_is_left = self._first_is_left(classes, result.pixels)
         if size is not None:
             wanted, scaled = (classes.shape[1], classes.shape[0]), self._spec.resize_picture
             try:
@@ -214,19 +209,20 @@ class _Scanner(Dataset[_FileScan]):
         palettes = ((str(file.relative_to(self._root)), palette_bytes(file)) for file in files)
         return [(file, palette) for file, palette in palettes if palette]
 
-    def _columns(self, classes: Int[ndarray, "H W"]) -> Int[ndarray, "W C"]:
-        """Count the pixels of each class in each column."""
-        width = classes.shape[1]
+    def _pixels(self, classes: Int[ndarray, "H W"]) -> Int[ndarray, " C"]:
+        """Count the pixels of each class; what is unknown, -1, is left out."""
         number = len(self._spec.classes)
-        bins = classes + np.arange(width, dtype=np.int64) * (number + 1)
-        bins[classes < 0] += number + 1  # what is unknown goes to a bin of its own
-        counts = np.bincount(bins.ravel(), minlength=width * (number + 1))
-        return counts.reshape(width, number + 1)[:, :number]
+        return np.bincount(classes.ravel() + np.int16(1), minlength=number + 1)[1:]
 
-    def _first_is_left(self, columns: Int[ndarray, "W C"]) -> dict[ClassPair, bool]:
+    def _first_is_left(
+        self, classes: Int[ndarray, "H W"], pixels: Int[ndarray, " C"]
+    ) -> dict[ClassPair, bool]:
         """Compare the mean columns of the pairs of classes that are both in a file."""
-        pixels = columns.sum(0)
-        moments = np.arange(len(columns)) @ columns
         here = [pair for pair in self._pairs if pixels[pair[0]] and pixels[pair[1]]]
-        mean = {pair: [moments[one] / pixels[one] for one in pair] for pair in here}
-        return {pair: bool(left < right) for pair, (left, right) in mean.items() if left != right}
+        flat, width = classes.ravel(), classes.shape[1]
+        mean = {
+            one: (np.flatnonzero(flat == one) % width).sum() / pixels[one]
+            for one in {one for pair in here for one in pair}
+        }
+        means = {pair: (mean[pair[0]], mean[pair[1]]) for pair in here}
+        return {pair: bool(left < right) for pair, (left, right) in means.items() if left != right}

@@ -118,6 +118,16 @@ def by_name(classes: Sequence[ClassDraft], ontology: Ontology | None) -> dict[st
     return _apart(proposals, ontology) if ontology is not None else proposals
 
 
+def left_open(proposals: dict[str, Proposal], why: str) -> dict[str, Proposal]:
+    """Leave every meaning to the user, with what was proposed in the note."""
+    return {
+        name: Proposal(
+            (TODO,), why if one.is_open else f"{why}; {', '.join(one.nodes)}: {one.note}"
+        )
+        for name, one in proposals.items()
+    }
+
+
 def _nearest(name: str, ontology: Ontology) -> Proposal:
     node, score = best_node(name, ontology)
     if score < ALIKE:

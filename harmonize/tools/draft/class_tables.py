@@ -1,5 +1,6 @@
 """Names, ids and colours of classes in the text and JSON files that come with a data set."""
 
+import csv
 import json
 import re
 from collections import Counter
@@ -21,6 +22,11 @@ _COLOR_KEYS = ("color", "colour", "rgb", "color_rgb", "palette")
 _WHOLE = re.compile(r"[-+]?\d{1,12}(?:\.0*)?")
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?|#[0-9a-fA-F]{6}")
 _HEX = re.compile(r"#?([0-9a-fA-F]{6})")
+_COMMENT = re.compile(r"\s*#(?![0-9a-fA-F]{6}\b)")
+_COLOR_AFTER_NAME = re.compile(r"([^:;,]+?)\s*[:;]\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*(?:[:;].*)?")
+"""A line of CVAT's label map: ``road:128,64,128::``."""
+_ID_BEFORE_NAME = re.compile(r"(\d+)\s*[:;]\s*(.+)")
+_COLOR_KEY = re.compile(r"[(\[]?\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})\s*[)\]]?")
 _POSITIONAL = re.compile(r"(?i)class|label|name|categor")
 
 
@@ -69,7 +75,7 @@ def read_tables(root: Path, text: str) -> list[FoundClasses]:
             found = list(_json_tables(text, json.loads(content)))
         else:
             found = [_text_table(text, content.splitlines())]
-    except (OSError, HarmonizeError, ValueError, RecursionError):
+    except (OSError, HarmonizeError, ValueError, RecursionError, csv.Error):
         return []
     return [
         table
@@ -137,13 +143,18 @@ def _json_entry(item: Any) -> Entry | None:
 
 
 def _pair_entry(key: str, item: Any) -> Entry | None:
-    """Read ``name: id``, ``id: name`` or ``name: [r, g, b]``."""
+    """Read ``name: id``, ``id: name``, ``name: [r, g, b]`` or ``"#ff0000": name``."""
     number, key_number = _whole(item), _whole(key)
     is_color = isinstance(item, str) and _HEX.fullmatch(item)
     if number is not None and key_number is None and not is_color:
         return Entry(key, number)
     if isinstance(item, str) and key_number is not None:
         return Entry(item, key_number)
+    if isinstance(item, str) and (match := _COLOR_KEY.fullmatch(key)):
+        color = _color([int(part) for part in match.groups()])
+        return None if color is None else Entry(item, None, color)
+    if isinstance(item, str) and not is_color and (color := _color(key)) is not None:
+        return Entry(item, None, color)
     color = _color(item)
     return None if color is None else Entry(key, None, color)
 
@@ -174,11 +185,11 @@ def _color(value: Any) -> int | None:
 def _text_table(path: str, lines: list[str]) -> FoundClasses:
     """Read one class per line: a name with an id, with a colour, with both or with neither."""
     written = [line for line in lines if line.strip() and not line.lstrip().startswith("//")]
+    while written and _COMMENT.match(written[0]):
+        del written[0]
     parsed = [_NamedLine.read(line) for line in written]
     if parsed and not parsed[0].shape and any(line.shape for line in parsed[1:]):
         parsed = parsed[1:]  # a header
-    if parsed and written[0].startswith("# "):
-        parsed = parsed[1:]
     shapes = {line.shape for line in parsed}
     if len(parsed) < 2 or len(shapes) != 1 or not all(line.name for line in parsed):
         return FoundClasses(path, ())
@@ -198,17 +209,11 @@ class _NamedLine(NamedTuple):
 
     @classmethod
     def read(cls, line: str) -> "_NamedLine":
-        """Part a line at tabs, else at commas, colons and semicolons, else at spaces."""
-        separator = r"\t+" if "\t" in line else r"[,;:]" if re.search(r"[,;]", line) else r"[\s:]+"
-        words = [word for word in re.split(separator, line.strip()) if word.strip()]
-        words = [word.strip().strip("\"'") for word in words]
-        if separator != r"[\s:]+":  # numbers may still be parted by spaces
-            numbers = {word: word.split() for word in words if all(map(_is_number, word.split()))}
-            words = [part for word in words for part in numbers.get(word, [word])]
+        """Part a line at tabs, else at commas, else at semicolons, else at spaces."""
+        words, between = _parted(line.strip())
         first = next((n for n, word in enumerate(words) if not _is_number(word)), len(words))
         rest = words[first:]
         last = next((n for n, word in enumerate(rest) if n and _is_number(word)), len(rest))
-        between = " " if separator == r"[\s:]+" else ", "
         return cls(words[:first], between.join(rest[:last]), list(filter(_is_number, rest[last:])))
 
     @property
@@ -229,6 +234,29 @@ class _NamedLine(NamedTuple):
             if len(words) != 3 and words and words[0].isdecimal() and number is None:
                 number = int(words[0])
         return Entry(self.name, number, color)
+
+
+def _parted(line: str) -> tuple[list[str], str]:
+    """Return the words of a line, and what joins those of a name as they were."""
+    if match := _COLOR_AFTER_NAME.fullmatch(line):
+        return [match[1], *match.group(2, 3, 4)], " "
+    marks = [mark for mark in "\t,;" if mark in line]
+    separator = max(  # names may hold the others
+        marks, key=lambda mark: sum(_is_number(w.strip()) for w in line.split(mark)), default=None
+    )
+    if separator is None:  # a colon parts off numbers alone
+        words = re.split(r"\s+|(?<=\d)\s*:\s*|\s*:\s*(?=[\d#])|:$", line)
+        return [word.strip("\"'") for word in words if word], " "
+    if separator != "\t" and (match := _ID_BEFORE_NAME.match(line)) and separator in match[2]:
+        words, between = _parted(match[2])
+        return [match[1], *words], between
+    cells = next(csv.reader([line], delimiter=separator, skipinitialspace=True))
+    words: list[str] = []
+    for cell in map(str.strip, cells):
+        numbers = cell.split()  # these may still be parted by spaces
+        words += numbers if all(map(_is_number, numbers)) else [cell.strip("'")]
+    spaced = f"{separator} " in line and separator != "\t"
+    return [word for word in words if word], f"{separator} " if spaced else separator
 
 
 def _is_number(word: str) -> bool:

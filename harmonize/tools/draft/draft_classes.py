@@ -2,15 +2,23 @@
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from harmonize.labels.encodings import ENCODINGS
+from harmonize.labels.formula import MAX_ID
 from harmonize.tools.draft.class_tables import FoundClasses
 from harmonize.tools.draft.folder_templates import FolderLayout
 from harmonize.tools.draft.label_values import LabelScan, LabelValue
+from harmonize.tools.draft.name_words import sounds_like_role
 
+_COUNTED = re.compile(r"(.*[^\W\d_])([-_ (]+)\d+\)?")
+"""A word, what parts it from a number, and the number."""
+_LISTED = 8
+"""Masks of a class beyond which a pattern is written."""
 _EXPLAINED = 0.9
+_ROOM = (255, 9999, 65535, MAX_ID)
+"""Last ids that are left to labels that were not read."""
 VOID_ID = 255
 _FEWEST_LABELS = 3
 _MOSTLY = 0.7
@@ -24,7 +32,7 @@ class ClassDraft:
 
     Attributes:
         name: its name.
-        value: an id, a colour as text, a mask's text, or None for what no mask covers.
+        value: an id, a colour as text, the texts of its masks, or None for what no mask covers.
         note: where the name is from, and how much of the class there is.
         named: whether the data set gives the name; else it is made up.
         void: why it may be void; empty if nothing says so.
@@ -32,7 +40,7 @@ class ClassDraft:
     """
 
     name: str
-    value: int | str | None
+    value: int | str | list[str] | None
     note: str
     named: bool
     void: str = ""
@@ -52,6 +60,8 @@ def draft_classes(
         return _from_masks(layout, scan), []
     found = {int(key) for key in scan.values}
     names = best_table(tables, found, colors=encoding == "rgb")
+    if encoding == "ids" and scan.are_instances and not names.names:
+        return _instances(scan), []
     classes = _from_values(scan, names.names, names.source, encoding=encoding)
     if names.doubt:  # one that is open keeps all from being trained on
         first = next(place for place, one in enumerate(classes) if one.value == min(found))
@@ -169,6 +179,17 @@ def _void(
     return ""
 
 
+def _instances(scan: LabelScan) -> list[ClassDraft]:
+    """Draft one class for ids that number objects: of what, only the user knows."""
+    last = max(scan.counted_up_to)
+    room = next(end for end in _ROOM if last <= end)
+    background = scan.values.get(0)
+    drafts = [ClassDraft("background", 0, f"guess; {seen(background, scan)}", named=True)]
+    note = f"TODO instances of what? each picture numbers its own, up to {last}"
+    drafts.append(ClassDraft("objects", [f"1-{room}"], note, named=False))
+    return drafts if background else drafts[1:]
+
+
 def _from_masks(layout: FolderLayout, scan: LabelScan) -> list[ClassDraft]:
     """Draft a class for each kind of mask, the widest first, and one for what none covers."""
 
@@ -178,11 +199,44 @@ def _from_masks(layout: FolderLayout, scan: LabelScan) -> list[ClassDraft]:
 
     rest = "guess: what no mask covers"
     drafts = [ClassDraft("background", None, rest, named=True)]
-    for text in sorted(layout.label_group.classes, key=mean_area, reverse=True):
+    groups = same_class(layout.label_group.classes)
+    for text in sorted(groups, key=lambda name: max(map(mean_area, groups[name])), reverse=True):
         name = text if text != "background" else "background_mask"
-        note = f"guess: its files' name; {seen(scan.values.get(text), scan)}"
-        drafts.append(ClassDraft(name, text, note, named=True))
+        masks = groups[text]
+        note = f"guess: its files' name; {seen(scan.values.get(masks[0]), scan)}"
+        value = masks[0] if len(masks) == 1 else _several(masks)
+        drafts.append(ClassDraft(name, value, note, named=True))
     return drafts
+
+
+def same_class(texts: Iterable[str]) -> dict[str, list[str]]:
+    """Return the masks of each class: ``tree-0`` and ``tree-1`` are of ``tree``.
+
+    Words that only say that it is a mask are no class, unless one of the masks has no number.
+    """
+    listed = list(texts)
+    groups: dict[str, list[str]] = {}
+    for text in listed:
+        match = _COUNTED.fullmatch(text)
+        word = match[1] if match else text
+        counted = match and (word in listed or not sounds_like_role(word))
+        groups.setdefault(word if counted else text, []).append(text)
+    several = any(len(masks) > 1 for masks in groups.values())
+    return {
+        name if several else masks[0]: sorted(masks, key=lambda text: (len(text), text))
+        for name, masks in groups.items()
+    }
+
+
+def _several(masks: list[str]) -> list[str] | str:
+    """Write the masks of a class: all of them, or what fits all if they are many."""
+    marks = {match[2] for mask in masks if (match := _COUNTED.fullmatch(mask))}
+    match = _COUNTED.fullmatch(masks[-1])
+    if len(masks) <= _LISTED or match is None or len(marks) > 1:
+        return masks
+    bare = [mask for mask in masks if not _COUNTED.fullmatch(mask)]
+    pattern = f"{match[1]}{match[2]}*"
+    return [*bare, pattern] if bare else pattern
 
 
 def seen(value: LabelValue | None, scan: LabelScan) -> str:

@@ -1,24 +1,36 @@
 """Picture files gathered by what their paths have in common."""
 
 import dataclasses
+import os
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TypeVar
 
 from harmonize.labels.palette_order import find_conflict
 from harmonize.tools.draft.affixes import shared_affixes
-from harmonize.tools.draft.name_words import is_number, split_word
+from harmonize.tools.draft.name_words import is_number, sounds_like_role, split_word
 from harmonize.tools.draft.pixels import KINDS, Content, Kind, look
 
 CLASS = "{class}"
+INFIX = re.compile(
+    r"(?i)([^/]*?[^/_\-.])([_\-.](?:camera|cam|label|mask|image|img|seg|gt|rgb|semantic|lidar)[_\-.])(.+)"
+)
+"""A role in the middle of a name, with what comes before and after it."""
+BREAK = "\0"
+"""Stands in a core for the infix."""
 SAMPLES = 6
 """Files of a group that are looked at."""
 _FEW_SIBLINGS = 12
 """Among more folders than these a split's word counts only if it is the whole name."""
 
+_DIGIT = re.compile(r"\d")
+
 T = TypeVar("T")
+Parts = tuple[str, ...]
+"""The names of the folders that a file lies in."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +58,7 @@ class Group:
         folders: the text of each folder in a template; None where it varies.
         prefix, suffix: what stems begin and end with, as the text of a template.
         extension: with its dot; ``.*`` where it varies.
+        infix: what stems have in the middle; cores have a ``BREAK`` there.
         files: the files; with classes, those of all of them.
         classes: the texts of the field ``{class}`` with the number of files of each.
         content: what a few of the files look like.
@@ -55,7 +68,8 @@ class Group:
     prefix: str
     suffix: str
     extension: str
-    files: tuple[File, ...] = field(repr=False)
+    infix: str = ""
+    files: tuple[File, ...] = field(default=(), repr=False)
     classes: dict[str, int] = field(default_factory=dict[str, int])
     content: Content = field(default_factory=lambda: Content("unreadable"))
 
@@ -67,7 +81,9 @@ class Group:
     @property
     def name(self) -> str:
         """The pattern for people: varying parts are written ``*``."""
-        return self.template(["*"] * len(self.variables), "*")
+        core = "*" if any(file.core for file in self.files) else ""
+        core = f"*{self.infix}*" if self.infix else core
+        return self.template(["*"] * len(self.variables), core)
 
     @property
     def variables(self) -> list[int]:
@@ -75,9 +91,9 @@ class Group:
         return [place for place, folder in enumerate(self.folders) if folder is None]
 
     @property
-    def ending(self) -> tuple[str, str, str]:
+    def ending(self) -> tuple[str, str, str, str]:
         """What makes up file names beside the part that differs."""
-        return self.prefix, self.suffix, self.extension
+        return self.prefix, self.suffix, self.extension, self.infix
 
     @property
     def most_common_class(self) -> str:
@@ -148,7 +164,11 @@ def joined(groups: Sequence[Group], **changes: object) -> Group:
 
 
 def leaf_groups(
-    images: Iterable[str], *, with_prefixes: bool = False, added: bool = False
+    images: Sequence[str],
+    *,
+    with_prefixes: bool = False,
+    added: bool = False,
+    infixes: bool = False,
 ) -> list[Group]:
     """Gather files that lie in the same folder, but for the split, and end alike.
 
@@ -156,25 +176,59 @@ def leaf_groups(
         images: their paths.
         with_prefixes: and begin alike.
         added: take for endings only what is added to other files' names.
+        infixes: or have the same word for a role in the middle.
     """
-    paths = [PurePosixPath(image) for image in images]
-    stems = [(str(path.parent), path.stem) for path in paths]
+    paths = [image.rpartition("/") for image in images]
+    parted = [
+        (folder, *os.path.splitext(name))  # noqa: PTH122 (fast)
+        for folder, _, name in paths
+    ]
+    stems = [(folder, stem) for folder, stem, _ in parted]
     suffix_of = shared_affixes(stems, first=False, added=added)
     rests = {stem: stem.removesuffix(suffix_of.get(stem, "")) for _, stem in stems}
     prefix_of: dict[str, str] = {}
     if with_prefixes:
         named = [(folder, rests[stem]) for folder, stem in stems]
         prefix_of = shared_affixes(named, first=True)
-    patterns = _folder_patterns({path.parts[:-1] for path in paths})
-    members: defaultdict[tuple[tuple[str, ...], str, str, str], list[File]] = defaultdict(list)
-    for path in paths:
-        folders, word = patterns[path.parts[:-1]]
-        prefix = prefix_of.get(rests[path.stem], "")
-        core = rests[path.stem].removeprefix(prefix)
-        suffix = suffix_of.get(path.stem, "")
-        key = (folders, escape(prefix), escape(suffix), path.suffix)
-        members[key].append(File(str(path), path.parts[:-1], core, word))
+    parts_of = {folder: tuple(folder.split("/")) if folder else () for folder, _ in stems}
+    patterns = _folder_patterns({*parts_of.values()})
+    constant = _constant_stems([(parts_of[folder], stem) for folder, stem in stems])
+    members: defaultdict[tuple[Parts, str, str, str, str], list[File]] = defaultdict(list)
+    for image, (folder, stem, extension) in zip(images, parted, strict=True):
+        parts = parts_of[folder]
+        folders, word = patterns[parts]
+        if (parts[:-1], stem) in constant:
+            key = (folders, escape(stem), "", extension, "")
+            members[key].append(File(image, parts, "", word))
+            continue
+        if infixes and (match := INFIX.fullmatch(stem)):
+            key = (folders, "", "", extension, escape(match[2]))
+            members[key].append(File(image, parts, f"{match[1]}{BREAK}{match[3]}", word))
+            continue
+        prefix = prefix_of.get(rests[stem], "")
+        core = rests[stem].removeprefix(prefix)
+        key = (folders, escape(prefix), escape(suffix_of.get(stem, "")), extension, "")
+        members[key].append(File(image, parts, core, word))
     return [Group(*key, files=tuple(files)) for key, files in members.items()]
+
+
+def _constant_stems(files: Sequence[tuple[Parts, str]]) -> set[tuple[Parts, str]]:
+    """Return the names that files have in every one of sibling folders: image, mask.
+
+    With the folders' parent; such a name tells a role, and the folder's name is the picture's.
+    """
+    siblings: defaultdict[Parts, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for parts, stem in files:
+        if parts:
+            siblings[parts[:-1]][stem].add(parts[-1])
+    constant: set[tuple[Parts, str]] = set()
+    for parent, stems in siblings.items():
+        number = len(set[str]().union(*stems.values()))
+        everywhere = all(len(folders) >= 0.8 * number for folders in stems.values())
+        roles = any(map(sounds_like_role, stems)) and not any(map(_DIGIT.search, stems))
+        if number > 1 and len(stems) > 1 and everywhere and roles:
+            constant |= {(parent, stem) for stem in stems}
+    return constant
 
 
 def _folder_patterns(

@@ -2,13 +2,15 @@
 
 import os
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from harmonize.errors import HarmonizeError
+from harmonize.pictures.arrays import ARRAYS
 
 IMAGES = frozenset(
     (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".gif", ".webp")
 )
+LABELS = IMAGES | frozenset(ARRAYS)
 TEXTS = frozenset((".txt", ".csv", ".tsv", ".json", ".lst", ".list", ".names"))
 
 
@@ -17,13 +19,15 @@ class Files:
     """Paths below a folder, relative to it, in order.
 
     Attributes:
-        images: the picture files.
+        images: the picture files, and array files that may be labels.
         texts: the text files that may name classes or list splits.
+        yamls: YAML files that may tell splits.
         skipped: folders that cannot be read and files whose names no mapping can hold.
     """
 
     images: list[str] = field(default_factory=list[str])
     texts: list[str] = field(default_factory=list[str])
+    yamls: list[str] = field(default_factory=list[str])
     skipped: list[str] = field(default_factory=list[str])
 
 
@@ -38,7 +42,7 @@ def find_files(folder: Path) -> Files:
     if not folder.is_dir():
         raise HarmonizeError(f"{folder}: is a file; name the folder that holds the data set")
     files = Files()
-    _walk(folder, PurePosixPath(), files, frozenset())
+    _walk(str(folder), "", files, frozenset())
     if not files.images:
         unread = f" and {len(files.skipped)} that cannot be read" if files.skipped else ""
         raise HarmonizeError(
@@ -48,7 +52,8 @@ def find_files(folder: Path) -> Files:
     return files
 
 
-def _walk(folder: Path, inside: PurePosixPath, files: Files, above: frozenset[str]) -> None:
+def _walk(folder: str, inside: str, files: Files, above: frozenset[str]) -> None:
+    """Note what lies in a folder; ``inside`` is its path below the data set's, with a slash."""
     real = os.path.realpath(folder)
     if real in above:  # a link to a folder that it lies in
         return
@@ -56,19 +61,21 @@ def _walk(folder: Path, inside: PurePosixPath, files: Files, above: frozenset[st
         with os.scandir(folder) as scan:
             entries = sorted(scan, key=lambda entry: entry.name)
     except OSError:
-        files.skipped.append(str(inside))
+        files.skipped.append(inside.rstrip("/") or ".")
         return
     for entry in entries:
-        path = inside / entry.name
-        if entry.name.startswith("."):
+        name = entry.name
+        if name.startswith("."):
             continue
-        if entry.name.encode(errors="ignore").decode() != entry.name:  # not proper Unicode
-            files.skipped.append(ascii(entry.name))
+        if not name.isascii() and name.encode(errors="ignore").decode() != name:
+            files.skipped.append(ascii(name))  # not proper Unicode
         elif entry.is_dir(follow_symlinks=False) or (
             entry.is_symlink() and os.path.isdir(entry.path)  # noqa: PTH112 (a link to itself)
         ):
-            _walk(Path(entry.path), path, files, above | {real})
-        elif path.suffix.lower() in IMAGES:
-            files.images.append(str(path))
-        elif path.suffix.lower() in TEXTS:
-            files.texts.append(str(path))
+            _walk(entry.path, f"{inside}{name}/", files, above | {real})
+        elif (ending := os.path.splitext(name)[1].lower()) in LABELS:  # noqa: PTH122 (fast)
+            files.images.append(inside + name)
+        elif ending in TEXTS:
+            files.texts.append(inside + name)
+        elif ending in (".yaml", ".yml"):
+            files.yamls.append(inside + name)

@@ -1,11 +1,13 @@
 """The path templates of pictures and labels, from groups of files that belong together."""
 
+import dataclasses
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from harmonize.errors import HarmonizeError
 from harmonize.labels.path_template import Template
-from harmonize.tools.draft.file_groups import CLASS, File, Group, escape
+from harmonize.tools.draft.file_groups import BREAK, CLASS, File, Group, escape
 from harmonize.tools.draft.name_words import is_number
 
 MOST = 0.98
@@ -161,17 +163,20 @@ def _templates(
 ) -> tuple[str, str, PathFields] | None:
     """Write the templates of labels and pictures with as few fields as there can be."""
     fields = PathFields()
+    if label.infix or picture.infix:
+        return _around_infixes(label, picture, pairs, fields)
     cores = [one.core for one, _ in pairs]
-    label_core = fields.add("id", cores)
-    label_folders = [
-        fields.find(values) or fields.add("folder", values) for values in _folders(pairs, label, 0)
-    ]
+    label_core = fields.add("id", cores) if any(cores) else ""
+    label_folders: list[str] = []
+    for left, values in enumerate(_folders(pairs, label, 0), 1 - len(label.variables)):
+        name = "folder" if label_core or left else "id"  # the last one, where all files are alike
+        label_folders.append(fields.find(values) or fields.add(name, values))
     folder_has_id = any(text.startswith("{id") for text in label_folders)
     picture_folders: list[str] = []
     for values in _folders(pairs, picture, 1):
         text = fields.find(values)
         if text is None and "id" in fields.columns and not folder_has_id:
-            parted = fields.split("id", values, "folder")
+            parted = fields.split("id", values, "folder") if label_core else None
             if parted is not None:
                 label_core, text = parted, fields.find(values)
         picture_folders.append(text or fields.add("folder", values))
@@ -181,6 +186,27 @@ def _templates(
         return None
     label_text = label.template(label_folders, label_core)
     return label_text, picture.template(picture_folders, picture_core), fields
+
+
+def _around_infixes(
+    label: Group, picture: Group, pairs: list[FilePair], fields: PathFields
+) -> tuple[str, str, PathFields] | None:
+    """Write the templates of files whose names differ in the middle."""
+    parted = [one.core.split(BREAK) for one, _ in pairs]
+    if not (label.infix and picture.infix) or any(one.core != other.core for one, other in pairs):
+        return None
+    first, last = (
+        fields.add(name, column)
+        for name, column in zip(("id", "number"), zip(*parted, strict=True), strict=True)
+    )
+    texts: list[str] = []
+    for side, group in enumerate((label, picture)):
+        folders = [
+            fields.find(values) or fields.add("folder", values)
+            for values in _folders(pairs, group, side)
+        ]
+        texts.append(group.template(folders, f"{first}{group.infix}{last}"))
+    return texts[0], texts[1], fields
 
 
 def class_filled(text: str, group: Group, name: str) -> str:
@@ -210,3 +236,19 @@ def _leads(base: str, other: str, pairs: Sequence[FilePair], side: int) -> bool:
     except HarmonizeError:
         return False
     return bool(pairs) and good >= MOST * len(pairs)
+
+
+def numbered(layout: FolderLayout) -> FolderLayout | None:
+    """Return a layout whose ids are numbers, where all begin alike: ``IMG_{id:03d}``; else None."""
+    ids = layout.fields.columns.get("id", [])
+    if list(layout.fields.columns) != ["id"] or layout.fields.formats:
+        return None
+    start = os.path.commonprefix(ids).rstrip("0123456789")  # noqa: RUF071  no paths
+    fields = PathFields()
+    text = escape(start) + fields.add("id", [one.removeprefix(start) for one in ids])
+    if not start or "id" not in fields.formats:
+        return None
+    changed = {
+        key: getattr(layout, key).replace("{id}", text) for key in ("picture", "label", "base")
+    }
+    return dataclasses.replace(layout, fields=fields, **changed)

@@ -8,6 +8,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
+from tqdm import tqdm
+
 from harmonize.tools.draft.file_groups import (
     CLASS,
     SAMPLES,
@@ -16,25 +18,34 @@ from harmonize.tools.draft.file_groups import (
     leaf_groups,
     with_content,
 )
-from harmonize.tools.draft.name_words import sounds_like_role
+from harmonize.tools.draft.name_words import are_annotators, sounds_like_role
 from harmonize.tools.draft.pixels import look
 
+_COUNTED_WORD = re.compile(r"[^\W\d_]{2,}[-_ (]$")
+_ROLE_WORD = re.compile(r"(?i)label|mask|seg|gt|annot|truth|lbl|class|part|layer|object|instance")
 _MOST_GROUPS = 1000
 _LABELS = {"ids", "rgb", "binary", "soft"}
 
 
 def find_groups(
-    root: Path, images: list[str], *, with_prefixes: bool = False, added: bool = False
+    root: Path,
+    images: list[str],
+    *,
+    with_prefixes: bool = False,
+    added: bool = False,
+    infixes: bool = False,
 ) -> list[Group]:
     """Gather a folder's picture files into groups, and look at a few files of each.
 
     For the options see ``leaf_groups``.
     """
-    groups = leaf_groups(images, with_prefixes=with_prefixes, added=added)
+    groups = leaf_groups(images, with_prefixes=with_prefixes, added=added, infixes=infixes)
     for place in reversed(range(max(len(group.folders) for group in groups))):
         groups = _merge_folders(root, groups, place)
+    groups = _merge_chains(root, groups)
     groups = sorted(groups, key=lambda group: -len(group.files))[:_MOST_GROUPS]
-    groups = _merge_extensions([with_content(root, group) for group in groups])
+    bar = tqdm(groups, desc="kinds of file", unit="kind", leave=False, disable=None)
+    groups = _merge_extensions([with_content(root, group) for group in bar])
     return sorted(_merge_classes(groups), key=lambda group: group.name)
 
 
@@ -52,10 +63,7 @@ def _merge_folders(root: Path, groups: list[Group], place: int) -> list[Group]:
     def may_vary(group: Group) -> bool:
         return len(group.folders) > place and "{split}" not in str(group.folders[place])
 
-    named: defaultdict[str | None, list[Group]] = defaultdict(list)
-    for group in groups:
-        for folder in {*group.folders}:
-            named[folder].append(group)
+    named = _by_folder(groups)
     merged = [group for group in groups if not may_vary(group)]
     single: list[Group] = []
     for cluster in _clusters(
@@ -74,10 +82,44 @@ def _merge_folders(root: Path, groups: list[Group], place: int) -> list[Group]:
     joint = [group for group in merged if group.folders[place : place + 1] == (None,)]
     shapes = {_shape(group, place) for group in joint}
     for group in single:  # the only city of a split is one among cities
-        fits = _shape(group, place) in shapes
+        fits = _shape(group, place) in shapes or any(_counts_on(group, one, place) for one in joint)
         folders = _with(group, place, None) if fits else group.folders
         merged.append(dataclasses.replace(group, folders=folders))
     return [_unite(cluster) for cluster in _clusters(merged, lambda g: (g.folders, g.ending))]
+
+
+def _by_folder(groups: Iterable[Group]) -> dict[str | None, list[Group]]:
+    """Return the groups below each folder's name."""
+    named: defaultdict[str | None, list[Group]] = defaultdict(list)
+    for group in groups:
+        for folder in {*group.folders}:
+            named[folder].append(group)
+    return named
+
+
+def _merge_chains(root: Path, groups: list[Group]) -> list[Group]:
+    """Join the groups that differ in several folders at once: ``patient01/2021-02-11``."""
+    named = _by_folder(groups)
+    merged = groups
+    for lead in (0, 1, 2):  # the folders that a set's pictures and labels lie in
+        clusters = _clusters(merged, lambda g: (len(g.folders), g.ending, g.folders[:lead]))  # noqa: B023
+        merged = [group for cluster in clusters for group in _chain(root, cluster, named)]
+    return merged
+
+
+def _chain(root: Path, cluster: list[Group], named: dict[str | None, list[Group]]) -> list[Group]:
+    """Join groups into one where several of their folders differ from group to group."""
+    columns = list(zip(*(group.folders for group in cluster), strict=True))
+    varying = [place for place, names in enumerate(columns) if len({*names}) > 1]
+    texts = [name for place in varying for name in columns[place] if name]
+    joins = (
+        len(varying) > 1
+        and len({*columns[varying[0]]}) == len(cluster)
+        and not any("{split}" in text or sounds_like_role(text) for text in texts)
+        and _role(root, cluster, varying[0], named) == "variable"
+    )
+    folders = [None if p in varying else name for p, name in enumerate(cluster[0].folders)]
+    return [joined(cluster, folders=tuple(folders))] if joins else cluster
 
 
 def _role(
@@ -93,6 +135,7 @@ def _role(
     if _disjoint(cluster) or all(_of_both_roles(root, groups) for groups in folders):
         return "variable"
     roles = any(sounds_like_role(str(group.folders[place])) for group in cluster)
+    roles = roles or are_annotators([str(group.folders[place]) for group in cluster])
     return "class" if kinds and kinds <= {"binary", "soft"} and not roles else None
 
 
@@ -111,7 +154,9 @@ def _disjoint(cluster: Sequence[Group]) -> bool:
 def _merge_extensions(groups: list[Group]) -> list[Group]:
     """Join groups that differ in their extensions alone."""
     merged: list[Group] = []
-    for cluster in _clusters(groups, lambda g: (g.folders, g.prefix, g.suffix, g.kind == "photo")):
+    for cluster in _clusters(
+        groups, lambda g: (g.folders, g.prefix, g.suffix, g.infix, g.kind == "photo")
+    ):
         if len(cluster) > 1 and _disjoint(cluster):
             largest = max(cluster, key=lambda group: len(group.files))
             merged.append(joined(cluster, extension=".*", content=largest.content))
@@ -135,7 +180,11 @@ def _merge_classes(groups: list[Group]) -> list[Group]:
 
 def _is_family(cluster: list[Group]) -> bool:
     masks = [group for group in cluster if group.kind in ("binary", "soft")]
-    if len(cluster) < 2 or 3 * len(masks) < 2 * len(cluster) or _disjoint(cluster):
+    if len(cluster) < 2 or are_annotators([group.suffix for group in cluster]):
+        return False
+    if len(masks) == len(cluster) and len({_uncounted(group.suffix) for group in cluster}) == 1:
+        return True  # several masks of one class
+    if 3 * len(masks) < 2 * len(cluster) or _disjoint(cluster):
         return False
     return len(cluster) > 3 or not any(sounds_like_role(group.suffix) for group in cluster)
 
@@ -164,7 +213,26 @@ def class_texts(suffixes: list[str]) -> tuple[str, list[str], str]:
     if not all(text.isdecimal() for text in texts):
         whole = re.sub(r"[^_\-. ]*$", "", before)  # up to a separator
         texts = [suffix[len(whole) : len(suffix) - len(after)] for suffix in suffixes]
+    word = _COUNTED_WORD.search(whole)
+    if word and not _ROLE_WORD.search(word[0]) and all(text.isdecimal() for text in texts):
+        whole = whole[: word.start()]  # tree-0 and tree-1 say what they are of
+        texts = [word[0] + text for text in texts]
     return whole, texts, after
+
+
+def _uncounted(suffix: str) -> str:
+    """Return a suffix without the number at its end: that of ``_mask_1`` is ``_mask``."""
+    return re.sub(r"(?<=[^\W\d_])[-_ (]+\d+\)?$", "", suffix)
+
+
+def _counts_on(group: Group, other: Group, place: int) -> bool:
+    """Say whether a group's names are those of another with a number, in one of its folders."""
+    prefix, suffix, extension, infix = group.ending
+    return (
+        _uncounted(suffix) != suffix
+        and other.ending == (prefix, _uncounted(suffix), extension, infix)
+        and other.folders == _with(group, place, None)
+    )
 
 
 def _common_start(texts: list[str]) -> str:

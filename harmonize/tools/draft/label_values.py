@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Integer
 from numpy import ndarray
+from tqdm import tqdm
 
 from harmonize.errors import HarmonizeError
 from harmonize.labels.formula import MAX_ID, MIN_ID
@@ -21,6 +22,8 @@ from harmonize.tools.draft.pixels import amid_like, without_mixtures
 MOST_VALUES = 1000
 _MOST_COLORS = 200_000
 _MIDDLE = 128
+_MANY, _NUMBERED = 8, 0.95
+"""From so many ids on, and in so many of the labels, ids that start at 1 without gaps count."""
 
 
 @dataclass
@@ -65,6 +68,7 @@ class LabelScan:
         tolerance: the mapping's ``tolerance``, if the labels need one.
         sizes: width and height of the labels read.
         refused: labels that cannot be read.
+        counted_up_to: of each label whose ids are 1, 2, 3 and so on, beside 0, the last one.
     """
 
     values: dict[int | str, LabelValue] = field(default_factory=dict[int | str, LabelValue])
@@ -74,6 +78,13 @@ class LabelScan:
     tolerance: int = 0
     sizes: set[tuple[int, int]] = field(default_factory=set[tuple[int, int]])
     refused: list[str] = field(default_factory=list[str])
+    counted_up_to: list[int] = field(default_factory=list[int])
+
+    @property
+    def are_instances(self) -> bool:
+        """Whether ids number the objects of each picture anew, so that none stands for a class."""
+        ends = self.counted_up_to
+        return len(ends) >= _NUMBERED * self.files and len({*ends}) > 2 and max(ends) >= _MANY
 
     def count(self, key: int | str, thirds: Sequence[int], total: int, path: str) -> None:
         """Count one value of one label by its thirds."""
@@ -89,7 +100,8 @@ def scan_values(root: Path, layout: FolderLayout, number: int) -> LabelScan:
     """
     group = layout.label_group
     scan = LabelScan(formula=_formula(group))
-    for file in evenly([label for label, _ in layout.pairs], number):
+    chosen = evenly([label for label, _ in layout.pairs], number)
+    for file in tqdm(chosen, desc="labels", unit="file", leave=False, disable=None):
         try:
             (_scan_masks if group.classes else _scan_file)(root, group, file, scan)
         except HarmonizeError as error:
@@ -106,7 +118,7 @@ def scan_values(root: Path, layout: FolderLayout, number: int) -> LabelScan:
                 f"{root / found.example}: holds {key}, but ids reach from {MIN_ID} to {MAX_ID}; "
                 "write the mapping by hand; `harmonize check` then says with which `value`"
             )
-    if len(scan.values) > MOST_VALUES:
+    if len(scan.values) > MOST_VALUES and not scan.are_instances:
         raise HarmonizeError(
             f"{root}: {group.name} hold more than {MOST_VALUES} values, too many for "
             "classes: segment or instance ids? Look for other label files, or write the mapping by "
@@ -141,6 +153,9 @@ def _scan_file(root: Path, group: Group, file: File, scan: LabelScan) -> None:
     scan.pixels += numbers.size
     scan.sizes.add(numbers.shape[::-1])
     parts = [_counted(part) for part in np.array_split(numbers, 3)]
+    ids = {value for part in parts for value in part} - {0}
+    if ids and min(ids) == 1 and max(ids) == len(ids):
+        scan.counted_up_to.append(len(ids))
     for value in sorted({value for part in parts for value in part}):
         scan.count(value, [part.get(value, 0) for part in parts], numbers.size, file.path)
     if group.content.blurred:

@@ -13,6 +13,8 @@ from harmonize.tools.draft.file_groups import Group
 from harmonize.tools.draft.folder_templates import FolderLayout
 from harmonize.tools.draft.label_values import LabelScan
 from harmonize.tools.draft.name_words import is_number
+from harmonize.tools.draft.orientations import ExifDraft
+from harmonize.tools.draft.rivals import annotators
 from harmonize.tools.draft.splits import SplitDraft
 
 _PLAIN = re.compile(r"[\w.+/][\w.+/ -]*", re.ASCII)
@@ -28,8 +30,12 @@ class Draft:
         root: its folder, as the user wrote it.
         layout, splits, scan, classes: what was found in the folder.
         split_remarks: what the user should know about the splits.
+        lists: the lists of splits that are written beside the mapping, by name.
+        asked: the splits that a network looks at while the lists are not there yet.
         class_remarks: what the user should know about the classes.
         resize: why pictures are scaled to their labels; empty if they are not.
+        exif: what the pictures' EXIF orientations say; None if they have none.
+        rivals: other labels of the same pictures, which may hold the classes as well.
         others: groups of files that are neither pictures nor labels.
         tree: the name of the tree; None if it is left to the user.
         tree_note: why this tree.
@@ -44,8 +50,12 @@ class Draft:
     split_remarks: list[str]
     scan: LabelScan
     classes: list[ClassDraft]
+    lists: dict[str, str] = field(default_factory=dict[str, str])
+    asked: list[SplitDraft] = field(default_factory=list[SplitDraft])
     class_remarks: list[str] = field(default_factory=list[str])
     resize: str = ""
+    exif: ExifDraft | None = None
+    rivals: list[FolderLayout] = field(default_factory=list[FolderLayout])
     others: list[Group] = field(default_factory=list[Group])
     tree: str | None = None
     tree_note: str = ""
@@ -56,6 +66,34 @@ class Draft:
     def encoding(self) -> str:
         """The mapping's ``encoding``."""
         return self.layout.label_group.encoding
+
+    @property
+    def unsure_label(self) -> bool:
+        """Whether labels of another kind may be the ones that are meant."""
+        own = self.layout.label_group
+        return any(not annotators(own, one.label_group) for one in self.rivals)
+
+    @property
+    def questions(self) -> list[str]:
+        """What the user has to decide about the files, as comments."""
+        exif: list[str] = []
+        if self.exif is not None and self.exif.value is None:
+            exif = [
+                f"# TODO: exif: apply or ignore? {commented(self.exif.note)}.",
+                "#   exif: apply   if labels show pictures upright, as they are seen",
+                "#   exif: ignore  if labels lie as the pixels are stored",
+            ]
+        if not self.rivals:
+            return exif
+        own = self.layout.label_group
+        what = (
+            "several files go with each picture; which holds the classes?"
+            if self.unsure_label
+            else "several annotators labelled the same pictures; choose one."
+        )
+        listed = [f"{self.label}  ({own.describe_kind()}), drafted"]
+        listed += [f"{one.label}  ({one.label_group.describe_kind()})" for one in self.rivals]
+        return [f"# TODO: {what}", *(f"#   label: {commented(text)}" for text in listed[:8]), *exif]
 
     @property
     def label(self) -> str:
@@ -74,6 +112,7 @@ def write_mapping(draft: Draft) -> str:
         [
             "# Drafted by `harmonize new`. Every guess wants a look, every TODO an answer;",
             "# nothing can be trained on while a class means TODO.",
+            *draft.questions,
             *_unused(draft.others),
             *_head(draft),
         ],
@@ -117,6 +156,8 @@ def _head(draft: Draft) -> list[str]:
         lines.append(YamlLine(f"tolerance: {draft.scan.tolerance}", f"guess: {why}"))
     if draft.resize:
         lines.append(YamlLine("resize_picture: true", f"guess: {draft.resize}"))
+    if draft.exif is not None and draft.exif.value is not None:
+        lines.append(YamlLine(f"exif: {draft.exif.value}", draft.exif.note))
     return aligned(lines)
 
 
@@ -145,7 +186,8 @@ def _classes(draft: Draft) -> list[str]:
 
 def _value(one: ClassDraft) -> str:
     is_text = isinstance(one.value, str) and is_number(one.value)
-    return f'"{one.value}"' if is_text else quoted(one.value)
+    value: Value = [*one.value] if isinstance(one.value, list) else one.value
+    return f'"{one.value}"' if is_text else quoted(value)
 
 
 def _meaning(draft: Draft) -> list[str]:

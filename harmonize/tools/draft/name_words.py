@@ -1,6 +1,7 @@
 """Words in the names of folders and files: which split, which role."""
 
 import re
+from collections.abc import Sequence
 
 _SPLITS = {
     "train": ("train", "training", "exemplars"),
@@ -15,16 +16,31 @@ _SPLIT = re.compile(
     rf"(?i:({_LONGEST_FIRST}))"
     r"(?i:(?=$|[^a-z]|annot|label|mask|image|img|seg|gt|set|data|rgb|pic|photo))"
 )
-_LABEL = re.compile(r"(?i)label|mask|seg|gt|annot|truth|lbl|trimap|class|parts|parsing|_L\b")
+_LABEL = re.compile(r"(?i)manual|label|mask|seg|gt|annot|truth|lbl|trimap|class|parts|parsing|_L\b")
 _PICTURE = re.compile(r"(?i)image|img|photo|pict|jpeg|rgb|raw|left|frame|funneled")
 _OTHER = re.compile(
-    r"(?i)instance|colou?r|panoptic|depth|vi[sz]|preview|overlay|edge|contour|object|disparity"
-    r"|train_?ids|polygon|bound|right"
+    r"(?i)instance|colou?r|panoptic|depth|vi[sz](?!it)|preview|overlay|edge|contour|object|disparity"
+    r"|train_?ids|polygon|bound|right|(?<![a-z])(?:fov|roi)(?![a-z])"
 )
 _ROLE = re.compile(
     r"(?i)label|mask|seg|gt|annot|truth|image|img|photo|rgb|raw|instance|colou?r|panoptic|depth"
-    r"|vi[sz]|edge|contour"
+    r"|vi[sz](?!it)|edge|contour"
 )
+
+
+_ORDINAL = re.compile(
+    r"(?i)(?<!\d)\d+(?:st|nd|rd|th)?|(?<![a-z])(?:first|second|third|[a-d])(?![a-z])"
+)
+_ANNOTATOR = re.compile(
+    r"(?i)manual|expert|annotat|observer|rater|reader|grader|labell?er|coder|(?<![a-z])(?:obs|anno)"
+    r"|(?<=[a-z\d])HO(?![a-z])|(?:first|second|1st|2nd)"
+)
+
+
+def are_annotators(names: Sequence[str]) -> bool:
+    """Say whether names differ by a count alone and speak of people: ``1st_manual``."""
+    plain = {_ORDINAL.sub("#", name) for name in names}
+    return len({*names}) > 1 and len(plain) == 1 and all(map(_ANNOTATOR.search, names))
 
 
 def split_word(name: str) -> tuple[str, str, str] | None:

@@ -1,32 +1,41 @@
 """Write a mapping for a new data set from its folder, to be finished by hand."""
 
+import dataclasses
+import os
 import re
 import shlex
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
+from harmonize.config.run_config import find_file
 from harmonize.config.strict_yaml import load_text
 from harmonize.data.sizes import of_one_shape
 from harmonize.errors import HarmonizeError
+from harmonize.labels.beside import find_beside
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
-from harmonize.pictures.reading import header_size
+from harmonize.pictures.reading import header_size, sides_swap
 from harmonize.system.atomic_files import writing
 from harmonize.tools.draft.backslashes import lists_with_backslashes
-from harmonize.tools.draft.by_name import TODO, Proposal, by_name, choose_tree
-from harmonize.tools.draft.by_network import left_out, open_splits, overlaps, propose, table
+from harmonize.tools.draft.by_name import TODO, Proposal, by_name, choose_tree, left_open
 from harmonize.tools.draft.class_tables import find_tables
 from harmonize.tools.draft.draft_classes import draft_classes
 from harmonize.tools.draft.file_groups import SAMPLES, evenly
 from harmonize.tools.draft.folder_files import Files, find_files
-from harmonize.tools.draft.folder_templates import FolderLayout
+from harmonize.tools.draft.folder_templates import FolderLayout, numbered
 from harmonize.tools.draft.label_values import scan_values
 from harmonize.tools.draft.mapping_text import Draft, commented, write_mapping
-from harmonize.tools.draft.overlap import LeafPredictor, load_network
-from harmonize.tools.draft.pairing import find_layout
+from harmonize.tools.draft.orientations import find_exif
+from harmonize.tools.draft.pairing import Only, find_layout
+from harmonize.tools.draft.split_lists import few_per_folder
+from harmonize.tools.draft.split_tables import find_split_tables
 from harmonize.tools.draft.splits import find_splits
+from harmonize.tools.draft.trial import try_splits
+
+if TYPE_CHECKING:
+    from harmonize.tools.draft.overlap import LeafPredictor
 
 _NAME = re.compile(r"[\w-]+")
-_READ = 3  # pictures of each split
 
 
 def new_mapping(
@@ -38,6 +47,9 @@ def new_mapping(
     name: str | None = None,
     scan: int = 200,
     trust_code: bool = False,
+    labels: Path | None = None,
+    images: Path | None = None,
+    force: bool = False,
 ) -> None:
     """Look at a folder of pictures and labels, write a mapping of it and print what it comes to.
 
@@ -49,6 +61,8 @@ def new_mapping(
         name: of the data set; by default the folder's.
         scan: how many labels are read.
         trust_code: run the code that the run's network is, where it is not harmonize's own.
+        labels, images: the folders that the labels and the pictures lie in, at whatever depth.
+        force: replace the file to write.
 
     Raises:
         HarmonizeError: what the user can mend.
@@ -57,30 +71,74 @@ def new_mapping(
         raise HarmonizeError(f"--scan {scan}: at least one label has to be read")
     files = find_files(folder)
     name = _name(folder, name)
-    output = _output(output, name)
+    output = _output(output, name, force=force)
+    only = Only(_inside(folder, labels, "--labels"), _inside(folder, images, "--images"))
     if files.skipped:
         shown = ", ".join(files.skipped[:3])
         print(f"left out: {len(files.skipped)} files or folders that cannot be read: {shown}")
-    network = None if run is None else load_network(run, trust_code=trust_code)
+    network = None
+    if run is not None:
+        from harmonize.tools.draft.overlap import load_network  # slow to import
+
+        network = load_network(run, trust_code=trust_code)
     ontology = None if network is None else _same_tree(network, tree)
-    draft = _look(folder, name, files, scan)
+    draft = _look(folder, name, files, scan, only)
+    draft.root = _root(folder, output)
     if ontology is None:
         ontology, draft.tree_note = choose_tree(tree, draft.classes)
     draft.tree = None if ontology is None else ontology.name
     draft.meaning = by_name(draft.classes, ontology)
+    if draft.unsure_label:
+        draft.meaning = left_open(draft.meaning, "which label? see above")
     if network is not None:
         _ask(network, draft, folder, scan)
     text = write_mapping(draft)
-    spec = DatasetSpec.from_document(load_text(text, str(output)))
-    _write(output, text)
-    print(_summary(draft, spec, folder, output))
+    places = {output.parent / file: listed for file, listed in draft.lists.items()}
+    for place in places:
+        if place.exists() and not force:
+            raise HarmonizeError(f"{place}: is there already; replace it with --force")
+    for place, written in {**places, output: text}.items():
+        _write(place, written, force=force)
+    document = load_text(text, str(output))
+    find_beside(document, output)
+    spec = DatasetSpec.from_document(document)
+    print(_summary(draft, spec, folder, output, tree))
 
 
-def _look(folder: Path, name: str, files: Files, scan: int) -> Draft:
+def _inside(folder: Path, given: Path | None, option: str) -> str | None:
+    """Return where a folder lies in the data set's, with a slash; None if none is given."""
+    if given is None:
+        return None
+    for place in (folder / given, given):
+        if place.is_dir() and place.resolve().is_relative_to(folder.resolve()):
+            inside = place.resolve().relative_to(folder.resolve()).as_posix()
+            return "" if inside == "." else f"{inside}/"
+    raise HarmonizeError(f"{option} {given}: no folder in {folder}; name one, relative to it")
+
+
+def _root(folder: Path, output: Path) -> str:
+    """Return the folder as the mapping names it: relative to itself, where it was so given."""
+    return str(folder) if folder.is_absolute() else os.path.relpath(folder, output.parent)
+
+
+def _look(folder: Path, name: str, files: Files, scan: int, only: Only) -> Draft:
     """Find out all that the folder itself tells."""
-    layout, others = find_layout(folder, files.images)
+    layout, rivals, others = find_layout(folder, files.images, only)
     values = scan_values(folder, layout, scan)
+    exif = find_exif(folder, layout, scan)
+    resize = _resize(folder, layout, turned=exif is not None and exif.value == "apply")
     splits, remarks = find_splits(folder, layout, files.texts)
+    told: dict[str, str] = {}
+    everything = splits[-1:]
+    if splits[-1].name == "all":  # neither folders nor lists tell
+        texts = [*files.yamls, *few_per_folder(files.texts)]
+        by_table, told = find_split_tables(folder, layout, texts, name)
+        by_number = numbered(layout) if len(splits) == 1 else None
+        if by_table:
+            splits, remarks = by_table, []
+        elif by_number is not None:
+            layout = by_number
+            splits, remarks = find_splits(folder, layout, files.texts)
     pictures = {label.core for label, _ in layout.pairs}
     stems = (PurePosixPath(file.path).stem for _, file in layout.pairs)
     remarks += filter(None, [lists_with_backslashes(folder, files.texts, stems)])
@@ -92,22 +150,27 @@ def _look(folder: Path, name: str, files: Files, scan: int) -> Draft:
         layout=layout,
         splits=splits,
         split_remarks=remarks,
+        lists=told,
+        asked=everything if told else [],
         scan=values,
         classes=classes,
         class_remarks=doubts,
-        resize=_resize(folder, layout),
+        resize=resize,
+        exif=exif,
         others=others,
+        rivals=rivals,
     )
 
 
-def _resize(folder: Path, layout: FolderLayout) -> str:
+def _resize(folder: Path, layout: FolderLayout, *, turned: bool) -> str:
     """Say how pictures and labels differ in size; empty if they do not, or in shape as well."""
     differs = ""
     for label, picture in evenly(layout.pairs, SAMPLES):
         try:
-            (width, height), label_size = (
-                header_size(folder / file.path) for file in (picture, label)
-            )
+            width, height = header_size(folder / picture.path)
+            if turned and sides_swap(folder / picture.path):
+                width, height = height, width
+            label_size = header_size(folder / label.path)
         except HarmonizeError:
             continue
         if not of_one_shape((width, height), label_size):
@@ -117,17 +180,20 @@ def _resize(folder: Path, layout: FolderLayout) -> str:
     return differs
 
 
-def _ask(network: LeafPredictor, draft: Draft, folder: Path, number: int) -> None:
+def _ask(network: "LeafPredictor", draft: Draft, folder: Path, number: int) -> None:
     """Let a network propose the meaning of the classes, and print its table."""
+    from harmonize.tools.draft.by_network import left_out, overlaps, propose, table
+
     draft.meaning = {one.name: Proposal((TODO,), "") for one in draft.classes} | draft.meaning
-    spec = DatasetSpec.from_document(load_text(write_mapping(draft), "the drafted mapping"))
+    asked = dataclasses.replace(draft, splits=draft.asked or draft.splits)
+    spec = DatasetSpec.from_document(load_text(write_mapping(asked), "the drafted mapping"))
     found, counts = overlaps(network, spec, folder, draft.classes, number=number)
     draft.meaning = propose(found, draft.classes, draft.meaning)
     draft.remarks = left_out(found, draft.classes, counts, network.ontology)
     print(table(found, draft.classes, draft.meaning), end="\n\n")
 
 
-def _same_tree(network: LeafPredictor, tree: Path | None) -> Ontology:
+def _same_tree(network: "LeafPredictor", tree: Path | None) -> Ontology:
     """Return the run's tree, which is the only one that its network can speak of."""
     if tree is not None:
         given = choose_tree(tree, [])[0]
@@ -147,34 +213,29 @@ def _name(folder: Path, name: str | None) -> str:
     return name
 
 
-def _output(output: Path | None, name: str) -> Path:
-    """Return the file to write, which must not be there."""
+def _output(output: Path | None, name: str, *, force: bool) -> Path:
+    """Return the file to write, which must not be there unless it may be replaced."""
     output = Path(f"{name}.yaml") if output is None else output
     if output.suffix.lower() not in (".yaml", ".yml"):
         raise HarmonizeError(f"{output}: a mapping is a .yaml file; name it so")
-    if output.exists() or output.is_symlink():
-        raise HarmonizeError(f"{output}: is there already; name another file with -o")
+    if output.is_dir() or (not force and (output.exists() or output.is_symlink())):
+        raise HarmonizeError(
+            f"{output}: is there already; name another file with -o, or replace it with --force"
+        )
     if not output.absolute().parent.is_dir():
         raise HarmonizeError(f"{output}: its folder does not exist; make it first")
     return output
 
 
-def _write(output: Path, text: str) -> None:
-    with writing(output), output.open("x", encoding="utf-8") as file:
+def _write(output: Path, text: str, *, force: bool) -> None:
+    with writing(output), output.open("w" if force else "x", encoding="utf-8") as file:
         file.write(text)
 
 
-def _summary(draft: Draft, spec: DatasetSpec, root: Path, output: Path) -> str:
+def _summary(draft: Draft, spec: DatasetSpec, root: Path, output: Path, tree: Path | None) -> str:
     """Read a few pictures of every split as the mapping says; say what is there and to be done."""
     layout, total = draft.layout, len(draft.classes)
-    opened, problems = open_splits(spec, root)
-    for dataset in opened.values():
-        try:
-            few = len(dataset) <= _READ
-            for number in {0} if few else {0, len(dataset) // 2, len(dataset) - 1}:
-                dataset[number]
-        except HarmonizeError as error:
-            problems += error.problems
+    splits, problems = try_splits(spec, root)
     unnamed = sum(not one.named for one in draft.classes)
     open_ = sum(proposal.is_open for proposal in draft.meaning.values())
     on_tree = f" on {draft.tree}" if draft.tree else "; the tree is to be chosen"
@@ -182,8 +243,12 @@ def _summary(draft: Draft, spec: DatasetSpec, root: Path, output: Path) -> str:
         ("picture", layout.picture),
         ("label", f"{draft.label}  ({draft.encoding})"),
         *([("no label", f"{layout.num_unlabelled} pictures")] if layout.num_unlabelled else []),
-        *((split, f"{len(dataset)} pictures") for split, dataset in opened.items()),
+        *((split, f"{number} pictures") for split, number in splits.items()),
         ("classes", f"{total}, in {draft.scan.files} of {len(layout.pairs)} labels"),
+        *(
+            ("TODO", question.lstrip("# ").removeprefix("TODO: "))
+            for question in draft.questions[:1]
+        ),
         ("to do", f"{unnamed} names of {total}, {open_} meanings of {total}{on_tree}"),
     ]
     width = max(len(label) for label, _ in rows)
@@ -193,5 +258,13 @@ def _summary(draft: Draft, spec: DatasetSpec, root: Path, output: Path) -> str:
     lines += [f"to mend: {commented(problem)}" for problem in shown]
     lines += [f"note: {commented(remark)}" for remark in draft.class_remarks]
     lines.append(f"{output} is written. Look at every guess, answer every TODO, then:")
-    lines.append(f"  harmonize check {shlex.quote(str(output))}")
+    named = [output] if tree is None or _found_by_name(tree, output) else [output, tree]
+    lines.append(f"  harmonize check {shlex.join(map(str, named))}")
     return "\n".join(lines)
+
+
+def _found_by_name(tree: Path, mapping: Path) -> bool:
+    """Say whether `harmonize check` finds a tree where it looks for it."""
+    beside, shipped = mapping.parent / f"{tree.stem}.txt", find_file(f"trees/{tree.stem}.txt")
+    first = next((place for place in (beside, shipped) if place.is_file()), None)
+    return first is not None and first.resolve() == find_file(str(tree)).resolve()

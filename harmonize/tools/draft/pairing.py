@@ -1,59 +1,104 @@
 """Which files are the pictures, which their labels, and which label belongs to which picture."""
 
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
 from harmonize.errors import HarmonizeError
-from harmonize.tools.draft.file_groups import File, Group
+from harmonize.tools.draft.file_groups import Group
 from harmonize.tools.draft.folder_templates import MOST, FilePair, FolderLayout, make_layout
 from harmonize.tools.draft.group_merging import find_groups
 from harmonize.tools.draft.name_words import canonical, is_number, label_rank, picture_rank
+from harmonize.tools.draft.rivals import find_rivals
 
 _MANY = 12  # groups shown
 _MOST_TRIED = 60  # groups of labels, and of pictures
 _KIND_RANKS = {"ids": 3, "rgb": 2, "soft": 1, "binary": 1}
 
 
-def find_layout(root: Path, images: list[str]) -> tuple[FolderLayout, list[Group]]:
-    """Return how pictures and labels lie, and the groups of files that are neither.
+@dataclass(frozen=True)
+class Only:
+    """Where the user says that the labels and the pictures lie: folders with a slash, or None."""
+
+    labels: str | None = None
+    images: str | None = None
+
+    def keep(self, paths: list[str]) -> list[str]:
+        """Return the files that may be either."""
+        if self.labels is None or self.images is None:
+            return paths
+        return [path for path in paths if path.startswith((self.labels, self.images))]
+
+    def part(self, groups: Sequence[Group]) -> tuple[list[Group], list[Group]]:
+        """Part groups into those that may be labels and pictures; what is named needs no look."""
+        readable = [group for group in groups if group.kind != "unreadable"]
+        labels = [g for g in readable if self._fits(self.labels, g, photo=False)]
+        photos = [g for g in readable if self._fits(self.images, g, photo=True)]
+        if self.labels is not None and self.images is None:
+            photos = [g for g in photos if not g.files[0].path.startswith(self.labels)]
+        if self.images is not None and self.labels is None:
+            labels = [g for g in labels if not g.files[0].path.startswith(self.images)]
+        return labels, photos
+
+    @staticmethod
+    def _fits(folder: str | None, group: Group, *, photo: bool) -> bool:
+        if folder is None:
+            return (group.kind == "photo") == photo
+        return all(file.path.startswith(folder) for file in group.files)
+
+
+def find_layout(
+    root: Path, images: list[str], only: Only = Only()
+) -> tuple[FolderLayout, list[FolderLayout], list[Group]]:
+    """Return how pictures and labels lie, how else they may, and the files that are neither.
 
     Raises:
         HarmonizeError: nothing pairs up; says what was seen.
     """
     seen: list[Group] = []
-    for with_prefixes in (False, True):
-        best: tuple[FolderLayout, list[Group]] | None = None
+    images = only.keep(images)
+    if not images:
+        raise HarmonizeError(f"{root}: no pictures in {only.labels} and {only.images}")
+    best: tuple[FolderLayout, list[Group]] | None = None
+    layouts: list[FolderLayout] = []
+    for with_prefixes, infixes in ((False, False), (True, False), (False, True)):
         for added in (False, True):
-            groups = find_groups(root, images, with_prefixes=with_prefixes, added=added)
+            groups = find_groups(
+                root, images, with_prefixes=with_prefixes, added=added, infixes=infixes
+            )
             seen = seen or groups
-            layout = _best(groups)
+            layout, found = _best(groups, only)
+            layouts += found
             if layout is not None and (best is None or len(layout.pairs) > len(best[0].pairs)):
                 used = {id(layout.picture_group), id(layout.label_group)}
                 best = layout, [group for group in groups if id(group) not in used]
             if best is not None and not best[1]:  # nothing is left over that could be paired
                 break
-        if best is not None:
-            return best
+        if best is not None and (not best[1] or not with_prefixes):
+            break
+    if best is not None:
+        return best[0], find_rivals(root, best[0], layouts), best[1]
     raise HarmonizeError(*_nothing_pairs(root, seen))
 
 
-def _best(groups: Sequence[Group]) -> FolderLayout | None:
-    """Return the best pairing of a group of labels with a group of pictures."""
-    photos = [group for group in groups if group.kind == "photo"]
-    labels = [group for group in groups if group.kind not in ("photo", "unreadable")]
+def _best(groups: Sequence[Group], only: Only) -> tuple[FolderLayout | None, list[FolderLayout]]:
+    """Return the best pairing of a group of labels with a group of pictures, and all there are."""
+    labels, photos = only.part(groups)
     if not photos:  # drawings look like labels; go by their names
         photos = [group for group in labels if picture_rank(group.name) > 0 and not group.classes]
         labels = [group for group in labels if picture_rank(group.name) <= 0]
     labels, photos = (
         sorted(some, key=lambda group: -len(group.files))[:_MOST_TRIED] for some in (labels, photos)
     )
+    keys = _Keys()
     layouts = (
-        make_layout(label, photo, join(label, photo)) for label, photo in product(labels, photos)
+        make_layout(label, photo, join(label, photo, keys))
+        for label, photo in product(labels, photos)
     )
     found = [layout for layout in layouts if layout is not None]
     most = max((len(layout.pairs) for layout in found), default=0)
-    return max(found, key=lambda layout: _merit(layout, most), default=None)
+    return max(found, key=lambda layout: _merit(layout, most), default=None), found
 
 
 def _merit(layout: FolderLayout, most: int) -> tuple[float, ...]:
@@ -70,37 +115,74 @@ def _merit(layout: FolderLayout, most: int) -> tuple[float, ...]:
     )
 
 
-def join(label: Group, picture: Group) -> list[FilePair]:
+def join(label: Group, picture: Group, keys: "_Keys | None" = None) -> list[FilePair]:
     """Pair the files of two groups by their ids, and by their folders where ids recur.
 
     Of masks of several classes, one stands for all: the most common class's where there is one.
     """
-    numbered = all(is_number(file.core) for file in label.files)
+    keys = keys or _Keys()
+    numbered = keys.are_numbers(label)
     common = label.most_common_class
-    labels = sorted(label.files, key=lambda file: label.class_of(file.path) != common)
-
-    def key(group: Group, file: File, *, by_split: bool, by_folder: bool) -> Hashable:
-        return (
-            int(file.core) if numbered and is_number(file.core) else file.core,
-            tuple(file.folders[place] for place in group.variables) if by_folder else (),
-            canonical(file.split) if by_split else "",
-        )
-
+    order = sorted(
+        range(len(label.files)), key=lambda place: label.class_of(label.files[place].path) != common
+    )
     best: list[FilePair] = []
     for by_split, by_folder in product((False, True), repeat=2):
-        rule = {"by_split": by_split, "by_folder": by_folder}
-        pictures = {key(picture, file, **rule): file for file in picture.files}
+        rule = numbered, by_split, by_folder
+        pictures = keys.places(picture, rule)
         if len(pictures) < MOST * len(picture.files):  # several pictures have the same key
             continue
-        keyed = [(key(label, file, **rule), file) for file in labels]
-        keyed = [(own, file) for own, file in keyed if own in pictures]
-        firsts: dict[Hashable, File] = {}
-        for own, file in keyed:
-            firsts.setdefault(own, file)
-        several = not label.classes and len(firsts) < MOST * len(keyed)
+        own = keys.of(label, rule)
+        if len(keys.places(label, rule).keys() & pictures.keys()) <= len(best):
+            continue
+        firsts: dict[Hashable, int] = {}
+        count = 0
+        for place in order:
+            if own[place] in pictures:
+                count += 1
+                firsts.setdefault(own[place], place)
+        several = not label.classes and len(firsts) < MOST * count
         if not several and len(firsts) > len(best):
-            best = [(file, pictures[own]) for own, file in firsts.items()]
+            best = [(label.files[p], picture.files[pictures[key]]) for key, p in firsts.items()]
     return best
+
+
+class _Keys:
+    """What files of groups are paired by, found once for each group and rule."""
+
+    def __init__(self) -> None:
+        self._keys: dict[Hashable, list[Hashable]] = {}
+        self._places: dict[Hashable, dict[Hashable, int]] = {}
+        self._numbers: dict[int, bool] = {}
+
+    def are_numbers(self, group: Group) -> bool:
+        """Say whether all ids of a group are numbers."""
+        if id(group) not in self._numbers:
+            self._numbers[id(group)] = all(is_number(file.core) for file in group.files)
+        return self._numbers[id(group)]
+
+    def of(self, group: Group, rule: tuple[bool, bool, bool]) -> list[Hashable]:
+        """Return the key of each file: its id, as a number if asked; its split; its folders."""
+        numbered, by_split, by_folder = rule
+        where = id(group), rule
+        if where not in self._keys:
+            variables = group.variables if by_folder else []
+            self._keys[where] = [
+                (
+                    int(file.core) if numbered and is_number(file.core) else file.core,
+                    tuple(file.folders[place] for place in variables),
+                    canonical(file.split) if by_split else "",
+                )
+                for file in group.files
+            ]
+        return self._keys[where]
+
+    def places(self, group: Group, rule: tuple[bool, bool, bool]) -> dict[Hashable, int]:
+        """Return the place of the last file with each key."""
+        where = id(group), rule
+        if where not in self._places:
+            self._places[where] = {key: place for place, key in enumerate(self.of(group, rule))}
+        return self._places[where]
 
 
 def _nothing_pairs(root: Path, groups: Sequence[Group]) -> list[str]:

@@ -13,6 +13,7 @@ from numpy import ndarray
 from harmonize.errors import HarmonizeError
 from harmonize.labels.palette_order import Color, UsedColors, used_colors
 from harmonize.labels.soft_values import lie_around
+from harmonize.pictures.arrays import is_array, read_array
 from harmonize.pictures.reading import open_image
 from harmonize.pictures.tiff import is_tiff, read_tiff
 
@@ -92,6 +93,8 @@ def look(path: Path) -> Content:
 
 def _pixels(path: Path) -> tuple[ndarray, str, bool]:
     """Return a picture's pixels, its mode, and whether it is a JPEG file."""
+    if is_array(path):
+        return _whole(read_array(path)), "", False
     if not is_tiff(path):
         picture = open_image(path)
         return np.asarray(picture), picture.mode, picture.format == "JPEG"
@@ -99,9 +102,14 @@ def _pixels(path: Path) -> tuple[ndarray, str, bool]:
     pixels = stored.values
     if pixels.ndim == 3 and pixels.dtype == np.uint16:
         pixels = pixels // 257
+    return _whole(pixels), stored.mode, False
+
+
+def _whole(pixels: ndarray) -> ndarray:
+    """Return fractions that are ids as integers."""
     if pixels.dtype.kind == "f" and _are_ids(pixels):
-        pixels = np.nan_to_num(pixels, posinf=0, neginf=0).clip(-_LARGE, _LARGE).astype(np.int64)
-    return pixels, stored.mode, False
+        return np.nan_to_num(pixels, posinf=0, neginf=0).clip(-_LARGE, _LARGE).astype(np.int64)
+    return pixels
 
 
 def _are_ids(pixels: ndarray) -> bool:

@@ -60,7 +60,7 @@ def find_lists(
     rows = _Rows(layout)
     found: list[SplitList] = []
     remarks: dict[str, str] = {}
-    for text in _few_per_folder(texts):
+    for text in few_per_folder(texts):
         lines = _read(root / text)
         fit = rows.fit(lines)
         if fit is None:
@@ -79,7 +79,7 @@ def find_lists(
     ]
 
 
-def _few_per_folder(texts: Sequence[str]) -> list[str]:
+def few_per_folder(texts: Sequence[str]) -> list[str]:
     """Leave out text files that come with every picture: those of folders that hold many."""
     counts = Counter(PurePosixPath(text).parent for text in texts)
     return [

@@ -99,7 +99,7 @@ def _by_number(
     numbers = sorted(int(value) for value in columns[name])
     first_val = numbers[int(_TRAIN_SHARE * len(numbers))]
     last_train = max(number for number in numbers if number < first_val)
-    whole = numbers == list(range(numbers[0], numbers[-1] + 1)) and name == "id"
+    whole = numbers[-1] - numbers[0] + 1 == len({*numbers}) == len(numbers) and name == "id"
     drafts: list[SplitDraft] = []
     for split, low, high, share in (
         ("train", numbers[0], last_train, "the first 80 % of the numbers"),
