@@ -31,8 +31,8 @@ class NoLabels(Encoding):
     def fill(self, template: Template, fields: Fields) -> str:
         return ""
 
-    def files(self, label: str, classes: Sequence[DataClass]) -> dict[int, str]:
-        return {}
+    def files(self, label: str, classes: Sequence[DataClass]) -> list[tuple[int, str]]:
+        return []
 
     def read(self, root: Path, label: str, table: ClassTable) -> Int[ndarray, "H W"]:
         raise HarmonizeError(f"{table.dataset}: has no labels (label: null)")
