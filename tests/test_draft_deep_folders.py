@@ -122,3 +122,15 @@ def test_numbers_far_apart_are_no_range_and_take_no_memory(
     spec = draft(tmp_path / "set", monkeypatch)
     assert spec.splits["train"].where == {"id": (7, 10**13)}
     assert counts(spec, tmp_path / "set") == {"train": 4, "val": 1, "all": 5}
+
+
+def test_names_of_letters_that_lie_in_both_folders_are_no_roles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("segovia", "image_of_bonn", "cork", "derby"):
+        save(tmp_path / "set" / "images" / f"{name}.jpg", photo())
+        save(tmp_path / "set" / "labels" / f"{name}.png", label([0, 1, 2]))
+        save(tmp_path / "set" / "shots" / f"{name}.jpg", photo())
+    spec = draft(tmp_path / "set", monkeypatch)
+    assert (spec.picture.text, spec.label.text) == ("images/{id}.jpg", "labels/{id}.png")
+    assert counts(spec, tmp_path / "set") == {"all": 4}

@@ -193,7 +193,13 @@ def other_words(root: Path) -> None:
             "ids",
             {"train": 4, "val": 2, "all": 6},
         ),
-        (by_class, "photos/{id}.jpg", "masks/{class}/{id}.png", "masks", {"all": 6}),
+        (
+            by_class,
+            "photos/p{id}.jpg",
+            "masks/{class}/p{id}.png",
+            "masks",
+            {"train": 4, "val": 2, "all": 6},
+        ),
         (
             other_words,
             "images/{picture_split}/{id}.jpg",

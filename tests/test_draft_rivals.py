@@ -52,7 +52,7 @@ def two_schemes(root: Path) -> None:
     [
         (drive_training, ["1st_manual/{id}_manual1.gif", "mask/{id}_training_mask.gif"]),
         (drive, ["{split}/mask/", "{split}/1st_manual/", "{split}/2nd_manual/"]),
-        (stare, ["labels-ah/{id}.ah.ppm", "labels-vk/{id}.vk.ppm"]),
+        (stare, ["labels-ah/im{id:04d}.ah.ppm", "labels-vk/{id}.vk.ppm"]),
         (two_schemes, ["coarse/{id}.png", "parts/{id}.png"]),
     ],
 )

@@ -3,9 +3,11 @@
 import copy
 
 import torch
+from torch.nn.modules.instancenorm import _InstanceNorm  # pyright: ignore[reportPrivateUsage]
 
 from harmonize.config.run_config import RunConfig
 from harmonize.errors import HarmonizeError
+from harmonize.models.own_code import needs_code
 from harmonize.models.segmenter import Segmenter
 from harmonize.training.freezing import hold
 
@@ -41,6 +43,9 @@ def check_parts(
 
 def _has_values(network: Segmenter, config: RunConfig, pictures: int) -> bool:
     """Say whether the network can be trained on so many pictures at a time; if unknown, yes."""
+    alone = any(isinstance(module, _InstanceNorm) for module in network.modules())
+    if pictures > 1 and not alone and not needs_code(config.model):
+        return True  # one value of each picture; a pass loads much of torch
     side = config.data.size
     frozen = config.model.freeze != "none" and config.train.unfreeze_at is None
     try:

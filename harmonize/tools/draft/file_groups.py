@@ -223,10 +223,12 @@ def _constant_stems(files: Sequence[tuple[Parts, str]]) -> set[tuple[Parts, str]
             siblings[parts[:-1]][stem].add(parts[-1])
     constant: set[tuple[Parts, str]] = set()
     for parent, stems in siblings.items():
-        number = len(set[str]().union(*stems.values()))
+        names = set[str]().union(*stems.values())
+        number = len(names)
         everywhere = all(len(folders) >= 0.8 * number for folders in stems.values())
         roles = any(map(sounds_like_role, stems)) and not any(map(_DIGIT.search, stems))
-        if number > 1 and len(stems) > 1 and everywhere and roles:
+        apart = not any(map(sounds_like_role, names))  # the same names in images/ and labels/
+        if number > 2 and 1 < len(stems) <= number and everywhere and roles and apart:
             constant |= {(parent, stem) for stem in stems}
     return constant
 

@@ -137,8 +137,9 @@ def _look(folder: Path, name: str, files: Files, scan: int, only: Only) -> Draft
         if by_table:
             splits, remarks = by_table, []
         elif by_number is not None:
-            layout = by_number
-            splits, remarks = find_splits(folder, layout, files.texts)
+            parted, less = find_splits(folder, by_number, files.texts)
+            if len(parted) > 1:
+                layout, splits, remarks = by_number, parted, less
     pictures = {label.core for label, _ in layout.pairs}
     stems = (PurePosixPath(file.path).stem for _, file in layout.pairs)
     remarks += filter(None, [lists_with_backslashes(folder, files.texts, stems)])
