@@ -106,7 +106,7 @@ def test_photographs_in_black_and_white_are_no_masks(
         )
         save(folder / "labels" / f"p{place}.png", disk(place))
     spec = folder_cases.draft(folder, monkeypatch)
-    assert (spec.picture.text, spec.label.text) == ("images/{id}.jpg", "labels/{id}.png")
+    assert (spec.picture.text, spec.label.text) == ("images/p{id}.jpg", "labels/p{id}.png")
 
 
 @pytest.fixture(name="labels")
