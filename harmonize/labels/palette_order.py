@@ -59,11 +59,23 @@ def palette_bytes(path: Path) -> bytes:
     Raises:
         HarmonizeError: it cannot be read.
     """
+    if _is_plain_png(path):
+        return b""
     if is_tiff(path):
         palette = read_stored(path, exact=False).palette
         return b"" if palette is None else palette.tobytes()
     with opened(path) as picture:
         return bytes(picture.getpalette("RGB") or ()) if picture.mode == "P" else b""
+
+
+def _is_plain_png(path: Path) -> bool:
+    """Say whether a file is a PNG without a palette, by its first bytes: most labels are."""
+    try:
+        with path.open("rb", buffering=0) as file:
+            start = file.read(26)
+    except OSError:
+        return False
+    return start[:8] == b"\x89PNG\r\n\x1a\n" and start[12:16] == b"IHDR" and start[25:26] != b"\x03"
 
 
 def _hex(color: Color) -> str:
