@@ -19,7 +19,7 @@ from harmonize.labels.sources import load_sources
 from harmonize.pipeline import train as training
 from harmonize.runs import checkpoint
 from harmonize.system.processes import processes
-from harmonize.tools.refine.options import RefineOptions
+from harmonize.tools.refine.refine_options import RefineOptions
 from harmonize.tools.refine.refine_run import refine_run
 from harmonize.training.batches import TrainingBatches
 from harmonize.training.scoring import score

@@ -207,7 +207,7 @@ def study(words: Sequence[str]) -> int:
     given = parser.parse_intermixed_args(words)
     from harmonize.system.agreement import together  # slow to import, as are all below
     from harmonize.system.processes import processes
-    from harmonize.tools.refine.options import RefineOptions
+    from harmonize.tools.refine.refine_options import RefineOptions
     from harmonize.tools.studies.pays_study import pays
 
     state = processes()

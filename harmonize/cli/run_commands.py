@@ -134,7 +134,7 @@ def refine(words: Sequence[str]) -> int:
         "overrides", nargs="*", metavar="key.path=value", help="such as data.roots.NAME=FOLDER"
     )
     given = parser.parse_intermixed_args(words)
-    from harmonize.tools.refine.options import RefineOptions  # slow to import
+    from harmonize.tools.refine.refine_options import RefineOptions  # slow to import
     from harmonize.tools.refine.refine_run import refine_run
 
     options = RefineOptions(

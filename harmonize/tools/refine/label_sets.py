@@ -15,7 +15,7 @@ from harmonize.labels.finer_sets import FinerSets, finer_sets, names_of
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.separable import answer_nodes, separable_leaves
 from harmonize.labels.sources import Sources
-from harmonize.tools.refine.options import RefineOptions, depth_in
+from harmonize.tools.refine.refine_options import RefineOptions, depth_in
 
 # Letters of shapes: C classes of the data set, N sets, K leaves.
 

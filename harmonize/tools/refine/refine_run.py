@@ -1,54 +1,20 @@
 """Complete the labels of a data set with the network of a run folder."""
 
 import dataclasses
-import hashlib
-import json
-import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 
-import torch
-from accelerate import Accelerator
-from accelerate.utils import gather_object
-from tqdm import tqdm
-
-from harmonize import __version__
-from harmonize.calibration.calibration_file import read_calibration
-from harmonize.completion.views import ViewedNetwork, Views
-from harmonize.completion.within import Choices
-from harmonize.data.bad_samples import BadSample
 from harmonize.data.dataset import SegmentationDataset
-from harmonize.errors import HarmonizeError, printable
-from harmonize.inference.calibrated import NOT_CALIBRATED, FoundCalibration, Use, find_calibration
-from harmonize.inference.tiled_network import TiledNetwork
-from harmonize.labels.palette import color_of_leaves, node_colors
+from harmonize.errors import printable
 from harmonize.pipeline.evaluate_run import ScoringRun, open_for_scoring
 from harmonize.pipeline.train import train
 from harmonize.runs.opened import OpenedRun
 from harmonize.system.agreement import together
-from harmonize.system.atomic_files import write_whole, writing
-from harmonize.tools.refine.balancing import ReachedTally
-from harmonize.tools.refine.completing import (
-    FullPicture,
-    complete_label,
-    read_pictures,
-    see_classes,
-)
-from harmonize.tools.refine.fitting import Thresholds, fit_thresholds, num_finer
-from harmonize.tools.refine.label_sets import LabelSets, label_sets
-from harmonize.tools.refine.options import RefineOptions
-from harmonize.tools.refine.refined_page import ShownLabel, write_page
-from harmonize.tools.refine.refined_set import RefinedSet
-from harmonize.tools.refine.results import RefineResults, summarize
+from harmonize.tools.refine.refine_job import PAGE
+from harmonize.tools.refine.refine_options import RefineOptions
+from harmonize.tools.refine.refine_plan import fitting_sets, plan_job
+from harmonize.tools.refine.refine_results import RefineResults
 from harmonize.tools.refine.rounds import beside, with_refined
-from harmonize.tools.refine.tally import RefineTally
-
-RESULTS = "refine.json"
-PAGE = "refine.html"
-_LOOKED_AT = 200
-"""Pictures that thresholds are found from."""
 
 
 def refine_run(
@@ -102,13 +68,13 @@ def refine_dataset(
     scoring: ScoringRun, data: SegmentationDataset, *, output: Path, options: RefineOptions
 ) -> RefineResults:
     """Complete the labels of pictures with an opened run; see ``refine_run``."""
-    job = _plan(scoring, data, output, options)
+    job = plan_job(scoring, data, output, options)
     if scoring.is_main:
         job.calibration.tell()
     with together():
         if scoring.is_main:
             job.target.begin()
-    thresholds = job.thresholds(_fitting_sets(scoring, data, options))
+    thresholds = job.thresholds(fitting_sets(scoring, data, options))
     results = job.complete(thresholds)
     if scoring.is_main:
         print(*map(printable, results.table().split("\n")), sep="\n")
@@ -119,261 +85,3 @@ def refine_dataset(
 def _default_split(opened: OpenedRun, dataset: str) -> str:
     known = {spec.name: entry.train for entry, spec in opened.sources.trained}
     return known.get(dataset) or "train"
-
-
-def _fitting_sets(
-    scoring: ScoringRun, data: SegmentationDataset, options: RefineOptions
-) -> list[SegmentationDataset]:
-    """Return the sets that thresholds are fitted on: not those whose labels are completed."""
-    sources = scoring.run.sources
-    if options.fit_on is not None:
-        return scoring.datasets(options.fit_on, None) if options.fit_on else []
-    scored = [
-        spec.name
-        for entry, spec in (*sources.trained, *sources.also)
-        if entry.evaluate and (spec.name, entry.evaluate) != (data.spec.name, data.split)
-    ]
-    return scoring.datasets(scored, None) if scored else []
-
-
-@dataclass(frozen=True)
-class _Job:
-    """The completion of one data set."""
-
-    opened: OpenedRun
-    accelerator: Accelerator
-    dataset: SegmentationDataset
-    sets: LabelSets
-    network: ViewedNetwork
-    target: RefinedSet
-    calibration: FoundCalibration
-    options: RefineOptions
-
-    @property
-    def _least(self) -> int:
-        return max(self.network.views.sizes)
-
-    def _like(self) -> AbstractContextManager[None]:
-        """Normalise pictures as the data set's own, or as another's that the options name."""
-        return self.network.network.like(self.options.like or self.dataset.spec.name)
-
-    def _mine(self, numbers: Sequence[int]) -> Sequence[int]:
-        return numbers[self.accelerator.process_index :: self.accelerator.num_processes]
-
-    def _choices(self, thresholds: Thresholds) -> list[Choices | None]:
-        return [
-            self.sets.choices(number, thresholds, self.options.confidence) if sets else None
-            for number, sets in enumerate(self.sets.finer.choices)
-        ]
-
-    def thresholds(self, fitting: Sequence[SegmentationDataset]) -> Thresholds:
-        """Fit thresholds on held-out labels, then raise those of easy classes if asked to."""
-        options, workers = self.options, self.opened.config.data.workers
-        ontology = self.opened.sources.ontology
-        found = fit_thresholds(
-            fitting,
-            [one.spec.leaf_masks(ontology) for one in fitting],
-            self.network,
-            self.sets,
-            confidence=options.confidence,
-            accelerator=self.accelerator,
-            workers=workers,
-        )
-        if not options.balanced:
-            return found
-        number = min(_LOOKED_AT, len(self.dataset))
-        chosen = [place * len(self.dataset) // number for place in range(number)]
-        tally = ReachedTally(self.sets, self._choices(found))
-        with together(), self._like():
-            for item in self._read(self._mine(chosen), "looking"):
-                if not isinstance(item, BadSample):
-                    for label, seen in see_classes(item, self.network, self.sets):
-                        tally.add(label, seen.mean)
-        tally.together(self.accelerator)
-        for one, threshold in tally.thresholds().items():
-            for label, choices in enumerate(self.sets.finer.choices):
-                if one in choices[1:]:
-                    before = found.get((label, one), options.confidence)
-                    found[label, one] = max(before, threshold)
-        return found
-
-    def complete(self, thresholds: Thresholds) -> RefineResults:
-        """Complete all labels and write everything; every process must call this.
-
-        Raises:
-            HarmonizeError: a picture that cannot be used, or a file that cannot be written.
-        """
-        choices, paths = self._choices(thresholds), self.target.label_paths()
-        whole = RefineTally.empty(len(self.sets.classes), len(self.sets.names))
-        void, done = 0, list[int]()
-        shown: list[ShownLabel] = []
-        bad: list[BadSample] = []
-        wanted = _spread(len(self.dataset), self.options.pictures)
-        with together(), self._like():
-            for item in self._read(self._mine(range(len(self.dataset))), self.dataset.spec.name):
-                if isinstance(item, BadSample):
-                    self._refuse(item)
-                    bad.append(item)
-                    continue
-                completed = complete_label(item, self.network, self.sets, choices)
-                self.target.write_label(paths[item.number], completed.sets)
-                whole.add(completed.tally)
-                void += int((completed.sets < 0).sum())
-                done.append(item.number)
-                if item.number in wanted:
-                    shown.append(ShownLabel.of(item, completed, self.sets))
-        return self._finish(whole, thresholds, _Done(void, done, shown, bad))
-
-    def _refuse(self, sample: BadSample) -> None:
-        """Stop at a bad picture unless the run's config skips such."""
-        if self.opened.config.data.on_bad_sample == "stop":
-            raise HarmonizeError(
-                f"{sample.reason}; mend it, or leave such pictures out with data.on_bad_sample=skip"
-            )
-
-    def _read(self, numbers: Sequence[int], words: str) -> Iterator[FullPicture | BadSample]:
-        workers = self.opened.config.data.workers
-        pictures = read_pictures(self.dataset, numbers, least=self._least, workers=workers)
-        hidden = None if self.accelerator.is_main_process else True
-        yield from tqdm(pictures, total=len(numbers), desc=words, unit="picture", disable=hidden)
-
-    def _finish(self, whole: RefineTally, thresholds: Thresholds, done: "_Done") -> RefineResults:
-        """Add up what the processes did, and write what tells about it."""
-        whole = whole.together(self.accelerator)
-        gathered: list[_Done] = gather_object([done])
-        numbers = sorted(number for one in gathered for number in one.numbers)
-        skipped = [sample for one in gathered for sample in one.bad]
-        results = summarize(
-            self.sets,
-            whole,
-            void=sum(one.void for one in gathered),
-            views=len(self.network.views),
-            thresholds=self._named(thresholds),
-            skipped={sample.picture: sample.reason for sample in skipped},
-            ontology=self.opened.sources.ontology,
-        )
-        with together():
-            if self.accelerator.is_main_process:
-                if not numbers:
-                    raise HarmonizeError(f"{self.dataset.spec.name}: no picture can be used")
-                shown = sorted((s for one in gathered for s in one.shown), key=lambda s: s.number)
-                self._write(results, numbers, shown)
-        return results
-
-    def _named(self, thresholds: Thresholds) -> dict[str, dict[str, float]]:
-        """Return thresholds by label and set; classes with one label have the same."""
-        found: dict[str, dict[str, float]] = {}
-        for (label, one), value in sorted(thresholds.items()):
-            own = self.sets.names[self.sets.finer.choices[label][0]]
-            found.setdefault(own, {})[self.sets.names[one]] = round(value, 6)
-        return found
-
-    def _write(self, results: RefineResults, numbers: list[int], shown: list[ShownLabel]) -> None:
-        ontology = self.opened.sources.ontology
-        provenance = self._provenance()
-        for picture, reason in results.skipped.items():
-            print(printable(f"left out: {picture}: {reason}"), file=sys.stderr)
-        self.target.write_mapping(ontology, numbers, results.counts, provenance)
-        facts = {**provenance, "options": self.options.to_dict(), **results.to_dict()}
-        path = self.target.folder / RESULTS
-        with writing(path):
-            write_whole(path, (json.dumps(facts, indent=2) + "\n").encode())
-        title = f"{self.dataset.spec.name}, completed"
-        write_page(self.target.folder / PAGE, title, self.target, results, shown)
-
-    def _provenance(self) -> dict[str, str]:
-        """Return where the labels are from, line by line."""
-        options, state = self.options, self.opened.state
-        digest = hashlib.sha256(self.opened.path.read_bytes()).hexdigest()
-        views = " and ".join(f"{size} px" for size in self.network.views.sizes)
-        if options.flip:
-            views += ", each mirrored as well"
-        like = self.calibration.temperatures
-        facts = {
-            "made by": f"harmonize refine {__version__}",
-            "run": f"{self.opened.folder}, {self.opened.path.name} of step {state.step}",
-            "checkpoint": f"sha256 {digest}",
-            "labels": f"{self.dataset.spec.name}, split {self.dataset.split}",
-            "confidence": f"{options.confidence:g}" + (", balanced" if options.balanced else ""),
-            "views": views,
-            "temperatures": "none" if like is None else f"as for {' and '.join(like.like)}",
-        }
-        if options.coarsen is not None:
-            facts["coarsened"] = f"to {options.coarsen} before"
-        if options.unlabelled:
-            facts["void"] = "completed too"
-        return {key: printable(value) for key, value in facts.items()}
-
-
-@dataclass(frozen=True)
-class _Done:
-    """What one process completed."""
-
-    void: int
-    numbers: list[int]
-    shown: list[ShownLabel]
-    bad: list[BadSample]
-
-
-def _plan(
-    scoring: ScoringRun, data: SegmentationDataset, output: Path, options: RefineOptions
-) -> _Job:
-    """Prepare the completion of a data set.
-
-    Raises:
-        HarmonizeError: its labels cannot be completed, or there is no such calibration.
-    """
-    opened = scoring.run
-    ontology = opened.sources.ontology
-    sets = label_sets(data.spec, opened.sources, options)
-    size = opened.config.answer_size
-    calibration = _calibration(opened, sets, size, options)
-    known = calibration.temperatures
-    device = scoring.accelerator.device
-    network = TiledNetwork(opened.network(device), scoring.accelerator)
-    network.check_tile(options.tile)
-    viewed = ViewedNetwork(
-        network,
-        Views(
-            tuple(max(round(size * scale), 1) for scale in options.scales),
-            options.flip,
-            options.tile,
-        ),
-        torch.from_numpy(ontology.mirror),
-        None if known is None else torch.from_numpy(known.by_leaf).to(device),
-    )
-    nodes = node_colors(ontology)
-    colors = list[tuple[int, int, int]]()
-    for mask in sets.finer.masks:
-        colors.append(color_of_leaves(ontology, mask, nodes, colors))
-    name = options.name_of(data.spec.name)
-    target = RefinedSet(output, name, data, sets, colors)
-    return _Job(opened, scoring.accelerator, data, sets, viewed, target, calibration, options)
-
-
-def _calibration(
-    opened: OpenedRun, sets: LabelSets, size: int, options: RefineOptions
-) -> FoundCalibration:
-    """Find the temperatures: of the set that tells most about what the labels leave open.
-
-    Those of the coarse set itself would say how sure the network is of the labels, which are true.
-    """
-    if not options.calibrated:
-        return NOT_CALIBRATED
-    file = read_calibration(opened.folder)
-    like = options.like
-    if like is None and file is not None and file.step == opened.state.step:
-        finer = {
-            spec.name: num_finer(spec.leaf_masks(opened.sources.ontology), sets)
-            for spec in opened.sources.specs
-            if spec.name in file.datasets
-        }
-        like = max((name for name, number in finer.items() if number), key=finer.get, default=None)  # type: ignore[arg-type]
-    use = Use(options.confidence, like, size, opened.state.step, options.checkpoint)
-    return find_calibration(opened.folder, opened.sources.ontology.leaves, use)
-
-
-def _spread(pictures: int, number: int) -> frozenset[int]:
-    """Return the numbers of some pictures of a data set, spread evenly over it."""
-    number = min(number, pictures)
-    return frozenset((2 * place + 1) * pictures // (2 * number) for place in range(number))

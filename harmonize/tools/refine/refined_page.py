@@ -15,9 +15,9 @@ from harmonize.inference.drawing import percent
 from harmonize.report.inline_images import InlineImage, label_map, photograph
 from harmonize.report.templates import template_environment
 from harmonize.system.atomic_files import write_whole, writing
-from harmonize.tools.refine.completing import CompletedLabel, FullPicture
+from harmonize.tools.refine.complete_labels import CompletedLabel, FullPicture
 from harmonize.tools.refine.label_sets import LabelSets
-from harmonize.tools.refine.results import RefineResults
+from harmonize.tools.refine.refine_results import RefineResults
 
 if TYPE_CHECKING:
     from harmonize.tools.refine.refined_set import RefinedSet

@@ -7,7 +7,7 @@ from harmonize.config.data_config import DatasetEntry
 from harmonize.config.run_config import RunConfig
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.runs.opened import OpenedRun
-from harmonize.tools.refine.options import RefineOptions
+from harmonize.tools.refine.refine_options import RefineOptions
 from harmonize.tools.refine.refined_set import RefinedSet
 
 

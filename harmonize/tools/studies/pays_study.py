@@ -13,8 +13,9 @@ from harmonize.labels.sources import as_taught, load_sources
 from harmonize.pipeline.evaluate_run import open_for_scoring
 from harmonize.system.agreement import together
 from harmonize.system.processes import processes
-from harmonize.tools.refine.options import RefineOptions
-from harmonize.tools.refine.refine_run import RESULTS, refine_dataset
+from harmonize.tools.refine.refine_job import RESULTS
+from harmonize.tools.refine.refine_options import RefineOptions
+from harmonize.tools.refine.refine_run import refine_dataset
 from harmonize.tools.studies.finished_runs import (
     RunRecord,
     check_same_weights,

@@ -20,7 +20,7 @@ from harmonize.completion.views import ViewedNetwork
 from harmonize.data.bad_samples import BadSample
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.system.agreement import together
-from harmonize.tools.refine.completing import read_pictures
+from harmonize.tools.refine.complete_labels import read_pictures
 from harmonize.tools.refine.label_sets import LabelSets
 
 # Letters of shapes: P pixels, M sets of a label, K leaves.

@@ -9,7 +9,7 @@ from numpy import ndarray
 
 from harmonize.labels.ontology import Ontology
 from harmonize.tools.refine.label_sets import LabelSets
-from harmonize.tools.refine.tally import RefineTally
+from harmonize.tools.refine.refine_tally import RefineTally
 
 # Letters of shapes: K leaves.
 

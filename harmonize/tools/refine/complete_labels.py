@@ -17,7 +17,7 @@ from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.loading import load
 from harmonize.system.signals import until_stopped
 from harmonize.tools.refine.label_sets import LabelSets
-from harmonize.tools.refine.tally import CONTRADICTED, RefineTally
+from harmonize.tools.refine.refine_tally import CONTRADICTED, RefineTally
 
 # Letters of shapes: K leaves, H x W pixels of a label, h x w of a picture, P pixels, V views.
 
