@@ -21,7 +21,7 @@ from harmonize.data.sizes import refuse_sizes
 from harmonize.data.transforms import block_centres
 from harmonize.errors import HarmonizeError
 from harmonize.labels.dataset_spec import DatasetSpec
-from harmonize.pictures.reading import choose_factor, header_size, read_reduced
+from harmonize.pictures.reading import choose_factor, header_size, picture_size, read_reduced
 
 # Letters of shapes: H x W pixels of a file, h x w of a picture that was reduced.
 
@@ -105,7 +105,12 @@ class SegmentationDataset(Dataset[LabelledPicture]):
             width, height = self.size(number)
             return np.zeros((height, width), dtype=np.int16)
         with self.naming(number):
-            return self._labels.read(self.root, self.files.label(number))
+            picture = self.root / self.files.picture(number)
+            return self._labels.read(
+                self.root,
+                self.files.label(number),
+                lambda: picture_size(picture, exif=self.spec.exif),
+            )
 
     def size(self, number: int) -> tuple[int, int]:
         """Return a picture's width and height before it is reduced, without decoding anything.
@@ -115,7 +120,8 @@ class SegmentationDataset(Dataset[LabelledPicture]):
         """
         picture, *label = self.paths(number)
         with self.naming(number):
-            return header_size(label[0] if self.spec.resize_picture else picture)
+            has_size = self.spec.resize_picture and not self.spec.encoding.needs_size
+            return header_size(label[0] if has_size else picture)
 
     def paths(self, number: int) -> tuple[Path, ...]:
         """Return the files that a picture and its label are read from, the picture's first."""
@@ -145,7 +151,7 @@ class SegmentationDataset(Dataset[LabelledPicture]):
             width, height = picture.size
             return picture.image, np.zeros((height, width), dtype=np.int16), picture.factor
         label = self.files.label(number)
-        classes = self._labels.read(self.root, label)
+        classes = self._labels.read(self.root, label, lambda: picture.size)
         height, width = classes.shape
         refuse_sizes(path, picture.size, label, (width, height), scaled=scaled)
         if not scaled:

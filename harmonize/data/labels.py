@@ -1,5 +1,6 @@
 """Reading the labels of one data set, whatever their encoding."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from jaxtyping import Int
@@ -26,11 +27,21 @@ class LabelReader:
         needed = self._encoding.needed(files, lambda file: find_masks(root, file))
         return [root / file for file in needed]
 
-    def read(self, root: Path, label: str) -> Int[ndarray, "H W"]:
+    def read(
+        self, root: Path, label: str, size: Callable[[], tuple[int, int]] | None = None
+    ) -> Int[ndarray, "H W"]:
         """Return the class number of each pixel, int16: its place among the data set's classes.
+
+        Args:
+            root: the data set's folder.
+            label: as the index keeps it.
+            size: finds the picture's width and height, as it is turned; needed only where the
+                label does not tell its own.
 
         Raises:
             UnknownValuesError: the file holds values that no class stands for.
             HarmonizeError: a file that cannot be read or has the wrong kind of pixels.
         """
+        if self._encoding.needs_size and size is not None:
+            return self._encoding.read_sized(root, label, self._table, size())
         return self._encoding.read(root, label, self._table)

@@ -35,6 +35,7 @@ class Encoding(ABC):
         kind: what a value of a label file is called.
         options: the keys of a mapping that belong to this encoding alone.
         per_class: whether each class has a label file of its own, named by the field ``{class}``.
+        needs_size: whether a label is read by ``read_sized``, as its file does not tell its size.
         written_as: the encoding of pictures that answer in a data set's classes.
         highest_written: the largest value that such a picture can hold.
     """
@@ -44,6 +45,7 @@ class Encoding(ABC):
     kind: ClassVar[str] = "id"
     options: ClassVar[tuple[str, ...]] = ()
     per_class: ClassVar[bool] = False
+    needs_size: ClassVar[bool] = False
     written_as: ClassVar[str] = "ids"
     highest_written: ClassVar[int] = (1 << 16) - 1
 
@@ -96,6 +98,17 @@ class Encoding(ABC):
             UnknownValuesError: the file holds values that no class stands for.
             HarmonizeError: a file that cannot be read or has the wrong kind of pixels.
         """
+
+    def read_sized(
+        self, root: Path, label: str, table: ClassTable, size: tuple[int, int]
+    ) -> Int[ndarray, "H W"]:
+        """Return the same where the file does not tell the label's size.
+
+        Args:
+            root, label, table: as for ``read``.
+            size: width and height of the picture.
+        """
+        return self.read(root, label, table)
 
     def pixels(
         self, values: Int[ndarray, " C"], answered: Bool[ndarray, " C"]

@@ -3,10 +3,12 @@
 from harmonize.labels.encoding import Encoding
 from harmonize.labels.mask_encodings import Masks, SoftMasks
 from harmonize.labels.number_encodings import Ids, Rgb
+from harmonize.labels.polygon_encodings import Yolo
 
 ENCODINGS: dict[str, Encoding] = {
     "ids": Ids(),
     "rgb": Rgb(),
     "soft_masks": SoftMasks(),
     "masks": Masks(),
+    "yolo": Yolo(),
 }

@@ -178,7 +178,9 @@ class _Scanner:
             result.pixels = np.array([width * height])
             return result
         try:
-            classes = self._labels.read(self._root, label)
+            classes = self._labels.read(
+                self._root, label, lambda: size or picture_size(path, exif=self._spec.exif)
+            )
         except UnknownValuesError as error:
             classes, result.unknown, result.soft = error.classes, error.counts, error.soft
             if len(error.counts) > _MOST_UNKNOWN:

@@ -31,7 +31,7 @@ def _read_few(spec: DatasetSpec, split: str, root: Path, counts: dict[str, int])
     labels = LabelReader(spec)
     for place in {0} if number <= _READ else {0, number // 2, number - 1}:
         path, label = root / files.picture(place), files.label(place)
-        height, width = labels.read(root, label).shape
         size = read_picture(path, exif=spec.exif).size
+        height, width = labels.read(root, label, lambda size=size: size).shape
         refuse_sizes(path, size, label, (width, height), scaled=spec.resize_picture)
     return number
