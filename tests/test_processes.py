@@ -173,10 +173,11 @@ def test_evaluate_scores_of_a_new_set_what_the_trained_ones_teach(
     capsys.readouterr()
     call(monkeypatch, "evaluate.py", "run", "--dataset", "fine.yaml", "--json", "scores.json")
     printed = capsys.readouterr().out
-    assert "mean IoU (1 of 1 classes)" in printed
+    assert "background is scored alone, so that every answer is right" in printed
     assert "left out: left, only as thing\nleft out: right, only as thing\n" in printed
     scores = json.loads((project / "scores.json").read_text())["datasets"]["fine"]
-    assert list(scores["iou"]) == ["background"]
+    assert scores["iou"] == {"background": None}
+    assert scores["mean_iou"] is None
     assert scores["left_out"] == {"left": "only as thing", "right": "only as thing"}
     own = json.loads((project / "run" / "evaluation.json").read_text())["datasets"]["coarse"]
     assert own["left_out"] == {}
