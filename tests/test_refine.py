@@ -1,5 +1,6 @@
 """harmonize refine, from a trained run to a data set that can be trained on."""
 
+import html
 import json
 import shutil
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import scenarios
 from group import run_group
 from harmonize.cli import main
 from harmonize.config.run_config import RunConfig
+from harmonize.inference.drawing import percent
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.pipeline.train import train
 from tiny import tiny_config, write_project
@@ -79,6 +81,11 @@ def test_labels_become_finer_inside_what_they_say(
     assert facts["checkpoint"].removeprefix("sha256 ") in mapping.read_text()
     page = (tmp_path / "out" / "refine.html").read_text()
     assert page.count("<article>") == 8
+    for name, label in found.items():
+        mask = np.asarray(Image.open(trained / "coarse_data" / "masks" / name))[..., 0] > 0
+        finer = np.isin(label, [number for number, one in ids.items() if one in ("left", "right")])
+        shown = percent(100 * finer.sum() / mask.sum())
+        assert f"<h2>{name} <span>{html.escape(shown)} completed" in page
     assert facts["completed"] == completed / (completed + pixels["thing"])
 
 

@@ -36,7 +36,7 @@ class ShownLabel:
         number: of the picture.
         picture: RGB, 0..255.
         before, after: the number of each pixel's set, -1 for void.
-        completed: share of the labelled pixels that became finer.
+        completed: share of the pixels that could become finer which did.
         agreement: see ``BecameRow``; 1 where nothing did.
     """
 
@@ -56,7 +56,8 @@ class ShownLabel:
         finer = completed.sets != before
         pixels, agreed = int(finer.sum()), int(completed.tally.agreed.sum())
         same = int(completed.tally.agreed[torch.arange(len(first)), first].sum())
-        labelled = max(int((before >= 0).sum()), 1)
+        may = np.array([len(one) > 1 for one in sets.finer.choices])
+        open_pixels = max(int(may[item.classes.numpy().astype(np.int64)].sum()), 1)
         scale = min(_SIDE / max(before.shape), 1.0)
         size = (max(round(before.shape[1] * scale), 1), max(round(before.shape[0] * scale), 1))
         image = Image.fromarray(np.ascontiguousarray(item.picture.permute(1, 2, 0).numpy()))
@@ -65,7 +66,7 @@ class ShownLabel:
             np.asarray(image.resize(size, Image.Resampling.BOX)),
             _nearest(before, size),
             _nearest(completed.sets, size),
-            pixels / labelled,
+            pixels / open_pixels,
             (agreed - same) / (completed.views * pixels) if pixels else 1.0,
         )
 
