@@ -8,7 +8,7 @@ from torch import Tensor
 
 from harmonize.evaluation import native_counting
 from harmonize.evaluation.metrics import confusion_matrix
-from harmonize.evaluation.strips import strips
+from harmonize.decoding.strips import strips
 
 # Letters of shapes: K leaves, C classes, H x W pixels of a label, h x w of the network, R rows.
 
