@@ -1,5 +1,6 @@
 """Scoring in a data set's own classes."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from harmonize import DatasetSpec, Ontology
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.evaluation.evaluate import evaluate
+from harmonize.labels.scored_classes import ScoredClasses, scored_classes
 from harmonize.models.segmenter import Segmenter
 from tiny import COLORS, write_project
 
@@ -34,6 +36,13 @@ class ByColor(nn.Module):
         return -10 * (
             self.normalize(pictures)[:, None] - colors[None, :, :, None, None]
         ).square().sum(2)
+
+
+def without(tree: Ontology, dataset: SegmentationDataset, **reasons: str) -> ScoredClasses:
+    """Return a data set's classes, some of them left out for these reasons."""
+    scored = scored_classes(tree, dataset.spec)
+    scored.masks[[name in reasons for name in scored.names]] = False
+    return dataclasses.replace(scored, left_out=reasons)
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +189,7 @@ def test_left_out_classes_are_neither_predicted_nor_scored(tmp_path: Path) -> No
         tree,
         accelerator=Accelerator(cpu=True),
         size=20,
-        unanswerable={"left": "only as thing"},
+        classes=without(tree, dataset, left="only as thing"),
     )
     # Where it sees left, background comes second: 90 of background and 130 of right are right.
     assert found.classes == ("background", "right")
@@ -198,13 +207,14 @@ def test_left_out_classes_are_neither_predicted_nor_scored(tmp_path: Path) -> No
 def test_a_class_that_is_scored_alone_is_said_to_prove_nothing(
     open_set: Callable[[str], SegmentationDataset], tree: Ontology
 ) -> None:
+    dataset = open_set("coarse")
     found = evaluate(
         ByColor(),
-        open_set("coarse"),
+        dataset,
         tree,
         accelerator=Accelerator(cpu=True),
         size=20,
-        unanswerable={"thing": "no trained set labels it"},
+        classes=without(tree, dataset, thing="no trained set labels it"),
     )
     assert found.is_alone
     last = found.table().splitlines()[-1]

@@ -14,6 +14,7 @@ from harmonize.evaluation.sampling import PixelSample
 from harmonize.labels.answerable import class_leaves, find_answers
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
+from harmonize.labels.same_meaning import same_meaning
 from harmonize.labels.target_space import TargetSpace
 
 # Letters of shapes: C classes, K leaves, G1 groups that are scored, G these and one more row for
@@ -68,7 +69,7 @@ def depth_groups(
         spec: of the data set that is scored.
         taught: of those that the network is trained on; unless given, it knows all groups.
     """
-    masks = spec.leaf_masks(ontology)
+    masks = same_meaning(ontology, spec).masks
     labelled = [one for one in taught or () if one.has_labels]
     trained = [np.stack([*class_leaves(ontology, one).values()]) for one in labelled]
     found: list[DepthGroups] = []

@@ -26,6 +26,8 @@ from harmonize.evaluation.saved_scores import (
 )
 from harmonize.evaluation.tally import Counted, Kept
 from harmonize.labels.ontology import Ontology
+from harmonize.labels.same_meaning import short_name
+from harmonize.labels.scored_classes import ScoredClasses
 
 # Letters of shapes: C scored classes, K leaves.
 
@@ -58,6 +60,8 @@ class DatasetScores:
             them.
         unanswerable: the classes that are not scored, each with the reason, but for ignored ones.
         skipped: the pictures that could not be used, each with the reason.
+        merged: the names of the mapping behind each class that stands for several.
+        approximate: classes that are answered by other leaves than they mean, and how these differ.
     """
 
     name: str
@@ -76,6 +80,8 @@ class DatasetScores:
     kept: Mapping[int, Kept] = field(default_factory=dict[int, Kept])
     unanswerable: Mapping[str, str] = field(default_factory=dict[str, str])
     skipped: Mapping[str, str] = field(default_factory=dict[str, str])
+    merged: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    approximate: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def is_alone(self) -> bool:
@@ -117,6 +123,8 @@ class DatasetScores:
             frequency_weighted_iou=_number(self.scores.frequency_weighted_iou),
             left_out=dict(self.unanswerable),
             skipped=dict(self.skipped),
+            merged=dict(self.merged),
+            approximate=dict(self.approximate),
             confusion=SavedConfusion(
                 tuple(self.classes[number] for number in order), tuple(map(tuple, counts))
             ),
@@ -129,22 +137,27 @@ class DatasetScores:
         present = int((~self.scores.iou.isnan()).sum())
         label = f"mean IoU ({present} of {len(self.classes)} classes)"
         further = self._further()
-        width = max(map(len, (label, *self.classes, *further)))
+        names = [self._short(name) for name in self.classes]
+        width = max(map(len, (label, *names, *further)))
         rule = "-" * (width + 8)
         rows = [f"{self.name}, {self.split}: {self.pictures} pictures", rule]
-        for name, value in zip(self.classes, self.scores.iou.tolist(), strict=True):
+        for name, value in zip(names, self.scores.iou.tolist(), strict=True):
             rows.append(f"{name:<{width}}  {_percent(value)}")
         rows += [rule, f"{label:<{width}}  {_percent(self.scores.mean_iou)}"]
         rows += [f"{name:<{width}}  {text}" for name, text in further.items()]
-        rows += [f"left out: {name}, {reason}" for name, reason in self.unanswerable.items()]
+        for title, notes in (("approximate", self.approximate), ("left out", self.unanswerable)):
+            rows += [f"{title}: {self._short(name)}, {says}" for name, says in notes.items()]
         if self.is_alone:
-            rows.append(f"{self.classes[0]} is scored alone, so that every answer is right")
+            rows.append(f"{names[0]} is scored alone, so that every answer is right")
         if self.skipped:
             total = self.pictures + len(self.skipped)
             rows.append(f"skipped as bad: {len(self.skipped)} of {total} pictures")
             rows += [f"  {printable(reason)}" for reason in [*self.skipped.values()][:_SHOWN]]
             rows += ["  ..."] if len(self.skipped) > _SHOWN else []
         return "\n".join(rows)
+
+    def _short(self, name: str) -> str:
+        return short_name(name, self.merged)
 
     def _further(self) -> dict[str, str]:
         """Return the scores below the mean IoU, each with its text."""
@@ -170,8 +183,7 @@ def summarize(
     ontology: Ontology,
     counted: Counted,
     *,
-    masks: Bool[Tensor, "C K"],
-    unanswerable: Mapping[str, str],
+    scored: ScoredClasses,
     skipped: Mapping[str, str],
     kept: Mapping[int, Kept],
 ) -> DatasetScores:
@@ -181,22 +193,21 @@ def summarize(
         dataset: that was scored.
         ontology: the tree.
         counted: of its pictures.
-        masks: the leaves of each of the mapping's classes, none for those that are not scored.
-        unanswerable: the classes that are not scored, with the reasons.
+        scored: the classes that are scored, and those that are not.
         skipped: the pictures that could not be used, with the reasons.
         kept: the pictures that were asked for.
     """
-    names = tuple(dataset.spec.classes)
-    scored = [number for number in range(len(names)) if bool(masks[number].any())]
-    own = masks[scored]
-    confusion = counted.confusion[scored][:, scored]
+    masks = torch.from_numpy(scored.masks)
+    numbers = [number for number in range(len(masks)) if bool(masks[number].any())]
+    own = masks[numbers]
+    confusion = counted.confusion[numbers][:, numbers]
     # Of a class that is scored alone every answer is right: it has no scores.
-    telling = confusion if len(scored) > 1 else torch.zeros_like(confusion)
+    telling = confusion if len(numbers) > 1 else torch.zeros_like(confusion)
     return DatasetScores(
         name=dataset.spec.name,
         split=dataset.split,
         pictures=len(dataset) - len(skipped),
-        classes=tuple(names[number] for number in scored),
+        classes=tuple(scored.names[number] for number in numbers),
         scores=scores(telling),
         confusion=confusion,
         tree_order=tuple(own.int().argmax(1).argsort(stable=True).tolist()),
@@ -208,11 +219,13 @@ def summarize(
         picture_scores=tuple(
             PictureScore(number, dataset.files.picture(number), mean)
             for number, mean in counted.mean_iou.items()
-            if not math.isnan(mean) and len(scored) > 1
+            if not math.isnan(mean) and len(numbers) > 1
         ),
         kept=kept,
-        unanswerable=unanswerable,
+        unanswerable=scored.left_out,
         skipped=skipped,
+        merged=scored.merged,
+        approximate=scored.approximate,
     )
 
 

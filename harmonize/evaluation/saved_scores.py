@@ -69,12 +69,14 @@ class SavedScores:
     frequency_weighted_iou: Share = None
     left_out: dict[str, str] = field(default_factory=dict[str, str])
     skipped: dict[str, str] = field(default_factory=dict[str, str])
+    merged: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    approximate: dict[str, str] = field(default_factory=dict[str, str])
     confusion: SavedConfusion | None = None
     worst: tuple[PictureScore, ...] = ()
     best: tuple[PictureScore, ...] = ()
 
 
-DETAILS = ("confusion", "worst", "best")
+DETAILS = ("merged", "approximate", "confusion", "worst", "best")
 SCORES = tuple(name for name in SavedScores.__dataclass_fields__ if name not in DETAILS)
 
 
