@@ -24,8 +24,9 @@ def approximate_answers(
     """Say of each asked class which leaves answer for it, where each leaf answers for one class.
 
     Leaves that no trained label tells apart (twins) go together: to the class with the most
-    pixels of those that have any of them, or where these are not known for all of them, to the one
-    of the fewest leaves; ties go to the first. A class that ends up with no leaf is left out.
+    pixels of those that have any of them; where these are not known for all of them, to the one
+    that has most of them, among equals to the one of the fewest leaves, then to the first. A class
+    that ends up with no leaf is left out.
 
     Args:
         ontology: names the leaves.
@@ -40,7 +41,7 @@ def approximate_answers(
         taught |= twins
         rivals = [name for name, mask in asked.items() if (mask & twins).any()]
         if rivals:
-            owner = _owner(rivals, asked, pixels)
+            owner = _owner(rivals, twins, asked, pixels)
             owned[owner] |= twins
             for name in rivals:
                 owners[name] += [owner] if owner not in (name, *owners[name]) else []
@@ -50,10 +51,14 @@ def approximate_answers(
     )
 
 
-def _owner(rivals: Sequence[str], asked: Masks, pixels: Mapping[str, float]) -> str:
+def _owner(
+    rivals: Sequence[str], twins: Bool[ndarray, " K"], asked: Masks, pixels: Mapping[str, float]
+) -> str:
+    """Return the class that a set of twins answers for; ``max`` takes the first among equals."""
     if all(name in pixels for name in rivals):
         return max(rivals, key=lambda name: pixels[name])
-    return min(rivals, key=lambda name: int(asked[name].sum()))
+    sizes = {name: (int((asked[name] & twins).sum()), -int(asked[name].sum())) for name in rivals}
+    return max(rivals, key=lambda name: sizes[name])
 
 
 def _judged(
@@ -69,16 +74,14 @@ def _judged(
     if not leaves.any():
         return Answerable(name, "never", "no trained set labels it", leaves, leaves)
     if not owned.any():
-        reason = f"its leaves answer for {', '.join(owners)}"
+        reason = f"its leaves are answered as {', '.join(owners)}"
         return Answerable(name, "overlapping", reason, leaves, leaves)
     parts = {
-        f"answers for {', '.join(owners)}": leaves & ~owned,
-        "is not labelled": mask & ~taught,
+        f"answered as {', '.join(owners)}": leaves & ~owned,
+        "which no trained set labels": mask & ~taught,
     }
     says = [
-        f"without {name_leaves(ontology, one)}, which {why}"
-        for why, one in parts.items()
-        if one.any()
+        f"without {name_leaves(ontology, part)}, {why}" for why, part in parts.items() if part.any()
     ]
     if (owned & ~mask).any():
         says.append(f"with {name_leaves(ontology, owned & ~mask)}, which it does not mean")

@@ -95,9 +95,9 @@ class Mapping:
     case, absolute paths never."""
     answers: Literal["strict", "approximate"] = "strict"
     """What is answered and scored of classes that a network's labels do not tell from each other.
-    ``strict`` leaves them out. ``approximate``: each leaf answers for one class, of those that have
-    it or one that no label tells from it: the one with the most ``pixels`` if these are given, else
-    the one of the fewest leaves."""
+    ``strict`` leaves them out. ``approximate``: leaves that no label tells apart answer for one of
+    the classes that have any of them: the one with the most ``pixels`` if these are given for all,
+    else the one that has most of these leaves, among equals the one of the fewest leaves in all."""
     pixels: dict[str, Annotated[float, Range(0, 1e18)]] = field(default_factory=dict[str, float])
     """For ``answers: approximate``: how many pixels classes have, in any unit."""
     accept: Accept = field(default_factory=Accept)
