@@ -131,10 +131,16 @@ def test_the_table_and_the_json_show_the_same_numbers(
     table = found.table().splitlines()
     assert table[0] == "fine, val: 5 pictures"
     assert [" ".join(line.split()) for line in table[2:]] == [
-        *("background 100.00", "left 100.00", "right 100.00", table[1]),
-        "mean IoU (3 of 3 classes) 100.00",
-        "mean IoU at depth 1 (2 groups) 100.00",
-        "mean IoU at depth 2 (3 groups) 100.00",
+        "IoU prec. recall",
+        *(f"{name} 100.00 100.00 100.00" for name in ("background", "left", "right")),
+        table[1],
+        "mean IoU (3 of 3 classes) 100.00 [100.00, 100.00]",
+        "mean IoU at depth 1 (2 groups) 100.00 [100.00, 100.00]",
+        "mean IoU at depth 2 (3 groups) 100.00 [100.00, 100.00]",
+        "mean IoU of small parts (0 classes) -",
+        "mean IoU of medium parts (0 classes) -",
+        "mean IoU of large parts (3 classes) 100.00",
+        "mean IoU per picture 100.00",
         "frequency-weighted IoU 100.00",
         "pixel accuracy 100.00",
         "hierarchical F 100.00",
@@ -151,6 +157,8 @@ def test_the_table_and_the_json_show_the_same_numbers(
         "mean_iou": 1.0,
         "pixel_accuracy": 1.0,
         "frequency_weighted_iou": 1.0,
+        "mean_iou_interval": [1.0, 1.0],
+        "boundary": None,
         "iou": {"background": 1.0, "left": 1.0, "right": 1.0},
         "depths": [
             {
@@ -158,6 +166,7 @@ def test_the_table_and_the_json_show_the_same_numbers(
                 "mean_iou": 1.0,
                 "iou": dict.fromkeys(groups, 1.0),
                 "frequency_weighted_iou": 1.0,
+                "mean_iou_interval": [1.0, 1.0],
             }
             for depth, groups in enumerate((["background", "thing"], found.classes), 1)
         ],

@@ -163,7 +163,10 @@ def _known(value: float) -> float | None:
 
 def _error(part: _Part, temperatures: Float[Tensor, " K"] | None) -> float:
     """Return the calibration error of the answers in a set's own classes, as scoring has it."""
-    sample = part.checked.where(part.scored.any(1)[part.checked.classes])
+    scored = part.scored.any(1)
+    if scored.sum() < 2:  # of one class alone every answer is right
+        return math.nan
+    sample = part.checked.where(scored[part.checked.classes])
     logits = sample.logits
     if temperatures is not None:
         logits = scaled(logits.T, temperatures).T

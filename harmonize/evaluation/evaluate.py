@@ -19,7 +19,8 @@ from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.loading import load
 from harmonize.data.transforms import centre_square, resize_nearest, shorter_side
 from harmonize.evaluation.by_depth import DepthGroups, depth_groups
-from harmonize.evaluation.dataset_scores import DatasetScores, summarize
+from harmonize.evaluation.dataset_scores import DatasetScores
+from harmonize.evaluation.summarize import summarize
 from harmonize.evaluation.tally import Tally
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.scored_classes import ScoredClasses, scored_classes
@@ -45,6 +46,7 @@ def evaluate(
     workers: int = 0,
     progress: bool = False,
     bad: BadList | None = None,
+    boundary: bool = False,
     keep: Collection[int] = (),
 ) -> DatasetScores:
     """Score a network on a data set; every process of the accelerator must call this.
@@ -67,6 +69,7 @@ def evaluate(
         workers: loader processes.
         progress: show a progress bar.
         bad: takes down pictures that cannot be used, which then are not scored; None to stop there.
+        boundary: score the pixels near edges too.
         keep: the numbers of pictures whose answers are kept, by the process that scores them.
 
     Raises:
@@ -77,7 +80,7 @@ def evaluate(
     known = torch.from_numpy(spec.leaf_masks(ontology)).to(accelerator.device)
     masks = torch.from_numpy(scored.masks).to(accelerator.device)
     groups = depth_groups(ontology, spec) if groups is None else groups
-    tally = Tally(masks, known, groups, pictures=len(dataset), keep=keep)
+    tally = Tally(masks, known, groups, pictures=len(dataset), boundary=boundary, keep=keep)
     mine = _share(len(dataset), accelerator.process_index, accelerator.num_processes)
     pictures = load(
         _ScaledPictures(dataset, scored, size=size, crop=crop, skip_bad=bad is not None),

@@ -57,6 +57,7 @@ def score(
                     workers=config.data.workers,
                     progress=progress,
                     bad=bad,
+                    boundary=config.evaluate.boundary,
                     keep=examples(len(dataset), keep),
                 )
             )
