@@ -16,6 +16,7 @@ from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.evaluation.metrics import calibration_error
 from harmonize.evaluation.sampling import PixelSample
 from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.scored_classes import scored_classes
 from harmonize.labels.separable import (
     AnswerNode,
     Separable,
@@ -108,9 +109,10 @@ def _split(
 ) -> _Part:
     """Say which pixels are fitted to, and which are checked."""
     masks = spec.leaf_masks(sources.ontology)
+    classes = scored_classes(sources.ontology, spec, sources.taught)
     labels = torch.from_numpy(with_twins(sources.ontology, separable, masks))
-    scored = torch.from_numpy(masks)
-    scored[[name not in result.classes for name in spec.classes]] = False
+    scored = torch.from_numpy(classes.masks)
+    scored[[name not in result.classes for name in classes.names]] = False
     fitted = _labelled(result.sample, labels)
     if check is not None:
         checked = _labelled(check.sample, labels)
@@ -119,7 +121,7 @@ def _split(
         second = torch.isin(fitted.pictures, pictures[len(pictures) // 2 :])
         fitted, checked = fitted.where(~second), fitted.where(second)
     split = result.split if check is None else check.split
-    return _Part(result, split, tuple(spec.classes), labels, scored, fitted, checked)
+    return _Part(result, split, classes.names, labels, scored, fitted, checked)
 
 
 def _check(
@@ -161,7 +163,10 @@ def _known(value: float) -> float | None:
 
 def _error(part: _Part, temperatures: Float[Tensor, " K"] | None) -> float:
     """Return the calibration error of the answers in a set's own classes, as scoring has it."""
-    sample = part.checked.where(part.scored.any(1)[part.checked.classes])
+    scored = part.scored.any(1)
+    if scored.sum() < 2:  # of one class alone every answer is right
+        return math.nan
+    sample = part.checked.where(scored[part.checked.classes])
     logits = sample.logits
     if temperatures is not None:
         logits = scaled(logits.T, temperatures).T

@@ -124,6 +124,9 @@ class EvaluateConfig:
     training crops are parts of pictures, things in them are larger than in whole pictures of the
     same size; scoring and answering at a larger one mends that (Touvron et al., "Fixing the
     train-test resolution discrepancy", 2019). Predictions take this size too."""
+    boundary: bool = False
+    """Score the pixels near edges too (boundary IoU), which costs time: every picture's answer is
+    made once more, and its edges are found."""
     pictures: Count = 4
     """Pictures of each scored set whose answers are kept at each evaluation, in the run folder and
     by the trackers."""

@@ -14,13 +14,14 @@ from harmonize.calibration.calibration_file import Temperatures
 from harmonize.calibration.temperatures import scaled
 from harmonize.errors import HarmonizeError
 from harmonize.evaluation.counting import classify
-from harmonize.labels.answerable import answers_for, unanswerable
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.encoding import Encoding
 from harmonize.labels.encodings import ENCODINGS
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.palette import UNKNOWN as UNKNOWN_COLOR
 from harmonize.labels.palette import Color, class_colors, color_of_leaves, node_colors
+from harmonize.labels.same_meaning import short_name
+from harmonize.labels.scored_classes import scored_classes
 from harmonize.labels.separable import Separable, answer_nodes, separable_leaves, split_by_groups
 from harmonize.labels.sources import Sources
 from harmonize.labels.tree_text import ROOT
@@ -43,6 +44,8 @@ class AnswerLabel:
         nodes: what it means.
         depth: of the node that it means; None where it means several.
         color: how it is drawn.
+        classes: of a data set, that it stands for, where these are several; its value is that of
+            the first.
     """
 
     name: str
@@ -50,6 +53,12 @@ class AnswerLabel:
     nodes: tuple[str, ...]
     depth: int | None
     color: Color
+    classes: tuple[str, ...] = ()
+
+    @property
+    def short_name(self) -> str:
+        """The name for a picture or a line: of several classes the first few."""
+        return short_name(self.name, {self.name: self.classes or (self.name,)})
 
 
 @dataclass(frozen=True)
@@ -66,6 +75,7 @@ class AnswerSpace:
             is given, and the first label, which has all leaves, if none does.
         temperatures: what logits are divided by before, by their most probable leaf.
         unanswerable: classes that are not answered, each with the reason.
+        approximate: classes that are answered by other leaves than they mean, and how these differ.
     """
 
     title: str
@@ -76,6 +86,7 @@ class AnswerSpace:
     confidence: float | None = None
     temperatures: Float[ndarray, " K"] | None = None
     unanswerable: Mapping[str, str] = field(default_factory=dict[str, str])
+    approximate: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def decide(self, logits: Float[Tensor, "K R W"]) -> Int[Tensor, "R W"]:
         """Return the number of each pixel's label."""
@@ -172,9 +183,8 @@ def classes_of(sources: Sources, spec: DatasetSpec, roots: dict[str, str]) -> An
         HarmonizeError: none of its classes can be answered, or its ids are not found.
     """
     ontology = sources.ontology
-    masks = spec.leaf_masks(ontology)
-    missing = unanswerable(answers_for(ontology, sources.space.specs, spec))
-    masks[[name in missing for name in spec.classes]] = False
+    scored = scored_classes(ontology, spec, sources.taught)
+    masks, missing = scored.masks, scored.left_out
     if not masks.any():
         reasons = [f"{name}: {reason}" for name, reason in missing.items()]
         more = "; ..." if len(reasons) > _SHOWN else ""
@@ -188,11 +198,10 @@ def classes_of(sources: Sources, spec: DatasetSpec, roots: dict[str, str]) -> An
     values = _values(spec, np.any(masks, axis=1), encoding.highest_written)
     labels: list[AnswerLabel] = []
     colors = class_colors(ontology, spec)
-    for name, value, mask, color in zip(spec.classes, values, masks, colors, strict=True):
-        nodes = ontology.describe(mask)
-        labels.append(
-            AnswerLabel(name, value, nodes, _depth(ontology, nodes), color or UNKNOWN_COLOR)
-        )
+    for name, value, mask, color in zip(scored.names, values, masks, colors, strict=True):
+        nodes, shown = ontology.describe(mask), color or UNKNOWN_COLOR
+        members = scored.merged.get(name, ())
+        labels.append(AnswerLabel(name, value, nodes, _depth(ontology, nodes), shown, members))
     return AnswerSpace(
         f"classes of {spec.name}",
         tuple(labels),
@@ -200,6 +209,7 @@ def classes_of(sources: Sources, spec: DatasetSpec, roots: dict[str, str]) -> An
         is_classes=True,
         encoding=encoding,
         unanswerable=missing,
+        approximate=scored.approximate,
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
-from jaxtyping import Integer, UInt8
+from jaxtyping import Int, Integer, UInt8
 from numpy import ndarray
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
@@ -26,12 +26,13 @@ from harmonize.inference.answer_space import (
 from harmonize.inference.tiled_network import TiledNetwork
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.palette import Color, class_colors
+from harmonize.labels.same_meaning import same_meaning, short_name
 from harmonize.labels.sources import Sources
 from harmonize.report.read_runs import ReportedRun
 from harmonize.runs.opened import OpenedRun, open_run
 from harmonize.runs.precision import start_accelerator
 
-# Letters of shapes: H x W pixels as the page shows them.
+# Letters of shapes: C classes, H x W pixels as the page shows them.
 
 CONFIDENCE = 0.9
 """What a backed-off answer is as probable as."""
@@ -115,9 +116,13 @@ class Answerer:
 
 @dataclass(frozen=True)
 class ShownSet:
-    """A data set that is shown, how it is answered, and its classes' names and colours."""
+    """A data set that is shown, how it is answered, and its classes' names and colours.
+
+    A class counts as that of its number: itself, or the first one of its meaning.
+    """
 
     dataset: SegmentationDataset
+    numbers: Int[ndarray, " C"]
     names: tuple[str, ...]
     colors: tuple[Color | None, ...]
     steps: tuple[tuple[str, AnswerSpace], ...]
@@ -163,9 +168,10 @@ def _open(
     except HarmonizeError as error:
         notes.append(f"{spec.name} is not shown: {error.problems[0]}")
         return None
-    return ShownSet(
-        dataset, tuple(spec.classes), class_colors(sources.ontology, spec, own=False), steps, own
-    )
+    same = same_meaning(sources.ontology, spec)
+    names = tuple(short_name(name, same.merged) for name in same.names)
+    colors = class_colors(sources.ontology, spec, own=False)
+    return ShownSet(dataset, same.numbers, names, colors, steps, own)
 
 
 def _steps(sources: Sources) -> list[tuple[str, AnswerSpace]]:

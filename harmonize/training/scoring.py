@@ -15,8 +15,8 @@ from harmonize.data.dataset import SegmentationDataset
 from harmonize.evaluation.by_depth import depth_groups
 from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.evaluation.evaluate import evaluate
+from harmonize.labels.scored_classes import scored_classes
 from harmonize.labels.sources import Sources
-from harmonize.labels.unanswerable import find_unanswerable
 from harmonize.models.dataset_norms import answering_like
 from harmonize.runs.checkpoint import Weights
 
@@ -51,12 +51,13 @@ def score(
                     sources.ontology,
                     accelerator=accelerator,
                     size=sizes.get(dataset.spec.name, config.answer_size),
-                    unanswerable=find_unanswerable(sources, dataset.spec),
+                    classes=scored_classes(sources.ontology, dataset.spec, sources.taught),
                     groups=depth_groups(sources.ontology, dataset.spec, sources.taught),
                     crop=config.evaluate.crop,
                     workers=config.data.workers,
                     progress=progress,
                     bad=bad,
+                    boundary=config.evaluate.boundary,
                     keep=examples(len(dataset), keep),
                 )
             )
