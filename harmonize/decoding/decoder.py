@@ -1,10 +1,8 @@
 """Deciding what each pixel is answered as, so that its answers agree at every depth.
 
-One unit of the decoding tree is chosen for each pixel. Every other answer follows from it: the group
-at a depth, the node that is backed off to, and the class of a data set are the ones that have it.
+One unit of the decoding tree is chosen for each pixel. Every other answer follows from it: the
+group at a depth, the node that is backed off to and the class of a data set are those that have it.
 """
-
-from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -12,15 +10,13 @@ from jaxtyping import Bool, Float, Int, Integer
 from numpy import ndarray
 from torch import Tensor
 
+from harmonize.config.train_config import Decode
 from harmonize.decoding import native_decoding
 from harmonize.decoding.decoding_tree import DecodingTree
 from harmonize.decoding.strips import strips
 
 # Letters of shapes: K leaves, U units, C answers, P pixels, H x W pixels of an answer, h x w of the
 # network.
-
-Decode = Literal["tree", "leaves", "height"]
-DECODES: tuple[Decode, ...] = get_args(Decode)
 
 
 class Decoder:

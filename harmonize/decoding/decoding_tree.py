@@ -49,7 +49,7 @@ class DecodingTree:
 
     @property
     def parents(self) -> tuple[Int[ndarray, " _"], ...]:
-        """For each depth the group of the depth above that each of its groups is in; 0 at depth 1."""
+        """For each depth the group above that each of its groups is in; 0 at depth 1."""
         found = [np.zeros(len(self.names[0]), dtype=np.int64)]
         for above, here in zip(self.groups[:-1], self.groups[1:], strict=True):
             parent = np.zeros(here.max() + 1, dtype=np.int64)
@@ -74,9 +74,7 @@ class DecodingTree:
         return np.where(has.any(1), sizes.argmin(1), -1)
 
 
-def decoding_tree(
-    ontology: Ontology, taught: Iterable[DatasetSpec] | None = None
-) -> DecodingTree:
+def decoding_tree(ontology: Ontology, taught: Iterable[DatasetSpec] | None = None) -> DecodingTree:
     """Make the tree of answers.
 
     Args:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from jaxtyping import Bool, Float, Int32
 from numpy import ndarray
 from torch import Tensor
 
+from harmonize.config.train_config import Decode
 from harmonize.decoding.decoding_tree import DecodingTree
 from harmonize.errors import HarmonizeError
 from harmonize.system.compile_c import compiled
@@ -24,7 +24,7 @@ from harmonize.system.threads import each
 
 DTYPES = (torch.float32, torch.bfloat16)
 _SOURCE = Path(__file__).with_suffix(".c")
-_HOW = ("tree", "leaves", "height")
+_HOW: tuple[Decode, ...] = ("tree", "leaves", "height")
 """In the order of the C code's constants."""
 _LANES = 16
 """Of a vector, as the C code has it."""
@@ -86,9 +86,7 @@ class Layout:
         leaf, unit = tree.leaves.T.nonzero()  # in the order of the leaves
         sizes = [len(names) for names in tree.names]
         start = np.cumsum([0, *sizes])
-        parents = [
-            parent + start[max(depth - 1, 0)] for depth, parent in enumerate(tree.parents)
-        ]
+        parents = [parent + start[max(depth - 1, 0)] for depth, parent in enumerate(tree.parents)]
         return cls(
             leaf.astype(np.int32),
             unit.astype(np.int32),
@@ -104,7 +102,7 @@ def decide_natively(
     logits: Float[Tensor, "K h w"],
     size: tuple[int, int],
     layout: Layout,
-    how: Literal["tree", "leaves", "height"],
+    how: Decode,
     allowed: Bool[ndarray, " N"],
 ) -> Int32[Tensor, "H W"]:
     """Scale the logits to a size and return the unit of each pixel.
