@@ -8,7 +8,7 @@ import pytest
 import report_cases
 from harmonize.config.schema import build
 from harmonize.config.strict_yaml import Document
-from harmonize.inference.tiled_network import TiledNetwork
+from harmonize.decoding.tiled_network import TiledNetwork
 from harmonize.report import make_report as make
 from harmonize.report.make_report import make_report
 from harmonize.runs.metrics_log import EVENTS

@@ -41,6 +41,8 @@ def predict(words: Sequence[str]) -> int:
         calibrated=not given.uncalibrated,
         decode=given.decode,
         size=given.size,
+        scales=given.scales and tuple(given.scales),
+        flip=given.flip,
         tile=given.tile,
         checkpoint=given.checkpoint,
         precision=given.precision,
@@ -78,6 +80,18 @@ def _add_computing(parser: argparse.ArgumentParser) -> None:
     )
     add_checkpoint(parser)
     add_trust(parser)
+    parser.add_argument(
+        "--scales",
+        type=float,
+        nargs="+",
+        metavar="FACTOR",
+        help="average over views of these factors of the size (default: as the run is scored)",
+    )
+    parser.add_argument(
+        "--flip",
+        action=argparse.BooleanOptionalAction,
+        help="average over mirrored views as well (default: as the run is scored)",
+    )
     parser.add_argument(
         "--decode",
         choices=["tree", "leaves", "height"],
