@@ -138,7 +138,7 @@ def test_intervals_hold_as_often_as_they_say() -> None:
 
 
 def made_up(rng: np.random.Generator, pictures: int) -> PixelsByClass:
-    """Return pictures of 6 classes of different sizes, some of them rare, that differ in quality."""
+    """Return pictures of 6 classes of different sizes, some of them rare, of different quality."""
     present = rng.random((pictures, 6)) < np.array([1, 0.9, 0.7, 0.5, 0.3, 0.15])
     true = present * rng.gamma(2.0, np.array([400, 200, 100, 60, 40, 20]), (pictures, 6))
     quality = rng.beta(8, 2, (pictures, 1)) * np.array([1, 0.95, 0.9, 0.8, 0.7, 0.6])
