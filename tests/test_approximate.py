@@ -9,6 +9,7 @@ from accelerate import Accelerator
 from PIL import Image
 from torch import Tensor, nn
 
+from decoders import by_tree
 from harmonize import DatasetSpec, HarmonizeError, Ontology
 from harmonize.cli import main
 from harmonize.config.data_config import DatasetEntry
@@ -161,7 +162,7 @@ def test_scores_results_and_answers_say_what_overlaps(tree: Ontology) -> None:
     for name, line in says.items():
         assert f"approximate: {name}, {line}" in found.table().splitlines()
     sources = Sources(tree, ((DatasetEntry("trained.yaml", train="val"), trained),), ())
-    space = classes_of(sources, asked, {})
+    space = classes_of(sources, by_tree(sources), asked, {})
     assert describe(space, {})["approximate"] == says
     logits = torch.eye(6)[:, None] * 9.0
     assert space.decide(logits).tolist()[0][3:] == [1, 1, 2]

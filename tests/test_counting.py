@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from harmonize import Ontology
-from harmonize.evaluation import native_counting, strips
+from harmonize.decoding import strips
+from harmonize.evaluation import native_counting
 from harmonize.evaluation.counting import PixelCounter, classify, count_pixels
 from harmonize.evaluation.native_counting import count_natively, lay_out
 from random_trees import random_label, random_tree_text

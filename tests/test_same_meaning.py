@@ -10,6 +10,7 @@ from accelerate import Accelerator
 from PIL import Image
 from torch import Tensor, nn
 
+from decoders import by_tree
 from harmonize import DatasetSpec, Ontology
 from harmonize.cli import main
 from harmonize.config.data_config import DatasetEntry
@@ -139,7 +140,7 @@ def test_answers_are_written_as_the_first_of_the_mapping(
     clothes: DatasetSpec, tree: Ontology
 ) -> None:
     sources = Sources(tree, ((DatasetEntry("tagged.yaml", train="val"), clothes),), ())
-    space = classes_of(sources, clothes, {})
+    space = classes_of(sources, by_tree(sources), clothes, {})
     logits = torch.eye(13)[:, None] * 9.0  # one row of 13 pixels
     answer = space.decide(logits).numpy()
     assert answer.tolist() == [list(range(13))]
@@ -151,7 +152,10 @@ def test_answers_are_written_as_the_first_of_the_mapping(
     assert entry["name"] == "|".join(members(LEAVES[0]))
     assert entry["classes"] == list(members(LEAVES[0]))
     assert (
-        "classes" not in describe(classes_of(alone(sources), alone_spec(), {}), {})["classes"]["0"]
+        "classes"
+        not in describe(classes_of(alone(sources), by_tree(alone(sources)), alone_spec(), {}), {})[
+            "classes"
+        ]["0"]
     )
     json.dumps(legend)
 

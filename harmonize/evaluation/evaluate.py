@@ -18,6 +18,8 @@ from harmonize.data.bad_samples import BadSample, BadSampleError
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.loading import load
 from harmonize.data.transforms import centre_square, resize_nearest, shorter_side
+from harmonize.decoding.decoder import Decoder
+from harmonize.decoding.decoding_tree import decoding_tree
 from harmonize.evaluation.by_depth import DepthGroups, depth_groups
 from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.evaluation.summarize import summarize
@@ -42,6 +44,7 @@ def evaluate(
     size: int,
     classes: ScoredClasses | None = None,
     groups: Sequence[DepthGroups] | None = None,
+    decoder: Decoder | None = None,
     crop: bool = False,
     workers: int = 0,
     progress: bool = False,
@@ -65,6 +68,7 @@ def evaluate(
         size: in pixels.
         classes: what is scored, and what is left out; unless given, all classes are.
         groups: what is scored at each depth; unless given, all groups are.
+        decoder: decides what pixels are answered as; unless given, from the root of the tree down.
         crop: score the centre square at ``size`` x ``size`` instead.
         workers: loader processes.
         progress: show a progress bar.
@@ -77,10 +81,17 @@ def evaluate(
     """
     spec = dataset.spec
     scored = classes or scored_classes(ontology, spec)
-    known = torch.from_numpy(spec.leaf_masks(ontology)).to(accelerator.device)
-    masks = torch.from_numpy(scored.masks).to(accelerator.device)
     groups = depth_groups(ontology, spec) if groups is None else groups
-    tally = Tally(masks, known, groups, pictures=len(dataset), boundary=boundary, keep=keep)
+    decoder = decoder or Decoder(decoding_tree(ontology), "tree")
+    tally = Tally(
+        decoder,
+        scored.masks,
+        spec.leaf_masks(ontology),
+        groups,
+        pictures=len(dataset),
+        boundary=boundary,
+        keep=keep,
+    )
     mine = _share(len(dataset), accelerator.process_index, accelerator.num_processes)
     pictures = load(
         _ScaledPictures(dataset, scored, size=size, crop=crop, skip_bad=bad is not None),
@@ -105,6 +116,7 @@ def evaluate(
         ontology,
         tally.together(accelerator),
         scored=scored,
+        decoder=decoder,
         skipped={sample.picture: sample.reason for sample in skipped},
         kept=tally.kept,
     )

@@ -4,10 +4,12 @@ import math
 from collections.abc import Mapping
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from harmonize.data.dataset import SegmentationDataset
+from harmonize.decoding.answers import Answers
+from harmonize.decoding.decoder import Decoder
 from harmonize.evaluation.by_depth import loss_by_depth
 from harmonize.evaluation.by_size import score_sizes
 from harmonize.evaluation.dataset_scores import BoundaryScores, DatasetScores
@@ -21,7 +23,7 @@ from harmonize.evaluation.tally import Counted, Kept
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.scored_classes import ScoredClasses
 
-# Letters of shapes: C classes, K leaves.
+# Letters of shapes: C classes, K leaves, P pixels.
 
 
 def summarize(
@@ -30,6 +32,7 @@ def summarize(
     counted: Counted,
     *,
     scored: ScoredClasses,
+    decoder: Decoder,
     skipped: Mapping[str, str],
     kept: Mapping[int, Kept],
 ) -> DatasetScores:
@@ -40,6 +43,7 @@ def summarize(
         ontology: the tree.
         counted: of its pictures.
         scored: the classes that are scored, and those that are not.
+        decoder: decided what pixels are answered as.
         skipped: the pictures that could not be used, with the reasons.
         kept: the pictures that were asked for.
     """
@@ -63,7 +67,9 @@ def summarize(
         tree_order=tuple(own.int().argmax(1).argsort(stable=True).tolist()),
         depths=counted.depths,
         mistakes=mistakes(telling, kinship(ontology, own.numpy())),
-        calibration_error=math.nan if alone else _calibration_error(counted.sample, masks),
+        calibration_error=math.nan
+        if alone
+        else answers_calibration_error(counted.sample, masks, decoder),
         loss_by_depth=loss_by_depth(counted.sample, ontology, dataset.spec),
         sample=counted.sample,
         interval=NONE if alone else mean_iou_interval(pixels),
@@ -84,11 +90,29 @@ def summarize(
     )
 
 
-def _calibration_error(sample: PixelSample, masks: Bool[Tensor, "C K"]) -> float:
-    """Return the calibration error of the answers among the scored classes."""
-    sample = sample.where(masks.any(1)[sample.classes])
-    probabilities = sample.logits.softmax(1) @ masks.float().T
-    confidence, found = probabilities.max(1)
+def answers_calibration_error(
+    sample: PixelSample,
+    masks: Bool[Tensor, "C K"],
+    decoder: Decoder,
+    calibrated: Float[Tensor, "P K"] | None = None,
+) -> float:
+    """Return the calibration error of the answers among the scored classes, in [0, 1].
+
+    Args:
+        sample: pixels.
+        masks: the leaves of each scored class, none for the others.
+        decoder: decides the pixels.
+        calibrated: logits of the same pixels, whose probabilities are taken for the answers'.
+    """
+    chosen = masks.any(1)[sample.classes]
+    probable = (sample.logits if calibrated is None else calibrated)[chosen]
+    sample = sample.where(chosen)
+    answers = Answers.of(decoder.tree, masks.numpy())
+    if not answers.possible.any():
+        return math.nan
+    found = answers.pixels(decoder, sample.logits.T).long()
+    probabilities = probable.softmax(1) @ masks.float().T
+    confidence = probabilities.gather(1, found[:, None])[:, 0]
     return calibration_error(confidence, found == sample.classes)
 
 

@@ -11,9 +11,11 @@ from jaxtyping import Bool, Float, Int, Integer
 from numpy import ndarray
 from torch import Tensor
 
+from harmonize.decoding.answers import Answers
+from harmonize.decoding.decoder import Decoder
 from harmonize.evaluation.boundary import boundary_entries
 from harmonize.evaluation.by_depth import DepthGroups, DepthScores, score_depth
-from harmonize.evaluation.counting import PixelCounter, answer
+from harmonize.evaluation.counting import AnsweredPicture, Counter
 from harmonize.evaluation.picture_counts import Entries, PictureCounts, entries_of
 from harmonize.evaluation.sampling import PixelSample, Sampler, join
 
@@ -50,9 +52,11 @@ class Kept:
 class Tally:
     """Counts pictures one by one in this process, then together with the others.
 
+    Each pixel is decided once; what it is answered as in classes and groups follows from that.
+
     Args:
-        masks: the leaves of each class that is scored, none for the others; on the device of the
-            logits.
+        decoder: decides pixels.
+        masks: the leaves of each class that is scored, none for the others.
         known: the leaves of each class, those included that are not scored.
         groups: at each depth.
         pictures: the number of pictures of the data set.
@@ -65,61 +69,56 @@ class Tally:
 
     def __init__(
         self,
-        masks: Bool[Tensor, "C K"],
-        known: Bool[Tensor, "C K"],
+        decoder: Decoder,
+        masks: Bool[ndarray, "C K"],
+        known: Bool[ndarray, "C K"],
         groups: Sequence[DepthGroups],
         *,
         pictures: int,
         boundary: bool = False,
         keep: Collection[int] = (),
     ) -> None:
-        self._masks = masks
+        scored = np.where(masks.any(1), np.arange(len(masks)), -1)
+        self._decoder = decoder
         self._groups = groups
-        self._counter = _PictureCounter(masks)
-        self._equal = [_class_of_group(masks.cpu().numpy(), one) for one in groups]
+        self._classes = _PictureCounter(Counter(Answers.of(decoder.tree, masks), scored))
         self._depths = [
-            _DepthCounter(one, masks.device) if equal is None else None
-            for one, equal in zip(groups, self._equal, strict=True)
+            _PictureCounter(Counter(Answers.of(decoder.tree, one.masks), one.group_of))
+            for one in groups
         ]
-        self._sampler = Sampler(known, pictures=pictures)
+        self._scored = scored >= 0
+        self._sampler = Sampler(torch.from_numpy(known), pictures=pictures)
         self._keep = frozenset(keep)
-        self._edges: dict[int, Entries] | None = {} if boundary and bool(masks.any()) else None
+        self._edges: dict[int, Entries] | None = {} if boundary and self._scored.any() else None
         self.kept: dict[int, Kept] = {}
 
     def add(
         self, logits: Float[Tensor, "K h w"], classes: Integer[Tensor, "H W"], number: int
     ) -> None:
         """Count a picture of the data set by its number."""
-        self._counter.add(logits, classes, number)
-        for counter in self._depths:
-            if counter is not None:
-                counter.add(logits, classes, number)
+        picture = AnsweredPicture(self._decoder, logits, classes)
+        for counter in (self._classes, *self._depths):
+            counter.add(picture, number)
         self._sampler.add(logits, classes, number)
-        keep = number in self._keep and bool(self._masks.any())
+        keep = number in self._keep and bool(self._scored.any())
         if not keep and self._edges is None:
             return
-        size = (classes.shape[0], classes.shape[1])
-        found = answer(logits.float(), size, self._masks).cpu().numpy()
+        found = picture.answer(self._classes.counter.answers).cpu().numpy()
         truth = classes.cpu().numpy()
         if keep:
             self.kept[number] = Kept(truth, found)
         if self._edges is not None:
-            scored = self._masks.any(1).cpu().numpy()
-            self._edges[number] = boundary_entries(truth, found, scored)
+            self._edges[number] = boundary_entries(truth, found, self._scored)
 
     def together(self, accelerator: Accelerator) -> Counted:
         """Add up what all processes counted; each of them must call this."""
-        confusion, pictures = self._counter.together(accelerator)
+        confusion, pictures = self._classes.together(accelerator)
         depths: list[DepthScores] = []
-        for one, equal, counter in zip(self._groups, self._equal, self._depths, strict=True):
-            if counter is not None:
-                counts, by_picture = counter.together(accelerator)
-                depths.append(score_depth(one, counts[:-1, :-1], by_picture))
-            elif equal is not None:  # the groups are the classes
-                by_picture = pictures.renumbered(equal)
-                depths.append(score_depth(one, confusion[equal][:, equal], by_picture))
+        for one, counter in zip(self._groups, self._depths, strict=True):
+            counts, by_picture = counter.together(accelerator)
+            depths.append(score_depth(one, counts[:-1, :-1], by_picture))
         samples = gather_object([self._sampler.sample()])
-        sample = join(samples, leaves=self._masks.shape[1])
+        sample = join(samples, leaves=self._decoder.tree.leaves.shape[1])
         edges = None if self._edges is None else _join(self._edges)
         return Counted(confusion, tuple(depths), sample, pictures, edges)
 
@@ -127,57 +126,24 @@ class Tally:
 class _PictureCounter:
     """Counts pixels, of all pictures and of each."""
 
-    def __init__(self, masks: Bool[Tensor, "C K"]) -> None:
-        self._counter = PixelCounter(masks)
+    def __init__(self, counter: Counter) -> None:
+        self.counter = counter
+        self._counts = torch.zeros(counter.answers.num, counter.answers.num, dtype=torch.int64)
         self._pictures: dict[int, Entries] = {}
 
-    def add(
-        self, logits: Float[Tensor, "K h w"], classes: Integer[Tensor, "H W"], number: int
-    ) -> None:
-        before = self._counter.counts.clone()
-        self._counter.add(logits, classes)
-        self._pictures[number] = entries_of(self._counter.counts - before)
+    def add(self, picture: AnsweredPicture, number: int) -> None:
+        found = self.counter.count(picture)
+        self._counts += found
+        self._pictures[number] = entries_of(found)
 
     def together(self, accelerator: Accelerator) -> tuple[Int[Tensor, "C C"], PictureCounts]:
         """Return what all processes counted; each of them must call this."""
-        return _total(self._counter.counts, accelerator), _join(self._pictures)
+        total = accelerator.reduce(self._counts.to(accelerator.device), reduction="sum")
+        assert isinstance(total, Tensor)
+        return total.cpu(), _join(self._pictures)
 
 
 def _join(mine: dict[int, Entries]) -> PictureCounts:
     """Put together what all processes counted of their pictures; each of them must call this."""
     shares: list[dict[int, Entries]] = gather_object([mine])
     return PictureCounts.join({number: one for share in shares for number, one in share.items()})
-
-
-class _DepthCounter:
-    """Counts pixels in the groups of a depth."""
-
-    def __init__(self, groups: DepthGroups, device: torch.device) -> None:
-        self._counter = _PictureCounter(torch.from_numpy(groups.masks).to(device))
-        kind = torch.uint8 if len(groups.masks) <= 256 else torch.int16
-        self._group_of = torch.from_numpy(groups.group_of).to(kind).to(device)
-
-    def add(
-        self, logits: Float[Tensor, "K h w"], classes: Integer[Tensor, "H W"], number: int
-    ) -> None:
-        groups = self._group_of.index_select(0, classes.flatten().int())  # quicker than indexing
-        self._counter.add(logits, groups.view(classes.shape), number)
-
-    def together(self, accelerator: Accelerator) -> tuple[Int[Tensor, "G G"], PictureCounts]:
-        return self._counter.together(accelerator)
-
-
-def _class_of_group(masks: Bool[ndarray, "C K"], groups: DepthGroups) -> list[int] | None:
-    """Return the class that equals each group, if the two are scored on the same pixels."""
-    scored = np.flatnonzero(masks.any(1)).tolist()
-    if scored != np.flatnonzero(groups.group_of < len(groups.groups)).tolist():
-        return None
-    class_of = {masks[number].tobytes(): number for number in scored}
-    equal = [class_of[row.tobytes()] for row in groups.masks[:-1] if row.tobytes() in class_of]
-    return equal if len(equal) == len(scored) == len(groups.groups) else None
-
-
-def _total(counts: Int[Tensor, "C C"], accelerator: Accelerator) -> Int[Tensor, "C C"]:
-    total = accelerator.reduce(counts, reduction="sum")
-    assert isinstance(total, Tensor)
-    return total.cpu()

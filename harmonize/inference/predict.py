@@ -52,6 +52,7 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, options: Pre
     space, calibration, size = wording.answers, wording.calibration, wording.size
     path, state = opened.path, opened.state
     source = {"run": str(run), "checkpoint": path.name, "step": state.step, "size": size}
+    source["decode"] = space.decoder.how
     if wording.like is not None:
         source["like"] = wording.like
     legend = describe(space, {**source, **calibration.legend()})
