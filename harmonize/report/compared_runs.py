@@ -78,24 +78,24 @@ class Comparisons:
 def compare_runs(paths: Sequence[Path], names: Sequence[str]) -> Comparisons:
     """Compare runs with the first one; seeds of one config together are one side.
 
+    Where all are of one config, each run is a side.
+
     Args:
         paths: run folders, or files like ``evaluation.json``.
         names: what they are called.
 
     Raises:
-        HarmonizeError: one has no scores, or none of single pictures, or there is only one side.
+        HarmonizeError: one has no scores, or none of single pictures.
     """
     runs = [read_compared(path, name) for path, name in zip(paths, names, strict=True)]
     together: dict[str, list[ComparedRun]] = {}
     for run in runs:
         together.setdefault(run.config, []).append(run)
     sides = [Side(tuple(group)) for group in together.values()]
-    if len(sides) < 2:
-        raise HarmonizeError(
-            f"{', '.join(names)}: there is nothing to compare: these are seeds of one config; "
-            "name a run of another one too"
-        )
     notes: list[str] = []
+    if len(sides) < 2:
+        notes.append("all runs are of one config, so each is compared on its own")
+        sides = [Side((run,)) for run in runs]
     rows = [row for other in sides[1:] for row in _compare(sides[0], other, notes)]
     return Comparisons(tuple(sides), tuple(rows), tuple(dict.fromkeys(notes)))
 
