@@ -172,9 +172,8 @@ def test_classes_are_written_as_labels_are_where_that_is_one_picture(
 
 def test_classes_that_the_labels_do_not_teach_are_left_out(unclear: Sources) -> None:
     meaning: dict[str, object] = {"hat": "hat", "hair": "hair", "car": "car"}
-    space = classes_of(
-        unclear, by_tree(unclear), make_spec("ids", {"hat": 0, "hair": 1, "car": 2}, meaning), {}
-    )
+    spec = make_spec("ids", {"hat": 0, "hair": 1, "car": 2}, meaning)
+    space = classes_of(unclear, by_tree(unclear), spec, {})
     assert space.masks.any(1).tolist() == [False, True, False]
     assert space.unanswerable == {
         "hat": "only as background + hat",
@@ -234,11 +233,7 @@ def test_a_colour_that_is_taken_gives_way_to_a_free_one() -> None:
 
 def test_negative_ids_are_not_written_where_they_are_answers(every_leaf: Sources) -> None:
     meaning: dict[str, object] = {"sky": "background", "man": "person", "none": "ignore"}
-    spec = make_spec("ids", {"sky": 4, "man": 9, "none": -1}, meaning)
-    assert [
-        label.value for label in classes_of(every_leaf, by_tree(every_leaf), spec, {}).labels
-    ] == [4, 9, -1]
-    spec = make_spec("ids", {"sky": -4, "man": 9, "none": 255}, meaning)
-    assert [
-        label.value for label in classes_of(every_leaf, by_tree(every_leaf), spec, {}).labels
-    ] == [0, 1, 2]
+    for ids, written in (([4, 9, -1], [4, 9, -1]), ([-4, 9, 255], [0, 1, 2])):
+        spec = make_spec("ids", dict(zip(meaning, ids, strict=True)), meaning)
+        space = classes_of(every_leaf, by_tree(every_leaf), spec, {})
+        assert [label.value for label in space.labels] == written

@@ -201,11 +201,11 @@ def test_left_out_classes_are_neither_predicted_nor_scored(tmp_path: Path) -> No
         size=20,
         classes=without(tree, dataset, left="only as thing"),
     )
-    # Where it sees left, background comes second: 90 of background and 130 of right are right.
+    # Where it sees left it sees a thing, so right: 90 of background and 170 of right are right.
     assert found.classes == ("background", "right")
-    assert found.scores.iou.tolist() == pytest.approx([90 / 170, 130 / 210])
-    assert found.scores.mean_iou == pytest.approx((90 / 170 + 130 / 210) / 2)
-    assert found.scores.pixel_accuracy == pytest.approx(220 / 300)
+    assert found.scores.iou.tolist() == pytest.approx([90 / 130, 170 / 210])
+    assert found.scores.mean_iou == pytest.approx((90 / 130 + 170 / 210) / 2)
+    assert found.scores.pixel_accuracy == pytest.approx(260 / 300)
     assert found.to_dict()["left_out"] == {"left": "only as thing"}
     assert "left" not in str(found.to_dict()["iou"])
     lines = found.table().splitlines()

@@ -151,12 +151,9 @@ def test_answers_are_written_as_the_first_of_the_mapping(
     entry = legend["classes"]["100"]
     assert entry["name"] == "|".join(members(LEAVES[0]))
     assert entry["classes"] == list(members(LEAVES[0]))
-    assert (
-        "classes"
-        not in describe(classes_of(alone(sources), by_tree(alone(sources)), alone_spec(), {}), {})[
-            "classes"
-        ]["0"]
-    )
+    single = alone(sources)
+    space = classes_of(single, by_tree(single), alone_spec(), {})
+    assert "classes" not in describe(space, {})["classes"]["0"]
     json.dumps(legend)
 
 

@@ -60,13 +60,12 @@ class Counter:
 
     Args:
         answers: C of them.
-        truth: what each class of the label counts as; -1 or C for those that are not scored.
+        truth: what each class of the label counts as; -1 for those that are not scored.
     """
 
     def __init__(self, answers: Answers, truth: Int[ndarray, " L"]) -> None:
         self.answers = answers
-        scored = (truth >= 0) & (truth < answers.num)
-        self._truth = torch.from_numpy(np.where(scored, truth, answers.num))
+        self._truth = torch.from_numpy(np.where(truth >= 0, truth, answers.num))
         self._owners = torch.from_numpy(
             np.where(answers.possible, answers.owners, answers.num).astype(np.int64)
         )

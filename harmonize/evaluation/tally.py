@@ -83,7 +83,7 @@ class Tally:
         self._groups = groups
         self._classes = _PictureCounter(Counter(Answers.of(decoder.tree, masks), scored))
         self._depths = [
-            _PictureCounter(Counter(Answers.of(decoder.tree, one.masks), one.group_of))
+            _PictureCounter(Counter(Answers.of(decoder.tree, one.masks), _scored(one)))
             for one in groups
         ]
         self._scored = scored >= 0
@@ -141,6 +141,11 @@ class _PictureCounter:
         total = accelerator.reduce(self._counts.to(accelerator.device), reduction="sum")
         assert isinstance(total, Tensor)
         return total.cpu(), _join(self._pictures)
+
+
+def _scored(groups: DepthGroups) -> Int[ndarray, " C"]:
+    """Return the group that each class counts as, or -1."""
+    return np.where(groups.group_of < len(groups.groups), groups.group_of, -1)
 
 
 def _join(mine: dict[int, Entries]) -> PictureCounts:
