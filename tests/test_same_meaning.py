@@ -236,11 +236,13 @@ def test_a_run_scores_shows_and_answers_them_as_one(
     path = project / "fine.yaml"
     text = path.read_text()
     path.write_text(text.replace("left: left, right: right", "left: thing, right: thing"))
-    train(tiny_config(project, project / "run", "train.report=true"), name="tiny")
+    options = ("train.report=true", "evaluate.boundary=true")
+    train(tiny_config(project, project / "run", *options), name="tiny")
     assert "left|right" in capsys.readouterr().out
     scores = json.loads((project / "run" / "evaluation.json").read_text())["datasets"]["fine"]
     assert scores["merged"] == {"left|right": ["left", "right"]}
     assert [*scores["iou"]] == ["background", "left|right"]
+    assert [*scores["boundary"]["iou"]] == ["background", "left|right"]
     page = Page(project / "run" / "report.html")
     assert "left|right" in page.text
     legends = [image["alt"] for image in page.all("img") if image["alt"].startswith("truth")]
