@@ -208,9 +208,11 @@ class Run:
         rows = []
         if (self.folder / EVALUATION).is_file():
             for name, one in self.scores.items():
-                cells = [_percent(one["mean_iou"]), _percent(one["pixel_accuracy"])]
+                ends = [_percent(end) for end in one.get("mean_iou_interval") or ()]
+                interval = f"[{', '.join(ends)}]" if ends else "-"
+                cells = [_percent(one["mean_iou"]), interval, _percent(one["pixel_accuracy"])]
                 rows.append([name, one["split"], *cells])
-        head = ["data set", "split", "mean IoU, %", "pixel accuracy, %"]
+        head = ["data set", "split", "mean IoU, %", "95 % interval", "pixel accuracy, %"]
         table = _rows("th", [head]) + _rows("td", rows)
         return f"<p>{html.escape(repr(self))}</p><table>{table}</table>"
 

@@ -71,8 +71,6 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, options: Pre
             if not space.is_classes and len(label.nodes) > 1:
                 print(f"answered as one: {label.name}; no label tells them apart")
         tell_classes(space)
-        for name, reason in space.unanswerable.items():
-            print(f"never answered: {name}, {reason}")
     mine = wanted[accelerator.process_index :: accelerator.num_processes]
     viewed = ViewedNetwork(network, views, torch.from_numpy(opened.sources.ontology.mirror))
     job = _Job(viewed, space, output, options)
@@ -89,13 +87,18 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, options: Pre
 
 
 def tell_classes(space: AnswerSpace) -> None:
-    """Print which classes of a data set are answered as one, and which by other leaves."""
+    """Print which classes are answered as one, which by other leaves, and which never."""
     for label, mask in zip(space.labels, space.masks, strict=True):
         if label.classes and mask.any():
             value = space.encoding.write(label.value)
             print(f"answered as one: {label.short_name}, written as {value}; they mean the same")
-    for name, says in space.approximate.items():
-        print(f"approximate: {name}, {says}")
+    short = {label.name: label.short_name for label in space.labels}
+    for title, notes in (
+        ("approximate", space.approximate),
+        ("never answered", space.unanswerable),
+    ):
+        for name, says in notes.items():
+            print(f"{title}: {short.get(name, name)}, {says}")
 
 
 @dataclass(frozen=True)
