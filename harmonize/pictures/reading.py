@@ -12,6 +12,7 @@ from harmonize.errors import HarmonizeError
 from harmonize.pictures.arrays import is_array, read_array
 from harmonize.pictures.deep_png import is_deep, read_deep, to_eight_bits
 from harmonize.pictures.opening import (
+    OpenedPicture,
     opened,
     orientation,
     refuse_rescaled,
@@ -62,10 +63,11 @@ def open_image(path: Path, *, exact: bool = False) -> Image.Image:
     Raises:
         HarmonizeError: naming the file.
     """
-    with opened(path) as picture:
+    with opened(path) as one:
+        picture = one.picture
         if exact:
             refuse_rescaled(picture, path)
-        picture.load()
+        one.decode()
         if exact:
             refuse_turned(picture, path)
     return picture
@@ -88,13 +90,14 @@ def read_reduced(path: Path, *, least: float, exif: Exif | None = None) -> Pictu
     tiff = is_tiff(path)
     if tiff and not tiff_header(path).by_pillow:
         return _reduced(_read_odd(path), least)
-    with opened(path, tiff=tiff) as picture:
+    with opened(path, tiff=tiff) as one:
+        picture = one.picture
         deep = _refuse_depth(picture, path)
         size = picture.size
         factor = choose_factor(size, least)
         if factor > 1 and orientation(picture) == 1:  # blocks are those of the upright picture
             picture.draft(None, (size[0] // factor, size[1] // factor))
-        decoded = _decoded(picture, deep=deep)
+        decoded = _decoded(one, deep=deep)
         _refuse_mode(decoded, path)
         found = orientation(picture)
         turn = _turn(found, path, exif)
@@ -118,8 +121,8 @@ def header_size(path: Path) -> tuple[int, int]:
         return read_array(path).shape[::-1]
     if is_tiff(path):
         return tiff_header(path).size
-    with opened(path, tiff=False) as picture:
-        return picture.size
+    with opened(path, tiff=False) as one:
+        return one.picture.size
 
 
 def picture_size(path: Path, *, exif: Exif | None = None) -> tuple[int, int]:
@@ -130,12 +133,13 @@ def picture_size(path: Path, *, exif: Exif | None = None) -> tuple[int, int]:
     tiff = is_tiff(path)
     if tiff and not tiff_header(path).by_pillow:
         return _read_odd(path).size
-    with opened(path, tiff=tiff) as picture:
+    with opened(path, tiff=tiff) as one:
+        picture = one.picture
         deep = _refuse_depth(picture, path)
         _refuse_mode(picture, path)
         width, height = picture.size
         picture.draft("RGB", (max(1, width // 8), max(1, height // 8)))
-        _decoded(picture, deep=deep)
+        _decoded(one, deep=deep)
         turn = _turn(orientation(picture), path, exif)
     return upright_size((width, height), turn)
 
@@ -153,8 +157,8 @@ def sides_swap(path: Path) -> bool:
     """Say whether applying its EXIF orientation would swap a picture's width and height."""
     if is_tiff(path):
         return False
-    with opened(path) as picture:
-        return upright_size((1, 2), orientation(picture)) == (2, 1)
+    with opened(path) as one:
+        return upright_size((1, 2), orientation(one.picture)) == (2, 1)
 
 
 def _refuse_depth(picture: ImageFile.ImageFile, path: Path) -> bool:
@@ -165,12 +169,12 @@ def _refuse_depth(picture: ImageFile.ImageFile, path: Path) -> bool:
     return deep
 
 
-def _decoded(picture: ImageFile.ImageFile, *, deep: bool) -> Image.Image:
+def _decoded(one: OpenedPicture, *, deep: bool) -> Image.Image:
     """Decode a picture; colours of 16 bits become the nearest of 8."""
     if deep:
-        return Image.fromarray(to_eight_bits(read_deep(picture)))
-    picture.load()
-    return picture
+        return Image.fromarray(to_eight_bits(read_deep(one)))
+    one.decode()
+    return one.picture
 
 
 def _read_odd(path: Path) -> Image.Image:

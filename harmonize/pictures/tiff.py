@@ -16,6 +16,7 @@ from numpy import ndarray
 from harmonize.errors import HarmonizeError
 from harmonize.pictures.limits import refuse_huge, refuse_several
 from harmonize.pictures.tiff_numbers import read_numbers
+from harmonize.system.plain_files import is_plain, open_number
 
 if TYPE_CHECKING:
     import tifffile
@@ -64,12 +65,12 @@ class TiffNumbers:
 def is_tiff(path: Path) -> bool:
     """Say whether a file starts as a TIFF file does."""
     try:
-        file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))  # faster than a file object
-    except OSError:
+        file = open_number(path)  # faster than a file object
+    except (OSError, HarmonizeError):
         return False
     try:
-        return os.read(file, 4) in _STARTS
-    except OSError:  # a folder
+        return is_plain(file) and os.read(file, 4) in _STARTS
+    except OSError:
         return False
     finally:
         os.close(file)
