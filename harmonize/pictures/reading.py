@@ -11,6 +11,7 @@ from PIL import Image, ImageFile
 from harmonize.errors import HarmonizeError
 from harmonize.pictures.arrays import is_array, read_array
 from harmonize.pictures.deep_png import is_deep, read_deep, to_eight_bits
+from harmonize.pictures.limits import refuse_scaled
 from harmonize.pictures.opening import (
     OpenedPicture,
     opened,
@@ -78,22 +79,31 @@ def read_picture(path: Path, *, exif: Exif | None = None) -> Image.Image:
     return read_reduced(path, least=math.inf, exif=exif).image
 
 
-def read_reduced(path: Path, *, least: float, exif: Exif | None = None) -> Picture:
+def read_reduced(
+    path: Path, *, least: float, exif: Exif | None = None, scaled: bool = False
+) -> Picture:
     """Read a picture as small as leaves its shorter side at least ``least`` pixels.
 
     JPEGs are decoded at that scale; of others each pixel is the mean of a block. Colours become RGB
-    without a profile, transparency is dropped.
+    without a profile, transparency is dropped. With ``scaled``, one is refused that would be huge
+    once all of it is scaled so that its shorter side is ``least``.
 
     Raises:
         HarmonizeError: naming the file, exactly if reading all of it would.
     """
     tiff = is_tiff(path)
-    if tiff and not tiff_header(path).by_pillow:
-        return _reduced(_read_odd(path), least)
+    if tiff:
+        header = tiff_header(path)
+        if scaled:
+            refuse_scaled(header.size, least, path)
+        if not header.by_pillow:
+            return _reduced(_read_odd(path), least)
     with opened(path, tiff=tiff) as one:
         picture = one.picture
         deep = _refuse_depth(picture, path)
         size = picture.size
+        if scaled:
+            refuse_scaled(size, least, path)
         factor = choose_factor(size, least)
         if factor > 1 and orientation(picture) == 1:  # blocks are those of the upright picture
             picture.draft(None, (size[0] // factor, size[1] // factor))
