@@ -28,6 +28,7 @@ _HEX_OR_OCTAL = re.compile(r"0x[0-9a-fA-F]+|0o[0-7]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _LONGEST_NUMBER = 250  # characters; every whole number that is read fits into a float
 _LONGEST_TEXT = 1 << 28  # characters
+_LONGEST_YAML = 1 << 20  # characters; they take ten seconds
 _SPECIAL_FLOAT = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _CONSTANTS = {"": None, "~": None, "null": None, "Null": None, "NULL": None} | {
     word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")
@@ -135,6 +136,11 @@ def load_text(text: str, source: str) -> Document:
     Raises:
         HarmonizeError: with the place of what is not strict YAML.
     """
+    if len(text) > _LONGEST_YAML:
+        raise HarmonizeError(
+            f"{source}: has {len(text)} characters, more than the {_LONGEST_YAML} of YAML that are "
+            "read; is it the file that is meant?"
+        )
     document = Document(source, None)
     try:
         root = compose(text, source)

@@ -33,6 +33,10 @@ class ValueFormula:
     def __init__(self, text: str, *, where: str) -> None:
         """Parse a formula; ``where`` names it in errors."""
         self.text = text
+        if len(text) > _LONGEST_FORMULA:  # a parser may take its time, or all of the stack
+            raise HarmonizeError(
+                f"{where}: a formula of more than {_LONGEST_FORMULA} characters, got {text[:60]!r}"
+            )
         try:
             self._tree = ast.parse(text.strip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -44,10 +48,8 @@ class ValueFormula:
                 f"{where}: a formula is made of V or R, G, B, A, whole numbers and + - * // %, "
                 f"got {text!r}"
             )
-        if len(text) > _LONGEST_FORMULA or self._largest(self._tree) >= 1 << 63:
-            raise HarmonizeError(
-                f"{where}: a formula too long or beyond 64 bits, got {text[:60]!r}"
-            )
+        if self._largest(self._tree) >= 1 << 63:
+            raise HarmonizeError(f"{where}: a formula beyond 64 bits, got {text[:60]!r}")
 
     def __repr__(self) -> str:
         return f"ValueFormula({self.text!r})"
