@@ -67,8 +67,7 @@ def find_format(start: bytes, path: Path) -> str | None:
         return "WEBP"
     if start[4:8] == b"ftyp":
         return _BRANDS.get(start[8:12], _brand_among(start))
-    is_tga = path.suffix.lower() == ".tga" and start[1:2] in (b"\0", b"\x01")
-    return "TGA" if is_tga and start[2:3] in _TGA_TYPES else None
+    return "TGA" if path.suffix.lower() == ".tga" and start[1:3] in _TGA_KINDS else None
 
 
 def refuse_format(start: bytes, path: Path, *, found: str | None, labels: bool) -> None:
@@ -84,7 +83,8 @@ def refuse_format(start: bytes, path: Path, *, found: str | None, labels: bool) 
     raise HarmonizeError(f"{path}: is a file of {name}, not opened as {what}; save it as {remedy}")
 
 
-_TGA_TYPES = (b"\x01", b"\x02", b"\x03", b"\x09", b"\x0a", b"\x0b")
+_TGA_KINDS = (b"\1\1", b"\0\2", b"\0\3", b"\1\x09", b"\0\x0a", b"\0\x0b")
+"""Whether there is a palette, and how pixels are stored."""
 
 
 def _brand_among(start: bytes) -> str | None:
