@@ -168,3 +168,13 @@ def test_uncompressed_tiff_pictures_are_turned_and_not_scrambled(
     assert (read_stored(path).values == seen).all()
     found = np.asarray(read_picture(path))
     assert (found == (seen if mode == "RGB" else seen[..., None])).all()
+
+
+def test_a_tiff_label_whose_tags_are_cut_off_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    Image.fromarray(PHOTO).save(path, compression="tiff_lzw")
+    content = path.read_bytes()
+    path.write_bytes(content[:-4])  # the bits of each channel, which are the last of the file
+    assert told(path) == (
+        f"{path}: not a readable picture: image file is truncated: its tag 258 is lost"
+    )
