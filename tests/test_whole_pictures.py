@@ -170,6 +170,21 @@ def test_uncompressed_tiff_pictures_are_turned_and_not_scrambled(
     assert (found == (seen if mode == "RGB" else seen[..., None])).all()
 
 
+@pytest.mark.parametrize("ending", ["jp2", "j2k"])
+def test_a_jpeg_2000_label_that_ends_early_is_refused(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"a.{ending}"
+    Image.fromarray(np.kron(IDS, np.ones((9, 9), np.uint8))).save(path)
+    content = path.read_bytes()
+    assert read_stored(path).values.shape == (270, 360)
+    path.write_bytes(content + b"\0\0\0\x09free\0" * (ending == "jp2"))
+    if ending == "j2k":
+        assert whole._ends_as_jpeg2000(content)
+    for length in (len(content) - 1, len(content) - 2, len(content) // 2):
+        assert not whole._ends_as_jpeg2000(content[:length])
+        path.write_bytes(content[:length])
+        assert told(path).startswith(f"{path}: not a readable picture: ")
+
+
 def test_a_tiff_label_whose_tags_are_cut_off_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     Image.fromarray(PHOTO).save(path, compression="tiff_lzw")

@@ -39,6 +39,7 @@ def predict(words: Sequence[str]) -> int:
         confidence=given.confidence,
         like=given.like,
         calibrated=not given.uncalibrated,
+        decode=given.decode,
         size=given.size,
         tile=given.tile,
         checkpoint=given.checkpoint,
@@ -77,6 +78,11 @@ def _add_computing(parser: argparse.ArgumentParser) -> None:
     )
     add_checkpoint(parser)
     add_trust(parser)
+    parser.add_argument(
+        "--decode",
+        choices=["tree", "leaves", "height"],
+        help="how pixels are decided (default: as the run is scored)",
+    )
     parser.add_argument("--precision", choices=["auto", "float32", "bf16", "fp16"])
     parser.add_argument("--cpu", action="store_true", help="even where there is a GPU")
     parser.add_argument(

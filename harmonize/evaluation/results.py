@@ -5,11 +5,15 @@ from pathlib import Path
 
 from harmonize.errors import printable
 from harmonize.evaluation.dataset_scores import DatasetScores
+from harmonize.evaluation.picture_file import write_pictures
+from harmonize.evaluation.saved_scores import VERSION
 from harmonize.system.atomic_files import write_whole, writing
 
 
 def report_results(results: list[DatasetScores], path: Path | None) -> None:
     """Print a table for each data set, and write the same numbers and details to ``path``.
+
+    The counts of single pictures are written beside it.
 
     Raises:
         HarmonizeError: the file cannot be written.
@@ -18,6 +22,10 @@ def report_results(results: list[DatasetScores], path: Path | None) -> None:
         print("", *map(printable, result.table().split("\n")), sep="\n")
     if path is None:
         return
-    facts = {"datasets": {one.name: {**one.to_dict(), **one.details()} for one in results}}
+    facts = {
+        "version": VERSION,
+        "datasets": {one.name: {**one.to_dict(), **one.details()} for one in results},
+    }
+    write_pictures(results, path)
     with writing(path):
         write_whole(path, (json.dumps(facts, indent=2) + "\n").encode())

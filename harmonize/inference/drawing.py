@@ -85,7 +85,7 @@ def draw_list(
     shown = listed if len(listed) <= room else listed[: room - 1]
     font = ImageFont.load_default(size)
     texts = [
-        _shortened(label.name, f"  {percent(share)}", font, max(longest, _WIDEST))
+        _shortened(label.short_name, f"  {percent(share)}", font, max(longest, _WIDEST))
         for label, share in shown
     ]
     if len(shown) < len(listed):

@@ -52,6 +52,8 @@ def is_cut(picture: ImageFile.ImageFile, file: IO[bytes], mark: bytes | None) ->
     """
     if picture.format == "PNG" and (mark is None or _last_row(picture) == mark):
         return _lacks_rows(_content(file))
+    if picture.format == "JPEG2000":
+        return not _ends_as_jpeg2000(_content(file))
     if picture.format in _COMPRESSED and _ends_in_zeros(file):
         return not _ends_before_zeros(_content(file), picture.format)
     return False
@@ -151,6 +153,17 @@ def _ends_in_zeros(file: IO[bytes]) -> bool:
     length = file.seek(0, os.SEEK_END)
     file.seek(max(0, length - _TAIL))
     return not any(file.read(_TAIL))
+
+
+def _ends_as_jpeg2000(content: bytes) -> bool:
+    """Say whether the pixels of a JPEG 2000 file are there to their mark of the end."""
+    end, place = len(content), content.find(b"jp2c")
+    if place >= 4 and not content.startswith(b"\xff\x4f"):
+        length = int.from_bytes(content[place - 4 : place], "big")
+        if length == 1:  # it follows in 64 bits
+            length = int.from_bytes(content[place + 4 : place + 12], "big")
+        end = place - 4 + length if length else end
+    return content[max(end - 2, 0) : end] == b"\xff\xd9" and end <= len(content)
 
 
 def _ends_before_zeros(content: bytes, kind: str) -> bool:

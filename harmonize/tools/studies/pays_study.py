@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harmonize.config.run_config import RunConfig
 from harmonize.data.dataset import SegmentationDataset
-from harmonize.data.open_datasets import open_datasets
+from harmonize.data.open_datasets import open_datasets, open_trained
 from harmonize.errors import HarmonizeError
 from harmonize.labels.sources import as_taught, load_sources
 from harmonize.pipeline.evaluate_run import open_for_scoring
@@ -64,6 +64,7 @@ def pays(
             confidence=confidence,
             folder=folder,
         )
+        open_trained(load_sources(config), config)  # else a set is missed after hours
     for arm in study.arms:
         if arm in TEACHERS:
             for seed in study.seeds:
