@@ -15,7 +15,7 @@ from harmonize.pictures.limits import refuse_huge, refuse_several
 from harmonize.pictures.tiff import tiff_header
 from harmonize.pictures.whole import (
     is_cut,
-    mark_last_row,
+    mark_last_pixel,
     refuse_cut,
     refuse_damaged_png,
     warn_cut,
@@ -62,7 +62,7 @@ class OpenedPicture:
         Raises:
             HarmonizeError: a label whose data end early.
         """
-        mark = mark_last_row(self.picture)
+        mark = mark_last_pixel(self.picture)
         self.picture.load()
         if is_cut(self.picture, self.file, mark):
             (refuse_cut if self.is_label else warn_cut)(self.path)

@@ -19,7 +19,7 @@ _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4),
 _PASSES += ((0, 1, 1, 2),)
 """First column and row, and steps between columns and rows, of an interlaced PNG's passes."""
 _MARK = 173
-"""What is in the last row before it is decoded; few rows are full of it."""
+"""What the last pixel is before it is decoded; few pictures end with it."""
 _TAIL = 64
 """Zeros that no compressed picture ends with."""
 _JPEG = ("JPEG", "MPO")
@@ -27,30 +27,29 @@ _COMPRESSED = ("PNG", "WEBP", "AVIF", *_JPEG)
 _HEADER = struct.Struct(">IIBBBBB")
 
 
-def mark_last_row(picture: ImageFile.ImageFile) -> bytes | None:
-    """Write a mark where a PNG's last row will be decoded to, and return that row's bytes.
+def mark_last_pixel(picture: ImageFile.ImageFile) -> object:
+    """Write a mark where a PNG's last pixel will be decoded to, and return its value there.
 
     Pillow leaves rows as they are, black, where the compressed data end properly but early.
     """
     if picture.format != "PNG" or picture.info.get("interlace"):
         return None
-    width, height = picture.size
     blank = Image.new(picture.mode, picture.size, None)
     bands = len(picture.getbands())
-    blank.paste(_MARK if bands == 1 else (_MARK,) * bands, (0, height - 1, width, height))
+    blank.putpixel(_last(picture), _MARK if bands == 1 else (_MARK,) * bands)
     picture.im = blank.im
-    return _last_row(blank)
+    return blank.getpixel(_last(picture))
 
 
-def is_cut(picture: ImageFile.ImageFile, file: IO[bytes], mark: bytes | None) -> bool:
+def is_cut(picture: ImageFile.ImageFile, file: IO[bytes], mark: object) -> bool:
     """Say whether a decoded picture's data end before its last pixel.
 
     Args:
         picture: the picture.
         file: that it was read from.
-        mark: that ``mark_last_row`` returned before it was decoded.
+        mark: that ``mark_last_pixel`` returned before it was decoded.
     """
-    if picture.format == "PNG" and (mark is None or _last_row(picture) == mark):
+    if picture.format == "PNG" and (mark is None or picture.getpixel(_last(picture)) == mark):
         return _lacks_rows(_content(file))
     if picture.format == "JPEG2000":
         return not _ends_as_jpeg2000(_content(file))
@@ -95,9 +94,8 @@ def warn_cut(path: Path) -> None:
     )
 
 
-def _last_row(picture: Image.Image) -> bytes:
-    width, height = picture.size
-    return picture.crop((0, height - 1, width, height)).tobytes()
+def _last(picture: Image.Image) -> tuple[int, int]:
+    return picture.size[0] - 1, picture.size[1] - 1
 
 
 def _content(file: IO[bytes]) -> bytes:
