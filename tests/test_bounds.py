@@ -88,8 +88,10 @@ def test_classes_that_share_leaves_are_found_among_thousands(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     classes = [f"class{n}" for n in range(2100)]
-    told = checked(capsys, mapping(classes, [f"leaf{n % 2000}" for n in range(2100)]))
-    assert "'class2007' shares leaf7 with 'class7', so" in "\n".join(told)
+    nodes = [f"leaf{n}" for n in range(2000)]
+    nodes += [f"[leaf{n}, leaf{n + 100}]" for n in range(100)]
+    told = checked(capsys, mapping(classes, nodes))
+    assert "'class2007' shares leaf7 + leaf107 with 'class7', 'class107', so" in "\n".join(told)
 
 
 def spec(text: str) -> DatasetSpec:
