@@ -1,8 +1,12 @@
 """The one error for everything a user can mend."""
 
 import difflib
+import functools
+from collections import Counter
 from collections.abc import Iterable
 
+_COMPARED = 40
+"""Names that one is compared with letter by letter; of more, those that share most pairs."""
 _JOINERS = "\u200c\u200d"
 """Some scripts write words with these, though they cannot be seen."""
 
@@ -44,10 +48,33 @@ def _is_harmless(char: str) -> bool:
     return char.isprintable() or char in _JOINERS
 
 
+def _likely(name: str, choices: tuple[str, ...]) -> list[str]:
+    """Return the choices that may be close to a name: all of few, of many the most alike."""
+    if len(choices) <= _COMPARED:
+        return list(choices)
+    sharing = _sharing(choices)
+    pairs = sorted({name[place : place + 2] for place in range(len(name) - 1)})
+    counts: Counter[int] = Counter()
+    for pair in pairs:
+        counts.update(sharing.get(pair, ()))
+    alike = sorted(counts, key=lambda place: (-counts[place] / len(choices[place]), place))
+    return [choices[place] for place in sorted(alike[:_COMPARED])]
+
+
+@functools.lru_cache(maxsize=4)
+def _sharing(choices: tuple[str, ...]) -> dict[str, list[int]]:
+    """Return for each pair of letters the places of the choices that hold it."""
+    sharing: dict[str, list[int]] = {}
+    for number, choice in enumerate(choices):
+        for pair in {choice[place : place + 2] for place in range(len(choice) - 1)}:
+            sharing.setdefault(pair, []).append(number)
+    return sharing
+
+
 def near_matches(name: str, known: Iterable[str]) -> str:
     """Return "did you mean ...?" with the known names closest to ``name``, else the choices."""
-    choices = list(known)
-    close = difflib.get_close_matches(name, choices, n=3)
+    choices = tuple(known)
+    close = difflib.get_close_matches(name, _likely(name, choices), n=3)
     if close:
         return f"did you mean {' or '.join(close)}?"
     shown = ", ".join(choices[:12]) + (", ..." if len(choices) > 12 else "")

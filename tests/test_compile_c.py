@@ -74,6 +74,63 @@ def test_a_cache_that_cannot_be_written_is_replaced_by_a_folder_of_the_process(
     assert os.access(compile_c.cache_folder(), os.W_OK)
 
 
+@pytest.mark.parametrize("where", ["caches", "caches/harmonize"])
+def test_a_cache_that_others_may_write_to_is_not_used(
+    cache: Path, source: Path, where: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cache.mkdir(parents=True)
+    open_to_all = cache.parent.parent / where
+    open_to_all.chmod(0o777)
+    assert ask(source, 42) == 42
+    assert compile_c.cache_folder() != cache
+    assert not [*cache.iterdir()]
+    assert capsys.readouterr().err == (
+        f"{cache}: not used for compiled code: others may write to {open_to_all}; take that right "
+        "away by chmod go-w, or name another folder by XDG_CACHE_HOME=...\n"
+    )
+
+
+def test_a_cache_of_another_user_is_not_used(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cache.mkdir(parents=True)
+    monkeypatch.setattr(os, "geteuid", lambda: 4242)
+    with pytest.raises(HarmonizeError, match=r"compiled code cannot be kept .*; name a .* TMPDIR="):
+        compile_c.cache_folder()  # the folder for temporary files is not this user's either
+    assert f"{cache} belongs to another user" in capsys.readouterr().err
+
+
+def test_a_cache_by_a_relative_path_is_not_used(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(cache.parent.parent)
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    assert compile_c.cache_folder().is_absolute()
+    assert not Path("relative").exists()
+    assert "relative/harmonize is no absolute path" in capsys.readouterr().err
+
+
+def test_a_library_that_others_may_have_written_is_made_anew(
+    cache: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:  # this process must not know it
+        assert pool.apply(ask, (source, 42)) == 42
+    (kept,) = cache.iterdir()
+    assert kept.stat().st_mode & 0o777 == 0o600
+    kept.chmod(0o666)
+    calls: list[Path] = []
+    make = compile_c._compile
+
+    def compile_noting(command: tuple[str, ...], source: Path, path: Path) -> None:
+        calls.append(path)
+        make(command, source, path)
+
+    monkeypatch.setattr(compile_c, "_compile", compile_noting)
+    assert ask(source, 42) == 42
+    assert calls == [kept]
+    assert kept.stat().st_mode & 0o777 == 0o600
+
+
 def test_what_cannot_be_loaded_or_kept_is_told(
     cache: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

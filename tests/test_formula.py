@@ -95,9 +95,7 @@ def test_a_formula_of_anything_else_is_refused(text: str) -> None:
     assert str(caught.value) == f"toy.yaml:6:1: value: {MADE_OF}{text!r}"
 
 
-@pytest.mark.parametrize(
-    "text", ["", " ", "V +", "V V", "V = 1", "V; V", "import os", "(V", "V\0", "(" * 5000]
-)
+@pytest.mark.parametrize("text", ["", " ", "V +", "V V", "V = 1", "V; V", "import os", "(V", "V\0"])
 def test_a_text_that_is_no_expression_is_refused(text: str) -> None:
     with pytest.raises(HarmonizeError) as caught:
         formula(text)
@@ -111,6 +109,7 @@ def test_a_text_that_is_no_expression_is_refused(text: str) -> None:
         "R + 4294967295*4294967295*4294967295",
         "(R - 4294967295*4294967295)//7",
         "V" + " + V" * 60,
+        "(" * 5000,
     ],
 )
 def test_a_formula_whose_numbers_could_wrap_around_is_refused(text: str) -> None:

@@ -4,6 +4,7 @@ Scalars follow YAML 1.2 (``1e-4`` is a number, ``no`` is text, ``010`` is ten). 
 tags, anchors and aliases are refused.
 """
 
+import io
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import yaml
 
 from harmonize.config.yaml_nodes import compose, place_of
 from harmonize.errors import HarmonizeError
+from harmonize.system.plain_files import open_plain
 
 KeyPath = tuple[str | int, ...]
 if TYPE_CHECKING:
@@ -25,7 +27,8 @@ _INT = re.compile(r"[-+]?[0-9]+")
 _HEX_OR_OCTAL = re.compile(r"0x[0-9a-fA-F]+|0o[0-7]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _LONGEST_NUMBER = 250  # characters; every whole number that is read fits into a float
-_LONGEST_TEXT = 1 << 28  # characters: more is no text, such as a device that never ends
+_LONGEST_TEXT = 1 << 28  # characters
+_LONGEST_YAML = 1 << 20  # characters; they take ten seconds
 _SPECIAL_FLOAT = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _CONSTANTS = {"": None, "~": None, "null": None, "Null": None, "NULL": None} | {
     word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")
@@ -109,11 +112,13 @@ def load_file(path: str | Path) -> Document:
 def read_text(path: str | Path) -> str:
     """Read a UTF-8 text file, naming it in any error."""
     try:
-        with Path(path).open(encoding="utf-8-sig") as file:
+        with io.TextIOWrapper(open_plain(path), encoding="utf-8-sig") as file:
             text = file.read(_LONGEST_TEXT + 1)
         if len(text) > _LONGEST_TEXT:
             raise ValueError(f"it has more than {_LONGEST_TEXT} characters")
         return text
+    except HarmonizeError:
+        raise
     except FileNotFoundError:
         raise HarmonizeError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:
@@ -131,6 +136,11 @@ def load_text(text: str, source: str) -> Document:
     Raises:
         HarmonizeError: with the place of what is not strict YAML.
     """
+    if len(text) > _LONGEST_YAML:
+        raise HarmonizeError(
+            f"{source}: has {len(text)} characters, more than the {_LONGEST_YAML} of YAML that are "
+            "read; is it the file that is meant?"
+        )
     document = Document(source, None)
     try:
         root = compose(text, source)

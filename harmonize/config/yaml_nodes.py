@@ -5,6 +5,7 @@ import yaml
 from harmonize.errors import HarmonizeError
 
 _MAX_NESTING = 100  # PyYAML takes seconds for thousands of levels
+_MOST_NODES = 200_000  # which take PyYAML as long
 _TOO_DEEP = f"nested too deeply; at most {_MAX_NESTING} levels"
 
 
@@ -15,6 +16,7 @@ class _StrictLoader(yaml.SafeLoader):
         super().__init__(text)
         self._source = source
         self._depth = 0
+        self._nodes = 0
 
     def compose_node(self, parent: yaml.Node | None, index: object) -> yaml.Node | None:
         event = self.peek_event()
@@ -22,6 +24,9 @@ class _StrictLoader(yaml.SafeLoader):
             self._refuse(event, "anchors, aliases and tags are not used here; write the value out")
         if self._depth >= _MAX_NESTING and isinstance(event, yaml.CollectionStartEvent):
             self._refuse(event, _TOO_DEEP)
+        self._nodes += 1
+        if self._nodes > _MOST_NODES:
+            self._refuse(event, f"more than {_MOST_NODES} keys and values; write fewer")
         self._depth += 1
         node = super().compose_node(parent, index)  # type: ignore[arg-type]
         self._depth -= 1

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -36,15 +36,35 @@ class DiskCache:
         folder: holds their files.
         names: for each data set, the name of each picture's file; empty if there is none. Arrays,
             which do not grow the memory of loader processes.
+        num_classes: of each data set.
+        trusted: for each data set, which pictures this process has gone through: a damaged one is
+            not given, and none is gone through twice.
     """
 
     folder: Path
     names: list[ndarray]
+    num_classes: list[int]
+    trusted: list[ndarray] = field(default_factory=list[ndarray])
+
+    def __post_init__(self) -> None:
+        if not self.trusted:
+            self.trusted.extend(np.zeros(len(names), dtype=bool) for names in self.names)
 
     def __call__(self, dataset: int, number: int) -> Pixels | None:
-        """Return a picture; None if the folder does not hold it, or no longer."""
+        """Return a picture; None if the folder does not hold it, or no longer.
+
+        Raises:
+            HarmonizeError: it holds class numbers that the data set does not have.
+        """
         name = os.fsdecode(self.names[dataset][number])
-        return read_entry(entry_path(self.folder, name)) if name else None
+        if not name:
+            return None
+        trusted, path = self.trusted[dataset], entry_path(self.folder, name)
+        if trusted[number]:
+            return read_entry(path)
+        pixels = read_entry(path, num_classes=self.num_classes[dataset])
+        trusted[number] = pixels is not None
+        return pixels
 
     def __len__(self) -> int:
         return sum(int((names != b"").sum()) for names in self.names)
@@ -140,7 +160,8 @@ def build_cache(
     troubles = [share.trouble for share in shares if share.trouble is not None]
     if accelerator.is_main_process:
         _report(folder, found, cached, room, limit, troubles[0] if troubles else None)
-    return DiskCache(folder, survey.split([entry.name for entry in found], cached))
+    names = survey.split([entry.name for entry in found], cached)
+    return DiskCache(folder, names, [len(dataset.spec.classes) for dataset in datasets])
 
 
 def make_folder(folder: Path) -> None:

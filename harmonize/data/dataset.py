@@ -21,6 +21,7 @@ from harmonize.data.sizes import refuse_sizes
 from harmonize.data.transforms import block_centres
 from harmonize.errors import HarmonizeError
 from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.pictures.limits import refuse_scaled
 from harmonize.pictures.reading import choose_factor, header_size, picture_size, read_reduced
 
 # Letters of shapes: H x W pixels of a file, h x w of a picture that was reduced.
@@ -77,11 +78,13 @@ class SegmentationDataset(Dataset[LabelledPicture]):
     def scaled_down(self, number: int, *, least: float) -> LabelledPicture:
         """Read a picture at the scale that leaves it ``least`` pixels, and its label in full.
 
+        One is refused that would be huge once its shorter side is ``least``.
+
         Raises:
             BadSampleError: naming the file that cannot be read or does not fit.
         """
         with self.naming(number):
-            image, classes, _ = self._read(number, least)
+            image, classes, _ = self._read(number, least, scaled=True)
         picture = torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)
         return LabelledPicture(picture, torch.from_numpy(classes))
 
@@ -133,28 +136,38 @@ class SegmentationDataset(Dataset[LabelledPicture]):
         """Say of what goes wrong with a picture's files whose they are.
 
         Raises:
-            BadSampleError: instead of another ``HarmonizeError``.
+            BadSampleError: instead of another ``HarmonizeError``, and of want of memory.
         """
+        picture = self.files.picture(number)
         try:
             yield
         except HarmonizeError as error:
-            picture = self.files.picture(number)
             sample = BadSample(self.spec.name, self.split, picture, "; ".join(error.problems))
             raise BadSampleError(sample) from None
+        except MemoryError:
+            reason = f"{self.root / picture}: there is not enough memory to read it and its label"
+            sample = BadSample(self.spec.name, self.split, picture, reason)
+            raise BadSampleError(sample) from None
 
-    def _read(self, number: int, least: float) -> tuple[Image.Image, Integer[ndarray, "H W"], int]:
+    def _read(
+        self, number: int, least: float, *, scaled: bool = False
+    ) -> tuple[Image.Image, Integer[ndarray, "H W"], int]:
         """Return the reduced picture, the whole label, and the factor between them."""
         path = self.root / self.files.picture(number)
-        scaled = self.spec.resize_picture
-        picture = read_reduced(path, least=math.inf if scaled else least, exif=self.spec.exif)
+        fitted = self.spec.resize_picture
+        picture = read_reduced(
+            path, least=math.inf if fitted else least, exif=self.spec.exif, scaled=scaled
+        )
         if not self.spec.has_labels:
             width, height = picture.size
             return picture.image, np.zeros((height, width), dtype=np.int16), picture.factor
         label = self.files.label(number)
         classes = self._labels.read(self.root, label, lambda: picture.size)
         height, width = classes.shape
-        refuse_sizes(path, picture.size, label, (width, height), scaled=scaled)
-        if not scaled:
+        refuse_sizes(path, picture.size, label, (width, height), scaled=fitted)
+        if scaled:
+            refuse_scaled((width, height), least, self.root / label)
+        if not fitted:
             return picture.image, classes, picture.factor
         image, factor = picture.image, choose_factor((width, height), least)
         if image.size != (width, height):

@@ -1,8 +1,8 @@
 """Which picture and label files a split consists of."""
 
 import os
-import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +13,13 @@ from harmonize.data.folder_listings import FolderListings, matching_files
 from harmonize.errors import HarmonizeError, raise_all
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.mapping import Split
+from harmonize.labels.path_matching import PathPattern
 from harmonize.labels.path_template import Fields, Template, inside_root
 
 _SHOWN = 20
 """Problems of one split that are listed."""
+_NAMED = 3
+"""Missing files that are named."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def list_files(spec: DatasetSpec, split_name: str, root: Path) -> tuple[FileInde
     where = spec.document.where(("splits", split_name))
     rows = _rows(spec, split_name, root, where)
     folders = FolderListings(root)
-    pictures, labels, missing = [], [], []
+    pictures, labels, missing = list[bytes](), list[bytes](), _Missing()
     problems: dict[str, None] = {}  # each once: a field without a value is wrong in every row
     for row in rows:
         try:
@@ -81,24 +84,40 @@ def list_files(spec: DatasetSpec, split_name: str, root: Path) -> tuple[FileInde
             problems |= dict.fromkeys(error.problems)
             continue
         absent = [file for file in (picture, *files) if not folders.has(file)]
-        missing += absent
+        missing.add(absent)
         if not absent:
             pictures.append(os.fsencode(picture))
             labels.append(os.fsencode(label))
     listed = list(problems)[:_SHOWN]
-    if missing:
-        shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
-        advice = "check data.roots and the mapping's `picture` and `label`"
-        if any("\\" in file for file in missing):
-            advice = (
-                "the list has backslashes, which are no separators here: write / in their place"
-            )
+    if missing.number:
         listed.append(
-            f"{where}: {len(missing)} files of {spec.name} are missing from {root}: {shown}; "
-            f"{advice}"
+            f"{where}: {missing.number} files of {spec.name} are missing from {root}: {missing}"
         )
     index = FileIndex(np.array(pictures, dtype=np.bytes_), np.array(labels, dtype=np.bytes_))
     return index, listed
+
+
+@dataclass
+class _Missing:
+    """Files that are not there: how many, and the first of them."""
+
+    number: int = 0
+    first: list[str] = field(default_factory=list[str])
+    backslashes: bool = False
+
+    def add(self, files: Sequence[str]) -> None:
+        self.number += len(files)
+        self.first += files[: max(_NAMED - len(self.first), 0)]
+        self.backslashes |= any("\\" in file for file in files)
+
+    def __str__(self) -> str:
+        shown = ", ".join(self.first) + (", ..." if self.number > _NAMED else "")
+        if self.backslashes:
+            return (
+                f"{shown}; the list has backslashes, which are no separators here: write / in "
+                "their place"
+            )
+        return f"{shown}; check data.roots and the mapping's `picture` and `label`"
 
 
 def unlabelled_pictures(spec: DatasetSpec, root: Path) -> list[str]:
@@ -153,12 +172,11 @@ def _rows(spec: DatasetSpec, split_name: str, root: Path, where: str) -> list[Fi
     return rows
 
 
-def _fields(pattern: re.Pattern[str], path: str, fixed: Fields) -> Fields | None:
+def _fields(pattern: PathPattern, path: str, fixed: Fields) -> Fields | None:
     """Return the fields of a path together with those that the split gives; None if they differ."""
-    match = pattern.fullmatch(path)
-    if match is None:
+    fields = pattern.fields(path)
+    if fields is None:
         return None
-    fields = match.groupdict()
     agree = all(str(fixed[name]) == fields.get(name, str(fixed[name])) for name in fixed)
     return {**fixed, **fields} if agree else None
 

@@ -70,7 +70,7 @@ def count_labels(
     """Count the pixels of each class in each picture; every process must call this.
 
     Counts are kept in a folder under a name that follows from the mapping and from the size and
-    time of every file, and taken from there.
+    times of every file, and taken from there.
 
     Args:
         datasets: whose labels are counted.
@@ -97,7 +97,8 @@ def count_labels(
                 # Counting again costs less than a run that ends for want of room.
                 with contextlib.suppress(OSError):
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    write_whole(path, counts.tobytes())
+                    content = counts.tobytes()
+                    write_whole(path, content + _checksum(content))
         found.append(LabelCounts(counts))
     return found
 
@@ -143,10 +144,16 @@ def _name(dataset: SegmentationDataset, *, skip_bad: bool) -> str:
 
 
 def _read(path: Path, num_pictures: int, num_classes: int) -> Int[ndarray, "P C"] | None:
+    """Return what a file holds; None if it is not there or not as it was written."""
     try:
         content = path.read_bytes()
     except OSError:
         return None
-    if len(content) != 8 * num_pictures * num_classes:
+    length = 8 * num_pictures * num_classes
+    if content[length:] != _checksum(content[:length]):
         return None
-    return np.frombuffer(content, dtype=np.int64).reshape(num_pictures, num_classes)
+    return np.frombuffer(content[:length], dtype=np.int64).reshape(num_pictures, num_classes)
+
+
+def _checksum(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=16).digest()

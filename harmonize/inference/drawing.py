@@ -1,5 +1,6 @@
 """Pictures of answers: as ids with a palette, and laid over the picture that was answered."""
 
+import bisect
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,8 @@ from harmonize.labels.palette import BACKGROUND
 
 # Letters of shapes: H x W pixels.
 
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
 _TINT = 150
 """How much of 256 the colour of an answer has over the picture's grey."""
 _STRIP = 256
@@ -20,6 +23,10 @@ _PALETTE_IDS = 256
 _INK, _PAPER = (235, 235, 235), (24, 24, 24)
 _LONGEST_SIDE = 16384
 """Pixels of an overlay; JPEG has a limit, and viewers have lower ones."""
+_WIDEST = 2048
+"""Pixels of a line of a list beside a picture that is less wide."""
+_LONGEST_NAME = 2000
+"""Letters of a name, in which many nodes may be joined."""
 _CLEAR_SIDE = 512
 """Pixels of the longer side that smaller pictures are enlarged to, by a whole number."""
 
@@ -76,10 +83,13 @@ def draw_list(
     line = round(1.5 * size)
     room = max((height - size) // line, 1)
     shown = listed if len(listed) <= room else listed[: room - 1]
-    texts = [f"{label.short_name}  {percent(share)}" for label, share in shown]
+    font = ImageFont.load_default(size)
+    texts = [
+        _shortened(label.short_name, f"  {percent(share)}", font, max(longest, _WIDEST))
+        for label, share in shown
+    ]
     if len(shown) < len(listed):
         texts.append(f"and {len(listed) - len(shown)} more")
-    font = ImageFont.load_default(size)
     width = max(round(font.getlength(text)) for text in texts) + 3 * line
     panel = Image.new("RGB", (width, height), paper)
     pen = ImageDraw.Draw(panel)
@@ -90,6 +100,18 @@ def draw_list(
             pen.rectangle(box, fill=shown[number][0].color, outline=_INK)
         pen.text((line // 2 + round(1.6 * size), top), text, fill=_INK, font=font)
     return panel
+
+
+def _shortened(name: str, rest: str, font: Font, width: int) -> str:
+    """Write a name and what follows it, with dots for the end of one that is too wide."""
+    if font.getlength(name[:_LONGEST_NAME] + rest) <= width and len(name) <= _LONGEST_NAME:
+        return name + rest
+    fits = bisect.bisect_right(
+        range(min(len(name), _LONGEST_NAME)),
+        width,
+        key=lambda length: font.getlength(f"{name[:length]}...{rest}"),
+    )
+    return f"{name[: max(fits - 1, 0)]}...{rest}"
 
 
 def percent(share: float) -> str:

@@ -1,12 +1,15 @@
 """Which pictures are meant, and under which names their answers are written."""
 
+import fnmatch
 import glob
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harmonize.errors import HarmonizeError, raise_all
+from harmonize.errors import HarmonizeError, printable, raise_all
+from harmonize.system.folder_walk import walk_files
 
 PICTURES = (
     *(".jpg", ".jpeg", ".jfif", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".jp2"),
@@ -63,21 +66,21 @@ def find_pictures(words: Sequence[str], output: Path) -> list[Wanted]:
 
 def _named_by(word: str, output: Path) -> Iterator[Wanted]:
     path = Path(os.path.expanduser(word))  # noqa: PTH111  leaves an unknown ~user alone
-    if path.is_file():
-        yield Wanted(path, Path(path.stem))
-        return
     if path.is_dir():
         base = path
         if path.absolute().is_relative_to(output):
             raise HarmonizeError(
                 f"--output {output}: holds the pictures of {path}; choose a folder apart from them"
             )
-        files = sorted(path.rglob("*"))
+        files = _below(base)
+    elif path.exists():
+        yield Wanted(path, Path(path.stem))
+        return
     elif glob.has_magic(str(path)):
         parts = path.parts
         plain = next(number for number, part in enumerate(parts) if glob.has_magic(part))
         base = Path(*parts[:plain])
-        files = sorted(base.glob(str(Path(*parts[plain:]))))
+        files = _fitting(base, parts[plain:])
     else:
         raise HarmonizeError(f"{word}: no such picture or folder")
     chosen = list(_pictures(files, base, output))
@@ -86,10 +89,37 @@ def _named_by(word: str, output: Path) -> Iterator[Wanted]:
     yield from (Wanted(file, file.relative_to(base).with_suffix("")) for file in chosen)
 
 
+def _below(base: Path) -> list[Path]:
+    """Return all files below a folder, behind links too; say what is left out."""
+    walked = walk_files(base)
+    for one in walked.left_out:
+        print(printable(f"left out: {base / one}"), file=sys.stderr)
+    return [base / file for file in walked.files]
+
+
+def _fitting(base: Path, pattern: tuple[str, ...]) -> list[Path]:
+    """Return what fits a pattern; ``**`` stands for any folders, behind links too."""
+    if "**" not in pattern:
+        return sorted(base.glob(str(Path(*pattern))))
+    return [file for file in _below(base) if _fits(file.relative_to(base).parts, pattern)]
+
+
+def _fits(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+    if not pattern:
+        return not parts
+    if pattern[0] == "**":
+        return _fits(parts, pattern[1:]) or (len(parts) > 0 and _fits(parts[1:], pattern))
+    first = len(parts) > 0 and fnmatch.fnmatchcase(parts[0], pattern[0])
+    return first and _fits(parts[1:], pattern[1:])
+
+
 def _pictures(files: Iterable[Path], base: Path, output: Path) -> Iterator[Path]:
-    """Pick the pictures that are neither hidden nor below the output folder."""
+    """Pick the pictures that are neither hidden nor below the output folder.
+
+    What only has a picture's name, such as a link that leads nowhere, is told when it is read.
+    """
     for file in files:
         hidden = any(part.startswith(".") for part in file.relative_to(base).parts)
         apart = not file.absolute().is_relative_to(output)
-        if file.suffix.lower() in PICTURES and not hidden and apart and file.is_file():
+        if file.suffix.lower() in PICTURES and not hidden and apart and not file.is_dir():
             yield file

@@ -1,5 +1,6 @@
 """Answer pictures with the network of a run folder."""
 
+import contextlib
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -150,14 +151,17 @@ class _Job:
             yield wanted, seen
 
     def _submit(self, pool: ThreadPoolExecutor, wanted: Wanted) -> Future[Seen]:
-        return pool.submit(
-            read_to_see,
-            wanted.path,
-            size=self.network.views.read_at,
-            fit=self.network.views.is_one,
-            turn=self.options.turn,
-            show=self.output.overlays,
-        )
+        return pool.submit(self._read, wanted)
+
+    def _read(self, wanted: Wanted) -> Seen:
+        with _naming(wanted, "cannot be read"):
+            return read_to_see(
+                wanted.path,
+                size=self.network.views.read_at,
+                fit=self.network.views.is_one,
+                turn=self.options.turn,
+                show=self.output.overlays,
+            )
 
     def _answer(self, wanted: Wanted, seen: Future[Seen]) -> Integer[ndarray, "H W"]:
         picture = seen.result()
@@ -171,9 +175,23 @@ class _Job:
             ) from None
 
     def _write(self, wanted: Wanted, seen: Seen, answer: Integer[ndarray, "H W"]) -> None:
-        self.output.write_answer(wanted, draw_answer(answer, self.space))
-        if seen.shown is not None:
-            self.output.write_overlay(wanted, draw_overlay(seen.shown, answer, self.space))
+        with _naming(wanted, "its answer cannot be drawn or written"):
+            self.output.write_answer(wanted, draw_answer(answer, self.space))
+            if seen.shown is not None:
+                self.output.write_overlay(wanted, draw_overlay(seen.shown, answer, self.space))
+
+
+@contextlib.contextmanager
+def _naming(wanted: Wanted, problem: str) -> Iterator[None]:
+    """Name the picture of whatever goes wrong with it, so that the others are answered."""
+    try:
+        yield
+    except HarmonizeError:
+        raise
+    except Exception as error:
+        reason = str(error).partition("\n")[0]
+        what = type(error).__name__ + (f": {reason}" if reason else "")
+        raise HarmonizeError(f"{wanted.path}: {problem}: {what}") from None
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

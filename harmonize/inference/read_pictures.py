@@ -12,6 +12,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
 from harmonize.data.transforms import shorter_side
+from harmonize.pictures.limits import refuse_scaled
 from harmonize.pictures.opening import orientation, upright, upright_size
 from harmonize.pictures.reading import read_picture, read_reduced
 
@@ -50,7 +51,8 @@ def read_to_see(
     Raises:
         HarmonizeError: the file cannot be read.
     """
-    read = read_reduced(path, least=math.inf if size is None else size, exif="ignore")
+    least = math.inf if size is None else size
+    read = read_reduced(path, least=least, exif="ignore", scaled=True)
     whole = None
     if show:
         whole = read.image if read.factor == 1 else read_picture(path, exif="ignore")
@@ -76,6 +78,7 @@ def see(picture: Image.Image, *, size: int | None, fit: bool = True) -> Seen:
     shown = upright(picture, orientation(picture)).convert("RGB")
     pixels = torch.from_numpy(np.array(shown)).permute(2, 0, 1)
     width, height = shown.size
+    refuse_scaled(shown.size, math.inf if size is None else size, "the picture")
     scaled = _fitted(pixels, (height, width), size) if fit else pixels
     return Seen(scaled, (height, width), shown, 1)
 

@@ -14,6 +14,7 @@ from harmonize.errors import HarmonizeError, raise_all
 from harmonize.inference.answer_space import AnswerSpace
 from harmonize.inference.inputs import Wanted
 from harmonize.system.atomic_files import write_whole, writing
+from harmonize.system.plain_files import open_plain
 
 MADE_BY = "harmonize predict"
 """Stands in every file, so that no other file is ever replaced."""
@@ -128,9 +129,9 @@ def _essence(path: Path) -> dict[str, Any] | None:
 def _is_ours(path: Path) -> bool:
     """Say whether a file carries the mark."""
     try:
-        with Image.open(path) as picture:
+        with open_plain(path) as file, Image.open(file, formats=["PNG", "JPEG"]) as picture:
             marks = (picture.info.get("Software"), picture.info.get("comment"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except Exception:  # whatever another's file makes a decoder raise
         return False
     return MADE_BY in marks or MADE_BY.encode() in marks
 

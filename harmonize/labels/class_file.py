@@ -45,12 +45,14 @@ class ClassFile:
                 "check the mapping's `class_file`"
             ) from None
         ids: dict[str, int] = {}
+        taken: set[int] = set()
         for name, number in pairs:
             if type(number) is not int or not MIN_ID <= number <= MAX_ID:
                 raise HarmonizeError(f"{path}: the class {name!r} has no usable id, got {number!r}")
-            if name in ids or number in ids.values():
+            if name in ids or number in taken:
                 raise HarmonizeError(f"{path}: {name!r} or its id {number} stands there twice")
             ids[name] = number
+            taken.add(number)
         return ids
 
     def look_up(self, root: Path, names: list[str]) -> list[int]:
@@ -60,7 +62,7 @@ class ClassFile:
             HarmonizeError: a name is not in the file, or one of the file's is not in ``names``.
         """
         ids = self.ids(root)
-        path = root / self.json
+        path, known = root / self.json, set(names)
         problems = [
             f"{path}: no class {name!r}, which the mapping has; {near_matches(name, ids)}"
             for name in names
@@ -69,7 +71,7 @@ class ClassFile:
         problems += [
             f"{path}: the class {name!r} is not in the mapping; add it to `classes`"
             for name in ids
-            if name not in names
+            if name not in known
         ]
         raise_all(problems)
         return [ids[name] for name in names]

@@ -14,6 +14,8 @@ from harmonize.errors import HarmonizeError
 
 _TABLE_LIMIT = 1 << 16
 """Values below this are looked up in a table, others among the sorted values."""
+_COMPARED = 1 << 20
+"""Pairs of a value and a class that are compared at a time, for memory."""
 _LOOKED_UP = 1 << 14
 """Pixels that are looked up at a time."""
 
@@ -119,10 +121,17 @@ class ClassTable:
         """Give each value its nearest class, by the largest difference of a byte, or -1."""
         found, inverse = np.unique(values, return_inverse=True)
         shifts = np.array([24, 16, 8, 0])
-        parts, known = found[:, None] >> shifts & 255, self._values[:, None] >> shifts & 255
-        distance = np.abs(parts[:, None] - known[None]).max(2)
-        near = distance.min(1) <= tolerance
-        return np.where(near, self._numbers[distance.argmin(1)], np.int16(-1))[inverse]
+        known = self._values[:, None] >> shifts & 255
+        numbers = np.full(len(found), -1, dtype=np.int16)
+        at_once = max(_COMPARED // len(known), 1)
+        for start in range(0, len(found), at_once):
+            parts = found[start : start + at_once, None] >> shifts & 255
+            distance = np.abs(parts[:, None] - known[None]).max(2)
+            near = self._numbers[distance.argmin(1)]
+            numbers[start : start + at_once][distance.min(1) <= tolerance] = near[
+                distance.min(1) <= tolerance
+            ]
+        return numbers[inverse]
 
 
 def _take(table: Int[ndarray, " N"], values: Integer[ndarray, "H W"]) -> Int[ndarray, "H W"]:

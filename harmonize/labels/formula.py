@@ -33,6 +33,8 @@ class ValueFormula:
     def __init__(self, text: str, *, where: str) -> None:
         """Parse a formula; ``where`` names it in errors."""
         self.text = text
+        if len(text) > _LONGEST_FORMULA:  # a parser may take its time, or all of the stack
+            raise HarmonizeError(_too_long(where, text))
         try:
             self._tree = ast.parse(text.strip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -44,10 +46,8 @@ class ValueFormula:
                 f"{where}: a formula is made of V or R, G, B, A, whole numbers and + - * // %, "
                 f"got {text!r}"
             )
-        if len(text) > _LONGEST_FORMULA or self._largest(self._tree) >= 1 << 63:
-            raise HarmonizeError(
-                f"{where}: a formula too long or beyond 64 bits, got {text[:60]!r}"
-            )
+        if self._largest(self._tree) >= 1 << 63:
+            raise HarmonizeError(_too_long(where, text))
 
     def __repr__(self) -> str:
         return f"ValueFormula({self.text!r})"
@@ -89,3 +89,7 @@ class ValueFormula:
             return channel.astype(np.float64 if channel.dtype.kind == "f" else np.int64)
         assert isinstance(node, ast.Constant)
         return node.value
+
+
+def _too_long(where: str, text: str) -> str:
+    return f"{where}: a formula too long or beyond 64 bits, got {text[:60]!r}"

@@ -17,8 +17,12 @@ from harmonize.labels.path_template import Template, inside_root
 
 IGNORE = "ignore"
 _NAME = re.compile(r"[\w-]+")
-_LONGEST_RANGE = 10_000_000
-"""Pictures; a larger number is a slip, and would fill the memory before any file is missed."""
+_LONGEST_RANGE = 1_000_000
+"""Pictures; a larger number is a slip, and would be looked for one by one."""
+_MOST_CLASSES = 10_000
+"""Of a data set; more are hardly classes, but objects or places."""
+_MOST_VALUES = 1_000_000
+"""Of all classes of a data set."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,12 @@ def read_classes(written: Mapping, document: Document, problems: list[str]) -> d
     encoding = encoding_of(written)
     classes: dict[str, DataClass] = {}
     owner: dict[int | str | None, str] = {}
+    if len(written.classes) > _MOST_CLASSES:
+        raise HarmonizeError(
+            f"{document.where(('classes',))}: {len(written.classes)} classes, more than the "
+            f"{_MOST_CLASSES} that a data set may have; give those that mean the same one name "
+            "and a list of values"
+        )
     if not written.classes:
         problems.append(f"{document.where(('classes',))}: a data set needs at least one class")
     for name, value in written.classes.items():
@@ -145,6 +155,12 @@ def read_classes(written: Mapping, document: Document, problems: list[str]) -> d
         if entry is None:
             problems.append(f"{where}: expected {wanted}, got {value!r}")
             continue
+        if len(owner) + len(entry.values) > _MOST_VALUES:
+            problems.append(
+                f"{where}: more than {_MOST_VALUES} values stand for classes; make classes of ids "
+                "by a formula in `value`, such as `value: V//1000`"
+            )
+            break
         for key in encoding.keys(entry):
             if key in owner:
                 shown = encoding.write(key)

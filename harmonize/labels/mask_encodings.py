@@ -1,7 +1,6 @@
 """Encodings with a mask for each class: a picture that says where the class is."""
 
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -193,8 +192,22 @@ def find_masks(root: Path, file: str) -> list[str]:
 
 def fitting_names(name: str, names: Iterable[str]) -> list[str]:
     """Return the names that fit one with ``*`` for any text, in order."""
-    pattern = re.compile(".*".join(map(re.escape, name.split("*"))))
-    return sorted(one for one in names if pattern.fullmatch(one))
+    first, *between, last = name.split("*")
+    return sorted(one for one in names if _fits(one, first, between, last))
+
+
+def _fits(name: str, first: str, between: Sequence[str], last: str) -> bool:
+    """Say whether a name begins and ends with texts that do not overlap, others between them."""
+    end = len(name) - len(last)
+    if not name.startswith(first) or not name.endswith(last) or len(first) > end:
+        return False
+    place = len(first)
+    for text in between:  # each as early as it can be, so that none is tried twice
+        found = name.find(text, place, end)
+        if found < 0:
+            return False
+        place = found + len(text)
+    return True
 
 
 @lru_cache(maxsize=16)

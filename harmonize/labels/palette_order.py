@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from harmonize.errors import HarmonizeError
 from harmonize.pictures.opening import opened
 from harmonize.pictures.stored import read_stored
 from harmonize.pictures.tiff import is_tiff
+from harmonize.system.plain_files import open_plain
 
 Color = tuple[int, int, int]
 UsedColors = dict[int, Color]
@@ -64,16 +66,16 @@ def palette_bytes(path: Path) -> bytes:
     if is_tiff(path):
         palette = read_stored(path, exact=False).palette
         return b"" if palette is None else palette.tobytes()
-    with opened(path) as picture:
-        return bytes(picture.getpalette("RGB") or ()) if picture.mode == "P" else b""
+    with opened(path, is_label=True) as one:
+        return bytes(one.picture.getpalette("RGB") or ()) if one.picture.mode == "P" else b""
 
 
 def _is_plain_png(path: Path) -> bool:
     """Say whether a file is a PNG without a palette, by its first bytes: most labels are."""
     try:
-        with path.open("rb", buffering=0) as file:
+        with open_plain(path) as file:
             start = file.read(26)
-    except OSError:
+    except (OSError, HarmonizeError):
         return False
     return start[:8] == b"\x89PNG\r\n\x1a\n" and start[12:16] == b"IHDR" and start[25:26] != b"\x03"
 

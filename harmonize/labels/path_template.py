@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harmonize.errors import HarmonizeError
+from harmonize.labels.path_matching import PathPattern, Piece
 
 _FIELD = re.compile(
     r"(?P<name>[A-Za-z_]\w*)(?:(?P<operator>//|%)(?P<number>[1-9]\d{0,9}))?", re.ASCII
@@ -112,22 +113,24 @@ class Template:
                 pieces.append(str(field) if written else _escape(self._value(field, fields)))
         return "".join(pieces)
 
-    def pattern(self) -> re.Pattern[str]:
-        """Return a regular expression whose named groups are the fields; ``*`` matches anything."""
-        pieces: list[str] = []
+    def pattern(self) -> PathPattern:
+        """Return what the template's paths look like; ``*`` matches anything but a slash."""
+        pieces: list[Piece] = []
         seen: set[str] = set()
         for literal, field in self._parts:
-            pieces.append(re.escape(literal).replace(r"\*", "[^/]*"))
+            for number, text in enumerate(literal.split("*")):
+                pieces += [Piece("[^/]*", is_wild=True)] if number else []
+                pieces += [Piece(re.escape(text))] if text else []
             if field is None:
                 continue
             if field.operator:
-                pieces.append(field.pattern())
+                pieces.append(Piece(field.pattern(), is_wild=True))
             elif field.name in seen:
-                pieces.append(f"(?P={field.name})")
+                pieces.append(Piece(f"(?P={field.name})"))
             else:
                 seen.add(field.name)
-                pieces.append(f"(?P<{field.name}>{field.pattern()})")
-        return re.compile("".join(pieces))
+                pieces.append(Piece(field.pattern(), field.name, is_wild=True))
+        return PathPattern(pieces, where=self.where)
 
     def glob(self) -> str:
         """Return the template as a glob pattern, with a wildcard for every field."""

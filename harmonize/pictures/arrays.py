@@ -1,10 +1,10 @@
 """Label maps in array files: NumPy's .npy and .npz, MATLAB's .mat."""
 
+import math
 import re
 import zipfile
-import zlib
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from jaxtyping import Num
@@ -12,10 +12,20 @@ from numpy import ndarray
 
 from harmonize.errors import HarmonizeError
 from harmonize.pictures.limits import refuse_huge
+from harmonize.system.plain_files import open_plain
 
 # Letters of shapes: H x W pixels.
 
 ARRAYS = (".npy", ".npz", ".mat")
+_MAT_NUMBERS = frozenset(
+    (
+        "double",
+        "single",
+        "logical",
+        *(f"{u}int{bits}" for u in ("", "u") for bits in (8, 16, 32, 64)),
+    )
+)
+"""What a .mat file calls arrays of numbers; structures and cells are not read."""
 _NAMED = re.compile(r"(?i)label|mask|seg|gt|truth|class|arr_0")
 
 
@@ -31,23 +41,16 @@ def read_array(path: Path) -> Num[ndarray, "H W"]:
         HarmonizeError: naming the file; it is damaged, or holds no such array.
     """
     try:
-        arrays = _read_mat(path) if path.suffix.lower() == ".mat" else _read_numpy(path)
+        with open_plain(path) as file:
+            is_mat = path.suffix.lower() == ".mat"
+            arrays = _read_mat(file, path) if is_mat else _read_numpy(file, path)
     except FileNotFoundError:
         raise HarmonizeError(f"{path}: no such file") from None
     except HarmonizeError:
         raise
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        KeyError,
-        EOFError,
-        MemoryError,
-        NotImplementedError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        raise HarmonizeError(f"{path}: not a readable array file: {error}") from None
+    except Exception as error:  # a damaged file can make readers raise anything
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise HarmonizeError(f"{path}: not a readable array file: {reason}") from None
     maps = {name: found for name, array in arrays.items() if (found := _map(array)) is not None}
     chosen = [name for name in maps if len(maps) == 1 or _NAMED.search(name)]
     if len(chosen) != 1:
@@ -72,25 +75,56 @@ def _map(array: Any) -> Num[ndarray, "H W"] | None:
     return array.astype(np.uint8) if array.dtype == np.bool_ else array
 
 
-def _read_numpy(path: Path) -> dict[str, ndarray]:
-    with path.open("rb") as file:
-        loaded = np.load(file, allow_pickle=False)  # pickles may run code
-        if isinstance(loaded, ndarray):
-            return {"": loaded}
-        return {name: loaded[name] for name in loaded.files}
+def _read_numpy(file: IO[bytes], path: Path) -> dict[str, ndarray]:
+    start = file.read(6)
+    file.seek(0)
+    if start == b"\x93NUMPY":
+        return {"": _read_npy(file, path)}
+    with zipfile.ZipFile(file) as packed:
+        found: dict[str, ndarray] = {}
+        for name in packed.namelist():
+            with packed.open(name) as part:
+                found[name.removesuffix(".npy")] = _read_npy(part, path)
+        return found
 
 
-def _read_mat(path: Path) -> dict[str, ndarray]:
+def _read_npy(file: IO[bytes] | zipfile.ZipExtFile, path: Path) -> ndarray:
+    """Read an array whose header says that it is not too large; pickles, which run code, are not.
+
+    What its file may hold beyond that is left alone.
+    """
+    version = np.lib.format.read_magic(file)
+    readers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    if version not in readers:
+        raise ValueError(f"version {version} of the format")
+    shape, by_columns, dtype = readers[version](file)
+    if dtype.hasobject:
+        raise ValueError("holds objects, not numbers")
+    _refuse_large(shape, path)
+    size = math.prod(shape) * dtype.itemsize
+    data = file.read(size)
+    if len(data) < size:
+        raise ValueError(f"ends {size - len(data)} bytes early")
+    return np.frombuffer(data, dtype).reshape(shape, order="F" if by_columns else "C")
+
+
+def _refuse_large(shape: tuple[int, ...], path: Path) -> None:
+    refuse_huge((math.prod(shape[1:]), math.prod(shape[:1])), path)
+
+
+def _read_mat(file: IO[bytes], path: Path) -> dict[str, ndarray]:
     try:
-        from scipy.io import loadmat  # an extra
+        from scipy.io import loadmat, whosmat  # an extra
     except ImportError:
         raise HarmonizeError(
             f"{path}: needs scipy, which is not installed; pip install 'harmonize-seg[matlab]'"
         ) from None
-    try:
-        found = loadmat(path)
-    except FileNotFoundError:
-        raise
-    except Exception as error:
-        raise ValueError(str(error)) from None
+    wanted = [(name, shape) for name, shape, kind in whosmat(file) if kind in _MAT_NUMBERS]
+    for _, shape in wanted:
+        _refuse_large(shape, path)
+    file.seek(0)
+    found = loadmat(file, variable_names=[name for name, _ in wanted])
     return {name: a for name, a in found.items() if isinstance(a, ndarray) and name[:2] != "__"}

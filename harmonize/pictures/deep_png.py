@@ -5,6 +5,8 @@ from jaxtyping import UInt8, UInt16
 from numpy import ndarray
 from PIL import Image, ImageFile
 
+from harmonize.pictures.opening import OpenedPicture
+
 # Letters of shapes: H x W pixels, C channels.
 
 _SECOND_BYTE = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L"}
@@ -16,17 +18,18 @@ def is_deep(picture: ImageFile.ImageFile) -> bool:
     return picture.format == "PNG" and bool(picture.tile) and _kept(picture) in _SECOND_BYTE
 
 
-def read_deep(picture: ImageFile.ImageFile) -> UInt16[ndarray, "H W C"]:
+def read_deep(opened: OpenedPicture) -> UInt16[ndarray, "H W C"]:
     """Decode such a picture.
 
     Pillow keeps one byte of each two, which are the high one first: so it decodes the file twice.
     """
-    with Image.open(picture.filename, formats=["PNG"]) as again:
+    opened.decode()
+    opened.file.seek(0)
+    with Image.open(opened.file, formats=["PNG"]) as again:
         tile = again.tile[0]
         again.tile = [tile._replace(args=_SECOND_BYTE[_kept(again)])]
         low = np.asarray(again)
-    picture.load()
-    return np.asarray(picture).astype(np.uint16) << 8 | low
+    return np.asarray(opened.picture).astype(np.uint16) << 8 | low
 
 
 def to_eight_bits(deep: UInt16[ndarray, "H W C"]) -> UInt8[ndarray, "H W C"]:

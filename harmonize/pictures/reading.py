@@ -11,7 +11,9 @@ from PIL import Image, ImageFile
 from harmonize.errors import HarmonizeError
 from harmonize.pictures.arrays import is_array, read_array
 from harmonize.pictures.deep_png import is_deep, read_deep, to_eight_bits
+from harmonize.pictures.limits import refuse_scaled
 from harmonize.pictures.opening import (
+    OpenedPicture,
     opened,
     orientation,
     refuse_rescaled,
@@ -62,10 +64,11 @@ def open_image(path: Path, *, exact: bool = False) -> Image.Image:
     Raises:
         HarmonizeError: naming the file.
     """
-    with opened(path) as picture:
+    with opened(path) as one:
+        picture = one.picture
         if exact:
             refuse_rescaled(picture, path)
-        picture.load()
+        one.decode()
         if exact:
             refuse_turned(picture, path)
     return picture
@@ -76,25 +79,35 @@ def read_picture(path: Path, *, exif: Exif | None = None) -> Image.Image:
     return read_reduced(path, least=math.inf, exif=exif).image
 
 
-def read_reduced(path: Path, *, least: float, exif: Exif | None = None) -> Picture:
+def read_reduced(
+    path: Path, *, least: float, exif: Exif | None = None, scaled: bool = False
+) -> Picture:
     """Read a picture as small as leaves its shorter side at least ``least`` pixels.
 
     JPEGs are decoded at that scale; of others each pixel is the mean of a block. Colours become RGB
-    without a profile, transparency is dropped.
+    without a profile, transparency is dropped. With ``scaled``, one is refused that would be huge
+    once all of it is scaled so that its shorter side is ``least``.
 
     Raises:
         HarmonizeError: naming the file, exactly if reading all of it would.
     """
     tiff = is_tiff(path)
-    if tiff and not tiff_header(path).by_pillow:
-        return _reduced(_read_odd(path), least)
-    with opened(path, tiff=tiff) as picture:
+    if tiff:
+        header = tiff_header(path)
+        if scaled:
+            refuse_scaled(header.size, least, path)
+        if not header.by_pillow:
+            return _reduced(_read_odd(path), least)
+    with opened(path, tiff=tiff) as one:
+        picture = one.picture
         deep = _refuse_depth(picture, path)
         size = picture.size
+        if scaled:
+            refuse_scaled(size, least, path)
         factor = choose_factor(size, least)
         if factor > 1 and orientation(picture) == 1:  # blocks are those of the upright picture
             picture.draft(None, (size[0] // factor, size[1] // factor))
-        decoded = _decoded(picture, deep=deep)
+        decoded = _decoded(one, deep=deep)
         _refuse_mode(decoded, path)
         found = orientation(picture)
         turn = _turn(found, path, exif)
@@ -118,8 +131,8 @@ def header_size(path: Path) -> tuple[int, int]:
         return read_array(path).shape[::-1]
     if is_tiff(path):
         return tiff_header(path).size
-    with opened(path, tiff=False) as picture:
-        return picture.size
+    with opened(path, tiff=False) as one:
+        return one.picture.size
 
 
 def picture_size(path: Path, *, exif: Exif | None = None) -> tuple[int, int]:
@@ -130,12 +143,13 @@ def picture_size(path: Path, *, exif: Exif | None = None) -> tuple[int, int]:
     tiff = is_tiff(path)
     if tiff and not tiff_header(path).by_pillow:
         return _read_odd(path).size
-    with opened(path, tiff=tiff) as picture:
+    with opened(path, tiff=tiff) as one:
+        picture = one.picture
         deep = _refuse_depth(picture, path)
         _refuse_mode(picture, path)
         width, height = picture.size
         picture.draft("RGB", (max(1, width // 8), max(1, height // 8)))
-        _decoded(picture, deep=deep)
+        _decoded(one, deep=deep)
         turn = _turn(orientation(picture), path, exif)
     return upright_size((width, height), turn)
 
@@ -153,8 +167,8 @@ def sides_swap(path: Path) -> bool:
     """Say whether applying its EXIF orientation would swap a picture's width and height."""
     if is_tiff(path):
         return False
-    with opened(path) as picture:
-        return upright_size((1, 2), orientation(picture)) == (2, 1)
+    with opened(path) as one:
+        return upright_size((1, 2), orientation(one.picture)) == (2, 1)
 
 
 def _refuse_depth(picture: ImageFile.ImageFile, path: Path) -> bool:
@@ -165,12 +179,12 @@ def _refuse_depth(picture: ImageFile.ImageFile, path: Path) -> bool:
     return deep
 
 
-def _decoded(picture: ImageFile.ImageFile, *, deep: bool) -> Image.Image:
+def _decoded(one: OpenedPicture, *, deep: bool) -> Image.Image:
     """Decode a picture; colours of 16 bits become the nearest of 8."""
     if deep:
-        return Image.fromarray(to_eight_bits(read_deep(picture)))
-    picture.load()
-    return picture
+        return Image.fromarray(to_eight_bits(read_deep(one)))
+    one.decode()
+    return one.picture
 
 
 def _read_odd(path: Path) -> Image.Image:

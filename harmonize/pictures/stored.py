@@ -84,13 +84,14 @@ def read_stored(path: Path, *, exact: bool = True) -> Stored:
     if is_tiff(path):
         found = read_tiff(path)
         return Stored(found.values, found.mode, found.palette)
-    with opened(path, tiff=False) as picture:
+    with opened(path, tiff=False, is_label=True) as one:
+        picture = one.picture
         if is_deep(picture):
-            stored = Stored(read_deep(picture), picture.mode)
+            stored = Stored(read_deep(one), picture.mode)
         else:
             if exact:
                 refuse_rescaled(picture, path)
-            picture.load()
+            one.decode()
             values = np.asarray(picture)
             values = values.astype(np.uint8) if picture.mode == "1" else values
             stored = Stored(values, picture.mode, picture=picture)

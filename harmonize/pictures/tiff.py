@@ -16,6 +16,7 @@ from numpy import ndarray
 from harmonize.errors import HarmonizeError
 from harmonize.pictures.limits import refuse_huge, refuse_several
 from harmonize.pictures.tiff_numbers import read_numbers
+from harmonize.system.plain_files import is_plain, open_number
 
 if TYPE_CHECKING:
     import tifffile
@@ -26,6 +27,9 @@ _STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _MODES = {2: "RGB", 3: "P", 5: "CMYK", 6: "YCbCr", 8: "LAB"}
 """By a file's PhotometricInterpretation; others are grey."""
 _MOST_CHANNELS = 4
+_ESSENTIAL = frozenset((*range(256, 260), 262, 266, 273, 274, *range(277, 280), 284, 317, 320))
+_ESSENTIAL |= {322, 323, 324, 325, 338, 339, 347, 530}
+"""Tags that say what a picture's bytes mean."""
 
 # It logs what it makes of damaged files, which would be printed.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -64,12 +68,12 @@ class TiffNumbers:
 def is_tiff(path: Path) -> bool:
     """Say whether a file starts as a TIFF file does."""
     try:
-        file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))  # faster than a file object
-    except OSError:
+        file = open_number(path)  # faster than a file object
+    except (OSError, HarmonizeError):
         return False
     try:
-        return os.read(file, 4) in _STARTS
-    except OSError:  # a folder
+        return is_plain(file) and os.read(file, 4) in _STARTS
+    except OSError:
         return False
     finally:
         os.close(file)
@@ -134,6 +138,7 @@ def _page(path: Path) -> "Iterator[tifffile.TiffPage]":
                     refuse_several(len(file.pages), path)
             if page.imagedepth != 1 or 0 in page.shaped:
                 raise ValueError("no flat picture")
+            _refuse_lost_tags(page)
             yield page
     except HarmonizeError:
         raise
@@ -143,6 +148,20 @@ def _page(path: Path) -> "Iterator[tifffile.TiffPage]":
         told = not isinstance(error, LookupError | TypeError | AttributeError | struct.error)
         reason = str(error).partition("\n")[0] if told else ""
         raise HarmonizeError(f"{path}: not a readable picture: {reason or 'damaged'}") from None
+
+
+def _refuse_lost_tags(page: "tifffile.TiffPage") -> None:
+    """Refuse a page with tags beyond the file's end, which tifffile leaves out without a word."""
+    big = page.parent.is_bigtiff
+    number, length = ("Q", 20) if big else ("H", 12)
+    order, file = page.parent.byteorder, page.parent.filehandle
+    file.seek(page.offset)
+    count = struct.unpack(f"{order}{number}", file.read(8 if big else 2))[0]
+    listed = file.read(count * length)
+    for place in range(0, len(listed) - length + 1, length):
+        code = struct.unpack_from(f"{order}H", listed, place)[0]
+        if code in _ESSENTIAL and code not in page.tags:
+            raise ValueError(f"image file is truncated: its tag {code} is lost")
 
 
 def _by_pillow(page: "tifffile.TiffPage") -> bool:

@@ -1,7 +1,8 @@
 """C code compiled for this machine when it is first needed.
 
 What is compiled is kept in ``$XDG_CACHE_HOME/harmonize`` (``~/.cache/harmonize``), under a name
-made from the source, the compiler and the processor.
+made from the source, the compiler and the processor. Loading it runs it, so that folder and file
+must be this user's, and nobody else may have written to them.
 """
 
 import atexit
@@ -15,10 +16,12 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
-from harmonize.errors import HarmonizeError
+from harmonize.errors import HarmonizeError, printable
+from harmonize.system.own_folders import make_own_folder, not_ours_alone, read_own_file
 
 _FLAGS = ("-O3", "-fno-math-errno", "-std=gnu11", "-shared", "-fPIC")
 _FOR_THIS_MACHINE = (("-march=native",), ("-mcpu=native",), ())
@@ -85,6 +88,7 @@ def _compile(command: tuple[str, ...], source: Path, path: Path) -> None:
             if done.returncode == 0:
                 code = aside.read_bytes()
                 aside.write_bytes(code + hashlib.sha256(code).digest())
+                aside.chmod(0o600)  # others may not write to it, whatever the umask
                 aside.replace(path)
                 return
             lines = [line for line in done.stderr.splitlines() if "error" in line]
@@ -95,12 +99,10 @@ def _compile(command: tuple[str, ...], source: Path, path: Path) -> None:
 
 
 def _is_whole(path: Path) -> bool:
-    """Say whether a file is there and ends with its checksum: using a damaged one would crash."""
-    with contextlib.suppress(FileNotFoundError):
-        content = path.read_bytes()
-        length = hashlib.sha256().digest_size
-        return hashlib.sha256(content[:-length]).digest() == content[-length:]
-    return False
+    """Say whether a file is ours and ends with its checksum: using a damaged one would crash."""
+    content = read_own_file(path)
+    length = hashlib.sha256().digest_size
+    return content is not None and hashlib.sha256(content[:-length]).digest() == content[-length:]
 
 
 def _version(compiler: tuple[str, ...]) -> str:
@@ -122,13 +124,36 @@ def _processor() -> str:
 
 @functools.cache
 def cache_folder() -> Path:
-    """Return the folder of what is compiled, or one for this process if it cannot be written to."""
+    """Return the folder of what is compiled, or one for this process if it cannot be used.
+
+    It cannot where it is not writable, which costs a second, and where others may have written to
+    it, which one line on stderr says too.
+
+    Raises:
+        HarmonizeError: the folder for temporary files is open to others as well.
+    """
     caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     with contextlib.suppress(OSError, RuntimeError):
         folder = Path(caches).expanduser() / "harmonize"
-        folder.mkdir(parents=True, exist_ok=True)
-        if os.access(folder, os.W_OK):
+        if folder.is_absolute():
+            make_own_folder(folder)
+        reason = not_ours_alone(folder)
+        if reason is None and os.access(folder, os.W_OK):
             return folder
-    folder = Path(tempfile.mkdtemp(prefix="harmonize-"))
+        if reason is not None:
+            print(
+                printable(
+                    f"{folder}: not used for compiled code: {reason}; take that right away by "
+                    "chmod go-w, or name another folder by XDG_CACHE_HOME=..."
+                ),
+                file=sys.stderr,
+            )
+    folder = Path(tempfile.mkdtemp(prefix="harmonize-")).absolute()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    reason = not_ours_alone(folder)
+    if reason is not None:
+        raise HarmonizeError(
+            f"{folder}: compiled code cannot be kept from others there: {reason}; name a folder "
+            "of your own by TMPDIR=... or XDG_CACHE_HOME=..."
+        )
     return folder

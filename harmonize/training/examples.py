@@ -19,6 +19,7 @@ from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.evaluation.tally import Kept
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.palette import NOT_SCORED, Color, class_colors
+from harmonize.pictures.reading import read_picture
 from harmonize.system.agreement import together
 from harmonize.system.atomic_files import write_whole, writing
 
@@ -94,7 +95,7 @@ class Examples:
             for folder in sorted((self._output / FOLDER / result.name).glob("*")):
                 paths = [folder / "input.jpg", folder / "truth.png", _answer_path(folder, step)]
                 if all(path.exists() for path in paths):
-                    parts = [np.asarray(Image.open(path).convert("RGB")) for path in paths]
+                    parts = [np.asarray(read_picture(path, exif="ignore")) for path in paths]
                     found[f"{result.name}/{folder.name}"] = np.concatenate(parts, axis=1)
         return found
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+from fuzz.cut_files import fuzz_cache, fuzz_cut_file
 from fuzz.limits import TooSlowError, memory_limited, time_limited
 from fuzz.pictures import fuzz_picture
 from fuzz.targets import Steps, fuzz_config, fuzz_mapping, fuzz_tree, write_project
@@ -21,6 +22,8 @@ TARGETS: dict[str, Callable[[Random], Steps]] = {
     "mappings": fuzz_mapping,
     "configs": fuzz_config,
     "images": fuzz_picture,
+    "cut files": fuzz_cut_file,
+    "cache": fuzz_cache,
 }
 
 

@@ -12,7 +12,14 @@ from fuzz.limits import TooSlowError, memory_limited, time_limited
 from fuzz.running import TARGETS, project, read_one, run
 from fuzz.targets import FuzzError, command
 
-INPUTS = {"trees": 100, "mappings": 60, "configs": 60, "images": 200}
+INPUTS = {
+    "trees": 100,
+    "mappings": 60,
+    "configs": 60,
+    "images": 200,
+    "cut files": 200,
+    "cache": 200,
+}
 
 _COSTLY = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
 

@@ -52,7 +52,7 @@ def test_terminal_sequences_in_names_are_refused_and_shown_escaped(sequence: str
 
 
 def test_a_file_without_an_end_is_refused() -> None:
-    with pytest.raises(HarmonizeError, match=r"^/dev/zero: cannot be read: it has more than"):
+    with pytest.raises(HarmonizeError, match=r"^/dev/zero: is a device, which is not read"):
         read_text("/dev/zero")
 
 
@@ -100,7 +100,7 @@ def test_class_names_that_cannot_be_seen_are_refused(written: str, wrong: str) -
 
 def test_a_range_that_would_fill_the_memory_is_refused() -> None:
     text = _mapping(splits="{train: {range: [0, 99999999999]}}")
-    with pytest.raises(HarmonizeError, match="a range of more than 10000000 pictures"):
+    with pytest.raises(HarmonizeError, match="a range of more than 1000000 pictures"):
         DatasetSpec.from_document(load_text(text, "fine.yaml"))
 
 

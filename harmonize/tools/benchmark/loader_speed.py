@@ -26,6 +26,7 @@ from harmonize.data.samples import Batch, MixedSamples, collate
 from harmonize.data.shares import sample_shares
 from harmonize.data.training_samples import least_sides, training_samples
 from harmonize.labels.sources import load_sources
+from harmonize.pictures.formats import PICTURES
 from harmonize.tools.benchmark.machine import describe
 from harmonize.tools.benchmark.measurements import BenchmarkReport, Cell, ResultTable
 from harmonize.tools.benchmark.options import RunOptions, option, repeats
@@ -158,7 +159,8 @@ def _compare(config: RunConfig, options: DataOptions, folder: Path) -> Iterator[
 def _decode(drawn: list[tuple[SegmentationDataset, int]]) -> None:
     """Only decode the pictures."""
     for dataset, number in drawn:
-        with Image.open(dataset.root / dataset.files.picture(number)) as picture:
+        path = dataset.root / dataset.files.picture(number)
+        with Image.open(path, formats=PICTURES) as picture:
             picture.convert("RGB")
 
 

@@ -163,11 +163,12 @@ def _shared_leaves(
     names = list(spec.classes)
     if len(ontology.leaves) > 1:
         masks = masks & ~masks.all(1, keepdims=True)  # the whole tree is told as such
+    owners = np.ascontiguousarray(masks.T)  # so that a leaf's classes lie together
     for number, name in enumerate(names):
-        shared = masks[:number] & masks[number]
+        before = owners[np.flatnonzero(masks[number]), :number]
         places = [
             place
-            for place in np.flatnonzero(shared.any(1)).tolist()
+            for place in np.flatnonzero(before.any(0)).tolist()
             if not accepted.has("shared-leaves", name, names[place])
             and (masks[place] != masks[number]).any()
         ]
@@ -175,7 +176,7 @@ def _shared_leaves(
             continue
         others = [repr(names[place]) for place in places[:_SHOWN]]
         others += [f"{len(places) - _SHOWN} more"] if len(places) > _SHOWN else []
-        nodes = " + ".join(ontology.describe(shared[places].any(0)))
+        nodes = " + ".join(ontology.describe(masks[places].any(0) & masks[number]))
         findings.append(
             Finding(
                 "shared-leaves",

@@ -165,7 +165,21 @@ class _Scanner:
         return [self._scan(number) for number in numbers]
 
     def _scan(self, number: int) -> _FileScan:
+        """Scan a label file and its picture; whatever they make fail, the others are scanned."""
         result = _FileScan()
+        try:
+            return self._found(number, result)
+        except HarmonizeError as error:
+            result.problems += error.problems
+        except Exception as error:
+            reason = str(error).partition("\n")[0]
+            result.problems.append(
+                f"{self._root / self._files.label(number)}: it or its picture cannot be read: "
+                f"{type(error).__name__}{': ' if reason else ''}{reason}"
+            )
+        return result
+
+    def _found(self, number: int, result: _FileScan) -> _FileScan:
         label = self._files.label(number)
         path = self._root / self._files.picture(number)
         size: tuple[int, int] | None = None

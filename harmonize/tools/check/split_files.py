@@ -124,13 +124,14 @@ def _unknown_values(spec: DatasetSpec, scans: Sequence[SplitScan]) -> list[str]:
     kind = spec.encoding.kind
     where = spec.document.where(("classes",))
     problems: list[str] = []
-    known = [entry.values for entry in spec.classes.values()]
+    ids = {one for one in values if MIN_ID <= one <= MAX_ID}
+    ids = ids.union(*(entry.values for entry in spec.classes.values()))
     for value in values:
         entries = [scan.unknown[value] for scan in scans if value in scan.unknown]
         pixels = sum(entry.pixels for entry in entries)
         number = sum(entry.files for entry in entries)
-        others = {one for one in values if MIN_ID <= one <= MAX_ID}.union(*known)
-        advice = f"{beyond_ids({value, *others})}add it to a class, with the meaning `ignore`"
+        beyond = "" if MIN_ID <= value <= MAX_ID else beyond_ids({value, *ids})
+        advice = f"{beyond}add it to a class, with the meaning `ignore`"
         problems.append(
             f"{where}: the {kind} {spec.encoding.write(value)} is no class's, but stands "
             f"in {pixels} pixels of {number} label file{'s' if number > 1 else ''}, such as "
@@ -149,11 +150,12 @@ def _never_seen(
         values.update(entry.values if is_seen else ())
     ignored = {name for nodes in spec.meaning.values() for name in nodes if not nodes[name]}
     findings: list[Finding] = []
+    shifted = shift_question(spec, values)
     for name, is_seen in zip(spec.classes, seen, strict=True):
         if is_seen or name in ignored or accepted.has("never-seen", name):
             continue
         where = spec.document.where(("classes", name))
-        advice = shift_question(spec, name, values) or "check its value, or remove it"
+        advice = shifted.get(name) or "check its value, or remove it"
         text = f"{name!r} is in no label file of {', '.join(scans)}; {advice}"
         findings.append(Finding("never-seen", where, text, (name,)))
     return findings

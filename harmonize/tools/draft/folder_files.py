@@ -6,11 +6,15 @@ from pathlib import Path
 
 from harmonize.errors import HarmonizeError
 from harmonize.pictures.arrays import ARRAYS
+from harmonize.system.folder_walk import is_above
 
 IMAGES = frozenset(
     (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".gif", ".webp")
 )
 LABELS = IMAGES | frozenset(ARRAYS)
+_MOST = 2_000_000
+"""Files and folders of a data set, behind links too."""
+_DEEPEST = 100
 TEXTS = frozenset((".txt", ".csv", ".tsv", ".json", ".lst", ".list", ".names"))
 
 
@@ -23,12 +27,14 @@ class Files:
         texts: the text files that may name classes or list splits.
         yamls: YAML files that may tell splits.
         skipped: folders that cannot be read and files whose names no mapping can hold.
+        seen: the number of files and folders that were come upon.
     """
 
     images: list[str] = field(default_factory=list[str])
     texts: list[str] = field(default_factory=list[str])
     yamls: list[str] = field(default_factory=list[str])
     skipped: list[str] = field(default_factory=list[str])
+    seen: int = 0
 
 
 def find_files(folder: Path) -> Files:
@@ -42,7 +48,8 @@ def find_files(folder: Path) -> Files:
     if not folder.is_dir():
         raise HarmonizeError(f"{folder}: is a file; name the folder that holds the data set")
     files = Files()
-    _walk(str(folder), "", files, frozenset())
+    start = os.path.realpath(folder)
+    _walk(str(folder), "", files, frozenset(), start)
     if not files.images:
         unread = f" and {len(files.skipped)} that cannot be read" if files.skipped else ""
         raise HarmonizeError(
@@ -52,9 +59,15 @@ def find_files(folder: Path) -> Files:
     return files
 
 
-def _walk(folder: str, inside: str, files: Files, above: frozenset[str]) -> None:
+def _walk(folder: str, inside: str, files: Files, above: frozenset[str], start: str) -> None:
     """Note what lies in a folder; ``inside`` is its path below the data set's, with a slash."""
     real = os.path.realpath(folder)
+    if inside and is_above(real, start) and real not in above:  # all of it lies there again
+        files.skipped.append(f"{inside.rstrip('/')} (a link to a folder that it lies in)")
+        return
+    if inside.count("/") > _DEEPEST:
+        files.skipped.append(f"{inside[:60]}... (more than {_DEEPEST} folders deep)")
+        return
     if real in above:  # a link to a folder that it lies in
         return
     try:
@@ -63,6 +76,12 @@ def _walk(folder: str, inside: str, files: Files, above: frozenset[str]) -> None
     except OSError:
         files.skipped.append(inside.rstrip("/") or ".")
         return
+    files.seen += len(entries)
+    if files.seen > _MOST:
+        raise HarmonizeError(
+            f"{start}: holds more than {_MOST} files and folders, behind links too; name the "
+            "folder of one data set"
+        )
     for entry in entries:
         name = entry.name
         if name.startswith("."):
@@ -72,7 +91,7 @@ def _walk(folder: str, inside: str, files: Files, above: frozenset[str]) -> None
         elif entry.is_dir(follow_symlinks=False) or (
             entry.is_symlink() and os.path.isdir(entry.path)  # noqa: PTH112 (a link to itself)
         ):
-            _walk(entry.path, f"{inside}{name}/", files, above | {real})
+            _walk(entry.path, f"{inside}{name}/", files, above | {real}, start)
         elif (ending := os.path.splitext(name)[1].lower()) in LABELS:  # noqa: PTH122 (fast)
             files.images.append(inside + name)
         elif ending in TEXTS:

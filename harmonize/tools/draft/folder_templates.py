@@ -226,10 +226,10 @@ def _leads(base: str, other: str, pairs: Sequence[FilePair], side: int) -> bool:
         pattern = Template(base, where="base").pattern()
         target = Template(other, where="other")
         for pair in pairs:
-            match = pattern.fullmatch(pair[side].path)
-            if match is not None:
+            found = pattern.fields(pair[side].path)
+            if found is not None:
                 words = {"split": pair[side].split, PICTURE_SPLIT: pair[1].split}
-                path = target.fill({**match.groupdict(), **words})
+                path = target.fill({**found, **words})
                 wanted = pair[1 - side].path
                 any_ending = path.endswith(".*") and path[:-2] == wanted.rpartition(".")[0]
                 good += path == wanted or any_ending

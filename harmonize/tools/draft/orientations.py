@@ -62,7 +62,7 @@ def _header(path: Path) -> tuple[int, tuple[int, int]]:
     try:
         if is_tiff(path):
             return 1, (0, 0)
-        with opened(path, tiff=False) as picture:
-            return orientation(picture), picture.size
+        with opened(path, tiff=False) as one:
+            return orientation(one.picture), one.picture.size
     except HarmonizeError:
         return 1, (0, 0)

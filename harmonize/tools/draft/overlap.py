@@ -13,6 +13,7 @@ from harmonize.data.dataset import LabelledPicture, SegmentationDataset
 from harmonize.data.loading import load
 from harmonize.data.transforms import shorter_side
 from harmonize.labels.ontology import Ontology
+from harmonize.pictures.limits import refuse_scaled
 from harmonize.runs.opened import open_run
 from harmonize.system.processes import processes
 
@@ -86,6 +87,7 @@ def predict_leaves(
     network: LeafPredictor, picture: UInt8[Tensor, "3 H W"], shape: torch.Size
 ) -> Int[Tensor, "H W"]:
     """Return the most probable leaf of each pixel of a label."""
+    refuse_scaled((picture.shape[2], picture.shape[1]), network.size, "a picture")
     height, width = shorter_side(picture.shape[1], picture.shape[2], network.size)
     small = F.resize(picture, [height, width], antialias=True)
     device = next(network.model.parameters()).device

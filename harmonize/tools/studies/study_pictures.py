@@ -128,7 +128,7 @@ def _draw(part: "SubFigure", section: Section) -> None:
 def _read(path: Path) -> Image.Image:
     """Read a picture; answers keep their class numbers."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=["PNG", "JPEG"]) as image:
             image.load()
     except OSError as error:
         raise HarmonizeError(f"{path}: cannot be read: {error}") from None
