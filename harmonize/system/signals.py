@@ -1,4 +1,4 @@
-"""Delay SIGTERM and Ctrl-C until a run can be saved."""
+"""Delay SIGTERM, Ctrl-C and the end of a terminal until a run can be saved."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SIGNALS = (signal.SIGTERM, signal.SIGINT) + ((signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ())
 _GRACE = 2.0
 """Seconds in which a further signal counts as the same one: launchers pass on signals that their
 processes have received themselves."""
@@ -39,7 +39,7 @@ class Stopped(Exception):
 
 @contextlib.contextmanager
 def signals_put_off() -> Iterator[None]:
-    """Leave SIGTERM and Ctrl-C to ``stop_if_asked``; a second one ends the process at once."""
+    """Leave signals to ``stop_if_asked``; a second one ends the process at once."""
     _asked.clear()
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread receives signals
@@ -79,9 +79,11 @@ def until_stopped(items: Iterable[Item]) -> Iterator[Item]:
 
 
 def prepare_loader(_: int) -> None:
-    """Make a loader process ignore Ctrl-C, and end quietly on SIGTERM."""
+    """Make a loader process ignore Ctrl-C, and end quietly on other signals that are heard."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    for number in SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda *_: os._exit(0))
 
 
 def _remember(number: int, _: FrameType | None) -> None:
