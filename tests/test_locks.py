@@ -1,5 +1,6 @@
 """One process at a time in a folder."""
 
+import contextlib
 import errno
 import multiprocessing
 import os
@@ -7,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,26 +31,25 @@ time.sleep(600)
 """
 
 
-def holder(folder: Path) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "held\n"
-    return process
+@contextlib.contextmanager
+def holder(folder: Path) -> Iterator[int]:
+    """Have another process lock a folder, and kill it in the end."""
+    command = [sys.executable, "-c", HOLD, str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        try:
+            yield process.pid
+        finally:
+            process.kill()
 
 
 def test_a_folder_is_refused_while_another_process_has_it(tmp_path: Path) -> None:
-    process = holder(tmp_path)
-    try:
+    with holder(tmp_path) as pid:
         with pytest.raises(HarmonizeError) as caught:
             FolderLock(tmp_path, advice="wait")
         host = os.uname().nodename
-        expected = f"{tmp_path}: in use by process {process.pid} on {host}; wait"
-        assert caught.value.problems == (expected,)
-    finally:
-        process.kill()
-        process.wait()
+        assert caught.value.problems == (f"{tmp_path}: in use by process {pid} on {host}; wait",)
     with locked(tmp_path, advice="wait"):  # it ended with its process
         assert (tmp_path / NAME).exists()
     assert not list(tmp_path.iterdir())
@@ -113,13 +114,9 @@ def test_a_live_run_is_not_resumed(tmp_path: Path) -> None:
     project = write_project(tmp_path)
     run = train(tiny_config(project, project / "run"), name="tiny")
     before = metrics(run)
-    process = holder(run)
-    try:
-        with pytest.raises(HarmonizeError, match=r"run: in use by process .* output=RUN_DIR"):
-            train(tiny_config(project, run, "train.resume=true"), name="tiny")
-    finally:
-        process.kill()
-        process.wait()
+    refusal = pytest.raises(HarmonizeError, match=r"run: in use by process .* output=RUN_DIR")
+    with holder(run), refusal:
+        train(tiny_config(project, run, "train.resume=true"), name="tiny")
     assert metrics(run) == before
     train(tiny_config(project, run, "train.resume=true"), name="tiny")
     assert NAME not in {path.name for path in run.iterdir()}

@@ -13,7 +13,7 @@ from harmonize.runs import checkpoints
 from run_files import largest_difference, metrics, weights
 from tiny import tiny_config, write_project
 
-STEPS = ("train.steps=4", "train.checkpoint_every=2", "train.log_every=1", "model.width=4")
+STEPS = ("train.steps=4", "train.checkpoint_every=2", "train.log_every=1")
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ def test_a_best_is_never_alone(finished: Path, tmp_path: Path) -> None:
     """A run that is killed after its first scores goes on from them."""
     seen: list[list[str]] = []
 
-    def look(progress: object) -> None:
+    def look(_: object) -> None:
         seen.append([path.name for path in checkpoints.all_steps(tmp_path / "run")])
 
     changes = ("train.checkpoint_every=null", "train.evaluate_every=2", "train.log_every=2")

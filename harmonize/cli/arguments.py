@@ -49,6 +49,13 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_force(parser: argparse.ArgumentParser) -> None:
+    """Take whether files of others may be replaced."""
+    parser.add_argument(
+        "--force", action="store_true", help="replace a file that this command has not written"
+    )
+
+
 def add_trust(parser: argparse.ArgumentParser) -> None:
     """Take whether the code that a run folder names may be run."""
     parser.add_argument(

@@ -35,6 +35,7 @@ class TiledNetwork:
     """
 
     def __init__(self, model: Segmenter, accelerator: Accelerator) -> None:
+        self.accelerator = accelerator
         self._device = accelerator.device
         self._dtype = _AUTOCAST.get(accelerator.mixed_precision)
         self._speaks = accelerator.is_main_process

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harmonize.errors import HarmonizeError, printable
+from harmonize.system.agreement import together
+from harmonize.system.atomic_files import remove_parts, writing
 
 try:
     import fcntl
@@ -73,6 +75,33 @@ class FolderLock:
             (self.folder / NAME).unlink()
         del _held[self._descriptor]
         os.close(self._descriptor)
+
+
+@contextlib.contextmanager
+def locked_together(folder: Path, *, is_main: bool, advice: str) -> Iterator[None]:
+    """Make a folder and hold its lock in the main one of several processes; see ``FolderLock``.
+
+    Every process must call this.
+
+    Raises:
+        HarmonizeError: in all of them, if the folder is in use or cannot be made.
+    """
+    lock, is_new = None, False
+    with together():
+        if is_main:
+            with writing(folder):
+                is_new = not folder.exists()
+                folder.mkdir(parents=True, exist_ok=True)
+            lock = FolderLock(folder, advice=advice)
+            remove_parts(folder)
+    try:
+        yield
+    finally:
+        if lock is not None:
+            lock.release()
+        if is_new:
+            with contextlib.suppress(OSError):  # something was written there
+                folder.rmdir()
 
 
 @contextlib.contextmanager

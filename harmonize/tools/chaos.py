@@ -26,7 +26,6 @@ from harmonize.pipeline.train import train
 from harmonize.runs import checkpoints
 from harmonize.runs.metrics_log import METRICS
 from harmonize.runs.run_folder import EVALUATION
-from harmonize.system.atomic_files import part_of
 from harmonize.system.shown_errors import errors_shown
 from harmonize.tools.benchmark.made_up_data import made_up_config, write_datasets
 
@@ -279,7 +278,8 @@ def _train(config: RunConfig) -> NoReturn:
 def _parts(output: Path) -> frozenset[tuple[str, int]]:
     """Return the checkpoints that are half written, or were when their writer was killed."""
     found: set[tuple[str, int]] = set()
-    for path in (output / checkpoints.FOLDER).glob(part_of(Path("*")).name):
+    folder = output / checkpoints.FOLDER
+    for path in (*output.glob(f".{folder.name}.*.part/.*"), *folder.glob(".*.part")):
         with contextlib.suppress(OSError):
             found.add((path.name, path.stat().st_ino))
     return frozenset(found)
