@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from types import FrameType
 from typing import TypeVar
 
@@ -17,6 +17,8 @@ _GRACE = 2.0
 processes have received themselves."""
 _asked: list[tuple[int, float]] = []
 """Each signal received, and when."""
+_waits: list[bool] = []
+"""Not empty while the main thread waits for other processes, which may never answer."""
 
 
 class Stopped(Exception):
@@ -63,19 +65,41 @@ def stop_if_asked() -> None:
         raise Stopped(_asked[0][0])
 
 
+@contextlib.contextmanager
+def stopped_at_once() -> Iterator[None]:
+    """Raise ``Stopped`` in the middle of what is done here: a wait for what is given up then."""
+    _waits.append(True)
+    try:
+        yield
+    finally:
+        _waits.pop()
+
+
+def is_stop_asked() -> bool:
+    """Say whether a signal has come."""
+    return bool(_asked)
+
+
 def until_stopped(items: Iterable[Item]) -> Iterator[Item]:
-    """Yield items, and raise ``Stopped`` between two of them if a signal has come."""
+    """Yield items, and raise ``Stopped`` between two of them if a signal has come.
+
+    A generator of items is closed at once then, so that its processes do not outlive it.
+    """
     iterator = iter(items)
-    while True:
-        stop_if_asked()
-        try:
-            item = next(iterator)
-        except StopIteration:
-            return
-        except RuntimeError:
-            stop_if_asked()  # the signal has ended loader processes too
-            raise
-        yield item
+    try:
+        while True:
+            stop_if_asked()
+            try:
+                item = next(iterator)
+            except StopIteration:
+                return
+            except RuntimeError:
+                stop_if_asked()  # the signal has ended loader processes too
+                raise
+            yield item
+    finally:
+        if isinstance(iterator, Generator):
+            iterator.close()
 
 
 def prepare_loader(_: int) -> None:
@@ -91,3 +115,5 @@ def _remember(number: int, _: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)
         signal.raise_signal(number)
     _asked.append((number, time.monotonic()))
+    if _waits:
+        raise Stopped(number)

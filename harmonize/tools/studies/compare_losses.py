@@ -106,7 +106,7 @@ def write_comparison(study: Comparison) -> str:
     facts = as_json(_facts(study, proof, results))
     scores = mean_iou_figure(runs, list(scored))
     losses = loss_figure(runs, list(scored), trained, study.sources.ontology.depth)
-    files = dict(zip(FILES, (facts, tables, scores, losses), strict=True))
+    files: dict[str, str | bytes] = dict(zip(FILES, (facts, tables, scores, losses), strict=True))
     pictures = _picture_figure(runs, scored)
     write_files(study.folder, files if pictures is None else {**files, PICTURE_FIGURE: pictures})
     return tables
