@@ -52,13 +52,13 @@ class LastingStream:
 
     @contextlib.contextmanager
     def _forgiven(self) -> Iterator[None]:
-        if self._is_gone:
-            return (yield)
         try:
             yield
         except BlockingIOError:  # a slow reader; the text is lost, the stream is not
             pass
         except OSError as error:
+            if self._is_gone:
+                return
             self._is_gone = True
             if error.errno not in self._gone:
                 self.trouble = error
