@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from decoders import by_tree
 from harmonize import DatasetSpec, HarmonizeError, Ontology
 from harmonize.config.data_config import DatasetEntry
 from harmonize.config.strict_yaml import Document
@@ -62,7 +63,7 @@ def unclear() -> Sources:
 
 
 def test_leaves_are_numbered_as_the_networks_channels(every_leaf: Sources) -> None:
-    space = leaves(every_leaf)
+    space = leaves(every_leaf, by_tree(every_leaf))
     assert [word.name for word in space.labels] == list(every_leaf.ontology.leaves)
     assert [word.value for word in space.labels] == list(range(6))
     assert np.array_equal(space.masks, np.eye(6, dtype=bool))
@@ -70,7 +71,7 @@ def test_leaves_are_numbered_as_the_networks_channels(every_leaf: Sources) -> No
 
 
 def test_leaves_that_no_label_tells_apart_are_one_answer(unclear: Sources) -> None:
-    space = leaves(unclear)
+    space = leaves(unclear, by_tree(unclear))
     assert [word.name for word in space.labels] == ["background+hat", "face", "hair"]
     assert [word.depth for word in space.labels] == [None, 2, 2]
     assert space.unanswerable == {"car": "no trained set labels it"}
@@ -79,14 +80,14 @@ def test_leaves_that_no_label_tells_apart_are_one_answer(unclear: Sources) -> No
 
 
 def test_groups_are_the_nodes_of_a_depth_and_leaves_above_it(every_leaf: Sources) -> None:
-    space = groups(every_leaf, 2)
+    space = groups(every_leaf, by_tree(every_leaf), 2)
     names = ["background", "face", "hair", "hat", "car"]
     assert [word.name for word in space.labels] == names
     assert space.masks.sum(1).tolist() == [1, 2, 1, 1, 1]
 
 
 def test_a_group_goes_without_leaves_that_are_unclear(unclear: Sources) -> None:
-    space = groups(unclear, 1)
+    space = groups(unclear, by_tree(unclear), 1)
     assert [word.name for word in space.labels] == ["background+hat", "person"]
     assert space.masks.tolist() == [
         [True, False, False, False, True, False],
@@ -97,7 +98,7 @@ def test_a_group_goes_without_leaves_that_are_unclear(unclear: Sources) -> None:
 @pytest.mark.parametrize("depth", [0, 4])
 def test_a_depth_that_the_tree_has_not_is_refused(every_leaf: Sources, depth: int) -> None:
     with pytest.raises(HarmonizeError, match=f"--depth {depth}: small has the depths 1 to 3"):
-        groups(every_leaf, depth)
+        groups(every_leaf, by_tree(every_leaf), depth)
 
 
 @pytest.mark.parametrize(
@@ -109,20 +110,20 @@ def test_a_depth_that_the_tree_has_not_is_refused(every_leaf: Sources, depth: in
         ([0.02, 0.5, 0.15, 0.21, 0.11, 0.01], 0.9, "person"),
         ([0.4, 0.3, 0.1, 0.1, 0.1, 0.0], 0.9, "unknown"),
         ([0.4, 0.3, 0.1, 0.1, 0.1, 0.0], 0.6, "person"),
-        ([0.0, 0.4, 0.6, 0.0, 0.0, 0.0], 0.4, "nose"),  # both reach it: the more probable one
+        ([0.0, 0.4, 0.6, 0.0, 0.0, 0.0], 0.4, "nose"),  # of both that reach it
         ([0.0, 0.4, 0.6, 0.0, 0.0, 0.0], 1.0, "face"),  # whatever rounding makes of the sum
     ],
 )
 def test_answers_back_off_to_the_deepest_node_that_is_probable_enough(
     every_leaf: Sources, p: list[float], confidence: float, expected: str
 ) -> None:
-    space = confident_nodes(every_leaf, confidence)
+    space = confident_nodes(every_leaf, by_tree(every_leaf), confidence)
     found = space.decide(torch.tensor(p).log()[:, None, None])
     assert space.labels[int(found)].name == expected
 
 
 def test_backing_off_takes_leaves_that_are_unclear_for_one_node(unclear: Sources) -> None:
-    space = confident_nodes(unclear, 0.9)
+    space = confident_nodes(unclear, by_tree(unclear), 0.9)
     assert [word.name for word in space.labels] == [
         *("unknown", "person", "face", "hair", "background+hat")
     ]
@@ -136,11 +137,11 @@ def test_a_confidence_that_is_no_probability_is_refused(
     every_leaf: Sources, confidence: float
 ) -> None:
     with pytest.raises(HarmonizeError, match=r"--confidence .*: a probability above 0, up to 1"):
-        confident_nodes(every_leaf, confidence)
+        confident_nodes(every_leaf, by_tree(every_leaf), confidence)
 
 
 def test_classes_have_the_data_sets_own_ids_or_colours(tiny: Sources) -> None:
-    fine, coarse = (classes_of(tiny, spec, {}) for spec in tiny.specs)
+    fine, coarse = (classes_of(tiny, by_tree(tiny), spec, {}) for spec in tiny.specs)
     assert [word.value for word in fine.labels] == [0, 1, 2, 255]
     assert fine.masks[3].sum() == 0  # void
     assert [word.value for word in coarse.labels] == [0, 0xFFFFFF]
@@ -164,14 +165,15 @@ MEANING: dict[str, object] = {"person": "person", "rest": ["background", "car"]}
 def test_classes_are_written_as_labels_are_where_that_is_one_picture(
     every_leaf: Sources, encoding: str, classes: dict[str, object], values: list[int]
 ) -> None:
-    space = classes_of(every_leaf, make_spec(encoding, classes, MEANING), {})
+    space = classes_of(every_leaf, by_tree(every_leaf), make_spec(encoding, classes, MEANING), {})
     assert [word.value for word in space.labels] == values
     assert [word.depth for word in space.labels] == [1, None]
 
 
 def test_classes_that_the_labels_do_not_teach_are_left_out(unclear: Sources) -> None:
     meaning: dict[str, object] = {"hat": "hat", "hair": "hair", "car": "car"}
-    space = classes_of(unclear, make_spec("ids", {"hat": 0, "hair": 1, "car": 2}, meaning), {})
+    spec = make_spec("ids", {"hat": 0, "hair": 1, "car": 2}, meaning)
+    space = classes_of(unclear, by_tree(unclear), spec, {})
     assert space.masks.any(1).tolist() == [False, True, False]
     assert space.unanswerable == {
         "hat": "only as background + hat",
@@ -182,14 +184,14 @@ def test_classes_that_the_labels_do_not_teach_are_left_out(unclear: Sources) -> 
 def test_a_data_set_none_of_whose_classes_are_taught_is_refused(unclear: Sources) -> None:
     spec = make_spec("ids", {"car": 0}, {"car": "car"})
     with pytest.raises(HarmonizeError, match=r"--as made: .* \(car: no trained set labels it\)"):
-        classes_of(unclear, spec, {})
+        classes_of(unclear, by_tree(unclear), spec, {})
 
 
 def test_ids_from_a_file_that_is_not_there_are_asked_for(every_leaf: Sources) -> None:
     spec = make_spec("ids", {"hair": 0, "car": 1}, {"hair": "hair", "car": "car"})
     spec = dataclasses.replace(spec, class_file=ClassFile(json="config.json"))
     with pytest.raises(HarmonizeError, match=r"made: the data set's folder was not found"):
-        classes_of(every_leaf, spec, {})
+        classes_of(every_leaf, by_tree(every_leaf), spec, {})
 
 
 @pytest.mark.parametrize("name", ["ade20k", "camvid", "faces", "faces_full", "roads", "vistas"])
@@ -231,7 +233,7 @@ def test_a_colour_that_is_taken_gives_way_to_a_free_one() -> None:
 
 def test_negative_ids_are_not_written_where_they_are_answers(every_leaf: Sources) -> None:
     meaning: dict[str, object] = {"sky": "background", "man": "person", "none": "ignore"}
-    spec = make_spec("ids", {"sky": 4, "man": 9, "none": -1}, meaning)
-    assert [label.value for label in classes_of(every_leaf, spec, {}).labels] == [4, 9, -1]
-    spec = make_spec("ids", {"sky": -4, "man": 9, "none": 255}, meaning)
-    assert [label.value for label in classes_of(every_leaf, spec, {}).labels] == [0, 1, 2]
+    for ids, written in (([4, 9, -1], [4, 9, -1]), ([-4, 9, 255], [0, 1, 2])):
+        spec = make_spec("ids", dict(zip(meaning, ids, strict=True)), meaning)
+        space = classes_of(every_leaf, by_tree(every_leaf), spec, {})
+        assert [label.value for label in space.labels] == written

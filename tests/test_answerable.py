@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from harmonize import DatasetSpec, Ontology
 from harmonize.labels.answerable import (
     Answerable,
-    answers_for,
     find_answers,
     merge_for,
     name_leaves,
     unanswerable,
 )
+from harmonize.labels.scored_classes import answers_for
 from random_trees import random_label, random_tree_text
 
 FACES = Ontology(

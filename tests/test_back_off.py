@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from harmonize import Ontology
 from harmonize.calibration import back_off
 from harmonize.calibration.back_off import (
     Nodes,
@@ -15,6 +16,8 @@ from harmonize.calibration.back_off import (
     error_bar,
     judge,
 )
+from harmonize.decoding.decoder import Decoder
+from harmonize.decoding.decoding_tree import decoding_tree
 from harmonize.evaluation.sampling import PixelSample
 
 # The tree: a (a1, a2) and b; leaves a1, a2, b.
@@ -29,6 +32,14 @@ NODES = Nodes(
         ]
     ),
     torch.tensor([0, 1, 2, 2, 1]),
+    torch.tensor(
+        [
+            [True, True, True, False, False],  # a1
+            [True, True, False, True, False],  # a2
+            [True, False, False, False, True],  # b
+        ]
+    ),
+    Decoder(decoding_tree(Ontology("a\n\ta1\n\ta2\nb\n", name="ab")), "tree"),
 )
 LEAVES = torch.eye(3, dtype=torch.bool)
 

@@ -11,6 +11,7 @@ from harmonize.calibration.back_off import Outcome
 from harmonize.calibration.calibration_results import Change, DatasetCalibration
 from harmonize.calibration.fitting import calibrate
 from harmonize.calibration.temperatures import fit, scaled
+from harmonize.config.train_config import Decode
 from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.evaluation.metrics import calibration_error, scores
 from harmonize.evaluation.mistakes import Mistakes
@@ -77,8 +78,9 @@ def result(sample: PixelSample, name: str = "fine", split: str = "val") -> Datas
     )
 
 
-def one(sources: Sources, *given: DatasetScores) -> DatasetCalibration:
-    found, problems = calibrate(given[:1], sources.specs[:1], sources, given[1:] or None)
+def one(sources: Sources, *given: DatasetScores, decode: Decode = "tree") -> DatasetCalibration:
+    checks = given[1:] or None
+    found, problems = calibrate(given[:1], sources.specs[:1], sources, checks, decode=decode)
     assert not problems
     return found[0]
 
@@ -146,7 +148,7 @@ def test_the_table_says_what_labels_cannot_tell(tiny: Sources) -> None:
 
 def test_the_calibration_error_is_that_of_scoring_with_scaled_logits(tiny: Sources) -> None:
     sample = draw(2.5, pictures=range(40))
-    found = one(tiny, result(sample))
+    found = one(tiny, result(sample), decode="leaves")
     checked = sample.where(sample.pictures >= 20)
     temperatures = torch.tensor(list(found.leaf_temperatures.values()))
     for logits, error in (

@@ -132,15 +132,9 @@ def test_check_tells_a_class_that_means_the_whole_tree(capsys: pytest.CaptureFix
     passes(capsys, "fine.yaml")
 
 
-def test_the_one_leaf_of_a_tree_is_no_whole_tree_but_can_be_shared() -> None:
+def test_the_one_leaf_of_a_tree_is_no_whole_tree() -> None:
     assert found("a\n", "{one: 0}", "{one: a}") == []
-    assert found("a\n", "{one: 0, two: 1, void: 2}", "{one: a, two: a, void: ignore}") == [
-        (
-            "shared-leaves",
-            "'two' shares a with 'one', so the network cannot answer which of them it sees; "
-            "give each its own nodes",
-        )
-    ]
+    assert found("a\n", "{one: 0, two: 1, void: 2}", "{one: a, two: a, void: ignore}") == []
 
 
 def test_check_tells_two_classes_that_share_leaves(capsys: pytest.CaptureFixture[str]) -> None:
@@ -283,8 +277,8 @@ def test_sets_that_are_only_scored_supervise_nothing(capsys: pytest.CaptureFixtu
 
 def test_a_finding_lists_few_of_the_classes_it_is_about() -> None:
     classes = "{a: 0, b: 1, c: 2, d: 3, e: 4, f g: 5}"
-    meaning = "{a: x, b: x, c: x, d: x, e: x, 'f g': x}"
-    told = found("x\ny\n", classes, meaning)
+    meaning = "{a: [x, b], b: [x, c], c: [x, d], d: [x, e], e: [x, f], 'f g': x}"
+    told = found("x\nb\nc\nd\ne\nf\nrest\n", classes, meaning)
     assert [text.split(", so the")[0] for kind, text in told if kind == "shared-leaves"] == [
         "'b' shares x with 'a'",
         "'c' shares x with 'a', 'b'",
@@ -292,6 +286,12 @@ def test_a_finding_lists_few_of_the_classes_it_is_about() -> None:
         "'e' shares x with 'a', 'b', 'c', 1 more",
         "'f g' shares x with 'a', 'b', 'c', 2 more",
     ]
+
+
+def test_classes_of_one_meaning_are_no_finding() -> None:
+    classes, meaning = "{a: 0, b: 1, c: 2}", "{a: [x, y], b: [y, x], c: y}"
+    told = found("x\ny\nrest\n", classes, meaning)
+    assert [text.split(", so the")[0] for _, text in told] == ["'c' shares y with 'a', 'b'"]
 
 
 @pytest.mark.parametrize(

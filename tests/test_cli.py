@@ -11,6 +11,8 @@ import pytest
 import harmonize
 from harmonize import cli
 from harmonize.cli.arguments import count, files_and_changes, size
+from harmonize.config.run_config import RunConfig
+from harmonize.tools.studies import pays_study
 from tiny import write_project
 
 
@@ -121,6 +123,17 @@ def test_a_slip_on_the_command_line_is_named(
         cli.main(arguments)
     assert exit_.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_study_takes_changes_after_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["study", "pays", "--config", "configs/demo.yaml", "--coarse", "coarse", "--seeds", "3"]
+    asked: dict[str, object] = {}
+    monkeypatch.setattr(pays_study, "pays", lambda config, **more: asked.update(more, run=config))
+    assert cli.main([*words, "-o", "here", "train.steps=7", "optim.lr=0.5"]) == 0
+    run = asked["run"]
+    assert isinstance(run, RunConfig)
+    assert (run.train.steps, run.optim.lr) == (7, 0.5)
+    assert (asked["coarse"], asked["seeds"], asked["folder"]) == (["coarse"], (3,), Path("here"))
 
 
 def test_files_and_changes_may_stand_around_options(

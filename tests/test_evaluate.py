@@ -1,5 +1,6 @@
 """Scoring in a data set's own classes."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from harmonize import DatasetSpec, Ontology
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.evaluation.evaluate import evaluate
+from harmonize.labels.scored_classes import ScoredClasses, scored_classes
 from harmonize.models.segmenter import Segmenter
 from tiny import COLORS, write_project
 
@@ -34,6 +36,13 @@ class ByColor(nn.Module):
         return -10 * (
             self.normalize(pictures)[:, None] - colors[None, :, :, None, None]
         ).square().sum(2)
+
+
+def without(tree: Ontology, dataset: SegmentationDataset, **reasons: str) -> ScoredClasses:
+    """Return a data set's classes, some of them left out for these reasons."""
+    scored = scored_classes(tree, dataset.spec)
+    scored.masks[[name in reasons for name in scored.names]] = False
+    return dataclasses.replace(scored, left_out=reasons)
 
 
 @pytest.fixture(scope="module")
@@ -122,10 +131,16 @@ def test_the_table_and_the_json_show_the_same_numbers(
     table = found.table().splitlines()
     assert table[0] == "fine, val: 5 pictures"
     assert [" ".join(line.split()) for line in table[2:]] == [
-        *("background 100.00", "left 100.00", "right 100.00", table[1]),
-        "mean IoU (3 of 3 classes) 100.00",
-        "mean IoU at depth 1 (2 groups) 100.00",
-        "mean IoU at depth 2 (3 groups) 100.00",
+        "IoU prec. recall",
+        *(f"{name} 100.00 100.00 100.00" for name in ("background", "left", "right")),
+        table[1],
+        "mean IoU (3 of 3 classes) 100.00 [100.00, 100.00]",
+        "mean IoU at depth 1 (2 groups) 100.00 [100.00, 100.00]",
+        "mean IoU at depth 2 (3 groups) 100.00 [100.00, 100.00]",
+        "mean IoU of small parts (0 classes) -",
+        "mean IoU of medium parts (0 classes) -",
+        "mean IoU of large parts (3 classes) 100.00",
+        "mean IoU per picture 100.00",
         "frequency-weighted IoU 100.00",
         "pixel accuracy 100.00",
         "hierarchical F 100.00",
@@ -142,6 +157,8 @@ def test_the_table_and_the_json_show_the_same_numbers(
         "mean_iou": 1.0,
         "pixel_accuracy": 1.0,
         "frequency_weighted_iou": 1.0,
+        "mean_iou_interval": [1.0, 1.0],
+        "boundary": None,
         "iou": {"background": 1.0, "left": 1.0, "right": 1.0},
         "depths": [
             {
@@ -149,6 +166,7 @@ def test_the_table_and_the_json_show_the_same_numbers(
                 "mean_iou": 1.0,
                 "iou": dict.fromkeys(groups, 1.0),
                 "frequency_weighted_iou": 1.0,
+                "mean_iou_interval": [1.0, 1.0],
             }
             for depth, groups in enumerate((["background", "thing"], found.classes), 1)
         ],
@@ -180,13 +198,13 @@ def test_left_out_classes_are_neither_predicted_nor_scored(tmp_path: Path) -> No
         tree,
         accelerator=Accelerator(cpu=True),
         size=20,
-        unanswerable={"left": "only as thing"},
+        classes=without(tree, dataset, left="only as thing"),
     )
-    # Where it sees left, background comes second: 90 of background and 130 of right are right.
+    # Where it sees left it sees a thing, so right: 90 of background and 170 of right are right.
     assert found.classes == ("background", "right")
-    assert found.scores.iou.tolist() == pytest.approx([90 / 170, 130 / 210])
-    assert found.scores.mean_iou == pytest.approx((90 / 170 + 130 / 210) / 2)
-    assert found.scores.pixel_accuracy == pytest.approx(220 / 300)
+    assert found.scores.iou.tolist() == pytest.approx([90 / 130, 170 / 210])
+    assert found.scores.mean_iou == pytest.approx((90 / 130 + 170 / 210) / 2)
+    assert found.scores.pixel_accuracy == pytest.approx(260 / 300)
     assert found.to_dict()["left_out"] == {"left": "only as thing"}
     assert "left" not in str(found.to_dict()["iou"])
     lines = found.table().splitlines()
@@ -198,13 +216,14 @@ def test_left_out_classes_are_neither_predicted_nor_scored(tmp_path: Path) -> No
 def test_a_class_that_is_scored_alone_is_said_to_prove_nothing(
     open_set: Callable[[str], SegmentationDataset], tree: Ontology
 ) -> None:
+    dataset = open_set("coarse")
     found = evaluate(
         ByColor(),
-        open_set("coarse"),
+        dataset,
         tree,
         accelerator=Accelerator(cpu=True),
         size=20,
-        unanswerable={"thing": "no trained set labels it"},
+        classes=without(tree, dataset, thing="no trained set labels it"),
     )
     assert found.is_alone
     last = found.table().splitlines()[-1]

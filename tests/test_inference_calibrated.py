@@ -12,6 +12,7 @@ import torch
 from accelerate import Accelerator
 from PIL import Image
 
+from decoders import by_tree
 from harmonize.calibration.calibration_file import Temperatures
 from harmonize.cli import main
 from harmonize.inference.answer_space import AnswerSpace, confident_nodes
@@ -270,8 +271,8 @@ def test_calibrated_answers_of_tiles_are_those_of_the_whole_picture(trained: Pat
     network = TiledNetwork(Segmenter(UNet(3, 8)), Accelerator(cpu=True))
     sources = load_sources(tiny_config(trained, "none"))
     temperatures = Temperatures(np.array([0.3, 0.5, 0.2], dtype=np.float32), ("fine",))
-    space: AnswerSpace = confident_nodes(sources, 0.5, temperatures)
-    own = confident_nodes(sources, 0.5)
+    space: AnswerSpace = confident_nodes(sources, by_tree(sources), 0.5, temperatures)
+    own = confident_nodes(sources, by_tree(sources), 0.5)
     noise = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
     pixels = np.array(Image.fromarray(noise).resize((600, 400), Image.Resampling.BICUBIC))
     picture = torch.from_numpy(pixels).permute(2, 0, 1)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from decoders import flat_decoder
 from harmonize import HarmonizeError
 from harmonize.inference.answer_space import AnswerLabel, AnswerSpace
 from harmonize.inference.drawing import draw_answer, draw_overlay
@@ -116,7 +117,11 @@ def made_space(values: list[int], *, encoding: str = "ids") -> AnswerSpace:
         for number, value in enumerate(values)
     )
     return AnswerSpace(
-        "test", labels, np.eye(len(values), dtype=bool), encoding=ENCODINGS[encoding]
+        "test",
+        labels,
+        np.eye(len(values), dtype=bool),
+        flat_decoder(len(values)),
+        encoding=ENCODINGS[encoding],
     )
 
 

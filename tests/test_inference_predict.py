@@ -10,10 +10,11 @@ import torch
 from accelerate import Accelerator
 from PIL import Image
 
+from decoders import flat_decoder
 from harmonize import DatasetSpec
 from harmonize.cli import main
 from harmonize.data.labels import LabelReader
-from harmonize.evaluation import native_counting
+from harmonize.decoding import native_decoding
 from harmonize.evaluation.metrics import confusion_matrix
 from harmonize.inference import predict as predicting
 from harmonize.inference.answer_space import AnswerLabel, AnswerSpace
@@ -58,7 +59,7 @@ def val_pictures(project: Path) -> list[Path]:
 def test_answers_as_a_data_set_are_those_that_evaluation_scores(
     project: Path, predict: Predict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(native_counting, "is_available", lambda: False)  # rounds differently
+    monkeypatch.setattr(native_decoding, "is_available", lambda: False)  # rounds differently
     evaluate_run(project / "run", datasets=["fine"], json_file=tmp_path / "scores.json")
     scores = json.loads((tmp_path / "scores.json").read_text())["datasets"]["fine"]
     assert predict(*val_pictures(project), "--as", "fine", "-o", tmp_path / "out") == 0
@@ -117,6 +118,7 @@ def test_full_size_in_tiles_is_near_what_the_whole_picture_gives() -> None:
         "leaves",
         tuple(AnswerLabel(str(n), n, (str(n),), 1, (n, n, n)) for n in range(4)),
         np.eye(4, dtype=bool),
+        flat_decoder(4),
     )
     rng = np.random.default_rng(0)
     noise = Image.fromarray(rng.integers(0, 256, (30, 40, 3), dtype=np.uint8))

@@ -59,6 +59,9 @@ def test_an_evaluation_is_read_as_it_was_written(
         calibration_error=None,
         frequency_weighted_iou=0.75,  # no pixel is road
         left_out={"car": "untaught"},
+        precision={"sky": 1.0, "road": 0.0},
+        recall={"sky": 0.75, "road": None},
+        mean_iou_per_picture=0.5,
         skipped={"c.png": "broken"},
         confusion=SavedConfusion(("road", "sky"), ((0, 0), (1, 3))),
         worst=(PictureScore(0, "a.png", 0.25),),

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from arithmetic import interpolated
-from harmonize.evaluation.strips import STRIP, strips
+from harmonize.decoding.strips import STRIP, strips
 
 
 @pytest.mark.parametrize("full", [(700, 40), (1001, 93), (333, 17), (1, 1)])

@@ -160,3 +160,19 @@ def test_the_study_from_start_to_end(tmp_path: Path, capsys: pytest.CaptureFixtu
             confidence=0.6,
             folder=folder,
         )
+
+
+def test_pictures_that_are_missing_are_missed_before_anything_is_trained(tmp_path: Path) -> None:
+    project = write_project(tmp_path)
+    config = small(project, "data.roots.coarse=nowhere")
+    with pytest.raises(HarmonizeError, match="nowhere"):
+        pays(
+            config,
+            name="tiny",
+            coarse=["coarse"],
+            arms=["fine", "coarse"],
+            seeds=[0],
+            confidence=0.9,
+            folder=project / "study",
+        )
+    assert not (project / "study").exists()

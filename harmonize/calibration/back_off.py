@@ -3,16 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Integer, Shaped
 from torch import Tensor
 
 from harmonize.calibration.temperatures import scaled
 from harmonize.config.schema import Fraction
+from harmonize.decoding.decoder import Decoder
 from harmonize.evaluation.sampling import PixelSample
 from harmonize.evaluation.saved_scores import Number, Share
+from harmonize.labels.separable import AnswerNode
 
-# Letters of shapes: P pixels, K leaves, C classes, N nodes (the root first), D draws, Q pictures.
+# Letters of shapes: P pixels, K leaves, C classes, N nodes (the root first), U units of the
+# decoding tree, D draws, Q pictures.
 
 CONFIDENCES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 """Where a curve is measured."""
@@ -27,10 +31,27 @@ _SEED = 0
 
 @dataclass(frozen=True)
 class Nodes:
-    """What answers back off to: the leaves and the depth of each node, the root's first."""
+    """What answers back off to, the root first.
+
+    Attributes:
+        leaves: of each node.
+        depths: of each node.
+        above: the nodes that have each unit of the decoder's tree, which form a chain.
+        decoder: decides for each pixel which unit it is.
+    """
 
     leaves: Bool[Tensor, "N K"]
     depths: Int[Tensor, " N"]
+    above: Bool[Tensor, "U N"]
+    decoder: Decoder
+
+    @classmethod
+    def of(cls, answers: Sequence[AnswerNode], decoder: Decoder) -> "Nodes":
+        """Return nodes that answers back off to from what a decoder decides."""
+        leaves = np.stack([answer.leaves for answer in answers])
+        outside = decoder.tree.leaves.astype(np.float32) @ (~leaves).T.astype(np.float32)
+        depths = torch.tensor([answer.depth for answer in answers])
+        return cls(torch.from_numpy(leaves), depths, torch.from_numpy(outside == 0), decoder)
 
 
 def deepest(
@@ -38,20 +59,22 @@ def deepest(
     nodes: Nodes,
     confidence: float,
     temperatures: Float[Tensor, " K"] | None = None,
+    units: Integer[Tensor, "*P"] | None = None,
 ) -> Int[Tensor, "*P"]:
-    """Return the deepest node of each pixel that is as probable as ``confidence``.
+    """Return the deepest node that is as probable as ``confidence``, of those above a pixel's unit.
 
-    Of several the most probable; the root if none is. A node's probability is the sum of its
-    leaves'.
+    The root if none is. A node's probability is the sum of its leaves'.
 
     Args:
         logits: of pixels, in any arrangement.
         nodes: the possible answers.
         confidence: in [0, 1].
         temperatures: see ``scaled``; the network's own probabilities are taken unless given.
+        units: what the decoder decides of the pixels, if that is known.
     """
     probabilities = node_probabilities(logits, nodes, temperatures)
-    return choose(probabilities, nodes, confidence)
+    units = nodes.decoder.pixels(logits) if units is None else units
+    return choose(probabilities, nodes, confidence, units)
 
 
 def node_probabilities(
@@ -60,18 +83,21 @@ def node_probabilities(
     """Return the probability of each node; see ``deepest``."""
     if temperatures is not None:
         logits = scaled(logits, temperatures)
-    return torch.tensordot(nodes.leaves.to(logits.dtype), logits.softmax(0), dims=1)
+    return torch.tensordot(nodes.leaves.to(logits), logits.softmax(0), dims=1)
 
 
 def choose(
-    probabilities: Float[Tensor, "N *P"], nodes: Nodes, confidence: float
+    probabilities: Float[Tensor, "N *P"],
+    nodes: Nodes,
+    confidence: float,
+    units: Integer[Tensor, "*P"],
 ) -> Int[Tensor, "*P"]:
     """Return the deepest node that is probable enough; see ``deepest``."""
     reached = probabilities >= confidence - _ROUNDING
     reached[0] = True
-    depths = nodes.depths.view(-1, *[1] * (probabilities.ndim - 1))
-    rank = depths + probabilities.clamp(max=1) / 2
-    return torch.where(reached, rank, -1).max(0).indices
+    reached &= nodes.above.T.to(units.device)[:, units.long()]
+    depths = nodes.depths.to(units.device).view(-1, *[1] * units.ndim)
+    return torch.where(reached, depths, -1).max(0).indices
 
 
 @dataclass(frozen=True)
@@ -154,9 +180,10 @@ def curve(
     drawn = draw_pictures(min(len(found), MOST_DRAWN))
     verdicts = judge(labels, nodes.leaves)
     probabilities = node_probabilities(sample.logits.T, nodes, temperatures)
+    units = nodes.decoder.pixels(sample.logits.T)
     points: list[Point] = []
     for confidence in confidences:
-        given = choose(probabilities, nodes, confidence)
+        given = choose(probabilities, nodes, confidence, units)
         cells = (sample.classes, given)
         answers = _Answers(
             answered=given != 0,

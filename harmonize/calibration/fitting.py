@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -12,12 +11,15 @@ from torch import Tensor
 from harmonize.calibration.back_off import Nodes, curve
 from harmonize.calibration.calibration_results import Change, CurvePoint, DatasetCalibration
 from harmonize.calibration.temperatures import Calibration, fit, mean_loss, scaled
+from harmonize.config.train_config import Decode
+from harmonize.decoding.decoder import Decoder
+from harmonize.decoding.decoding_tree import decoding_tree
 from harmonize.evaluation.dataset_scores import DatasetScores
-from harmonize.evaluation.metrics import calibration_error
 from harmonize.evaluation.sampling import PixelSample
+from harmonize.evaluation.summarize import answers_calibration_error
 from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.scored_classes import scored_classes
 from harmonize.labels.separable import (
-    AnswerNode,
     Separable,
     answer_nodes,
     separable_leaves,
@@ -36,6 +38,8 @@ def calibrate(
     specs: Sequence[DatasetSpec],
     sources: Sources,
     checks: Sequence[DatasetScores] | None = None,
+    *,
+    decode: Decode = "tree",
 ) -> tuple[list[DatasetCalibration], list[str]]:
     """Fit temperatures to each data set and check them.
 
@@ -49,11 +53,13 @@ def calibrate(
         checks: the scores of each on another split. Unless given, temperatures are fitted on the
             first half of the pictures, in the set's order, and checked on the others; neighbours,
             which may be frames of one video, then are in one half.
+        decode: how pixels are decided; see ``Decoder``.
 
     Returns:
         What was found of each set, and why nothing of the others.
     """
     separable = separable_leaves(sources.ontology, sources.taught)
+    decoder = Decoder(decoding_tree(sources.ontology, sources.taught), decode)
     parts: list[_Part] = []
     problems: list[str] = []
     for number, (result, spec) in enumerate(zip(results, specs, strict=True)):
@@ -68,7 +74,7 @@ def calibrate(
                 f"{checked_on} to check them; at least {LEAST} of each are needed"
             )
     fits = [fit(part.fitted, labels=part.labels, names=part.names) for part in parts]
-    nodes = _as_tensors(answer_nodes(sources.ontology, separable))
+    nodes = Nodes.of(answer_nodes(sources.ontology, separable), decoder)
     largest = torch.stack([one.by_leaf for one in fits]).amax(0) if fits else torch.empty(0)
     found = [
         _check(part, one, largest, nodes, sources.ontology.leaves)
@@ -108,9 +114,10 @@ def _split(
 ) -> _Part:
     """Say which pixels are fitted to, and which are checked."""
     masks = spec.leaf_masks(sources.ontology)
+    classes = scored_classes(sources.ontology, spec, sources.taught)
     labels = torch.from_numpy(with_twins(sources.ontology, separable, masks))
-    scored = torch.from_numpy(masks)
-    scored[[name not in result.classes for name in spec.classes]] = False
+    scored = torch.from_numpy(classes.masks)
+    scored[[name not in result.classes for name in classes.names]] = False
     fitted = _labelled(result.sample, labels)
     if check is not None:
         checked = _labelled(check.sample, labels)
@@ -119,7 +126,7 @@ def _split(
         second = torch.isin(fitted.pictures, pictures[len(pictures) // 2 :])
         fitted, checked = fitted.where(~second), fitted.where(second)
     split = result.split if check is None else check.split
-    return _Part(result, split, tuple(spec.classes), labels, scored, fitted, checked)
+    return _Part(result, split, classes.names, labels, scored, fitted, checked)
 
 
 def _check(
@@ -136,7 +143,7 @@ def _check(
         for one in (temperatures, None, largest)
     ]
     losses = [mean_loss(part.checked, part.labels, one) for one in (None, temperatures)]
-    errors = [_error(part, one) for one in (None, temperatures)]
+    errors = [_error(part, one, nodes.decoder) for one in (None, temperatures)]
     return DatasetCalibration(
         name=part.result.name,
         split=part.result.split,
@@ -159,22 +166,15 @@ def _known(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _error(part: _Part, temperatures: Float[Tensor, " K"] | None) -> float:
+def _error(part: _Part, temperatures: Float[Tensor, " K"] | None, decoder: Decoder) -> float:
     """Return the calibration error of the answers in a set's own classes, as scoring has it."""
-    sample = part.checked.where(part.scored.any(1)[part.checked.classes])
-    logits = sample.logits
+    scored = part.scored.any(1)
+    if scored.sum() < 2:  # of one class alone every answer is right
+        return math.nan
+    calibrated = None
     if temperatures is not None:
-        logits = scaled(logits.T, temperatures).T
-    probabilities = logits.softmax(1) @ part.scored.float().T
-    confidence, found = probabilities.max(1)
-    return calibration_error(confidence, found == sample.classes)
-
-
-def _as_tensors(answers: Sequence[AnswerNode]) -> Nodes:
-    return Nodes(
-        torch.from_numpy(np.stack([answer.leaves for answer in answers])),
-        torch.tensor([answer.depth for answer in answers]),
-    )
+        calibrated = scaled(part.checked.logits.T, temperatures).T
+    return answers_calibration_error(part.checked, part.scored, decoder, calibrated)
 
 
 def _labelled(sample: PixelSample, labels: Bool[Tensor, "C K"]) -> PixelSample:

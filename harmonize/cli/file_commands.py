@@ -19,6 +19,7 @@ from harmonize.config.json_schema import json_schema
 from harmonize.config.run_config import RunConfig, find_file
 from harmonize.config.strict_yaml import load_file
 from harmonize.errors import HarmonizeError, printable
+from harmonize.evaluation.saved_scores import Evaluation
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.mapping import Mapping
 from harmonize.labels.ontology import Ontology
@@ -31,7 +32,7 @@ from harmonize.tools.transfer import print_transfer
 
 LOOK = "harmonize look"
 """Stands in every page and sheet that ``look`` writes."""
-SCHEMAS = {"config": RunConfig, "mapping": Mapping}
+SCHEMAS = {"config": RunConfig, "mapping": Mapping, "evaluation": Evaluation}
 
 
 def check(words: Sequence[str]) -> int:
@@ -229,13 +230,13 @@ def _config(path: Path) -> RunConfig:
 
 
 def schema(words: Sequence[str]) -> int:
-    """Print the JSON Schema of configs or mappings, for editors to complete and check keys."""
+    """Print the JSON Schema of configs, mappings or evaluation.json, to complete and check keys."""
     parser = command_parser(schema)
-    parser.add_argument("kind", choices=SCHEMAS, metavar="config|mapping")
+    parser.add_argument("kind", choices=SCHEMAS, metavar="config|mapping|evaluation")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it here instead")
     add_force(parser)
     given = parser.parse_intermixed_args(words)
-    title = f"A {given.kind} of harmonize"
+    title = f"{'An' if given.kind == 'evaluation' else 'A'} {given.kind} of harmonize"
     if given.output is not None:
         check_output(given.output, title, force=given.force)
     text = json.dumps(json_schema(SCHEMAS[given.kind], title), indent=2, ensure_ascii=False)

@@ -192,8 +192,7 @@ def study(words: Sequence[str]) -> int:
     sets each. A study that was interrupted goes on with the same command; what is finished is not
     done again.
     """
-    parser = _study_parser(study)
-    parser.add_argument("kind", choices=["pays"], metavar="pays", help="whether they pay")
+    parser = _study_parser(study, kind="pays", about="whether they pay")
     parser.add_argument(
         "--coarse", nargs="+", required=True, metavar="NAME", help="sets with coarse labels"
     )
@@ -237,9 +236,13 @@ def study(words: Sequence[str]) -> int:
     return 0
 
 
-def _study_parser(command: Callable[..., Any]) -> argparse.ArgumentParser:
-    """Return a parser of what all studies take."""
+def _study_parser(
+    command: Callable[..., Any], *, kind: str | None = None, about: str = ""
+) -> argparse.ArgumentParser:
+    """Return a parser of what all studies take; the first word is the kind if there is one."""
     parser = command_parser(command)
+    if kind is not None:  # before the overrides, which take all words that follow
+        parser.add_argument("kind", choices=[kind], metavar=kind, help=about)
     parser.add_argument("--config", required=True, metavar="FILE", help="what the runs share")
     parser.add_argument(
         "--seeds", nargs="+", default=["0", "1"], metavar="SEED", help="(default: 0 1)"

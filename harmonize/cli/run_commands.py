@@ -15,6 +15,7 @@ from harmonize.cli.arguments import (
     files_and_roots,
     size,
     take_overrides,
+    tile,
 )
 from harmonize.errors import HarmonizeError, printable
 
@@ -40,6 +41,7 @@ def predict(words: Sequence[str]) -> int:
         confidence=given.confidence,
         like=given.like,
         calibrated=not given.uncalibrated,
+        decode=given.decode,
         size=given.size,
         tile=given.tile,
         checkpoint=given.checkpoint,
@@ -74,10 +76,15 @@ def _add_computing(parser: argparse.ArgumentParser) -> None:
         help="shorter side to look at, or full (default: the run's)",
     )
     parser.add_argument(
-        "--tile", type=count, default=768, metavar="N", help="side of a tile (default: 768)"
+        "--tile", type=tile, default=768, metavar="N", help="side of a tile (default: 768)"
     )
     add_checkpoint(parser)
     add_trust(parser)
+    parser.add_argument(
+        "--decode",
+        choices=["tree", "leaves", "height"],
+        help="how pixels are decided (default: as the run is scored)",
+    )
     parser.add_argument("--precision", choices=["auto", "float32", "bf16", "fp16"])
     parser.add_argument("--cpu", action="store_true", help="even where there is a GPU")
     parser.add_argument(
@@ -234,7 +241,7 @@ def _add_refining(parser: argparse.ArgumentParser) -> None:
         "--pictures", type=count, default=12, metavar="N", help="that the page shows (default: 12)"
     )
     parser.add_argument(
-        "--tile", type=count, default=768, metavar="N", help="side of a tile (default: 768)"
+        "--tile", type=tile, default=768, metavar="N", help="side of a tile (default: 768)"
     )
     _add_calibration(parser)
 

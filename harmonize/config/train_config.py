@@ -13,6 +13,9 @@ from harmonize.config.schema import (
     Share,
 )
 
+Decode = Literal["tree", "leaves", "height"]
+"""How it is decided what a pixel is answered as."""
+
 
 @dataclass(frozen=True)
 class OptimConfig:
@@ -124,6 +127,14 @@ class EvaluateConfig:
     training crops are parts of pictures, things in them are larger than in whole pictures of the
     same size; scoring and answering at a larger one mends that (Touvron et al., "Fixing the
     train-test resolution discrepancy", 2019). Predictions take this size too."""
+    boundary: bool = False
+    """Score the pixels near edges too (boundary IoU), which costs time: the edges of every
+    picture's label and answer are found."""
+    decode: Decode = "tree"
+    """How each pixel is decided, once for all depths and data sets; predictions decide so too.
+    ``tree``: from the root down, of the groups below the last one the most probable. ``leaves``:
+    the most probable leaf. ``height``: the leaf with the least expected height of the lowest common
+    ancestor of answer and truth."""
     pictures: Count = 4
     """Pictures of each scored set whose answers are kept at each evaluation, in the run folder and
     by the trackers."""

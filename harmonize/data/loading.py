@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader, Dataset, _utils
 
 from harmonize.data.batch_pipes import Piped, piped_if_short
 from harmonize.errors import HarmonizeError
-from harmonize.system.shared_memory import has_room, warn_of_little
+from harmonize.system.shared_memory import enough_files, has_room, warn_of_little
 from harmonize.system.signals import is_stop_asked, prepare_loader, stop_if_asked, stopped_at_once
 
 Sample = TypeVar("Sample")
@@ -88,6 +88,8 @@ class Loader(DataLoader[Any]):
             HarmonizeError: the system has too little for that.
         """
         reason = None if has_room(self.num_workers) else "there is no shared memory for them"
+        if not enough_files(self.num_workers):
+            reason = "too few files may be open"
         if reason is None:
             try:
                 return super().__iter__()

@@ -9,11 +9,14 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from torch import Tensor
 
+from harmonize.evaluation.intervals import NONE, Interval, mean_iou_interval
 from harmonize.evaluation.metrics import Scores, scores
+from harmonize.evaluation.picture_counts import PictureCounts
 from harmonize.evaluation.sampling import PixelSample
 from harmonize.labels.answerable import class_leaves, find_answers
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
+from harmonize.labels.same_meaning import same_meaning
 from harmonize.labels.target_space import TargetSpace
 
 # Letters of shapes: C classes, K leaves, G1 groups that are scored, G these and one more row for
@@ -42,12 +45,21 @@ class DepthScores:
     """The scores of one depth, over the pixels whose label lies in one of its groups.
 
     A group that no class of the data set lies in has no score (NaN): it may be answered, which is
-    wrong then, but can never be right.
+    wrong then, but can never be right. Nor has one that is the only one, which is never wrong.
+
+    Attributes:
+        depth: from 1.
+        groups: the node of each.
+        scores: of the groups.
+        interval: of the mean IoU, over pictures.
+        pictures: the pixels of each group in each picture, if they are known.
     """
 
     depth: int
     groups: tuple[str, ...]
     scores: Scores
+    interval: Interval = NONE
+    pictures: PictureCounts | None = None
 
     @property
     def num_scored(self) -> int:
@@ -68,7 +80,7 @@ def depth_groups(
         spec: of the data set that is scored.
         taught: of those that the network is trained on; unless given, it knows all groups.
     """
-    masks = spec.leaf_masks(ontology)
+    masks = same_meaning(ontology, spec).masks
     labelled = [one for one in taught or () if one.has_labels]
     trained = [np.stack([*class_leaves(ontology, one).values()]) for one in labelled]
     found: list[DepthGroups] = []
@@ -87,15 +99,24 @@ def depth_groups(
     return tuple(found)
 
 
-def score_depth(groups: DepthGroups, confusion: Int[Tensor, "G1 G1"]) -> DepthScores:
-    """Score the groups of a depth by a confusion matrix of them."""
-    found = scores(confusion)
+def score_depth(
+    groups: DepthGroups,
+    confusion: Int[Tensor, "G1 G1"],
+    pictures: PictureCounts | None = None,
+) -> DepthScores:
+    """Score the groups of a depth by a confusion matrix of them, and counts of single pictures."""
+    alone = len(groups.groups) == 1
+    found = scores(torch.zeros_like(confusion) if alone else confusion)
     labelled = torch.zeros(len(groups.masks), dtype=torch.bool)
     labelled[torch.as_tensor(groups.group_of)] = True
     labelled = labelled[:-1].to(found.iou.device)
     iou = torch.where(labelled, found.iou, torch.nan)
     own = replace(found, iou=iou, mean_iou=iou.nanmean().item())
-    return DepthScores(groups.depth, groups.groups, own)
+    interval = NONE
+    if pictures is not None and not alone:
+        pixels = pictures.by_class(range(len(groups.groups)))
+        interval = mean_iou_interval(pixels, labelled.cpu().numpy())
+    return DepthScores(groups.depth, groups.groups, own, interval, pictures)
 
 
 def loss_by_depth(sample: PixelSample, ontology: Ontology, spec: DatasetSpec) -> tuple[float, ...]:

@@ -1,104 +1,91 @@
-"""Counting the pixels of a picture by their true and their most probable class."""
+"""Counting the pixels of a picture by what they are and what they are answered as."""
 
-from collections.abc import Iterator
-
+import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, Integer
+from jaxtyping import Float, Int, Integer
+from numpy import ndarray
 from torch import Tensor
 
-from harmonize.evaluation import native_counting
-from harmonize.evaluation.metrics import confusion_matrix
-from harmonize.evaluation.strips import strips
+from harmonize.decoding.answers import Answers
+from harmonize.decoding.decoder import Decoder
 
-# Letters of shapes: K leaves, C classes, H x W pixels of a label, h x w of the network, R rows.
+# Letters of shapes: K leaves, U units of the decoding tree, L classes of a label, C what is scored
+# and answered, H x W pixels of a label, h x w of the network.
 
 
-class PixelCounter:
-    """Adds up pixels by true class (row) and predicted class (column).
-
-    The prediction is the class with the largest sum of its leaves' probabilities, the first one
-    among equals. Pixels of classes without leaves are not counted, and such are never predicted.
+class AnsweredPicture:
+    """A picture whose pixels are decided, with its label.
 
     Args:
-        masks: the leaves of each class, on the device of the logits.
-        compiled: whether to count in C; unless given, on a CPU with a compiler. Both ways differ
-            only where rounding decides between two classes.
-
-    Attributes:
-        counts: so far.
+        decoder: decides pixels.
+        logits: of the picture; scaled to the label's size.
+        classes: the true ones, 0..L - 1.
     """
 
-    counts: Int[Tensor, "C C"]
+    def __init__(
+        self, decoder: Decoder, logits: Float[Tensor, "K h w"], classes: Integer[Tensor, "H W"]
+    ) -> None:
+        self._decoder = decoder
+        self._logits = logits
+        self.classes = classes
+        self.units = decoder.picture(logits, (classes.shape[0], classes.shape[1]))
+        self._again: dict[bytes, Integer[Tensor, "H W"]] = {}
 
-    def __init__(self, masks: Bool[Tensor, "C K"], *, compiled: bool | None = None) -> None:
-        if compiled is None:
-            compiled = masks.device.type == "cpu" and native_counting.is_available()
-        size = len(masks)
-        self._masks = masks
-        self._scores_any = bool(masks.any())
-        self._layout = native_counting.lay_out(masks) if compiled and self._scores_any else None
-        self.counts = torch.zeros(size, size, dtype=torch.int64, device=masks.device)
+    def pixels(self, num_classes: int) -> Int[Tensor, "L U"]:
+        """Count the pixels by class and unit, on the CPU."""
+        units = self._decoder.tree.num_units
+        pairs = (self.classes.int() * units + self.units).flatten()
+        counts = torch.bincount(pairs, minlength=num_classes * units)
+        return counts.view(num_classes, units).cpu()
 
-    def add(self, logits: Float[Tensor, "K h w"], classes: Integer[Tensor, "H W"]) -> None:
-        """Count a picture's pixels, its logits scaled to the label's size.
+    def units_among(self, answers: Answers) -> Integer[Tensor, "H W"]:
+        """Return the unit of each pixel among those that belong to an answer."""
+        key = answers.possible.tobytes()
+        if key not in self._again:
+            size = (self.classes.shape[0], self.classes.shape[1])
+            self._again[key] = self._decoder.picture(self._logits, size, allowed=answers.possible)
+        return self._again[key]
 
-        Args:
-            logits: of one picture.
-            classes: the true ones, 0..C - 1.
-        """
-        if not self._scores_any or not classes.numel():
-            return
-        if self._layout is None:
-            self.counts += count_pixels(logits, classes, self._masks)
-            return
-        if logits.dtype not in native_counting.DTYPES:
-            logits = logits.float()
-        self.counts += native_counting.count_natively(logits, classes, self._layout)
-
-
-def answer(
-    logits: Float[Tensor, "K h w"], size: tuple[int, int], masks: Bool[Tensor, "C K"]
-) -> Int[Tensor, "H W"]:
-    """Return the most probable class of each pixel of a label of a size; see ``classify``."""
-    nothing = torch.zeros(size, dtype=torch.uint8, device=logits.device)
-    return torch.cat([classify(strip, masks) for _, strip in _strips(logits, nothing)])
+    def answer(self, answers: Answers) -> Int[Tensor, "H W"]:
+        """Return the answer of each pixel; one at least must be possible."""
+        found = answers.of_units(self.units)
+        outside = found < 0
+        if not outside.any():
+            return found
+        return torch.where(outside, answers.of_units(self.units_among(answers)), found)
 
 
-def count_pixels(
-    logits: Float[Tensor, "K h w"], classes: Integer[Tensor, "H W"], masks: Bool[Tensor, "C K"]
-) -> Int[Tensor, "C C"]:
-    """Count as ``PixelCounter`` does, in plain PyTorch, in strips of rows of bounded memory."""
-    size = len(masks)
-    counts = torch.zeros(size, size, dtype=torch.int64, device=masks.device)
-    for truth, strip in _strips(logits, classes):
-        predicted = classify(strip, masks)
-        counts += confusion_matrix(truth.long().flatten(), predicted.flatten(), size)
-    return counts * masks.any(1)[:, None]
+class Counter:
+    """Counts the pixels of pictures by what they are (row) and are answered as (column).
 
-
-def classify(logits: Float[Tensor, "K H W"], masks: Bool[Tensor, "C K"]) -> Int[Tensor, "H W"]:
-    """Return each pixel's most probable class, p(class) being the sum of its leaves' p.
-
-    Classes without leaves are never predicted; ties go to the first class.
+    Args:
+        answers: C of them.
+        truth: what each class of the label counts as; -1 for those that are not scored.
     """
-    sizes = masks.sum(1)
-    if int(sizes.max()) == 1:
-        owner, leaf = masks.nonzero().unbind(1)
-        every = torch.arange(len(logits), device=leaf.device)
-        chosen = logits if torch.equal(leaf, every) else logits[leaf]
-        return owner[chosen.max(0).indices]
-    covered = masks.any(0)
-    # Leaves of no class change no order; without them the largest summand of all is exactly 1.
-    shifted = logits[covered] - logits[covered].amax(0)
-    sums = torch.einsum("ck,khw->chw", masks[:, covered].to(logits.dtype), shifted.exp_())
-    sums[sizes == 0] = -1
-    return sums.max(0).indices
 
+    def __init__(self, answers: Answers, truth: Int[ndarray, " L"]) -> None:
+        self.answers = answers
+        self._truth = torch.from_numpy(np.where(truth >= 0, truth, answers.num))
+        self._owners = torch.from_numpy(
+            np.where(answers.possible, answers.owners, answers.num).astype(np.int64)
+        )
 
-def _strips(
-    logits: Float[Tensor, "K h w"], classes: Integer[Tensor, "H W"]
-) -> Iterator[tuple[Integer[Tensor, "R W"], Float[Tensor, "K R W"]]]:
-    """Cut a label into strips of rows; each with its logits, scaled to its size."""
-    size = (classes.shape[0], classes.shape[1])
-    for first, strip in strips([(0, logits)], logits.shape[1], size):
-        yield classes[first : first + strip.shape[1]], strip
+    def count(self, picture: AnsweredPicture) -> Int[Tensor, "C C"]:
+        """Count a picture's pixels."""
+        num = self.answers.num
+        if not self.answers.possible.any():
+            return torch.zeros(num, num, dtype=torch.int64)
+        pixels = picture.pixels(len(self._truth))
+        answered = pixels.new_zeros(len(pixels), num + 1).index_add(1, self._owners, pixels)
+        counts = pixels.new_zeros(num + 1, num + 1).index_add(0, self._truth, answered)
+        counts, outside = counts[:num, :num], counts[:num, num]
+        return counts + self._decided_again(picture) if outside.any() else counts
+
+    def _decided_again(self, picture: AnsweredPicture) -> Int[Tensor, "C C"]:
+        """Count the pixels whose unit belongs to no answer by the best one that does."""
+        num, device = self.answers.num, picture.units.device
+        truth = self._truth.to(device)[picture.classes.int()]
+        chosen = (self.answers.of_units(picture.units) < 0) & (truth < num)
+        again = self.answers.of_units(picture.units_among(self.answers)[chosen])
+        pairs = truth[chosen] * num + again
+        return torch.bincount(pairs, minlength=num * num).view(num, num).cpu()

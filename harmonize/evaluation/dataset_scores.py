@@ -1,38 +1,56 @@
-"""All scores of one data set, as a table and as plain values."""
+"""All scores of one data set, as plain values and as a table."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from harmonize.config.saved_json import to_json
 from harmonize.config.strict_yaml import Value
-from harmonize.data.dataset import SegmentationDataset
-from harmonize.errors import printable
-from harmonize.evaluation.by_depth import DepthScores, loss_by_depth
-from harmonize.evaluation.metrics import Scores, calibration_error, scores
-from harmonize.evaluation.mistakes import Mistakes, kinship, mistakes
+from harmonize.evaluation.by_depth import DepthScores
+from harmonize.evaluation.by_size import SizeScores
+from harmonize.evaluation.intervals import NONE, Interval
+from harmonize.evaluation.metrics import Scores
+from harmonize.evaluation.mistakes import Mistakes
+from harmonize.evaluation.picture_counts import PictureCounts
 from harmonize.evaluation.sampling import PixelSample
 from harmonize.evaluation.saved_scores import (
     DETAILS,
     SCORES,
     PictureScore,
+    SavedBoundary,
     SavedConfusion,
     SavedDepth,
     SavedScores,
+    SavedSize,
 )
-from harmonize.evaluation.tally import Counted, Kept
-from harmonize.labels.ontology import Ontology
+from harmonize.evaluation.score_text import draw_table
+from harmonize.evaluation.tally import Kept
 
-# Letters of shapes: C scored classes, K leaves.
+# Letters of shapes: C scored classes.
 
-_SHOWN = 10
-"""Pictures that could not be used that a table names."""
 _EXTREMES = 6
 """Pictures with the lowest and with the highest scores that are named."""
+
+
+@dataclass(frozen=True)
+class BoundaryScores:
+    """The scores of the pixels near the edges of truth and answer.
+
+    Attributes:
+        iou: of each scored class; NaN where it is in neither truth nor answers.
+        mean_iou: over the classes that have one.
+        interval: of the mean IoU, over pictures.
+        pictures: the pixels near edges of each scored class in each picture.
+    """
+
+    iou: Float[Tensor, " C"]
+    mean_iou: float
+    interval: Interval
+    pictures: PictureCounts
 
 
 @dataclass(frozen=True)
@@ -53,11 +71,18 @@ class DatasetScores:
         loss_by_depth: the mean of L_d over the sampled pixels whose label resolves d, for d = 1..D;
             NaN where none does.
         sample: logits of some labelled pixels.
+        interval: of the mean IoU, over pictures.
+        picture_counts: the pixels of each scored class in each picture, if they are known.
+        picture_names: the files of these pictures, by their numbers in the data set.
         picture_scores: of each picture that has any pixel to score, in order.
+        sizes: the scores of small, medium and large parts.
+        boundary: the scores near edges, if they were asked for.
         kept: the pictures that were asked for, by their numbers, as far as this process scored
             them.
         unanswerable: the classes that are not scored, each with the reason, but for ignored ones.
         skipped: the pictures that could not be used, each with the reason.
+        merged: the names of the mapping behind each class that stands for several.
+        approximate: classes that are answered by other leaves than they mean, and how these differ.
     """
 
     name: str
@@ -72,15 +97,28 @@ class DatasetScores:
     calibration_error: float
     loss_by_depth: tuple[float, ...]
     sample: PixelSample
+    interval: Interval = NONE
+    picture_counts: PictureCounts | None = None
+    picture_names: Mapping[int, str] = field(default_factory=dict[int, str])
     picture_scores: tuple[PictureScore, ...] = ()
+    sizes: tuple[SizeScores, ...] = ()
+    boundary: BoundaryScores | None = None
     kept: Mapping[int, Kept] = field(default_factory=dict[int, Kept])
     unanswerable: Mapping[str, str] = field(default_factory=dict[str, str])
     skipped: Mapping[str, str] = field(default_factory=dict[str, str])
+    merged: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    approximate: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def is_alone(self) -> bool:
         """Whether one class alone is scored, so that every answer is right and says nothing."""
         return len(self.classes) == 1
+
+    @property
+    def mean_iou_per_picture(self) -> float:
+        """The mean over pictures of the mean IoU of each; NaN if there is none."""
+        means = [one.mean_iou for one in self.picture_scores]
+        return sum(means) / len(means) if means else math.nan
 
     def to_dict(self) -> dict[str, Value]:
         """Return plain values for JSON; null for what cannot be measured."""
@@ -99,24 +137,31 @@ class DatasetScores:
         return SavedScores(
             split=self.split,
             pictures=self.pictures,
-            mean_iou=_number(self.scores.mean_iou),
-            pixel_accuracy=_number(self.scores.pixel_accuracy),
-            iou=_named(self.classes, self.scores),
-            depths=tuple(
-                SavedDepth(
-                    one.depth,
-                    _number(one.scores.mean_iou),
-                    _named(one.groups, one.scores),
-                    _number(one.scores.frequency_weighted_iou),
-                )
-                for one in self.depths
-            ),
-            loss_by_depth=tuple(map(_number, self.loss_by_depth)),
-            mistakes={name: _number(value) for name, value in vars(self.mistakes).items()},
-            calibration_error=_number(self.calibration_error),
-            frequency_weighted_iou=_number(self.scores.frequency_weighted_iou),
+            mean_iou=number_of(self.scores.mean_iou),
+            mean_iou_interval=_interval(self.interval),
+            pixel_accuracy=number_of(self.scores.pixel_accuracy),
+            iou=_named(self.classes, self.scores.iou),
+            depths=tuple(map(_saved_depth, self.depths)),
+            loss_by_depth=tuple(map(number_of, self.loss_by_depth)),
+            mistakes={name: number_of(value) for name, value in vars(self.mistakes).items()},
+            calibration_error=number_of(self.calibration_error),
+            frequency_weighted_iou=number_of(self.scores.frequency_weighted_iou),
             left_out=dict(self.unanswerable),
             skipped=dict(self.skipped),
+            precision=_named(self.classes, self.scores.precision),
+            recall=_named(self.classes, self.scores.recall),
+            mean_iou_per_picture=number_of(self.mean_iou_per_picture),
+            by_size=tuple(
+                SavedSize(
+                    one.size,
+                    number_of(one.mean_iou),
+                    _named(self.classes, torch.from_numpy(one.iou)),
+                )
+                for one in self.sizes
+            ),
+            boundary=self.boundary and _saved_boundary(self.classes, self.boundary),
+            merged=dict(self.merged),
+            approximate=dict(self.approximate),
             confusion=SavedConfusion(
                 tuple(self.classes[number] for number in order), tuple(map(tuple, counts))
             ),
@@ -126,115 +171,31 @@ class DatasetScores:
 
     def table(self) -> str:
         """Draw the scores as a table."""
-        present = int((~self.scores.iou.isnan()).sum())
-        label = f"mean IoU ({present} of {len(self.classes)} classes)"
-        further = self._further()
-        width = max(map(len, (label, *self.classes, *further)))
-        rule = "-" * (width + 8)
-        rows = [f"{self.name}, {self.split}: {self.pictures} pictures", rule]
-        for name, value in zip(self.classes, self.scores.iou.tolist(), strict=True):
-            rows.append(f"{name:<{width}}  {_percent(value)}")
-        rows += [rule, f"{label:<{width}}  {_percent(self.scores.mean_iou)}"]
-        rows += [f"{name:<{width}}  {text}" for name, text in further.items()]
-        rows += [f"left out: {name}, {reason}" for name, reason in self.unanswerable.items()]
-        if self.is_alone:
-            rows.append(f"{self.classes[0]} is scored alone, so that every answer is right")
-        if self.skipped:
-            total = self.pictures + len(self.skipped)
-            rows.append(f"skipped as bad: {len(self.skipped)} of {total} pictures")
-            rows += [f"  {printable(reason)}" for reason in [*self.skipped.values()][:_SHOWN]]
-            rows += ["  ..."] if len(self.skipped) > _SHOWN else []
-        return "\n".join(rows)
-
-    def _further(self) -> dict[str, str]:
-        """Return the scores below the mean IoU, each with its text."""
-        # With one group nothing could be wrong, with none scored nothing right.
-        telling = [one for one in self.depths if one.num_scored and len(one.groups) > 1]
-        further = {
-            f"mean IoU at depth {one.depth} ({one.num_scored} groups)": _percent(
-                one.scores.mean_iou
-            )
-            for one in telling
-        }
-        further["frequency-weighted IoU"] = _percent(self.scores.frequency_weighted_iou)
-        further["pixel accuracy"] = _percent(self.scores.pixel_accuracy)
-        further["hierarchical F"] = _percent(self.mistakes.f)
-        height = self.mistakes.lca_height
-        further["height of mistakes (levels)"] = _missing(height) or f"{height:6.2f}"
-        further["calibration error"] = _percent(self.calibration_error)
-        return further
+        return draw_table(self.name, self.saved())
 
 
-def summarize(
-    dataset: SegmentationDataset,
-    ontology: Ontology,
-    counted: Counted,
-    *,
-    masks: Bool[Tensor, "C K"],
-    unanswerable: Mapping[str, str],
-    skipped: Mapping[str, str],
-    kept: Mapping[int, Kept],
-) -> DatasetScores:
-    """Score what was counted of a data set.
-
-    Args:
-        dataset: that was scored.
-        ontology: the tree.
-        counted: of its pictures.
-        masks: the leaves of each of the mapping's classes, none for those that are not scored.
-        unanswerable: the classes that are not scored, with the reasons.
-        skipped: the pictures that could not be used, with the reasons.
-        kept: the pictures that were asked for.
-    """
-    names = tuple(dataset.spec.classes)
-    scored = [number for number in range(len(names)) if bool(masks[number].any())]
-    own = masks[scored]
-    confusion = counted.confusion[scored][:, scored]
-    # Of a class that is scored alone every answer is right: it has no scores.
-    telling = confusion if len(scored) > 1 else torch.zeros_like(confusion)
-    return DatasetScores(
-        name=dataset.spec.name,
-        split=dataset.split,
-        pictures=len(dataset) - len(skipped),
-        classes=tuple(names[number] for number in scored),
-        scores=scores(telling),
-        confusion=confusion,
-        tree_order=tuple(own.int().argmax(1).argsort(stable=True).tolist()),
-        depths=counted.depths,
-        mistakes=mistakes(telling, kinship(ontology, own.numpy())),
-        calibration_error=_calibration_error(counted.sample, masks),
-        loss_by_depth=loss_by_depth(counted.sample, ontology, dataset.spec),
-        sample=counted.sample,
-        picture_scores=tuple(
-            PictureScore(number, dataset.files.picture(number), mean)
-            for number, mean in counted.mean_iou.items()
-            if not math.isnan(mean) and len(scored) > 1
-        ),
-        kept=kept,
-        unanswerable=unanswerable,
-        skipped=skipped,
+def _saved_depth(one: DepthScores) -> SavedDepth:
+    return SavedDepth(
+        one.depth,
+        number_of(one.scores.mean_iou),
+        _named(one.groups, one.scores.iou),
+        number_of(one.scores.frequency_weighted_iou),
+        _interval(one.interval),
     )
 
 
-def _calibration_error(sample: PixelSample, masks: Bool[Tensor, "C K"]) -> float:
-    """Return the calibration error of the answers among the scored classes."""
-    sample = sample.where(masks.any(1)[sample.classes])
-    probabilities = sample.logits.softmax(1) @ masks.float().T
-    confidence, found = probabilities.max(1)
-    return calibration_error(confidence, found == sample.classes)
+def _saved_boundary(classes: Sequence[str], one: BoundaryScores) -> SavedBoundary:
+    return SavedBoundary(number_of(one.mean_iou), _named(classes, one.iou), _interval(one.interval))
 
 
-def _named(names: Sequence[str], of: Scores) -> dict[str, float | None]:
-    return {name: _number(value) for name, value in zip(names, of.iou.tolist(), strict=True)}
+def _interval(interval: Interval) -> Interval | None:
+    return None if math.isnan(interval[0]) else interval
 
 
-def _number(value: float) -> float | None:
+def _named(names: Sequence[str], values: Float[Tensor, " C"]) -> dict[str, float | None]:
+    return dict(zip(names, map(number_of, values.tolist()), strict=True))
+
+
+def number_of(value: float) -> float | None:
+    """Return what JSON has for a number: null where there is none."""
     return None if math.isnan(value) else value
-
-
-def _missing(value: float) -> str:
-    return "     -" if math.isnan(value) else ""
-
-
-def _percent(value: float) -> str:
-    return _missing(value) or f"{100 * value:6.2f}"

@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,10 +18,14 @@ from harmonize.data.bad_samples import BadSample, BadSampleError
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.loading import load
 from harmonize.data.transforms import centre_square, resize_nearest, shorter_side
+from harmonize.decoding.decoder import Decoder
+from harmonize.decoding.decoding_tree import decoding_tree
 from harmonize.evaluation.by_depth import DepthGroups, depth_groups
-from harmonize.evaluation.dataset_scores import DatasetScores, summarize
+from harmonize.evaluation.dataset_scores import DatasetScores
+from harmonize.evaluation.summarize import summarize
 from harmonize.evaluation.tally import Tally
 from harmonize.labels.ontology import Ontology
+from harmonize.labels.scored_classes import ScoredClasses, scored_classes
 from harmonize.system.agreement import together
 from harmonize.system.signals import until_stopped
 
@@ -38,12 +42,14 @@ def evaluate(
     *,
     accelerator: Accelerator,
     size: int,
-    unanswerable: Mapping[str, str] | None = None,
+    classes: ScoredClasses | None = None,
     groups: Sequence[DepthGroups] | None = None,
+    decoder: Decoder | None = None,
     crop: bool = False,
     workers: int = 0,
     progress: bool = False,
     bad: BadList | None = None,
+    boundary: bool = False,
     keep: Collection[int] = (),
 ) -> DatasetScores:
     """Score a network on a data set; every process of the accelerator must call this.
@@ -51,7 +57,8 @@ def evaluate(
     Each process scores every n-th block of pictures, and the counts are added up as integers, so
     the result does not depend on the number of processes. A picture is scaled so that its shorter
     side is ``size``; the logits are scaled to the label's own size. Pixels labelled with an ignored
-    class or one that is left out are not scored, and neither is ever predicted.
+    class or one that is left out are not scored, and neither is ever predicted. Classes of one
+    meaning are scored as one, which has the number of the first of them.
 
     Args:
         model: normalised pictures (B, 3, h, w) to logits (B, K, h, w); set to evaluation meanwhile.
@@ -59,27 +66,35 @@ def evaluate(
         ontology: the tree whose leaves the logits stand for.
         accelerator: its device, precision and processes are used.
         size: in pixels.
-        unanswerable: the classes that are not scored, with the reasons: ``find_unanswerable``.
+        classes: what is scored, and what is left out; unless given, all classes are.
         groups: what is scored at each depth; unless given, all groups are.
+        decoder: decides what pixels are answered as; unless given, from the root of the tree down.
         crop: score the centre square at ``size`` x ``size`` instead.
         workers: loader processes.
         progress: show a progress bar.
         bad: takes down pictures that cannot be used, which then are not scored; None to stop there.
+        boundary: score the pixels near edges too.
         keep: the numbers of pictures whose answers are kept, by the process that scores them.
 
     Raises:
         HarmonizeError: a picture or label that cannot be used, or too many of them.
     """
-    unanswerable = unanswerable or {}
     spec = dataset.spec
-    known = torch.from_numpy(spec.leaf_masks(ontology)).to(accelerator.device)
-    masks = known.clone()
-    masks[[name in unanswerable for name in spec.classes]] = False
+    scored = classes or scored_classes(ontology, spec)
     groups = depth_groups(ontology, spec) if groups is None else groups
-    tally = Tally(masks, known, groups, pictures=len(dataset), keep=keep)
+    decoder = decoder or Decoder(decoding_tree(ontology), "tree")
+    tally = Tally(
+        decoder,
+        scored.masks,
+        spec.leaf_masks(ontology),
+        groups,
+        pictures=len(dataset),
+        boundary=boundary,
+        keep=keep,
+    )
     mine = _share(len(dataset), accelerator.process_index, accelerator.num_processes)
     pictures = load(
-        _ScaledPictures(dataset, size=size, crop=crop, skip_bad=bad is not None),
+        _ScaledPictures(dataset, scored, size=size, crop=crop, skip_bad=bad is not None),
         [[number] for number in mine],
         _only,
         workers=workers,
@@ -100,8 +115,8 @@ def evaluate(
         dataset,
         ontology,
         tally.together(accelerator),
-        masks=masks.cpu(),
-        unanswerable=unanswerable,
+        scored=scored,
+        decoder=decoder,
         skipped={sample.picture: sample.reason for sample in skipped},
         kept=tally.kept,
     )
@@ -129,9 +144,16 @@ class _ScaledPictures(Dataset[_ScaledPicture | BadSample]):
     """The pictures of a data set, ready to be scored."""
 
     def __init__(
-        self, dataset: SegmentationDataset, *, size: int, crop: bool, skip_bad: bool
+        self,
+        dataset: SegmentationDataset,
+        scored: ScoredClasses,
+        *,
+        size: int,
+        crop: bool,
+        skip_bad: bool,
     ) -> None:
         self._dataset = dataset
+        self._numbers = None if scored.is_as_written else torch.from_numpy(scored.numbers)
         self._skip_bad = skip_bad
         self._size = size
         self._crop = crop
@@ -151,6 +173,8 @@ class _ScaledPictures(Dataset[_ScaledPicture | BadSample]):
         if self._crop:
             picture, classes = centre_square(picture), centre_square(classes)
             classes = resize_nearest(classes, self._size, self._size)
+        if self._numbers is not None:
+            classes = self._numbers.to(classes.dtype)[classes.int()]
         height, width = shorter_side(classes.shape[0], classes.shape[1], self._size)
         scaled = F.resize(picture, [height, width], antialias=True)
         return _ScaledPicture(number, scaled, classes)

@@ -16,6 +16,8 @@ class Scores:
 
     Attributes:
         iou: intersection over union of each class; NaN where it is in neither truth nor prediction.
+        precision: of the pixels answered as each class, the share that is right; NaN without any.
+        recall: of the pixels of each class, the share that is answered so; NaN without any.
         mean_iou: over the classes that have one; NaN if none has.
         pixel_accuracy: share of the labelled pixels whose class is right; NaN if there are none.
         frequency_weighted_iou: mean IoU over the classes of the truth, each weighed by its share of
@@ -23,6 +25,8 @@ class Scores:
     """
 
     iou: Float[Tensor, " C"]
+    precision: Float[Tensor, " C"]
+    recall: Float[Tensor, " C"]
     mean_iou: float
     pixel_accuracy: float
     frequency_weighted_iou: float
@@ -52,6 +56,8 @@ def scores(confusion: Int[Tensor, "C C"]) -> Scores:
     total = counts.sum()
     return Scores(
         iou,
+        precision=right / counts.sum(0),
+        recall=right / counts.sum(1),
         mean_iou=iou.nanmean().item(),
         pixel_accuracy=(right.sum() / total).item(),
         frequency_weighted_iou=((counts.sum(1) * iou).nansum() / total).item(),

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from harmonize.errors import printable
 from harmonize.evaluation.dataset_scores import DatasetScores
-from harmonize.system.atomic_files import write_whole, writing
+from harmonize.evaluation.picture_file import write_pictures
+from harmonize.evaluation.saved_scores import VERSION
+from harmonize.system.atomic_files import is_plain, write_whole, writing
 
 MADE_BY = "harmonize evaluate"
 """Stands in every file, so that no other file is replaced."""
@@ -13,6 +15,8 @@ MADE_BY = "harmonize evaluate"
 
 def report_results(results: list[DatasetScores], path: Path | None) -> None:
     """Print a table for each data set, and write the same numbers and details to ``path``.
+
+    The counts of single pictures are written beside it.
 
     Raises:
         HarmonizeError: the file cannot be written.
@@ -23,7 +27,10 @@ def report_results(results: list[DatasetScores], path: Path | None) -> None:
         return
     facts = {
         "made_by": MADE_BY,
+        "version": VERSION,
         "datasets": {one.name: {**one.to_dict(), **one.details()} for one in results},
     }
+    if is_plain(path):
+        write_pictures(results, path)
     with writing(path):
         write_whole(path, (json.dumps(facts, indent=2) + "\n").encode())

@@ -1,6 +1,6 @@
 """What is counted of each picture that is scored, and what all of it says of a data set."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +11,12 @@ from jaxtyping import Bool, Float, Int, Integer
 from numpy import ndarray
 from torch import Tensor
 
+from harmonize.decoding.answers import Answers
+from harmonize.decoding.decoder import Decoder
+from harmonize.evaluation.boundary import boundary_entries
 from harmonize.evaluation.by_depth import DepthGroups, DepthScores, score_depth
-from harmonize.evaluation.counting import PixelCounter, answer
+from harmonize.evaluation.counting import AnsweredPicture, Counter
+from harmonize.evaluation.picture_counts import Entries, PictureCounts, entries_of
 from harmonize.evaluation.sampling import PixelSample, Sampler, join
 
 # Letters of shapes: C classes, K leaves, H x W pixels of a label, h x w of the network.
@@ -26,13 +30,15 @@ class Counted:
         confusion: pixels by true class (row) and answer (column).
         depths: the same at each depth, scored.
         sample: of the pixels.
-        mean_iou: of each picture by its number, over the classes in it.
+        pictures: the pixels of each class in each picture.
+        boundary: those of them that are near edges, if they were asked for.
     """
 
     confusion: Int[Tensor, "C C"]
     depths: tuple[DepthScores, ...]
     sample: PixelSample
-    mean_iou: Mapping[int, float]
+    pictures: PictureCounts
+    boundary: PictureCounts | None = None
 
 
 @dataclass(frozen=True)
@@ -46,12 +52,15 @@ class Kept:
 class Tally:
     """Counts pictures one by one in this process, then together with the others.
 
+    Each pixel is decided once; what it is answered as in classes and groups follows from that.
+
     Args:
-        masks: the leaves of each class that is scored, none for the others; on the device of the
-            logits.
+        decoder: decides pixels.
+        masks: the leaves of each class that is scored, none for the others.
         known: the leaves of each class, those included that are not scored.
         groups: at each depth.
         pictures: the number of pictures of the data set.
+        boundary: whether pixels near edges are counted too.
         keep: the numbers of those whose truth and answer are kept.
 
     Attributes:
@@ -60,95 +69,86 @@ class Tally:
 
     def __init__(
         self,
-        masks: Bool[Tensor, "C K"],
-        known: Bool[Tensor, "C K"],
+        decoder: Decoder,
+        masks: Bool[ndarray, "C K"],
+        known: Bool[ndarray, "C K"],
         groups: Sequence[DepthGroups],
         *,
         pictures: int,
+        boundary: bool = False,
         keep: Collection[int] = (),
     ) -> None:
-        self._masks = masks
+        scored = np.where(masks.any(1), np.arange(len(masks)), -1)
+        self._decoder = decoder
         self._groups = groups
-        self._counter = PixelCounter(masks)
-        self._equal = [_class_of_group(masks.cpu().numpy(), one) for one in groups]
+        self._classes = _PictureCounter(Counter(Answers.of(decoder.tree, masks), scored))
         self._depths = [
-            _DepthCounter(one, masks.device) if equal is None else None
-            for one, equal in zip(groups, self._equal, strict=True)
+            _PictureCounter(Counter(Answers.of(decoder.tree, one.masks), _scored(one)))
+            for one in groups
         ]
-        self._sampler = Sampler(known, pictures=pictures)
+        self._scored = scored >= 0
+        self._sampler = Sampler(torch.from_numpy(known), pictures=pictures)
         self._keep = frozenset(keep)
-        self._hits: dict[int, Int[Tensor, "2 C"]] = {}
+        self._edges: dict[int, Entries] | None = {} if boundary and self._scored.any() else None
         self.kept: dict[int, Kept] = {}
 
     def add(
         self, logits: Float[Tensor, "K h w"], classes: Integer[Tensor, "H W"], number: int
     ) -> None:
         """Count a picture of the data set by its number."""
-        before = self._counter.counts.clone()
-        self._counter.add(logits, classes)
-        here = self._counter.counts - before
-        right = here.diagonal()
-        self._hits[number] = torch.stack([right, here.sum(0) + here.sum(1) - right])
-        for counter in self._depths:
-            if counter is not None:
-                counter.add(logits, classes)
+        picture = AnsweredPicture(self._decoder, logits, classes)
+        for counter in (self._classes, *self._depths):
+            counter.add(picture, number)
         self._sampler.add(logits, classes, number)
-        if number in self._keep and bool(self._masks.any()):
-            size = (classes.shape[0], classes.shape[1])
-            found = answer(logits.float(), size, self._masks)
-            self.kept[number] = Kept(classes.cpu().numpy(), found.cpu().numpy())
+        keep = number in self._keep and bool(self._scored.any())
+        if not keep and self._edges is None:
+            return
+        found = picture.answer(self._classes.counter.answers).cpu().numpy()
+        truth = classes.cpu().numpy()
+        if keep:
+            self.kept[number] = Kept(truth, found)
+        if self._edges is not None:
+            self._edges[number] = boundary_entries(truth, found, self._scored)
 
     def together(self, accelerator: Accelerator) -> Counted:
         """Add up what all processes counted; each of them must call this."""
-        confusion = _total(self._counter.counts, accelerator)
+        confusion, pictures = self._classes.together(accelerator)
         depths: list[DepthScores] = []
-        for one, equal, counter in zip(self._groups, self._equal, self._depths, strict=True):
-            if counter is not None:
-                counts = _total(counter.counts, accelerator)[:-1, :-1]
-            else:  # the groups are the classes
-                counts = confusion[equal][:, equal]
-            depths.append(score_depth(one, counts))
-        means = {number: _mean_iou(hits) for number, hits in self._hits.items()}
-        shares = gather_object([(self._sampler.sample(), means)])
-        sample = join((part for part, _ in shares), leaves=self._masks.shape[1])
-        mean_iou = {number: mean for _, part in shares for number, mean in part.items()}
-        return Counted(confusion, tuple(depths), sample, dict(sorted(mean_iou.items())))
+        for one, counter in zip(self._groups, self._depths, strict=True):
+            counts, by_picture = counter.together(accelerator)
+            depths.append(score_depth(one, counts[:-1, :-1], by_picture))
+        samples = gather_object([self._sampler.sample()])
+        sample = join(samples, leaves=self._decoder.tree.leaves.shape[1])
+        edges = None if self._edges is None else _join(self._edges)
+        return Counted(confusion, tuple(depths), sample, pictures, edges)
 
 
-class _DepthCounter:
-    """Counts pixels in the groups of a depth."""
+class _PictureCounter:
+    """Counts pixels, of all pictures and of each."""
 
-    def __init__(self, groups: DepthGroups, device: torch.device) -> None:
-        self._counter = PixelCounter(torch.from_numpy(groups.masks).to(device))
-        kind = torch.uint8 if len(groups.masks) <= 256 else torch.int16
-        self._group_of = torch.from_numpy(groups.group_of).to(kind).to(device)
+    def __init__(self, counter: Counter) -> None:
+        self.counter = counter
+        self._counts = torch.zeros(counter.answers.num, counter.answers.num, dtype=torch.int64)
+        self._pictures: dict[int, Entries] = {}
 
-    @property
-    def counts(self) -> Int[Tensor, "G G"]:
-        return self._counter.counts
+    def add(self, picture: AnsweredPicture, number: int) -> None:
+        found = self.counter.count(picture)
+        self._counts += found
+        self._pictures[number] = entries_of(found)
 
-    def add(self, logits: Float[Tensor, "K h w"], classes: Integer[Tensor, "H W"]) -> None:
-        groups = self._group_of.index_select(0, classes.flatten().int())  # quicker than indexing
-        self._counter.add(logits, groups.view(classes.shape))
-
-
-def _class_of_group(masks: Bool[ndarray, "C K"], groups: DepthGroups) -> list[int] | None:
-    """Return the class that equals each group, if the two are scored on the same pixels."""
-    scored = np.flatnonzero(masks.any(1)).tolist()
-    if scored != np.flatnonzero(groups.group_of < len(groups.groups)).tolist():
-        return None
-    class_of = {masks[number].tobytes(): number for number in scored}
-    equal = [class_of[row.tobytes()] for row in groups.masks[:-1] if row.tobytes() in class_of]
-    return equal if len(equal) == len(scored) == len(groups.groups) else None
+    def together(self, accelerator: Accelerator) -> tuple[Int[Tensor, "C C"], PictureCounts]:
+        """Return what all processes counted; each of them must call this."""
+        total = accelerator.reduce(self._counts.to(accelerator.device), reduction="sum")
+        assert isinstance(total, Tensor)
+        return total.cpu(), _join(self._pictures)
 
 
-def _total(counts: Int[Tensor, "C C"], accelerator: Accelerator) -> Int[Tensor, "C C"]:
-    total = accelerator.reduce(counts, reduction="sum")
-    assert isinstance(total, Tensor)
-    return total.cpu()
+def _scored(groups: DepthGroups) -> Int[ndarray, " C"]:
+    """Return the group that each class counts as, or -1."""
+    return np.where(groups.group_of < len(groups.groups), groups.group_of, -1)
 
 
-def _mean_iou(hits: Int[Tensor, "2 C"]) -> float:
-    """Return the mean over the classes in a picture's truth or answer; NaN if there is none."""
-    right, union = hits.double().cpu()
-    return (right[union > 0] / union[union > 0]).mean().item()
+def _join(mine: dict[int, Entries]) -> PictureCounts:
+    """Put together what all processes counted of their pictures; each of them must call this."""
+    shares: list[dict[int, Entries]] = gather_object([mine])
+    return PictureCounts.join({number: one for share in shares for number, one in share.items()})

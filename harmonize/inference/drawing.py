@@ -76,7 +76,7 @@ def draw_list(
     line = round(1.5 * size)
     room = max((height - size) // line, 1)
     shown = listed if len(listed) <= room else listed[: room - 1]
-    texts = [f"{label.name}  {percent(share)}" for label, share in shown]
+    texts = [f"{label.short_name}  {percent(share)}" for label, share in shown]
     if len(shown) < len(listed):
         texts.append(f"and {len(listed) - len(shown)} more")
     font = ImageFont.load_default(size)

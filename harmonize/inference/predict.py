@@ -54,6 +54,7 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, options: Pre
     space, calibration, size = wording.answers, wording.calibration, wording.size
     path, state = opened.path, opened.state
     source = {"run": str(run), "checkpoint": path.name, "step": state.step, "size": size}
+    source["decode"] = space.decoder.how
     if wording.like is not None:
         source["like"] = wording.like
     legend = describe(space, {**source, **calibration.legend()})
@@ -81,6 +82,7 @@ def _answer_all(
         for label in space.labels:
             if not space.is_classes and len(label.nodes) > 1:
                 print(f"answered as one: {label.name}; no label tells them apart")
+        tell_classes(space)
         for name, reason in space.unanswerable.items():
             print(f"never answered: {name}, {reason}")
     mine = wanted[accelerator.process_index :: accelerator.num_processes]
@@ -94,6 +96,16 @@ def _answer_all(
         number = f"{len(wanted)} picture{'s' if len(wanted) > 1 else ''}"
         print(f"{output.folder}: {number}, {space.title}, by {by}")
     return 0
+
+
+def tell_classes(space: AnswerSpace) -> None:
+    """Print which classes of a data set are answered as one, and which by other leaves."""
+    for label, mask in zip(space.labels, space.masks, strict=True):
+        if label.classes and mask.any():
+            value = space.encoding.write(label.value)
+            print(f"answered as one: {label.short_name}, written as {value}; they mean the same")
+    for name, says in space.approximate.items():
+        print(f"approximate: {name}, {says}")
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 
 from harmonize.calibration.calibration_file import Temperatures
 from harmonize.config.run_config import find_file
+from harmonize.config.train_config import Decode
+from harmonize.decoding.decoder import Decoder
 from harmonize.errors import HarmonizeError, near_matches, raise_all
 from harmonize.inference.answer_space import (
     AnswerSpace,
     classes_of,
     confident_nodes,
+    decoder_of,
     groups,
     leaves,
 )
@@ -37,6 +40,7 @@ class PredictOptions:
         tile: pictures of more than ``tile * tile`` scaled pixels go through the network in tiles.
         checkpoint: ``best`` or ``last``.
         precision: ``auto``, ``float32``, ``bf16`` or ``fp16``; the run's unless given.
+        decode: how pixels are decided; as the run is scored unless given; see ``Decoder``.
         cpu: compute on the CPU even where there is a GPU.
         turn: turn pictures upright as their EXIF data says.
         roots: folders of data sets, for those that have their ids from a file there.
@@ -52,6 +56,7 @@ class PredictOptions:
     tile: int = DEFAULT_TILE
     checkpoint: str = "last"
     precision: str | None = None
+    decode: Decode | None = None
     cpu: bool = False
     turn: bool = True
     roots: dict[str, str] = dataclasses.field(default_factory=dict[str, str])
@@ -123,29 +128,31 @@ def choose_answers(run: OpenedRun, options: PredictOptions) -> Wording:
         use = Use(options.confidence, options.like, size, run.state.step, options.checkpoint)
         calibration = find_calibration(run.folder, run.sources.ontology.leaves, use)
     roots = {**run.config.data.roots, **options.roots}
-    answers = _answers(run.sources, options, roots, calibration.temperatures)
+    decoder = decoder_of(run.sources, options.decode or run.config.evaluate.decode)
+    answers = _answers(run.sources, decoder, options, roots, calibration.temperatures)
     return Wording(answers, calibration, size, like)
 
 
 def _answers(
     sources: Sources,
+    decoder: Decoder,
     options: PredictOptions,
     roots: dict[str, str],
     temperatures: Temperatures | None,
 ) -> AnswerSpace:
     if options.depth is not None:
-        return groups(sources, options.depth)
+        return groups(sources, decoder, options.depth)
     if options.confidence is not None:
-        return confident_nodes(sources, options.confidence, temperatures)
+        return confident_nodes(sources, decoder, options.confidence, temperatures)
     if options.dataset is None:
-        return leaves(sources)
+        return leaves(sources, decoder)
     known = {spec.name: spec for spec in sources.specs}
     if options.dataset in known:
-        return classes_of(sources, known[options.dataset], roots)
+        return classes_of(sources, decoder, known[options.dataset], roots)
     mapping = find_file(options.dataset)
     if not mapping.is_file():
         raise HarmonizeError(
             f"--as {options.dataset}: neither a data set of this run nor a mapping file; "
             f"{near_matches(options.dataset, known)}"
         )
-    return classes_of(sources, DatasetSpec.from_file(mapping), roots)
+    return classes_of(sources, decoder, DatasetSpec.from_file(mapping), roots)

@@ -12,8 +12,8 @@ from jaxtyping import Float, Integer, UInt8
 from numpy import ndarray
 from torch import Tensor
 
+from harmonize.decoding.strips import strips
 from harmonize.errors import HarmonizeError
-from harmonize.evaluation.strips import strips
 from harmonize.inference.answer_space import AnswerSpace
 from harmonize.inference.tiling import Tiling, bands
 from harmonize.models.dataset_norms import answering_like

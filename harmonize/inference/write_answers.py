@@ -105,6 +105,7 @@ def describe(space: AnswerSpace, source: dict[str, Any]) -> dict[str, Any]:
             "color": "#{:02x}{:02x}{:02x}".format(*label.color),
             "depth": label.depth,
             "nodes": list(label.nodes),
+            **({"classes": list(label.classes)} if label.classes else {}),
         }
         for label, mask in zip(space.labels, space.masks, strict=True)
         if mask.any()
@@ -115,6 +116,7 @@ def describe(space: AnswerSpace, source: dict[str, Any]) -> dict[str, Any]:
         "encoding": space.encoding.name,
         "classes": classes,
         "left_out": dict(space.unanswerable),
+        **({"approximate": dict(space.approximate)} if space.approximate else {}),
         **source,
     }
 

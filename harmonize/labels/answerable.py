@@ -50,15 +50,6 @@ def class_leaves(ontology: Ontology, spec: DatasetSpec) -> dict[str, Bool[ndarra
     return {name: mask for name, mask in masks if mask.any()}
 
 
-def answers_for(
-    ontology: Ontology, trained: Iterable[DatasetSpec], asked: DatasetSpec
-) -> tuple[Answerable, ...]:
-    """Say of each class of a data set, the ignored ones left out, whether it can be answered."""
-    labelled = [spec for spec in trained if spec.has_labels]
-    taught = [np.stack([*class_leaves(ontology, spec).values()]) for spec in labelled]
-    return find_answers(ontology, taught, class_leaves(ontology, asked))
-
-
 def unanswerable(answers: Iterable[Answerable]) -> dict[str, str]:
     """Return the classes that cannot be answered, each with its reason."""
     return {answer.name: answer.reason for answer in answers if answer.status != "answerable"}

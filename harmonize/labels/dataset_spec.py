@@ -21,6 +21,7 @@ from harmonize.labels.encoding import Encoding
 from harmonize.labels.mapping import (
     Mapping,
     Split,
+    check_answers,
     check_files,
     check_keys,
     read_classes,
@@ -51,6 +52,8 @@ class DatasetSpec:
         exif: whether pictures are turned as their EXIF orientation says; unless given, those that
             have one are refused.
         outside_root: whether paths with ``..`` may lead out of the data set's folder.
+        answers: what is answered of classes that overlap.
+        pixels: how many classes have, as far as that is said, which goes by.
         accept: findings of ``harmonize check`` that are meant, by kind.
     """
 
@@ -67,6 +70,8 @@ class DatasetSpec:
     resize_picture: bool
     exif: Literal["apply", "ignore"] | None
     outside_root: bool
+    answers: Literal["strict", "approximate"]
+    pixels: dict[str, float]
     accept: Accept
     document: Document = field(repr=False, compare=False)
     _leaf_masks: dict[tuple[str, str], ndarray] = field(
@@ -102,6 +107,7 @@ class DatasetSpec:
         picture = read_template(written.picture, document.where(("picture",)), problems)
         label = read_template(written.label or "", document.where(("label",)), problems)
         check_files(written, label, document, problems)
+        check_answers(written, document, problems)
         check_accept(written.accept, MAPPING_FINDINGS, document, problems)
         encoding = read_encoding(written, document, problems)
         raise_all(problems)
@@ -121,6 +127,8 @@ class DatasetSpec:
             resize_picture=written.resize_picture,
             exif=written.exif,
             outside_root=written.outside_root,
+            answers=written.answers,
+            pixels=written.pixels,
             accept=written.accept,
             document=document,
         )

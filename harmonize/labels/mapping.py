@@ -93,6 +93,13 @@ class Mapping:
     outside_root: bool = False
     """Whether paths with ``..`` may lead out of the data set's folder. Links are followed in any
     case, absolute paths never."""
+    answers: Literal["strict", "approximate"] = "strict"
+    """What is answered and scored of classes that a network's labels do not tell from each other.
+    ``strict`` leaves them out. ``approximate``: leaves that no label tells apart answer for one of
+    the classes that have any of them: the one with the most ``pixels`` if these are given for all,
+    else the one that has most of these leaves, among equals the one of the fewest leaves in all."""
+    pixels: dict[str, Annotated[float, Range(0, 1e18)]] = field(default_factory=dict[str, float])
+    """For ``answers: approximate``: how many pixels classes have, in any unit."""
     accept: Accept = field(default_factory=Accept)
     """Findings of ``harmonize check`` that are meant: by kind, the names they may be about, or
     ``all``."""
@@ -174,6 +181,19 @@ def read_meaning(
             problems.append(f"{where}: {IGNORE} stands alone, got {list(listed)}")
         meaning[name] = () if listed == (IGNORE,) else listed
     return meaning
+
+
+def check_answers(written: Mapping, document: Document, problems: list[str]) -> None:
+    """Note what is wrong with how overlapping classes are answered."""
+    if written.pixels and written.answers != "approximate":
+        where = document.where(("pixels",))
+        problems.append(f"{where}: belongs to answers: approximate; say so, or remove the key")
+    problems += [
+        f"{document.where(('pixels', name))}: no class {name!r}; "
+        f"{near_matches(name, written.classes)}"
+        for name in written.pixels
+        if name not in written.classes
+    ]
 
 
 def read_template(text: str, where: str, problems: list[str]) -> Template | None:

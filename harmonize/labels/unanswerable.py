@@ -6,25 +6,16 @@ import numpy as np
 from jaxtyping import Bool
 from numpy import ndarray
 
-from harmonize.labels.answerable import (
-    answers_for,
-    class_leaves,
-    name_leaves,
-    unanswerable,
-)
+from harmonize.labels.answerable import class_leaves, name_leaves, unanswerable
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
+from harmonize.labels.scored_classes import answers_for
 from harmonize.labels.sources import Sources
 
 # Letters of shapes: K leaves.
 
 _SHOWN = 3
 """Reasons that an error lists."""
-
-
-def find_unanswerable(sources: Sources, spec: DatasetSpec) -> dict[str, str]:
-    """Return the classes of a data set that a run's network cannot answer, with the reasons."""
-    return unanswerable(answers_for(sources.ontology, sources.space.specs, spec))
 
 
 def without_choice(ontology: Ontology, specs: Sequence[DatasetSpec]) -> str:

@@ -58,6 +58,7 @@ def calibrate_run(
                 [dataset.spec for dataset in fitted],
                 opened.sources,
                 results[len(fitted) :] or None,
+                decode=opened.config.evaluate.decode,
             )
             for one in found:
                 print("", *map(printable, one.table().split("\n")), sep="\n")

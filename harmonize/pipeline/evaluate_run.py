@@ -14,12 +14,14 @@ from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.open_datasets import open_datasets
 from harmonize.errors import HarmonizeError, near_matches, raise_all
 from harmonize.evaluation.dataset_scores import DatasetScores
+from harmonize.evaluation.picture_file import PICTURES_MARK, pictures_path
 from harmonize.evaluation.results import MADE_BY, report_results
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.sources import Sources
 from harmonize.labels.unanswerable import unscorable
 from harmonize.runs.opened import OpenedRun, open_run
 from harmonize.runs.precision import start_accelerator
+from harmonize.system.atomic_files import is_plain
 from harmonize.system.own_files import check_output
 from harmonize.training.scoring import score
 
@@ -57,6 +59,8 @@ def evaluate_run(
     """
     if json_file is not None:
         check_output(json_file, MADE_BY, option="--json", force=force)
+        if is_plain(json_file):
+            check_output(pictures_path(json_file), PICTURES_MARK, option="--json", force=force)
     with open_for_scoring(run, which, overrides, trust_code=trust_code) as scoring:
         results = scoring.score(scoring.datasets(datasets, split))
         if scoring.is_main:

@@ -132,6 +132,7 @@ def _finish(
                 opener=opener,
             )
     trainer.checkpointing.raise_unsaved()
+    trainer.health.check_labels()
     if is_main:
         print(*trainer.bad_news(), sep="\n", end="")
         print(f"\nThe run lies in {trainer.output}")

@@ -8,30 +8,33 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
-from jaxtyping import Integer, UInt8
+from jaxtyping import Int, Integer, UInt8
 from numpy import ndarray
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.transforms import centre_square, resize_nearest, shorter_side
+from harmonize.decoding.decoder import Decoder
 from harmonize.errors import HarmonizeError
 from harmonize.inference.answer_space import (
     AnswerSpace,
     classes_of,
     confident_nodes,
+    decoder_of,
     groups,
     leaves,
 )
 from harmonize.inference.tiled_network import TiledNetwork
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.palette import Color, class_colors
+from harmonize.labels.same_meaning import same_meaning, short_name
 from harmonize.labels.sources import Sources
 from harmonize.report.read_runs import ReportedRun
 from harmonize.runs.opened import OpenedRun, open_run
 from harmonize.runs.precision import start_accelerator
 
-# Letters of shapes: H x W pixels as the page shows them.
+# Letters of shapes: C classes, H x W pixels as the page shows them.
 
 CONFIDENCE = 0.9
 """What a backed-off answer is as probable as."""
@@ -76,7 +79,7 @@ class Answerer:
         Args:
             dataset: whose picture it is.
             number: of the picture.
-            many: the answer spaces.
+            many: the answer spaces, all of one decoder.
             longest: the side that answers are scaled down to, in pixels.
 
         Raises:
@@ -108,16 +111,21 @@ class Answerer:
         with self._network.like(dataset.spec.name):
             for first, strip in self._network.scaled_logits(picture, size):
                 rows = slice(first, first + strip.shape[1])
+                units = many[0].decoder.picture(strip)
                 for answer, space in zip(answers, many, strict=True):
-                    answer[rows] = space.decide(strip).cpu().numpy()
+                    answer[rows] = space.decide(strip, units).cpu().numpy()
         return tuple(answers)
 
 
 @dataclass(frozen=True)
 class ShownSet:
-    """A data set that is shown, how it is answered, and its classes' names and colours."""
+    """A data set that is shown, how it is answered, and its classes' names and colours.
+
+    A class counts as that of its number: itself, or the first one of its meaning.
+    """
 
     dataset: SegmentationDataset
+    numbers: Int[ndarray, " C"]
     names: tuple[str, ...]
     colors: tuple[Color | None, ...]
     steps: tuple[tuple[str, AnswerSpace], ...]
@@ -129,8 +137,10 @@ def open_sets(run: ReportedRun, roots: Mapping[str, str], notes: list[str]) -> l
     if run.sources is None:
         return []
     everywhere = {**run.roots, **roots}
+    decoder = decoder_of(run.sources, run.decode)
     opened = [
-        _open(run, run.sources, spec, split, everywhere, notes) for spec, split in scored_sets(run)
+        _open(run, run.sources, decoder, spec, split, everywhere, notes)
+        for spec, split in scored_sets(run)
     ]
     return [one for one in opened if one is not None]
 
@@ -151,6 +161,7 @@ def scored_sets(run: ReportedRun) -> list[tuple[DatasetSpec, str]]:
 def _open(
     run: ReportedRun,
     sources: Sources,
+    decoder: Decoder,
     spec: DatasetSpec,
     split: str,
     roots: dict[str, str],
@@ -158,26 +169,28 @@ def _open(
 ) -> ShownSet | None:
     try:
         dataset = SegmentationDataset(spec, split, root=spec.folder(roots))
-        own = classes_of(sources, spec, roots)
-        steps = (*_steps(sources), ("backed off", _backed_off(run, sources, spec.name)))
+        own = classes_of(sources, decoder, spec, roots)
+        backed_off = _backed_off(run, sources, decoder, spec.name)
+        steps = (*_steps(sources, decoder), ("backed off", backed_off))
     except HarmonizeError as error:
         notes.append(f"{spec.name} is not shown: {error.problems[0]}")
         return None
-    return ShownSet(
-        dataset, tuple(spec.classes), class_colors(sources.ontology, spec, own=False), steps, own
-    )
+    same = same_meaning(sources.ontology, spec)
+    names = tuple(short_name(name, same.merged) for name in same.names)
+    colors = class_colors(sources.ontology, spec, own=False)
+    return ShownSet(dataset, same.numbers, names, colors, steps, own)
 
 
-def _steps(sources: Sources) -> list[tuple[str, AnswerSpace]]:
+def _steps(sources: Sources, decoder: Decoder) -> list[tuple[str, AnswerSpace]]:
     depth = sources.ontology.depth
-    found = [(f"depth {d}", groups(sources, d)) for d in range(1, depth)]
-    return [*found, ("leaves", leaves(sources))]
+    found = [(f"depth {d}", groups(sources, decoder, d)) for d in range(1, depth)]
+    return [*found, ("leaves", leaves(sources, decoder))]
 
 
-def _backed_off(run: ReportedRun, sources: Sources, name: str) -> AnswerSpace:
+def _backed_off(run: ReportedRun, sources: Sources, decoder: Decoder, name: str) -> AnswerSpace:
     """Return the answers of backing off, calibrated if the run's newest checkpoint is."""
     if run.calibration is None or not run.is_calibrated:
-        return confident_nodes(sources, CONFIDENCE)
+        return confident_nodes(sources, decoder, CONFIDENCE)
     like = name if name in run.calibration.datasets else None
     temperatures = run.calibration.temperatures(sources.ontology.leaves, like)
-    return confident_nodes(sources, CONFIDENCE, temperatures)
+    return confident_nodes(sources, decoder, CONFIDENCE, temperatures)

@@ -10,6 +10,7 @@ from harmonize.errors import printable
 from harmonize.evaluation.saved_scores import SavedConfusion
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
+from harmonize.labels.same_meaning import same_meaning
 from harmonize.report.svg import INK, SIZE, TIP, as_svg, new_figure, shortened
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def branch_borders(
     A class lies in the branches of its first leaf. Depths 1 and 2 are listed; of depth 2 only the
     borders of branches that hold several classes.
     """
-    masks = dict(zip(spec.classes, spec.leaf_masks(ontology), strict=True))
+    masks = same_meaning(ontology, spec).leaves
     branches: list[tuple[int, ...]] = []
     for name in classes:
         mask = masks.get(name)

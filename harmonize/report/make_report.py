@@ -131,7 +131,7 @@ def _heats(run: ReportedRun) -> list[tuple[str, HeatMap]]:
     specs = {spec.name: spec for spec in (run.sources.specs if run.sources else ())}
     drawn: list[tuple[str, HeatMap]] = []
     for name, scores in run.scores.items():
-        if scores.confusion is None:
+        if scores.confusion is None or len(scores.confusion.classes) == 1:  # never wrong
             continue
         classes = scores.confusion.classes
         borders = (

@@ -8,6 +8,7 @@ from pathlib import Path
 from harmonize.calibration.calibration_file import CalibrationFile, read_calibration
 from harmonize.config.run_config import RunConfig
 from harmonize.config.strict_yaml import load_text
+from harmonize.config.train_config import Decode
 from harmonize.errors import HarmonizeError
 from harmonize.evaluation.saved_scores import Number, SavedScores, read_evaluation
 from harmonize.labels.sources import Sources, load_sources
@@ -28,6 +29,7 @@ class ReportedRun:
         roots: the folders of data sets that the config names.
         checkpoint: the newest whole one and its file, if there is one.
         sources: the tree and the mappings, if they are known.
+        decode: how the run decides pixels.
         training, evaluations: the lines of metrics.jsonl by step.
         scores: the newest scores of each data set.
         scored_step: the step that they are from, if it is known.
@@ -41,6 +43,7 @@ class ReportedRun:
     roots: Mapping[str, str] = field(default_factory=dict[str, str])
     checkpoint: tuple[Path, Checkpoint] | None = None
     sources: Sources | None = None
+    decode: Decode = "tree"
     training: Sequence[TrainLine] = ()
     evaluations: Sequence[EvaluationLine] = ()
     scores: Mapping[str, SavedScores] = field(default_factory=dict[str, SavedScores])
@@ -95,6 +98,7 @@ def read_run(folder: Path, name: str) -> ReportedRun:
         roots=dict(config.data.roots) if config else {},
         checkpoint=checkpoint,
         sources=_sources(checkpoint, config, notes),
+        decode=config.evaluate.decode if config else "tree",
         training=metrics.training,
         evaluations=metrics.evaluations,
         scores=scores,

@@ -119,12 +119,12 @@ class _Album:
             return None
         picture, truth = (
             photograph(found.picture),
-            label_map(found.truth, one.names, one.colors),
+            label_map(one.numbers[found.truth], one.names, one.colors),
         )
         answers: list[InlineImage] = []
         for answer, space in zip(found.answers, many, strict=True):
             colors = one.colors if space is one.own else [label.color for label in space.labels]
-            answers.append(label_map(answer, [label.name for label in space.labels], colors))
+            answers.append(label_map(answer, [label.short_name for label in space.labels], colors))
         self.room -= sum(len(shown.address) for shown in (picture, truth, *answers))
         return picture, truth, answers
 

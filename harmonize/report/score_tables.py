@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harmonize.evaluation.saved_scores import Number, SavedScores
+from harmonize.labels.same_meaning import short_name
 from harmonize.report.read_runs import ReportedRun
 
 
@@ -119,6 +120,7 @@ def score_tables(runs: Sequence[ReportedRun]) -> list[SetTables]:
 def _set_tables(name: str, runs: Sequence[ReportedRun]) -> SetTables:
     scores = [run.scores.get(name) for run in runs]
     known = [one for one in scores if one is not None]
+    merged = {key: names for one in known for key, names in one.merged.items()}
     depths = sorted({depth.depth for one in known for depth in one.depths})
     return SetTables(
         name=name,
@@ -129,7 +131,7 @@ def _set_tables(name: str, runs: Sequence[ReportedRun]) -> SetTables:
             if metric is METRICS[0] or any(metric.value(one) is not None for one in known)
         ),
         classes=tuple(
-            _line(key, [one.iou.get(key) if one else None for one in scores])
+            _line(short_name(key, merged), [one.iou.get(key) if one else None for one in scores])
             for key in dict.fromkeys(key for one in known for key in one.iou)
         ),
         depths=tuple(

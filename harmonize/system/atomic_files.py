@@ -100,6 +100,11 @@ def write_whole(path: Path, data: bytes) -> None:
         raise
 
 
+def is_plain(path: Path) -> bool:
+    """Say whether a path is, or may become, a plain file, beside which others may lie."""
+    return _open_descriptor(path) is None and not _is_device(path)
+
+
 def _open_descriptor(path: Path) -> int | None:
     """Return the number of the open file that a path stands for, if it is such a path."""
     found = _DESCRIPTOR.fullmatch(str(path))

@@ -7,6 +7,7 @@ made from the source, the compiler and the processor.
 import atexit
 import contextlib
 import ctypes
+import errno
 import functools
 import hashlib
 import os
@@ -66,7 +67,10 @@ def find_compiler() -> tuple[str, ...]:
     Raises:
         HarmonizeError: there is none.
     """
-    named = shlex.split(os.environ.get("CC", ""))
+    try:
+        named = shlex.split(os.environ.get("CC", ""))
+    except ValueError as error:
+        raise HarmonizeError(f"CC={os.environ['CC']}: {error}; write it as in a shell") from None
     for command in (named,) if named else (["cc"], ["gcc"], ["clang"]):
         if shutil.which(command[0]):
             return tuple(command)
@@ -87,6 +91,8 @@ def _compile(command: tuple[str, ...], source: Path, path: Path) -> None:
                 aside.write_bytes(code + hashlib.sha256(code).digest())
                 aside.replace(path)
                 return
+            if "No space left on device" in done.stderr:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path.parent))
             lines = [line for line in done.stderr.splitlines() if "error" in line]
             failure = lines[0] if lines else f"status {done.returncode}"
     raise HarmonizeError(

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import Any
 
 _GONE = (errno.EPIPE, errno.EBADF)
 """Nobody reads any more: ``head`` has seen enough."""
+_ACTS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that act on a terminal, change the direction of text, or are none."""
+_UP = re.compile(r"(\x1b\[A)+")
 _HUNG_UP = (errno.EIO, errno.ENXIO)
 """The terminal was closed."""
 
@@ -30,7 +34,7 @@ class LastingStream:
     def write(self, text: str) -> int:
         """Write a text, if that can be done."""
         with self._forgiven():
-            self._stream.write(text)
+            self._stream.write(_safe(text))
         return len(text)
 
     def writelines(self, lines: list[str]) -> None:
@@ -95,6 +99,13 @@ def lasting_streams() -> Iterator[LastingStream]:
         for one in lasting:
             one.flush()
         sys.stdout, sys.stderr = before
+
+
+def _safe(text: str) -> str:
+    """Escape what would act on a terminal; a progress bar may move up a line."""
+    if _ACTS.search(text) is None or _UP.fullmatch(text):
+        return text
+    return _ACTS.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def _is_terminal(stream: Any) -> bool:

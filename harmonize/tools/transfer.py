@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harmonize.config.run_config import RunConfig
-from harmonize.labels.answerable import Answerable, Status, answers_for, merge_for
+from harmonize.labels.answerable import Answerable, Status, merge_for
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
+from harmonize.labels.scored_classes import answers_for
 from harmonize.labels.sources import load_sources
 
 MIX = "the mix"

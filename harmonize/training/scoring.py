@@ -12,11 +12,13 @@ from harmonize.config.run_config import RunConfig
 from harmonize.config.strict_yaml import Value
 from harmonize.data.bad_list import BadList
 from harmonize.data.dataset import SegmentationDataset
+from harmonize.decoding.decoder import Decoder
+from harmonize.decoding.decoding_tree import decoding_tree
 from harmonize.evaluation.by_depth import depth_groups
 from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.evaluation.evaluate import evaluate
+from harmonize.labels.scored_classes import scored_classes
 from harmonize.labels.sources import Sources
-from harmonize.labels.unanswerable import find_unanswerable
 from harmonize.models.dataset_norms import answering_like
 from harmonize.runs.checkpoint import Weights
 
@@ -41,6 +43,8 @@ def score(
     sizes = {name: size for name, size in own.items() if size and not config.evaluate.size}
     for buffer in model.buffers():  # batch norm's statistics are each process's own
         _broadcast(buffer)
+    tree = decoding_tree(sources.ontology, sources.taught)
+    decoder = Decoder(tree, config.evaluate.decode)
     found: list[DatasetScores] = []
     for dataset in datasets:
         with answering_like(model, dataset.spec.name):
@@ -51,12 +55,14 @@ def score(
                     sources.ontology,
                     accelerator=accelerator,
                     size=sizes.get(dataset.spec.name, config.answer_size),
-                    unanswerable=find_unanswerable(sources, dataset.spec),
+                    classes=scored_classes(sources.ontology, dataset.spec, sources.taught),
                     groups=depth_groups(sources.ontology, dataset.spec, sources.taught),
+                    decoder=decoder,
                     crop=config.evaluate.crop,
                     workers=config.data.workers,
                     progress=progress,
                     bad=bad,
+                    boundary=config.evaluate.boundary,
                     keep=examples(len(dataset), keep),
                 )
             )

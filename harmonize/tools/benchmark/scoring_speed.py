@@ -12,9 +12,12 @@ from numpy import ndarray
 from torch import Tensor
 
 from harmonize.config.model_config import ModelConfig
-from harmonize.evaluation import native_counting
+from harmonize.decoding import native_decoding
+from harmonize.decoding.answers import Answers
+from harmonize.decoding.decoder import Decoder
+from harmonize.decoding.decoding_tree import decoding_tree
 from harmonize.evaluation.by_depth import DepthGroups
-from harmonize.evaluation.counting import PixelCounter
+from harmonize.evaluation.counting import AnsweredPicture, Counter
 from harmonize.evaluation.tally import Tally
 from harmonize.labels.ontology import Ontology
 from harmonize.models.build import build_model
@@ -69,7 +72,7 @@ def benchmark_evaluate(options: EvaluateOptions, device: torch.device) -> Benchm
     accelerator = start_accelerator()
     rows = [row for leaves in options.leaves for row in _compare(leaves, options, accelerator)]
     sizes = {**dataclasses.asdict(options), "precision": precision_name(accelerator)}
-    in_c = device.type == "cpu" and native_counting.is_available()
+    in_c = device.type == "cpu" and native_decoding.is_available()
     sizes["scoring"] = "compiled C" if in_c else "PyTorch"
     table = ResultTable("scoring on top of forward passes, per picture", rows)
     return BenchmarkReport("evaluate", describe(device), sizes, [table])
@@ -97,7 +100,7 @@ def _compare(
         logits = forward()
         actions = {
             (what, side): _scoring(logits, *scorer, side, rng)
-            for what, scorer in _scorers(tree, device, options.batch).items()
+            for what, scorer in _scorers(tree, options.batch).items()
             for side in sides
         }
         measures = {str(key): timed(score, device) for key, score in actions.items()}
@@ -124,20 +127,18 @@ def _pictures(rng: np.random.Generator, options: EvaluateOptions) -> UInt8[ndarr
     return blobs(rng, np.arange(256 - _GRAIN, dtype=np.uint8), shape) + noise
 
 
-def _scorers(
-    tree: Ontology, device: torch.device, pictures: int
-) -> dict[str, tuple[AddPicture, int]]:
+def _scorers(tree: Ontology, pictures: int) -> dict[str, tuple[AddPicture, int]]:
     """Return the ways to score, each with the number of its classes, void included."""
     void = np.zeros((1, len(tree.leaves)), dtype=bool)
     groups = [tree.leaf_mask(group) for group in tree.groups(max(tree.depth - 1, 1))]
     leaves, groups = (
-        torch.from_numpy(np.vstack([rows, void])).to(device)
-        for rows in (np.eye(len(tree.leaves), dtype=bool), groups)
+        np.vstack([rows, void]) for rows in (np.eye(len(tree.leaves), dtype=bool), groups)
     )
-    tally = Tally(leaves, leaves, _every_depth(tree), pictures=pictures)
+    decoder = Decoder(decoding_tree(tree), "tree")
+    tally = Tally(decoder, leaves, leaves, _every_depth(tree), pictures=pictures)
     return {
-        LEAVES: (_counting(leaves), len(leaves)),
-        GROUPS: (_counting(groups), len(groups)),
+        LEAVES: (_counting(decoder, leaves), len(leaves)),
+        GROUPS: (_counting(decoder, groups), len(groups)),
         ALL: (tally.add, len(leaves)),
     }
 
@@ -154,10 +155,15 @@ def _every_depth(tree: Ontology) -> list[DepthGroups]:
     return found
 
 
-def _counting(masks: Bool[Tensor, "C K"]) -> AddPicture:
+def _counting(decoder: Decoder, masks: Bool[ndarray, "C K"]) -> AddPicture:
     """Return what counts a picture's pixels by class alone, whatever its number."""
-    counter = PixelCounter(masks)
-    return lambda logits, classes, _: counter.add(logits, classes)
+    scored = np.where(masks.any(1), np.arange(len(masks)), -1)
+    counter = Counter(Answers.of(decoder.tree, masks), scored)
+
+    def add(logits: Tensor, classes: Tensor, _: int) -> None:
+        counter.count(AnsweredPicture(decoder, logits, classes))
+
+    return add
 
 
 def _scoring(

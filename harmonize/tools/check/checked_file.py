@@ -35,7 +35,7 @@ class Report:
     Attributes:
         summary: what the file is.
         problems: one line each.
-        notes: what could not be looked at.
+        notes: what could not be looked at, and what classes are answered as.
         tables: supervision tables.
     """
 

@@ -13,6 +13,8 @@ from harmonize.config.accept import ALL, Accepted
 from harmonize.config.strict_yaml import Document
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
+from harmonize.labels.same_meaning import same_meaning, say_merged, short_name
+from harmonize.labels.scored_classes import answers_for
 from harmonize.labels.unanswerable import without_choice
 
 # Letters of shapes: C classes, K leaves.
@@ -108,6 +110,24 @@ def mapping_findings(spec: DatasetSpec, ontology: Ontology, accepted: Accepted) 
     ]
 
 
+def answer_notes(
+    spec: DatasetSpec, ontology: Ontology, trained: Sequence[DatasetSpec]
+) -> list[str]:
+    """Say which classes are answered as one, and which by other leaves than they mean."""
+    if not spec.has_labels:
+        return []
+    notes = [line for line in [say_merged(ontology, spec)] if line]
+    if spec.answers == "approximate":
+        merged = same_meaning(ontology, spec).merged
+        notes += [
+            f"{spec.name}: {short_name(one.name, merged)}: "
+            f"{'left out, ' if one.status != 'answerable' else ''}{one.reason}"
+            for one in answers_for(ontology, trained, spec)
+            if one.reason
+        ]
+    return notes
+
+
 def one_answer(spec: DatasetSpec, ontology: Ontology, accepted: Accepted) -> list[Finding]:
     """Find that a data set alone teaches nothing, as one answer is never wrong."""
     problem = without_choice(ontology, [spec])
@@ -136,6 +156,9 @@ def _whole_tree(
 def _shared_leaves(
     spec: DatasetSpec, ontology: Ontology, masks: Bool[ndarray, "C K"], accepted: Accepted
 ) -> list[Finding]:
+    """Find classes that overlap; those of one meaning are one class, which is no finding."""
+    if spec.answers == "approximate":  # which are notes
+        return []
     findings: list[Finding] = []
     names = list(spec.classes)
     if len(ontology.leaves) > 1:
@@ -146,6 +169,7 @@ def _shared_leaves(
             place
             for place in np.flatnonzero(shared.any(1)).tolist()
             if not accepted.has("shared-leaves", name, names[place])
+            and (masks[place] != masks[number]).any()
         ]
         if not places:
             continue

@@ -16,6 +16,7 @@ from harmonize.labels.sources import as_taught
 from harmonize.tools.check.checked_file import Options, Report, is_config
 from harmonize.tools.check.lint import (
     STATIC,
+    answer_notes,
     config_findings,
     mapping_findings,
     one_answer,
@@ -57,6 +58,7 @@ class FileCheck:
                 tree = Ontology.from_file(self._tree_file(spec, name))
                 self._report.tell(*mapping_findings(spec, tree, accepted))
                 self._report.tell(*one_answer(spec, tree, accepted))
+                self._report.notes += answer_notes(spec, tree, [spec])
                 if not spec.leaf_masks(tree).any():
                     where = spec.document.where(("meaning", name))
                     self._report.tell(f"{where}: ignores every class, so there is nothing to learn")
@@ -102,6 +104,8 @@ class FileCheck:
         if tree and is_right:
             accepted = Accepted(config.accept, document)
             specs = [as_taught(one.entry, one.spec, tree) for one in trained]
+            for one in sets:
+                self._report.notes += answer_notes(one.spec, tree, specs)
             self._report.tell(*config_findings(tree, specs, accepted, document))
             self._report.tell(*accepted.unused(CONFIG_FINDINGS))
             taught = [source for one in trained if (source := one.source(tree)) is not None]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harmonize.config.run_config import RunConfig
 from harmonize.data.dataset import SegmentationDataset
-from harmonize.data.open_datasets import open_datasets
+from harmonize.data.open_datasets import open_datasets, open_trained
 from harmonize.errors import HarmonizeError
 from harmonize.labels.sources import as_taught, load_sources
 from harmonize.pipeline.evaluate_run import open_for_scoring
@@ -68,6 +68,7 @@ def pays(
             confidence=confidence,
             folder=folder,
         )
+        open_trained(load_sources(config), config)  # else a set is missed after hours
     with study_folder(study.folder, FILES, force=force):
         for arm in study.arms:
             if arm in TEACHERS:
@@ -111,9 +112,13 @@ def _is_refined(folder: Path, teacher: Path, confidence: float) -> bool:
         if folder.exists() and not (folder / "pictures").is_symlink():
             raise HarmonizeError(f"{folder}: holds something else; remove it, or choose another -o")
         return False
-    facts = json.loads(path.read_text())
     wanted = (f"{teacher}, ", confidence)
-    if not facts["run"].startswith(wanted[0]) or facts["options"]["confidence"] != wanted[1]:
+    try:
+        facts = json.loads(path.read_text())
+        is_same = facts["run"].startswith(wanted[0]) and facts["options"]["confidence"] == wanted[1]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise HarmonizeError(f"{path}: is damaged: {error}; remove {folder}") from None
+    if not is_same:
         raise HarmonizeError(
             f"{path}: was made with another network or confidence; remove {folder}, or choose "
             "another folder for the study with -o DIR"

@@ -1,0 +1,1 @@
+"""From logits to answers that agree at every depth of the tree."""
