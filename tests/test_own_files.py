@@ -62,7 +62,8 @@ def test_a_file_of_somebody_else_stays_and_one_s_own_is_replaced(
     assert status(words) == 0  # it is this command's now
     path.write_bytes(b"")  # nothing to lose
     assert status(words) == 0
-    assert [one.name for one in tmp_path.iterdir()] == [path.name]
+    beside = ["out.pictures.npz"] if what == "json" else []
+    assert sorted(one.name for one in tmp_path.iterdir()) == [path.name, *beside]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from harmonize.errors import printable
 from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.evaluation.picture_file import write_pictures
 from harmonize.evaluation.saved_scores import VERSION
-from harmonize.system.atomic_files import is_plain, write_whole, writing
+from harmonize.system.atomic_files import write_whole, writing
 
 MADE_BY = "harmonize evaluate"
 """Stands in every file, so that no other file is replaced."""
@@ -30,7 +30,6 @@ def report_results(results: list[DatasetScores], path: Path | None) -> None:
         "version": VERSION,
         "datasets": {one.name: {**one.to_dict(), **one.details()} for one in results},
     }
-    if is_plain(path):
-        write_pictures(results, path)
+    write_pictures(results, path)
     with writing(path):
         write_whole(path, (json.dumps(facts, indent=2) + "\n").encode())

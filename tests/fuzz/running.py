@@ -14,6 +14,7 @@ from random import Random
 
 from fuzz.limits import TooSlowError, memory_limited, time_limited
 from fuzz.pictures import fuzz_picture
+from fuzz.runs import fuzz_override, fuzz_run
 from fuzz.targets import Steps, fuzz_config, fuzz_mapping, fuzz_tree, write_project
 
 TARGETS: dict[str, Callable[[Random], Steps]] = {
@@ -21,6 +22,8 @@ TARGETS: dict[str, Callable[[Random], Steps]] = {
     "mappings": fuzz_mapping,
     "configs": fuzz_config,
     "images": fuzz_picture,
+    "overrides": fuzz_override,
+    "runs": fuzz_run,
 }
 
 
