@@ -138,7 +138,7 @@ def test_resuming_on_a_full_disk_names_the_file(
     project = write_project(tmp_path)
     run = train(tiny_config(project, project / "run"), name="tiny")
 
-    def full(path: Path, _: bytes) -> None:
+    def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(run_folder, "write_whole", full)
