@@ -1,14 +1,12 @@
-"""The commands about a trained run: ``harmonize predict | calibrate | report``."""
+"""The commands about a trained run: ``harmonize predict | calibrate | refine``."""
 
 import argparse
-import functools
 from collections.abc import Sequence
 from pathlib import Path
 
 from harmonize.cli.arguments import (
     add_checkpoint,
     add_datasets,
-    add_force,
     add_trust,
     command_parser,
     count,
@@ -17,7 +15,6 @@ from harmonize.cli.arguments import (
     take_overrides,
     tile,
 )
-from harmonize.errors import HarmonizeError, printable
 
 
 def predict(words: Sequence[str]) -> int:
@@ -43,6 +40,8 @@ def predict(words: Sequence[str]) -> int:
         calibrated=not given.uncalibrated,
         decode=given.decode,
         size=given.size,
+        scales=given.scales and tuple(given.scales),
+        flip=given.flip,
         tile=given.tile,
         checkpoint=given.checkpoint,
         precision=given.precision,
@@ -80,6 +79,18 @@ def _add_computing(parser: argparse.ArgumentParser) -> None:
     )
     add_checkpoint(parser)
     add_trust(parser)
+    parser.add_argument(
+        "--scales",
+        type=float,
+        nargs="+",
+        metavar="FACTOR",
+        help="average over views of these factors of the size (default: as the run is scored)",
+    )
+    parser.add_argument(
+        "--flip",
+        action=argparse.BooleanOptionalAction,
+        help="average over mirrored views as well (default: as the run is scored)",
+    )
     parser.add_argument(
         "--decode",
         choices=["tree", "leaves", "height"],
@@ -244,27 +255,3 @@ def _add_refining(parser: argparse.ArgumentParser) -> None:
         "--tile", type=tile, default=768, metavar="N", help="side of a tile (default: 768)"
     )
     _add_calibration(parser)
-
-
-def report(words: Sequence[str]) -> int:
-    """Show what runs learned, on one page."""
-    parser = command_parser(report)
-    parser.add_argument("files", nargs="+", metavar="RUN_DIR", help="or data.roots.NAME=FOLDER")
-    parser.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="the page (default: RUN_DIR/report.html)"
-    )
-    add_force(parser)
-    add_trust(parser)
-    given = parser.parse_intermixed_args(words)
-    runs, roots = files_and_roots(given.files)
-    if not runs:
-        raise HarmonizeError("no run is named; name a run folder")
-    from harmonize.report.make_report import make_report  # slow to import
-    from harmonize.runs.opened import open_run
-
-    opener = functools.partial(open_run, trust_code=given.trust_code)
-    page = make_report(
-        [Path(run) for run in runs], given.output, roots=roots, opener=opener, force=given.force
-    )
-    print(printable(f"{page} is there; open it in a browser"))
-    return 0

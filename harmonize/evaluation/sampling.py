@@ -54,14 +54,27 @@ class Sampler:
         self._parts: list[PixelSample] = []
 
     def add(
-        self, logits: Float[Tensor, "K h w"], classes: Integer[Tensor, "H W"], number: int
+        self,
+        logits: Float[Tensor, "K h w"],
+        classes: Integer[Tensor, "H W"],
+        number: int,
+        *,
+        rows: range | None = None,
     ) -> None:
-        """Sample a picture of the data set by its number."""
-        rows, columns = _grid(classes.shape[0], classes.shape[1], self._pixels)
-        truth = classes[rows, columns].long().cpu()
-        kept = self._known[truth]
-        rows, columns, truth = rows[kept], columns[kept], truth[kept]
-        values = _between(logits, rows, columns, (classes.shape[0], classes.shape[1]))
+        """Sample a picture of the data set by its number.
+
+        Args:
+            logits: of the picture, or of some rows of its label.
+            classes: of the whole picture.
+            number: of the picture.
+            rows: of the label, that the logits are for; all unless given.
+        """
+        rows = range(classes.shape[0]) if rows is None else rows
+        down, columns = _grid(classes.shape[0], classes.shape[1], self._pixels)
+        truth = classes[down, columns].long().cpu()
+        kept = self._known[truth] & (down >= rows.start) & (down < rows.stop)
+        down, columns, truth = down[kept] - rows.start, columns[kept], truth[kept]
+        values = _between(logits, down, columns, (len(rows), classes.shape[1]))
         self._parts.append(PixelSample(values.cpu(), truth, torch.full_like(truth, number)))
 
     def sample(self) -> PixelSample:
