@@ -1,7 +1,6 @@
 """Give malformed trees, mappings, configs, pictures and caches to all that reads any.
 
-    python scripts/fuzz.py [--inputs N] [--what trees|mappings|configs|images|"cut files"|cache ...]
-        [--keep DIR]
+    python scripts/fuzz.py [--inputs N] [--what KIND ...] [--keep DIR]
 
 Each input is drawn from its number: `--first 4711 --inputs 1` reads one of them again.
 """

@@ -2,13 +2,16 @@
 
 import errno
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from harmonize.errors import HarmonizeError
-from harmonize.system.atomic_files import part_of, write_whole, writing
+from harmonize.system import atomic_files
+from harmonize.system.atomic_files import is_part, part_of, remove_parts, write_whole, writing
 
 
 def failing(number: int, *, at: int) -> Callable[[int], None]:
@@ -68,8 +71,79 @@ def test_a_file_system_that_flushes_no_folders_is_no_failure(
     assert (tmp_path / "a.json").read_bytes() == b"data"
 
 
-def test_the_name_aside_is_hidden_and_in_the_same_folder() -> None:
-    assert part_of(Path("runs/a.json")) == Path("runs/.a.json.part")
+def test_the_name_aside_is_hidden_in_the_same_folder_and_cannot_be_foreseen() -> None:
+    names = [part_of(Path("runs/a.json")) for _ in range(3)]
+    for path in names:
+        assert re.fullmatch(r"runs/\.a\.json\.[0-9a-f]{16}\.part", str(path))
+        assert is_part(path)
+    assert len(set(names)) == 3
+    assert len(part_of(Path("\u00e4" * 127)).name.encode()) <= 255
+    assert not is_part(Path(".a.json.part"))  # a user's own
+
+
+def test_what_interrupted_writing_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("a.json", ".b.part", "c.0123456789abcdef.part"):
+        (tmp_path / name).touch()
+    part_of(tmp_path / "a.json").touch()
+    part_of(tmp_path / "checkpoints").mkdir()
+    remove_parts(tmp_path)
+    remove_parts(tmp_path / "none")
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"a.json", ".b.part", "c.0123456789abcdef.part"}
+
+
+def test_a_link_under_the_name_aside_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"theirs")
+    (tmp_path / ".a.part").symlink_to(victim)
+    monkeypatch.setattr(atomic_files, "part_of", lambda path: path.with_name(".a.part"))
+    with pytest.raises(FileExistsError):
+        write_whole(tmp_path / "a", b"ours")
+    assert victim.read_bytes() == b"theirs"
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077])
+def test_a_file_has_the_mode_that_the_umask_gives(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        write_whole(tmp_path / "a", b"data")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="no file system in memory")
+def test_a_file_in_memory_below_dev_is_written_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    with TemporaryDirectory(dir="/dev/shm") as folder:
+        path = Path(folder) / "a.json"
+        write_whole(path, b"old")
+        monkeypatch.setattr(os, "fsync", failing(errno.ENOSPC, at=1))
+        with pytest.raises(OSError, match="No space left"):
+            write_whole(path, b"new")
+        assert path.read_bytes() == b"old"
+        assert list(Path(folder).iterdir()) == [path]
+
+
+def test_a_pipe_is_written_to_and_stays_one(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_whole(pipe, b"data")
+    assert os.read(reader, 9) == b"data"
+    os.close(reader)
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("path", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+def test_standard_output_in_a_file_is_gone_on_with(
+    capfd: pytest.CaptureFixture[str], path: str
+) -> None:
+    print("before", flush=True)
+    write_whole(Path(path), b"data\n")
+    print("after", flush=True)
+    assert capfd.readouterr().out == "before\ndata\nafter\n"
 
 
 def test_a_device_is_written_to_and_stays_one() -> None:
@@ -108,3 +182,11 @@ def test_what_the_system_says_becomes_one_line_that_names_the_file(tmp_path: Pat
 def test_an_error_of_another_kind_is_not_said_to_be_the_disks(tmp_path: Path) -> None:
     with pytest.raises(KeyError), writing(tmp_path):
         raise KeyError("a")
+    with pytest.raises(ValueError, match="a bug"), writing(tmp_path):
+        raise ValueError("a bug")
+
+
+def test_a_name_with_a_nul_cannot_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "a\0b"
+    with pytest.raises(HarmonizeError, match="cannot be written: embedded null"), writing(path):
+        write_whole(path, b"data")

@@ -27,7 +27,10 @@ from harmonize.tools.benchmark.training_speed import TrainOptions
         (["train", "--config", "absent.yaml"], "absent.yaml: "),
         (["train", "--quick", "model.wdth=3"], "command line: model.wdth: "),
         (["train", "--quick", "train.accumulate=3"], "data.batch_size: must be at least 3"),
-        (["evaluate", "--json", "absent/x.json"], "--json absent/x.json: name a file in a folder"),
+        (
+            ["evaluate", "--json", "absent/x.json"],
+            "--json absent/x.json: its folder does not exist",
+        ),
         (["evaluate", "--model", "nothing"], "model.name: no network 'nothing'; "),
     ],
 )

@@ -17,7 +17,7 @@ from harmonize.config.strict_yaml import dump
 from harmonize.data.samples import Batch
 from harmonize.pipeline.train import train
 from harmonize.runs import checkpoint, checkpoints
-from harmonize.system.atomic_files import write_whole
+from harmonize.system.atomic_files import part_of, write_whole
 from harmonize.training.trainer import Trainer
 from run_files import largest_difference, metrics, weights
 from tiny import tiny_config, tiny_values, write_project
@@ -174,16 +174,22 @@ def test_a_damaged_log_does_not_stop_a_resumed_run(project: Path) -> None:
     assert metrics(run) == expected
 
 
-def test_a_run_without_a_checkpoint_starts_again_but_only_as_itself(project: Path) -> None:
+def test_a_run_killed_before_its_first_checkpoint_starts_again_but_only_as_itself(
+    project: Path,
+) -> None:
     run = train(tiny_config(project, project / "run"), name="tiny")
     expected = weights(run, 6)
-    for path in (run / "checkpoints").iterdir():
-        path.unlink()
+    shutil.rmtree(run / "checkpoints")
+    (run / "evaluation.json").unlink()
+    lines = (run / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (run / "metrics.jsonl").write_text(lines[0])  # of step 2; the first checkpoint is of step 3
+    part_of(run / "checkpoints").mkdir()
     other = tiny_config(project, project / "run", "train.resume=true", "seed=5")
     with pytest.raises(HarmonizeError, match=r"config\.yaml: was made with another seed"):
         train(other, name="tiny")
     train(tiny_config(project, project / "run", "train.resume=true"), name="tiny")
     assert largest_difference(expected, weights(run, 6)) == 0
+    assert not [path for path in run.iterdir() if path.name.startswith(".")]
 
 
 def test_a_folder_in_which_nothing_was_trained_may_be_used_again(project: Path) -> None:

@@ -9,6 +9,26 @@ from checkpoint_cases import make
 from harmonize import HarmonizeError
 from harmonize.runs import checkpoints
 from harmonize.runs.checkpoint import Standing, save
+from harmonize.system.atomic_files import part_of
+
+COPIES = [
+    "step-00000005-keep.safetensors",
+    "step-9",
+    "step-99999999.safetensors.bak",
+    "step-backup",
+]
+COPIES += ["step-backup.safetensors", "step-x0000010.safetensors"]
+
+
+def test_steps_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    (tmp_path / checkpoints.FOLDER).mkdir()
+    for step in (100_000_000, 99_999_999, 5):
+        checkpoints.step_path(tmp_path, step).touch()
+    assert [int(path.stem[5:]) for path in checkpoints.all_steps(tmp_path)] == [
+        5,
+        99_999_999,
+        100_000_000,
+    ]
 
 
 def test_the_newest_two_and_the_best_stay(tmp_path: Path) -> None:
@@ -17,13 +37,18 @@ def test_the_newest_two_and_the_best_stay(tmp_path: Path) -> None:
     for step in (5, 10, 200, 1000):
         checkpoints.step_path(tmp_path, step).touch()
     (folder / checkpoints.BEST).touch()
-    (folder / ".step-00000007.safetensors.part").touch()
+    part_of(folder / "step-00000007.safetensors").touch()
+    for name in COPIES:
+        (folder / name).touch()
     checkpoints.remove_old(tmp_path)
-    assert sorted(path.name for path in folder.iterdir()) == [
-        "best.safetensors",
-        "step-00000200.safetensors",
-        "step-00001000.safetensors",
-    ]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        [
+            "best.safetensors",
+            "step-00000200.safetensors",
+            "step-00001000.safetensors",
+            *COPIES,
+        ]
+    )
     newest = checkpoints.newest(tmp_path)
     assert newest is not None
     assert newest.name == "step-00001000.safetensors"

@@ -176,7 +176,9 @@ def test_a_schema_that_cannot_be_written_is_a_mistake(
     with pytest.raises(SystemExit) as exit_:
         cli.main(["schema", "config", "-o", str(tmp_path / "none" / "x.json")])
     assert exit_.value.code == 2
-    assert capsys.readouterr().err.endswith("none/x.json: No such file or directory\n")
+    assert capsys.readouterr().err.endswith(
+        "none/x.json: its folder does not exist; make it first\n"
+    )
 
 
 def test_public_names_are_imported_when_they_are_used() -> None:

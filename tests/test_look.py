@@ -185,7 +185,7 @@ def test_one_command_gives_the_same_file_twice(project: Path, tmp_path: Path) ->
         (["--number=101"], "error: --number: expected 1 to 100, got 101\n"),
         (["-o", "look.txt"], "error: look.txt: expected a name that ends in .html, .png, .jpg\n"),
         (["-o", "folder.html"], "error: folder.html: is a folder; name a file\n"),
-        (["-o", "none/look.html"], "error: none/look.html: cannot be written: No such file or "),
+        (["-o", "none/look.html"], "error: none/look.html: its folder does not exist"),
         (["augment.rotat=1"], "augment.rotat: unknown key; did you mean rotate?\n"),
     ],
 )

@@ -111,7 +111,7 @@ class Run:
             raise HarmonizeError(
                 f"{path}: is not there; score the run with run.evaluate()"
             ) from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise HarmonizeError(f"{path}: holds no scores: {error}") from None
 
     def predict(

@@ -32,12 +32,15 @@ COMMANDS = {
 }
 """Each takes the words after its name and returns the exit status; its docstring is its help."""
 
+_TRAINING = ("train", "compare-losses", "label-efficiency", "study", "chaos")
+"""Those whose results are files; what they print is news."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one of the commands and return the exit status."""
     words = sys.argv[1:] if arguments is None else list(arguments)
-    name = _parser().parse_args(words[:1]).command
-    with errors_shown():
+    with errors_shown(needs_output=not set(words[:1]) & set(_TRAINING)):
+        name = _parser().parse_args(words[:1]).command
         return COMMANDS[name](words[1:])
 
 

@@ -10,6 +10,8 @@ from harmonize.errors import raise_all
 
 _DIGITS = 9
 """Of a whole number."""
+_LARGEST = 65536
+"""Pixels of a side."""
 
 
 def command_parser(command: Callable[..., Any]) -> argparse.ArgumentParser:
@@ -46,6 +48,13 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
     """Take which of a run's checkpoints is used."""
     parser.add_argument(
         "--checkpoint", "--which", choices=["best", "last"], default="last", help="(default: last)"
+    )
+
+
+def add_force(parser: argparse.ArgumentParser) -> None:
+    """Take whether files of others may be replaced."""
+    parser.add_argument(
+        "--force", action="store_true", help="replace a file that this command has not written"
     )
 
 
@@ -102,8 +111,13 @@ def count(text: str) -> int:
     return int(text)
 
 
+def tile(text: str) -> int:
+    """Parse the side of a tile in pixels."""
+    if not text.isdecimal() or not 0 < int(text[:_DIGITS]) <= _LARGEST or len(text) > _DIGITS:
+        raise argparse.ArgumentTypeError(f"expected 1 to {_LARGEST}, got {text[:20]!r}")
+    return int(text)
+
+
 def size(text: str) -> int | str:
     """Parse a number of pixels above 0, or ``full``."""
-    if text != "full" and (not text.isdecimal() or not 0 < int(text) <= 65536):
-        raise argparse.ArgumentTypeError(f"expected 1 to 65536 or full, got {text!r}")
-    return text if text == "full" else int(text)
+    return text if text == "full" else tile(text)

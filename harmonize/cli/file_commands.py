@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harmonize.cli.arguments import (
+    add_force,
     add_overrides,
     add_trust,
     command_parser,
@@ -23,10 +24,14 @@ from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.mapping import Mapping
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.sources import load_sources
+from harmonize.system.atomic_files import write_whole, writing
+from harmonize.system.own_files import check_output
 from harmonize.tools.check.check_command import check as check_files
 from harmonize.tools.check.checked_file import Options, is_config, is_yaml
 from harmonize.tools.transfer import print_transfer
 
+LOOK = "harmonize look"
+"""Stands in every page and sheet that ``look`` writes."""
 SCHEMAS = {"config": RunConfig, "mapping": Mapping, "evaluation": Evaluation}
 
 
@@ -40,10 +45,11 @@ def check(words: Sequence[str]) -> int:
     parser.add_argument(
         "--csv", type=Path, metavar="FILE", help="write a config's supervision table here"
     )
+    add_force(parser)
     given = parser.parse_intermixed_args(words)
     files, overrides = files_and_changes(given.files)
     progress = sys.stderr.isatty()
-    options = Options(given.scan, given.csv, tuple(overrides), progress)
+    options = Options(given.scan, given.csv, tuple(overrides), progress, given.force)
     return 1 if check_files(files, options) else 0
 
 
@@ -74,10 +80,12 @@ def look(words: Sequence[str]) -> int:
         metavar="FILE",
         help="a page (.html); of samples also a sheet (.png, .jpg) (default: look.html)",
     )
+    add_force(parser)
     add_overrides(parser)
     given = parser.parse_intermixed_args(words)
     if given.number is not None and not 1 <= given.number <= 100:
         raise HarmonizeError(f"--number: expected 1 to 100, got {given.number}")
+    check_output(given.out, LOOK, force=given.force)
     path = find_file(given.file)
     if not is_config(load_file(path)):
         _look_at_mapping(path, given)
@@ -226,13 +234,17 @@ def schema(words: Sequence[str]) -> int:
     parser = command_parser(schema)
     parser.add_argument("kind", choices=SCHEMAS, metavar="config|mapping|evaluation")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it here instead")
+    add_force(parser)
     given = parser.parse_intermixed_args(words)
     title = f"{'An' if given.kind == 'evaluation' else 'A'} {given.kind} of harmonize"
+    if given.output is not None:
+        check_output(given.output, title, force=given.force)
     text = json.dumps(json_schema(SCHEMAS[given.kind], title), indent=2, ensure_ascii=False)
     if given.output is None:
         print(text)
     else:
-        given.output.write_text(f"{text}\n", encoding="utf-8")
+        with writing(given.output):
+            write_whole(given.output, f"{text}\n".encode())
         print(printable(f"{given.output} is there"))
     return 0
 
@@ -245,5 +257,5 @@ def demo_data(words: Sequence[str]) -> int:
     from harmonize.demo.demo_data import write_demo_data  # the drawing library is slow to import
 
     write_demo_data(folder)
-    print(f"{folder / 'helen'} and {folder / 'lfw_parts'} are there")
+    print(printable(f"{folder / 'helen'} and {folder / 'lfw_parts'} are there"))
     return 0

@@ -9,6 +9,7 @@ from typing import Any
 from harmonize.cli.arguments import (
     add_checkpoint,
     add_datasets,
+    add_force,
     add_overrides,
     add_trust,
     command_parser,
@@ -91,6 +92,7 @@ def evaluate(words: Sequence[str]) -> int:
     add_checkpoint(parser)
     add_trust(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the scores here as well")
+    add_force(parser)
     parser.add_argument(
         "overrides", nargs="*", metavar="key.path=value", help="such as data.roots.NAME=FOLDER"
     )
@@ -104,6 +106,7 @@ def evaluate(words: Sequence[str]) -> int:
         split=given.split,
         which=given.checkpoint,
         json_file=given.json,
+        force=given.force,
         overrides=overrides,
         trust_code=given.trust_code,
     )
@@ -131,7 +134,9 @@ def compare_losses(words: Sequence[str]) -> int:
         seeds = parse_seeds(given.seeds)
         config = read_shared(given.config, overrides, own=SET_BY_IT)
     name = Path(given.config).stem
-    compare(config, name=name, seeds=seeds, losses=given.losses, folder=given.output)
+    compare(
+        config, name=name, seeds=seeds, losses=given.losses, folder=given.output, force=given.force
+    )
     state.destroy_process_group()
     return 0
 
@@ -173,6 +178,7 @@ def label_efficiency(words: Sequence[str]) -> int:
         depth=given.depth,
         dataset=given.dataset,
         folder=given.output,
+        force=given.force,
     )
     state.destroy_process_group()
     return 0
@@ -224,6 +230,7 @@ def study(words: Sequence[str]) -> int:
         seeds=seeds,
         confidence=given.confidence,
         folder=given.output,
+        force=given.force,
     )
     state.destroy_process_group()
     return 0
@@ -241,6 +248,7 @@ def _study_parser(
         "--seeds", nargs="+", default=["0", "1"], metavar="SEED", help="(default: 0 1)"
     )
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="where all of it goes")
+    add_force(parser)
     add_overrides(parser)
     return parser
 

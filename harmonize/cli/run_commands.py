@@ -13,6 +13,7 @@ from harmonize.cli.arguments import (
     files_and_roots,
     size,
     take_overrides,
+    tile,
 )
 
 
@@ -74,7 +75,7 @@ def _add_computing(parser: argparse.ArgumentParser) -> None:
         help="shorter side to look at, or full (default: the run's)",
     )
     parser.add_argument(
-        "--tile", type=count, default=768, metavar="N", help="side of a tile (default: 768)"
+        "--tile", type=tile, default=768, metavar="N", help="side of a tile (default: 768)"
     )
     add_checkpoint(parser)
     add_trust(parser)
@@ -251,6 +252,6 @@ def _add_refining(parser: argparse.ArgumentParser) -> None:
         "--pictures", type=count, default=12, metavar="N", help="that the page shows (default: 12)"
     )
     parser.add_argument(
-        "--tile", type=count, default=768, metavar="N", help="side of a tile (default: 768)"
+        "--tile", type=tile, default=768, metavar="N", help="side of a tile (default: 768)"
     )
     _add_calibration(parser)

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Sequence
 from pathlib import Path
 
-from harmonize.cli.arguments import add_trust, command_parser, files_and_roots
+from harmonize.cli.arguments import add_force, add_trust, command_parser, files_and_roots
 from harmonize.errors import HarmonizeError, printable
 
 
@@ -39,6 +39,7 @@ def report(words: Sequence[str]) -> int:
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FILE", help="the page (default: RUN_DIR/report.html)"
     )
+    add_force(parser)
     add_trust(parser)
     given = parser.parse_intermixed_args(words)
     runs, roots = files_and_roots(given.files)
@@ -48,6 +49,8 @@ def report(words: Sequence[str]) -> int:
     from harmonize.runs.opened import open_run
 
     opener = functools.partial(open_run, trust_code=given.trust_code)
-    page = make_report([Path(run) for run in runs], given.output, roots=roots, opener=opener)
+    page = make_report(
+        [Path(run) for run in runs], given.output, roots=roots, opener=opener, force=given.force
+    )
     print(printable(f"{page} is there; open it in a browser"))
     return 0

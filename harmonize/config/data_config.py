@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from harmonize.config.augment_config import AugmentConfig
-from harmonize.config.schema import Count, Fraction, PositiveInt, Range, Share
+from harmonize.config.schema import Fraction, PositiveInt, Range, Share
 
 Weight = Annotated[float, Range(0, 1e6, above=True)]
 
@@ -70,7 +70,7 @@ class DataConfig:
     """Side of the square training crops, and of the shorter side when evaluating, in pixels."""
     batch_size: Annotated[int, Range(1, 1_000_000)] = 16
     """Pictures per optimizer step, over all processes and accumulation parts."""
-    workers: Count = 2
+    workers: Annotated[int, Range(0, 256)] = 2
     """Loader processes per training process."""
     cache: Literal["disk"] | None = None
     """``disk``: decode each training picture once, and keep it in ``cache_folder``."""

@@ -22,7 +22,7 @@ class ModelConfig:
     or ``hub`` to download them. For a network of transformers, a local folder."""
     weights_partial: bool = False
     """Take weights of which only some fit."""
-    channels: PositiveInt = 3
+    channels: Annotated[int, Range(1, 65536)] = 3
     """Bands of a picture."""
     args: dict[str, Any] = field(default_factory=dict[str, Any])
     """Further arguments of the network's own code: ``{decoder_channels: [128, 64, 32, 16, 8]}``."""

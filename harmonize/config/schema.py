@@ -150,6 +150,8 @@ class _Builder:
         if kind is float and type(value) is int and abs(value) <= sys.float_info.max:
             return float(value)
         if type(value) is kind:
+            if isinstance(value, str) and "\0" in value:
+                return self._wrong(path, "text without the character NUL", value)
             return value
         hint = "; put it in quotes" if kind is str and isinstance(value, bool | int | float) else ""
         self._wrong(path, _describe(kind), value)

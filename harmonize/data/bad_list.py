@@ -43,7 +43,8 @@ class BadList:
         with together():
             if self._main and self._path is not None and self._path.exists():
                 listed = _still_bad(_read(self._path), list(datasets))
-                write_whole(self._path, _lines(listed))
+                with writing(self._path):
+                    write_whole(self._path, _lines(listed))
         for sample in _gather(listed):
             self._note(sample)
 
@@ -134,9 +135,11 @@ def _read(path: Path) -> list[BadSample]:
     samples: list[BadSample] = []
     for line in path.read_bytes().splitlines():
         try:
-            samples.append(BadSample(**json.loads(line)))
-        except (ValueError, TypeError):
+            sample = BadSample(**json.loads(line))
+        except (ValueError, TypeError, RecursionError):
             continue
+        if all(isinstance(value, str) for value in vars(sample).values()):
+            samples.append(sample)
     return list({_key(sample): sample for sample in samples}.values())
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harmonize.config.run_config import RunConfig
 from harmonize.data.cache_entry import PART, SUFFIX
+from harmonize.system.home import named_folder
 
 FOLDER = "cache"
 """The folder's name, beside the run folder."""
@@ -23,7 +24,7 @@ _OWN = re.compile(rf"[0-9a-f]{{32}}({re.escape(SUFFIX)}|-[0-9a-f]{{8}}{re.escape
 def cache_path(config: RunConfig, output: Path) -> Path:
     """Return the folder of a run's cache: the one it names, or one beside the run folder."""
     named = config.data.cache_folder
-    return Path(named).expanduser() if named else output.parent / FOLDER
+    return named_folder(named, "data.cache_folder") if named else output.parent / FOLDER
 
 
 @dataclass(frozen=True)

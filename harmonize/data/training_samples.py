@@ -1,7 +1,6 @@
 """The samples that a config trains on: which sets, how much of each, and what is done to them."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from harmonize.config.run_config import RunConfig
 from harmonize.data.dataset import Pixels, SegmentationDataset
@@ -13,6 +12,7 @@ from harmonize.data.rare import RareClasses, labels_inside
 from harmonize.data.samples import MixedSamples, least_side
 from harmonize.data.shares import Shares, needs_counts, sample_shares
 from harmonize.labels.sources import Sources
+from harmonize.system.home import named_folder
 
 
 def treatments(
@@ -72,7 +72,7 @@ def samples_alone(config: RunConfig, sources: Sources) -> MixedSamples:
 def counts_alone(config: RunConfig, trained: Sequence[SegmentationDataset]) -> list[LabelCounts]:
     """Count the labels of data sets in one process; see ``samples_alone``."""
     folder = config.data.cache_folder
-    kept = Path(folder).expanduser() if folder else None
+    kept = named_folder(folder, "data.cache_folder") if folder else None
     return count_labels(trained, kept, workers=config.data.workers)
 
 

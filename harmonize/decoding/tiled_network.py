@@ -57,6 +57,7 @@ class TiledNetwork:
     def __init__(
         self, model: Segmenter, accelerator: Accelerator, *, in_training: bool = False
     ) -> None:
+        self.accelerator = accelerator
         self.device = accelerator.device
         self._dtype = _AUTOCAST.get(accelerator.mixed_precision)
         self._speaks = accelerator.is_main_process

@@ -48,7 +48,11 @@ def write_demo_data(folder: Path, *, seed: int = 0, progress: bool = True) -> No
             bar = tqdm(splits, desc=f"drawing {name}", unit="picture", disable=not progress)
             for index, split in enumerate(bar):
                 write(root, split, index, np.random.default_rng([seed, set_index, index]))
-            root.rename(folder / name)
+            try:
+                root.rename(folder / name)
+            except OSError:
+                if not (folder / name).is_dir():  # else another process was quicker
+                    raise
 
 
 def _write_helen(root: Path, split: str, index: int, rng: Rng) -> None:

@@ -17,11 +17,13 @@ from numpy import ndarray
 from harmonize.errors import HarmonizeError
 from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.evaluation.picture_counts import PictureCounts
-from harmonize.system.atomic_files import write_whole, writing
+from harmonize.system.atomic_files import is_plain, write_whole, writing
 
 OWN = "classes"
 """The name of the counts in the data set's own classes; others are called by their depth."""
 _ABOUT = "about"
+PICTURES_MARK = f"{_ABOUT}.npy"
+"""Stands at the start or the end of every file, so that no other is replaced."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def write_pictures(results: Sequence[DatasetScores], evaluation: Path) -> None:
     Raises:
         HarmonizeError: the file cannot be written.
     """
-    if evaluation.is_relative_to("/dev") or (evaluation.exists() and not evaluation.is_file()):
+    if not is_plain(evaluation):
         return
     arrays: dict[str, ndarray] = {}
     about: dict[str, Any] = {}

@@ -9,6 +9,9 @@ from harmonize.evaluation.picture_file import write_pictures
 from harmonize.evaluation.saved_scores import VERSION
 from harmonize.system.atomic_files import write_whole, writing
 
+MADE_BY = "harmonize evaluate"
+"""Stands in every file, so that no other file is replaced."""
+
 
 def report_results(results: list[DatasetScores], path: Path | None) -> None:
     """Print a table for each data set, and write the same numbers and details to ``path``.
@@ -23,6 +26,7 @@ def report_results(results: list[DatasetScores], path: Path | None) -> None:
     if path is None:
         return
     facts = {
+        "made_by": MADE_BY,
         "version": VERSION,
         "datasets": {one.name: {**one.to_dict(), **one.details()} for one in results},
     }

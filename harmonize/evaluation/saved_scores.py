@@ -169,6 +169,8 @@ class Evaluation:
     """The scores of each data set by name."""
     version: Annotated[int, Range(1)] = VERSION
     """Of the file's format."""
+    made_by: str = "harmonize evaluate"
+    """By this a file of scores is known, so that no other is replaced."""
 
 
 def read_evaluation(path: Path, advice: str) -> dict[str, SavedScores]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Integer
@@ -18,11 +19,12 @@ from harmonize.errors import HarmonizeError, raise_all
 from harmonize.inference.answer_space import AnswerSpace
 from harmonize.inference.drawing import draw_answer, draw_overlay
 from harmonize.inference.inputs import Wanted, find_pictures
-from harmonize.inference.predict_options import PredictOptions, choose_answers
+from harmonize.inference.predict_options import PredictOptions, Wording, choose_answers
 from harmonize.inference.read_pictures import Seen, read_to_see
 from harmonize.inference.write_answers import Output, describe
 from harmonize.runs.opened import open_run
 from harmonize.runs.precision import start_accelerator
+from harmonize.system.locks import locked_together
 from harmonize.system.signals import Stopped, signals_put_off, until_stopped
 
 # Letters of shapes: H x W pixels of a picture.
@@ -65,16 +67,28 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, options: Pre
     accelerator = start_accelerator(precision, cpu=options.cpu)
     network = TiledNetwork(opened.network(accelerator.device), accelerator)
     network.check_tile(options.tile)
+    viewed = ViewedNetwork(network, views, torch.from_numpy(opened.sources.ontology.mirror))
+    job = _Job(viewed, space, output, options)
+    advice = "wait until it ends, or choose another --output"
+    with locked_together(output.folder, is_main=accelerator.is_main_process, advice=advice):
+        return _answer_all(job, wanted, wording, legend, f"{path} after {state.step} steps")
+
+
+def _answer_all(
+    job: "_Job", wanted: list[Wanted], wording: Wording, legend: dict[str, Any], by: str
+) -> int:
+    """Write the legend and this process's share of the answers; return the exit status."""
+    network, space, output = job.network.network, job.space, job.output
+    accelerator = network.accelerator
     if accelerator.is_main_process:
+        output.clear(wanted)
         output.write_legend(legend)
-        calibration.tell()
+        wording.calibration.tell()
         for label in space.labels:
             if not space.is_classes and len(label.nodes) > 1:
                 print(f"answered as one: {label.name}; no label tells them apart")
         tell_classes(space)
     mine = wanted[accelerator.process_index :: accelerator.num_processes]
-    viewed = ViewedNetwork(network, views, torch.from_numpy(opened.sources.ontology.mirror))
-    job = _Job(viewed, space, output, options)
     try:
         with network.like(wording.like):
             job.answer_all(mine)
@@ -83,7 +97,7 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, options: Pre
         return stop.status
     if accelerator.is_main_process:
         number = f"{len(wanted)} picture{'s' if len(wanted) > 1 else ''}"
-        print(f"{output.folder}: {number}, {space.title}, by {path} after {state.step} steps")
+        print(f"{output.folder}: {number}, {space.title}, by {by}")
     return 0
 
 

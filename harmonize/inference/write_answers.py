@@ -13,7 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 from harmonize.errors import HarmonizeError, raise_all
 from harmonize.inference.answer_space import AnswerSpace
 from harmonize.inference.inputs import Wanted
-from harmonize.system.atomic_files import write_whole, writing
+from harmonize.system.atomic_files import remove_parts, write_whole, writing
 from harmonize.system.plain_files import open_plain
 
 MADE_BY = "harmonize predict"
@@ -66,6 +66,11 @@ class Output:
                 f"{path}: the folder holds answers in other words; choose another --output, or "
                 "remove the folder"
             )
+
+    def clear(self, pictures: Sequence[Wanted]) -> None:
+        """Remove what interrupted writing left where answers go; nobody else may write there."""
+        for folder in {self.answer(wanted).parent for wanted in pictures} | {self.folder}:
+            remove_parts(folder)
 
     def write_legend(self, legend: dict[str, Any]) -> None:
         """Write what the answers mean."""

@@ -1,6 +1,7 @@
 """Files of pretrained weights: found by path or inside an installed package, and read safely."""
 
 import importlib.util
+import os
 import pickle
 import warnings
 from collections.abc import Mapping
@@ -31,7 +32,7 @@ def find_weights(source: str) -> Path:
     """
     if source.startswith(PACKAGE):
         return _in_package(source.removeprefix(PACKAGE))
-    path = Path(source).expanduser()
+    path = Path(os.path.expanduser(source))  # noqa: PTH111  leaves an unknown ~user alone
     if path.is_file():
         return path
     raise HarmonizeError(f"{KEY}: {source}: no such file; {OTHER_WAYS}")

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,7 @@ def _set_up(values: Any, config: ModelConfig) -> None:
 
 
 def _folder(source: str) -> Path:
-    folder = Path(source).expanduser()
+    folder = Path(os.path.expanduser(source))  # noqa: PTH111  leaves an unknown ~user alone
     if (folder / CONFIG).is_file():
         return folder
     raise HarmonizeError(

@@ -14,12 +14,15 @@ from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.open_datasets import open_datasets
 from harmonize.errors import HarmonizeError, near_matches, raise_all
 from harmonize.evaluation.dataset_scores import DatasetScores
-from harmonize.evaluation.results import report_results
+from harmonize.evaluation.picture_file import PICTURES_MARK, pictures_path
+from harmonize.evaluation.results import MADE_BY, report_results
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.sources import Sources
 from harmonize.labels.unanswerable import unscorable
 from harmonize.runs.opened import OpenedRun, open_run
 from harmonize.runs.precision import start_accelerator
+from harmonize.system.atomic_files import is_plain
+from harmonize.system.own_files import check_output
 from harmonize.training.scoring import score
 
 DEFAULT_SPLIT = "val"
@@ -32,6 +35,7 @@ def evaluate_run(
     split: str | None = None,
     which: str = "last",
     json_file: Path | None = None,
+    force: bool = False,
     overrides: Iterable[str] = (),
     trust_code: bool = False,
 ) -> None:
@@ -46,16 +50,17 @@ def evaluate_run(
         split: the split to score; by default the one that the config scores, else ``val``.
         which: ``best`` or ``last`` checkpoint.
         json_file: where to write the scores.
+        force: replace that file, even if it is not one of scores.
         overrides: of the run's config, such as ``data.roots.NAME=FOLDER``.
         trust_code: run the code that the run's network is, where it is not harmonize's own.
 
     Raises:
         HarmonizeError: what the user can mend.
     """
-    if json_file is not None and not json_file.absolute().parent.is_dir():
-        raise HarmonizeError(f"{json_file}: its folder does not exist; make it first")
-    if json_file is not None and json_file.is_dir():
-        raise HarmonizeError(f"--json {json_file}: is a folder; name a file")
+    if json_file is not None:
+        check_output(json_file, MADE_BY, option="--json", force=force)
+        if is_plain(json_file):
+            check_output(pictures_path(json_file), PICTURES_MARK, option="--json", force=force)
     with open_for_scoring(run, which, overrides, trust_code=trust_code) as scoring:
         results = scoring.score(scoring.datasets(datasets, split))
         if scoring.is_main:

@@ -8,16 +8,19 @@ from pathlib import Path
 from torch import nn
 
 from harmonize.config.run_config import RunConfig
+from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.open_datasets import open_datasets, open_trained
 from harmonize.evaluation.dataset_scores import DatasetScores
+from harmonize.labels.sources import Sources
 from harmonize.models.own_code import PASSED
 from harmonize.models.with_transformers import with_folder_args
 from harmonize.pipeline.finish import finish
 from harmonize.pipeline.preflight import check_batch, check_run
 from harmonize.runs.opened import OpenedRun, open_run
 from harmonize.runs.precision import choose_precision, start_accelerator
-from harmonize.runs.run_folder import prepare_output, write_config
+from harmonize.runs.run_folder import CONFIG, prepared_output, write_config
 from harmonize.system.agreement import together
+from harmonize.system.atomic_files import writing
 from harmonize.system.processes import on_cuda, processes
 from harmonize.system.signals import Stopped, signals_put_off, stop_if_asked
 from harmonize.training.callbacks import Callback
@@ -62,7 +65,22 @@ def train(
         config = with_steps(config, sources, trained)
         check_batch(config, number)
         choose_precision(config.train.precision, cuda=on_cuda(state))
-    output = prepare_output(config, name, state)
+    with prepared_output(config, name, state) as output:
+        _train_in(output, config, sources, trained, scored, model=model, callbacks=callbacks)
+    return output
+
+
+def _train_in(
+    output: Path,
+    config: RunConfig,
+    sources: Sources,
+    trained: list[SegmentationDataset],
+    scored: list[SegmentationDataset],
+    *,
+    model: nn.Module | None,
+    callbacks: Sequence[Callback],
+) -> None:
+    """Train in a run folder that is this run's alone, and finish the run."""
     accelerator = start_accelerator(
         config.train.precision, log_with=list(config.train.track) or None, project_dir=output
     )
@@ -81,7 +99,8 @@ def train(
         )
         with together():
             if accelerator.is_main_process:
-                write_config(config, output)
+                with writing(output / CONFIG):
+                    write_config(config, output)
         with signals_put_off():
             results = trainer.run()
             # The code of the network is the user's own: it was run for the training.
@@ -89,7 +108,6 @@ def train(
             _finish(trainer, results, opener)
     for tracker in accelerator.trackers:
         tracker.finish()  # end_training would part the processes, which may have a next run
-    return output
 
 
 def _finish(
@@ -114,6 +132,7 @@ def _finish(
                 opener=opener,
             )
     trainer.checkpointing.raise_unsaved()
+    trainer.health.check_labels()
     if is_main:
         print(*trainer.bad_news(), sep="\n", end="")
         print(f"\nThe run lies in {trainer.output}")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from accelerate import Accelerator
 
-from harmonize.errors import HarmonizeError, near_matches, raise_all
+from harmonize.errors import near_matches, raise_all
 from harmonize.report.answering import scored_sets
 from harmonize.report.confidence import confidence_curves
 from harmonize.report.curves import learning_curves
@@ -23,10 +23,9 @@ from harmonize.report.score_tables import score_tables
 from harmonize.report.tree_view import tree_rows
 from harmonize.runs.opened import OpenedRun, open_run
 from harmonize.system.atomic_files import write_whole, writing
+from harmonize.system.own_files import check_output
 
 NAME = "report.html"
-_HEAD = 4096
-"""Bytes of a file in which a report says that it is one."""
 _BYTES = 4_500_000
 """Of all pictures of a page; so the page stays below 6 MB."""
 _SCENES, _EXTREMES = 16, 12
@@ -41,6 +40,7 @@ def make_report(
     roots: Mapping[str, str] | None = None,
     accelerator: Accelerator | None = None,
     opener: Callable[[Path], OpenedRun] = open_run,
+    force: bool = False,
 ) -> Path:
     """Write the report of some runs and return its file.
 
@@ -51,6 +51,7 @@ def make_report(
         roots: folders of data sets, which go before those of the runs' configs.
         accelerator: that pictures are answered with; the machine's, in float32, unless given.
         opener: opens the folders for their networks; ``open_run`` unless given.
+        force: replace the file, even if it is no report.
 
     Raises:
         HarmonizeError: no run folder, a damaged file in it, or no place for the report.
@@ -58,7 +59,7 @@ def make_report(
     if output is None:
         output = runs[0] / NAME if len(runs) == 1 else Path(NAME)
     found = read_runs(runs)
-    _check_output(output)
+    check_output(output, GENERATOR, force=force)
     _check_roots(found, roots or {})
     pairs = max(sum(max(len(scored_sets(run)), 1) for run in found), 1)
     limits = Limits(
@@ -77,25 +78,6 @@ def make_report(
     with writing(output):
         write_whole(output, page.encode(errors="backslashreplace"))
     return output
-
-
-def _check_output(output: Path) -> None:
-    """Refuse a place where no report can be, or where something else is."""
-    if output.is_dir():
-        raise HarmonizeError(f"{output}: is a folder; name a file")
-    if not output.absolute().parent.is_dir():
-        raise HarmonizeError(f"{output}: its folder does not exist; make it first")
-    if not output.is_file():
-        return
-    try:
-        with output.open("rb") as file:
-            is_ours = GENERATOR.encode() in file.read(_HEAD)
-    except OSError as error:
-        raise HarmonizeError(f"{output}: cannot be read: {error.strerror}") from None
-    if not is_ours and output.stat().st_size:
-        raise HarmonizeError(
-            f"{output}: is there already and is no report; remove it, or name another file with -o"
-        )
 
 
 def _check_roots(runs: Sequence[ReportedRun], roots: Mapping[str, str]) -> None:

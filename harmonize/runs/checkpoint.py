@@ -8,8 +8,10 @@ holds, so that damage is noticed.
 import hashlib
 import json
 import math
+import os
+import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -25,7 +27,7 @@ from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.sources import Sources
 from harmonize.runs.health import RunHealth
-from harmonize.system.atomic_files import write_whole
+from harmonize.system.atomic_files import part_of, write_whole
 
 Weights = Literal["raw", "ema"]
 """The weights as the last step left them, or their exponential moving average."""
@@ -66,6 +68,8 @@ class Checkpoint:
         config: the run's config as YAML.
         ontology: the tree's name and text.
         mappings: the YAML of each data set's mapping, the trained ones first.
+        pictures: by use and data set, how many there are and a checksum of their names; empty in
+            checkpoints of older versions.
     """
 
     step: int
@@ -81,6 +85,7 @@ class Checkpoint:
     config: str
     ontology: tuple[str, str]
     mappings: tuple[str, ...]
+    pictures: dict[str, str] = field(default_factory=dict[str, str])
 
     def run_config(self) -> RunConfig:
         """Return the config of the run."""
@@ -132,6 +137,7 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
             "config": checkpoint.config,
             "ontology": checkpoint.ontology,
             "mappings": checkpoint.mappings,
+            "pictures": checkpoint.pictures,
             "optimizer_numbers": numbers,
             "param_groups": checkpoint.optimizer.get("param_groups", []),
         }
@@ -139,11 +145,29 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
     ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     metadata = {"harmonize": f"{checksum_of(facts, ready)} {facts}"}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, serialize(ready, metadata))
+        _write(path, serialize(ready, metadata))
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or error
         raise HarmonizeError(f"{path}: the checkpoint cannot be written: {reason}") from None
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write the file; a folder that is new has it as soon as it is there.
+
+    So a folder without a checkpoint has lost some.
+    """
+    folder = path.parent
+    if os.path.lexists(folder):
+        write_whole(path, data)
+        return
+    aside = part_of(folder)
+    try:
+        aside.mkdir(parents=True)
+        write_whole(aside / path.name, data)
+        aside.rename(folder)
+    except OSError:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
 
 
 def load(path: Path) -> Checkpoint:
@@ -201,6 +225,7 @@ def _check_types(facts: dict[str, Any]) -> None:
         "config": isinstance(facts["config"], str),
         "ontology": _are(str, facts["ontology"]) and len(facts["ontology"]) == 2,
         "mappings": _are(str, facts["mappings"]) and len(facts["mappings"]) > 0,
+        "pictures": _are(str, list(facts.get("pictures", {}).values())),
         "optimizer_numbers": _are(dict, list(facts["optimizer_numbers"].values())),
         "param_groups": _are(dict, groups)
         and all(_are(int, group["params"]) and _is_number(group["scale"]) for group in groups),
@@ -251,6 +276,7 @@ def _assemble(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
         config=facts["config"],
         ontology=(facts["ontology"][0], facts["ontology"][1]),
         mappings=tuple(facts["mappings"]),
+        pictures=facts.get("pictures", {}),
     )
 
 

@@ -1,15 +1,17 @@
 """Name, choose and remove the checkpoints of a run folder."""
 
 import dataclasses
+import re
 import sys
 from pathlib import Path
 
 from harmonize.errors import HarmonizeError, printable
 from harmonize.runs.checkpoint import Checkpoint, Standing, load
-from harmonize.system.atomic_files import part_of
+from harmonize.system.atomic_files import remove_parts
 
 FOLDER = "checkpoints"
 BEST = "best.safetensors"
+_STEP = re.compile(r"step-([0-9]{8,})\.safetensors")
 _KEPT = 2
 """How many of the newest checkpoints stay."""
 
@@ -24,9 +26,18 @@ def best_path(output: Path) -> Path:
     return output / FOLDER / BEST
 
 
+def all_steps(output: Path) -> list[Path]:
+    """Return the checkpoints of a run but its best, the oldest first.
+
+    What has another name, such as a copy that somebody made, is none of them.
+    """
+    found = ((_STEP.fullmatch(path.name), path) for path in (output / FOLDER).glob("step-*"))
+    return [path for _, path in sorted((int(name[1]), path) for name, path in found if name)]
+
+
 def newest(output: Path) -> Path | None:
     """Return the newest checkpoint of a run, or None."""
-    return max((output / FOLDER).glob("step-*.safetensors"), default=None)
+    return next(reversed(all_steps(output)), None)
 
 
 def newest_whole(output: Path) -> tuple[Path, Checkpoint] | None:
@@ -36,7 +47,7 @@ def newest_whole(output: Path) -> tuple[Path, Checkpoint] | None:
         HarmonizeError: all of them are damaged.
     """
     damaged: list[HarmonizeError] = []
-    for path in sorted((output / FOLDER).glob("step-*.safetensors"), reverse=True):
+    for path in reversed(all_steps(output)):
         try:
             return path, load(path)
         except HarmonizeError as error:
@@ -88,7 +99,6 @@ def choose(output: Path, which: str) -> tuple[Path, Checkpoint]:
 
 def remove_old(output: Path) -> None:
     """Remove all but the newest checkpoints and what interrupted writing left behind."""
-    folder = output / FOLDER
-    paths = sorted(folder.glob("step-*.safetensors"))
-    for path in [*paths[:-_KEPT], *folder.glob(part_of(Path("*")).name)]:
+    for path in all_steps(output)[:-_KEPT]:
         path.unlink(missing_ok=True)
+    remove_parts(output / FOLDER)

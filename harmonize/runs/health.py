@@ -12,6 +12,10 @@ _LINES = 5
 """Lines of metrics that a running mean is taken over."""
 _TIMES = 10
 """How many times its best a running mean becomes when training diverges."""
+_NO_LABELS = (
+    "warning: step {}: no pixel of the batches since the last line of metrics was labelled, so "
+    "nothing was learned from them; `harmonize look CONFIG --augment` shows the samples"
+)
 
 
 @dataclass
@@ -24,6 +28,7 @@ class RunHealth:
         losses: of the newest lines of metrics.
         first, best: the first and the least running mean of the loss.
         warned: whether it was said that training diverges.
+        unlabelled: the lines of metrics whose batches had no labelled pixel.
     """
 
     skipped: int = 0
@@ -32,6 +37,7 @@ class RunHealth:
     first: float | None = None
     best: float | None = None
     warned: bool = False
+    unlabelled: int = 0
 
     def state(self) -> dict[str, Any]:
         """Return plain values."""
@@ -66,13 +72,28 @@ class RunHealth:
                 "optim.lr in a new run"
             )
 
+    def check_labels(self) -> None:
+        """Make sure at the end that something was labelled.
+
+        Raises:
+            HarmonizeError: no pixel was, in the whole run.
+        """
+        if self.unlabelled and not self.losses:
+            raise HarmonizeError(
+                "not one pixel of the whole run was labelled, so nothing was learned; `harmonize "
+                "look CONFIG --augment` shows its samples, `harmonize check CONFIG` its labels"
+            )
+
     def add_loss(self, loss: object, step: int) -> str | None:
         """Add the loss of a line of metrics; return a warning, once, if it shows divergence.
+
+        There is a warning too, once, if no pixel was labelled.
 
         That is a running mean above its first and ten times its best.
         """
         if not isinstance(loss, float):
-            return None  # there was no labelled pixel
+            self.unlabelled += 1
+            return _NO_LABELS.format(step) if self.unlabelled == 1 else None
         self.losses = [*self.losses, loss][-_LINES:]
         if len(self.losses) < _LINES:
             return None

@@ -1,11 +1,13 @@
 """Refuse to resume a run with a config that would make it another run."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harmonize.config.run_config import RunConfig
 from harmonize.config.strict_yaml import dotted, dump
+from harmonize.data.dataset import SegmentationDataset
 from harmonize.errors import HarmonizeError
 from harmonize.labels.sources import Sources
 from harmonize.runs.checkpoint import Checkpoint
@@ -38,6 +40,39 @@ def describe_run(config: RunConfig, sources: Sources) -> dict[str, Any]:
         "ontology": (sources.ontology.name, sources.ontology.text),
         "mappings": tuple(spec.text for spec in sources.specs),
     }
+
+
+def describe_pictures(
+    trained: Sequence[SegmentationDataset], scored: Sequence[SegmentationDataset]
+) -> dict[str, str]:
+    """Return, by use and data set, how many pictures there are and a checksum of their names."""
+    found: dict[str, str] = {}
+    for use, datasets in (("trained on", trained), ("scored", scored)):
+        for one in datasets:
+            names = hashlib.sha256()
+            for paths in (one.files.pictures, one.files.labels):
+                names.update(b"\0".join(paths.tolist()) + b"\0\0")
+            key = f"{one.spec.name}, {one.split} ({use})"
+            found[key] = f"{len(one)} {names.hexdigest()}"
+    return found
+
+
+def check_same_pictures(now: Mapping[str, str], checkpoint: Checkpoint, path: Path) -> None:
+    """Refuse to resume with pictures that were added or are gone.
+
+    Raises:
+        HarmonizeError: naming the data sets.
+    """
+    changed = [
+        f"{key} ({before.split()[0]} pictures then, {now[key].split()[0]} now)"
+        for key, before in checkpoint.pictures.items()
+        if key in now and now[key] != before
+    ]
+    if changed:
+        raise HarmonizeError(
+            f"{path}: was made with other pictures: {', '.join(changed)}; resume with the run's "
+            "own pictures and lists, or start a new run with another output=RUN_DIR"
+        )
 
 
 def check_same_run(config: RunConfig, sources: Sources, checkpoint: Checkpoint, path: Path) -> None:

@@ -8,6 +8,7 @@ must be this user's, and nobody else may have written to them.
 import atexit
 import contextlib
 import ctypes
+import errno
 import functools
 import hashlib
 import os
@@ -69,7 +70,10 @@ def find_compiler() -> tuple[str, ...]:
     Raises:
         HarmonizeError: there is none.
     """
-    named = shlex.split(os.environ.get("CC", ""))
+    try:
+        named = shlex.split(os.environ.get("CC", ""))
+    except ValueError as error:
+        raise HarmonizeError(f"CC={os.environ['CC']}: {error}; write it as in a shell") from None
     for command in (named,) if named else (["cc"], ["gcc"], ["clang"]):
         if shutil.which(command[0]):
             return tuple(command)
@@ -91,6 +95,8 @@ def _compile(command: tuple[str, ...], source: Path, path: Path) -> None:
                 aside.chmod(0o600)  # others may not write to it, whatever the umask
                 aside.replace(path)
                 return
+            if "No space left on device" in done.stderr:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path.parent))
             lines = [line for line in done.stderr.splitlines() if "error" in line]
             failure = lines[0] if lines else f"status {done.returncode}"
     raise HarmonizeError(

@@ -26,9 +26,9 @@ from harmonize.pipeline.train import train
 from harmonize.runs import checkpoints
 from harmonize.runs.metrics_log import METRICS
 from harmonize.runs.run_folder import EVALUATION
-from harmonize.system.atomic_files import part_of
 from harmonize.system.shown_errors import errors_shown
 from harmonize.tools.benchmark.made_up_data import made_up_config, write_datasets
+from harmonize.tools.chaos_faults import Faults
 
 _SETS = 2
 _STEPS = 12
@@ -51,6 +51,8 @@ _CONFIG = (
 _SPEEDS = ("pictures_per_second",)
 _LOOK = 0.0005
 """Seconds between two looks at the files of a run."""
+_EVERY = 5
+"""Every so many rounds another fault than a kill is put upon a run of its own."""
 _SAVING = 0.01
 """Seconds after the start of a save in which it is killed."""
 
@@ -64,6 +66,7 @@ class KillTally:
         in_save: those in which it was writing a checkpoint.
         before_first: those in which there was no checkpoint yet.
         finished: the runs that came to their end.
+        faults: how often each other fault was put upon a run.
         differences: what of them was not as in the run that was left alone.
         seconds: of each round.
     """
@@ -73,16 +76,19 @@ class KillTally:
     before_first: int = 0
     finished: int = 0
     differences: Counter[str] = field(default_factory=Counter[str])
+    faults: Counter[str] = field(default_factory=Counter[str])
     seconds: list[float] = field(default_factory=list[float])
 
     def summary(self) -> str:
         """Say it in a few lines."""
         mean = sum(self.seconds) / max(len(self.seconds), 1)
         found = [f"{what} differs in {n} runs" for what, n in self.differences.items()]
+        others = ", ".join(f"{what} {n}" for what, n in sorted(self.faults.items()))
         same = "weights, best, metrics and scores are those of the undisturbed run"
         return (
             f"{self.kills} kills, {self.in_save} of them while a checkpoint was written, "
             f"{self.before_first} before the first; {mean:.1f} s a round\n"
+            f"other faults: {others or 'none'}\n"
             f"{self.finished} runs came to their end after all: "
             f"{'; '.join(found) or same}"
         )
@@ -103,14 +109,22 @@ class Chaos:
         start = time.monotonic()
         lines = [time.monotonic() for event in self._finish(self._alone) if event == "line"]
         self._start_up = lines[0] - start
+        config = made_up_config(self._mappings, [*_CONFIG, f"output={self._alone}"])
+        self._faults = Faults(folder, config, self._alone, seed=seed)
         self._ending = time.monotonic() - lines[-1]
 
     def run(self, rounds: int) -> KillTally:
         """Kill a run so many times, resuming it each time; a run that ends is compared."""
         tally = KillTally()
         output = self._folder / "run-1"
-        while tally.kills < rounds:
+        while tally.kills + tally.faults.total() < rounds:
             start = time.monotonic()
+            if (tally.kills + tally.faults.total()) % _EVERY == _EVERY - 1:
+                kind, problem = self._faults.one()
+                tally.faults[kind] += 1
+                if problem is not None:
+                    tally.differences[f"{kind}: {problem}"] += 1
+                continue
             if self._kill(output, tally):
                 tally.kills += 1
                 tally.seconds.append(time.monotonic() - start)
@@ -279,7 +293,8 @@ def _train(config: RunConfig) -> NoReturn:
 def _parts(output: Path) -> frozenset[tuple[str, int]]:
     """Return the checkpoints that are half written, or were when their writer was killed."""
     found: set[tuple[str, int]] = set()
-    for path in (output / checkpoints.FOLDER).glob(part_of(Path("*")).name):
+    folder = output / checkpoints.FOLDER
+    for path in (*output.glob(f".{folder.name}.*.part/.*"), *folder.glob(".*.part")):
         with contextlib.suppress(OSError):
             found.add((path.name, path.stat().st_ino))
     return frozenset(found)

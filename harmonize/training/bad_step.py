@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from harmonize.data.samples import Batch, MixedSamples
 from harmonize.errors import HarmonizeError
 from harmonize.loss.hierarchical import LossTerms
-from harmonize.system.atomic_files import writing
+from harmonize.system.atomic_files import write_whole, writing
 from harmonize.training.bad_numbers import not_finite
 
 # Letters of shapes: B pictures, K leaves, H x W pixels.
@@ -158,7 +158,7 @@ def _write(
                 Image.fromarray(picture).save(folder / f"{name}.png")
                 wide = codes.astype(np.uint8 if codes.dtype == np.uint8 else np.uint16)
                 Image.fromarray(wide).save(folder / f"{name}_codes.png")
-            (folder / REPORT).write_text(json.dumps(report, indent=2) + "\n")
+            write_whole(folder / REPORT, (json.dumps(report, indent=2) + "\n").encode())
     except HarmonizeError as error:
         return str(error)
     return f"its samples are in {folder}"

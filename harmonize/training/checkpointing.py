@@ -1,6 +1,8 @@
 """Save the state of a run in checkpoints, and restore it from the newest."""
 
+import dataclasses
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +16,13 @@ from harmonize.labels.sources import Sources
 from harmonize.runs import checkpoints
 from harmonize.runs.checkpoint import Checkpoint, Standing, load, restore_model, save
 from harmonize.runs.health import RunHealth
-from harmonize.runs.identity import check_same_config, check_same_run, describe_run
+from harmonize.runs.identity import (
+    check_same_config,
+    check_same_pictures,
+    check_same_run,
+    describe_run,
+)
+from harmonize.runs.lost_checkpoints import refuse_lost
 from harmonize.runs.run_folder import CONFIG
 from harmonize.system.agreement import together
 from harmonize.training.bad_numbers import check_weights
@@ -37,6 +45,7 @@ class Checkpointing:
         health: what the run remembers of bad steps.
         depths: the weights of the depths.
         completing: the teacher that completes labels.
+        pictures: that the run is trained and scored on: ``describe_pictures``.
         unsaved: why the last checkpoint could not be written, in the main process.
     """
 
@@ -49,6 +58,7 @@ class Checkpointing:
     health: RunHealth
     depths: DepthWeighting
     completing: Completing
+    pictures: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
     unsaved: HarmonizeError | None = None
 
     def save_step(self, step: int, standing: Standing) -> None:
@@ -100,9 +110,11 @@ class Checkpointing:
         if found is None:  # interrupted before its first checkpoint: start again
             path = self.output / CONFIG
             check_same_config(self.config, RunConfig.from_file(path), path)
+            refuse_lost(self.output, self.config.train.checkpoint_every)
             return None
         path, state = found
         check_same_run(self.config, self.sources, state, path)
+        check_same_pictures(self.pictures, state, path)
         return str(path), checkpoints.standing_at(self.output, state)
 
     def _load(self, state: Checkpoint, path: Path) -> None:
@@ -172,5 +184,6 @@ class Checkpointing:
             meter=meter,
             health=self.health.state(),
             standing=standing,
+            pictures=dict(self.pictures),
             **describe_run(self.config, self.sources),
         )

@@ -22,6 +22,7 @@ from harmonize.loss.build import build_loss
 from harmonize.loss.hierarchical import LossTerms
 from harmonize.runs.checkpoint import Standing
 from harmonize.runs.health import RunHealth
+from harmonize.runs.identity import describe_pictures
 from harmonize.system.signals import Stopped
 from harmonize.training.bad_numbers import Guard
 from harmonize.training.bad_step import BadStep, save_bad_step
@@ -90,6 +91,7 @@ class Trainer:
             self.health,
             self.depths,
             self.completing,
+            describe_pictures(trained, scored),
         )
         found = self.checkpointing.restore() if config.train.resume else None
         if found is not None:
@@ -282,6 +284,8 @@ class Trainer:
         Returns:
             The scores of the weights that the run answers with.
         """
+        if not self.saved:
+            self._save(tracker)  # no best is ever alone: the run can go on from here
         with tracker.untimed():
             found = self._score_weights()
             self._remember(found)

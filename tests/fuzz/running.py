@@ -15,6 +15,7 @@ from random import Random
 from fuzz.cut_files import fuzz_cache, fuzz_cut_file
 from fuzz.limits import TooSlowError, memory_limited, time_limited
 from fuzz.pictures import fuzz_picture
+from fuzz.runs import fuzz_override, fuzz_run
 from fuzz.targets import Steps, fuzz_config, fuzz_mapping, fuzz_tree, write_project
 
 TARGETS: dict[str, Callable[[Random], Steps]] = {
@@ -24,6 +25,8 @@ TARGETS: dict[str, Callable[[Random], Steps]] = {
     "images": fuzz_picture,
     "cut files": fuzz_cut_file,
     "cache": fuzz_cache,
+    "overrides": fuzz_override,
+    "runs": fuzz_run,
 }
 
 

@@ -8,9 +8,12 @@ from typing import Any
 
 import torch
 
+from harmonize.cli.arguments import add_force
 from harmonize.errors import HarmonizeError, raise_all
+from harmonize.system.own_files import check_output
 from harmonize.tools.benchmark import loader_speed, loss_speed, scoring_speed, training_speed
 from harmonize.tools.benchmark.machine import choose_device, join_processes
+from harmonize.tools.benchmark.measurements import MADE_BY
 from harmonize.tools.benchmark.options import add_options, chosen
 
 BENCHMARKS: dict[str, tuple[ModuleType, Callable[..., Any], type[Any]]] = {
@@ -29,9 +32,10 @@ def run_benchmark(arguments: Sequence[str]) -> int:
     name, device = given.pop("benchmark"), given.pop("device")
     threads, quick, path = given.pop("threads"), given.pop("quick"), given.pop("json")
     _, measure, options = BENCHMARKS[name]
+    force = given.pop("force")
     _check(given | {"threads": threads})
-    if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
-        raise HarmonizeError(f"--json {path}: name a file in a folder that exists")
+    if path is not None:
+        check_output(path, MADE_BY, option="--json", force=force)
     place = choose_device(device)
     if join_processes(place).num_processes > 1 and name != "train":
         raise HarmonizeError(f"{name}: only train is measured in several processes")
@@ -56,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("--device", default="auto", help="cpu, cuda, or auto")
         one.add_argument("--threads", type=int, metavar="N", help="of torch, on the CPU")
         one.add_argument("--json", type=Path, metavar="FILE", help="write what is printed here too")
+        add_force(one)
         one.add_argument("--quick", action="store_true", help="tiny sizes: whether it runs at all")
     return parser
 

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harmonize.system.atomic_files import writing
+from harmonize.system.atomic_files import write_whole, writing
 
+MADE_BY = "harmonize benchmark"
+"""Stands in every file, so that no other file is replaced."""
 Cell = str | int | float | None
 
 
@@ -69,8 +71,8 @@ class BenchmarkReport:
             HarmonizeError: the file cannot be written.
         """
         with writing(path):
-            text = json.dumps(dataclasses.asdict(self), indent=2)
-            path.write_text(text + "\n", encoding="utf-8")
+            text = json.dumps({"made_by": MADE_BY, **dataclasses.asdict(self)}, indent=2)
+            write_whole(path, f"{text}\n".encode())
 
 
 def _text(value: Cell) -> str:

@@ -6,9 +6,10 @@ from pathlib import Path
 from harmonize.config.run_config import find_file
 from harmonize.config.strict_yaml import load_file
 from harmonize.errors import HarmonizeError, printable
-from harmonize.system.atomic_files import writing
+from harmonize.system.atomic_files import write_whole, writing
+from harmonize.system.own_files import check_output
 from harmonize.tools.check.checked_file import Options, Report, check_tree, is_config, is_yaml
-from harmonize.tools.check.supervision import Supervision
+from harmonize.tools.check.supervision import COLUMNS, Supervision
 
 
 def check(names: Sequence[str], options: Options) -> int:
@@ -17,10 +18,8 @@ def check(names: Sequence[str], options: Options) -> int:
     Raises:
         HarmonizeError: the supervision table cannot be written.
     """
-    if options.csv is not None and options.csv.is_dir():
-        raise HarmonizeError(f"--csv {options.csv}: is a folder; name a file")
-    if options.csv is not None and not options.csv.absolute().parent.is_dir():
-        raise HarmonizeError(f"--csv {options.csv}: its folder does not exist; make it first")
+    if options.csv is not None:
+        check_output(options.csv, ",".join(COLUMNS), option="--csv", force=options.force)
     _refuse_idle(names, options.overrides)
     trees = {Path(name).stem: find_file(name) for name in names if not is_yaml(Path(name))}
     number = 0
@@ -79,4 +78,4 @@ def _write_csv(tables: Sequence[Supervision], path: Path) -> None:
     if len(tables) > 1:
         raise HarmonizeError(f"--csv {path}: takes one config at a time, got {len(tables)}")
     with writing(path):
-        path.write_text(tables[0].csv(), encoding="utf-8")
+        write_whole(path, tables[0].csv().encode())

@@ -15,6 +15,8 @@ from harmonize.labels.target_space import TargetSpace
 
 # Letters of shapes: C classes, K leaves.
 
+COLUMNS = ("dataset", "split", "node", "depth", "pixels", "share", "classes")
+"""Of the table as CSV."""
 _UNITS = ((10**9, "G"), (10**6, "M"), (10**3, "k"))
 
 
@@ -137,7 +139,7 @@ class Supervision:
         """Write every row and data set as CSV, with a header."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["dataset", "split", "node", "depth", "pixels", "share", "classes"])
+        writer.writerow(COLUMNS)
         for row in self.rows:
             for place, source in enumerate(self.sources):
                 if row.pixels[place]:

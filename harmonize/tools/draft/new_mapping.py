@@ -1,6 +1,7 @@
 """Write a mapping for a new data set from its folder, to be finished by hand."""
 
 import dataclasses
+import errno
 import os
 import re
 import shlex
@@ -15,7 +16,7 @@ from harmonize.labels.beside import find_beside
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.pictures.reading import header_size, sides_swap
-from harmonize.system.atomic_files import writing
+from harmonize.system.atomic_files import write_whole, writing
 from harmonize.tools.draft.backslashes import lists_with_backslashes
 from harmonize.tools.draft.by_name import TODO, Proposal, by_name, choose_tree, left_open
 from harmonize.tools.draft.class_tables import find_tables
@@ -229,8 +230,10 @@ def _output(output: Path | None, name: str, *, force: bool) -> Path:
 
 
 def _write(output: Path, text: str, *, force: bool) -> None:
-    with writing(output), output.open("w" if force else "x", encoding="utf-8") as file:
-        file.write(text)
+    with writing(output):
+        if not force and os.path.lexists(output):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        write_whole(output, text.encode())
 
 
 def _summary(draft: Draft, spec: DatasetSpec, root: Path, output: Path, tree: Path | None) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 from harmonize.config.run_config import RunConfig
 from harmonize.errors import HarmonizeError
@@ -16,6 +17,8 @@ from harmonize.system.atomic_files import write_whole, writing
 from harmonize.tools.look.seen import VOID_COLORS, SeenSample, see_samples, shrunk
 
 MOST_BYTES = 1_000_000
+_MADE_BY = "harmonize look"
+"""Stands in every sheet, and in the page's template, so that no other file is replaced."""
 _LONGEST_SIDE = 480
 _LEAST_SIDE = 24
 _CLEAR_SIDE = 200
@@ -173,9 +176,11 @@ def _saved(format_: str) -> Callable[[Sequence[SeenSample], int, str, str], byte
     def write(samples: Sequence[SeenSample], side: int, title: str, lead: str) -> bytes:
         sheet, data = _sheet(samples, side, title, lead), io.BytesIO()
         if format_ == "PNG":
-            sheet.save(data, format=format_)
+            mark = PngInfo()
+            mark.add_text("Software", _MADE_BY)
+            sheet.save(data, format=format_, pnginfo=mark)
         else:
-            sheet.save(data, format=format_, quality=88, subsampling=0)
+            sheet.save(data, format=format_, quality=88, subsampling=0, comment=_MADE_BY)
         return data.getvalue()
 
     return write

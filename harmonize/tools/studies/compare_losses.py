@@ -32,9 +32,10 @@ from harmonize.tools.studies.study_pictures import (
     kept_by_all,
     picture_figure,
 )
-from harmonize.tools.studies.study_runs import train_all
+from harmonize.tools.studies.study_runs import study_folder, train_all
 from harmonize.training.examples import FOLDER as PICTURES
 
+FILES = ("comparison.json", "table.md", "figure_mean_iou.svg", "figure_loss_by_depth.svg")
 PICTURE_FIGURE = "figure_pictures.png"
 _ROWS = 3
 """Pictures of each data set that the figure shows."""
@@ -47,6 +48,7 @@ def compare_losses(
     seeds: Sequence[int],
     losses: Sequence[str] = tuple(LOSSES),
     folder: Path | None = None,
+    force: bool = False,
 ) -> Path:
     """Train what is not there yet, and write the tables and figures; return their folder.
 
@@ -58,6 +60,7 @@ def compare_losses(
         seeds: each loss is trained once with each.
         losses: which to compare.
         folder: where all goes; ``runs/compare-<name>`` unless given.
+        force: replace files there that have the names of the tables and figures.
 
     Raises:
         HarmonizeError: what the user can mend, or input that was not the same for all losses.
@@ -68,10 +71,11 @@ def compare_losses(
         for loss in study.losses:
             if " = " in loss and here.is_main_process:
                 print(f"{loss} for these labels, and is trained once")
-    train_all(list(study.runs.values()))
-    with together():
-        if here.is_main_process:
-            print(f"\n{write_comparison(study)}\nThe comparison lies in {study.folder}")
+    with study_folder(study.folder, (*FILES, PICTURE_FIGURE), force=force):
+        train_all(list(study.runs.values()))
+        with together():
+            if here.is_main_process:
+                print(f"\n{write_comparison(study)}\nThe comparison lies in {study.folder}")
     return study.folder
 
 
@@ -99,14 +103,10 @@ def write_comparison(study: Comparison) -> str:
     trained = [spec.name for entry, spec in study.sources.trained if entry.train]
     results = [dataset_results(runs, name) for name in scored]
     tables = comparison_tables(study.name, results, proof)
-    files = {
-        "comparison.json": as_json(_facts(study, proof, results)),
-        "table.md": tables,
-        "figure_mean_iou.svg": mean_iou_figure(runs, list(scored)),
-        "figure_loss_by_depth.svg": loss_figure(
-            runs, list(scored), trained, study.sources.ontology.depth
-        ),
-    }
+    facts = as_json(_facts(study, proof, results))
+    scores = mean_iou_figure(runs, list(scored))
+    losses = loss_figure(runs, list(scored), trained, study.sources.ontology.depth)
+    files: dict[str, str | bytes] = dict(zip(FILES, (facts, tables, scores, losses), strict=True))
     pictures = _picture_figure(runs, scored)
     write_files(study.folder, files if pictures is None else {**files, PICTURE_FIGURE: pictures})
     return tables

@@ -18,7 +18,9 @@ from harmonize.tools.studies.label_results import (
 )
 from harmonize.tools.studies.spread import spread_name
 from harmonize.tools.studies.study_output import as_json, write_files
-from harmonize.tools.studies.study_runs import train_all
+from harmonize.tools.studies.study_runs import study_folder, train_all
+
+FILES = ("label_efficiency.json", "table.md", "figure_label_efficiency.svg")
 
 
 def label_efficiency(
@@ -30,6 +32,7 @@ def label_efficiency(
     depth: int,
     dataset: str | None = None,
     folder: Path | None = None,
+    force: bool = False,
 ) -> Path:
     """Train what is not there yet, and write the table and the plot; return their folder.
 
@@ -43,6 +46,7 @@ def label_efficiency(
         depth: of the labels of the other pictures.
         dataset: the trained data set to do this with; the only one unless given.
         folder: where all goes; ``runs/label-efficiency-<name>`` unless given.
+        force: replace files there that have the names of the table and the plot.
 
     Raises:
         HarmonizeError: what the user can mend.
@@ -58,10 +62,11 @@ def label_efficiency(
             dataset=dataset,
             folder=folder,
         )
-    train_all(list(study.runs.values()))
-    with together():
-        if here.is_main_process:
-            print(f"\n{write_study(study)}\nThe study lies in {study.folder}")
+    with study_folder(study.folder, FILES, force=force):
+        train_all(list(study.runs.values()))
+        with together():
+            if here.is_main_process:
+                print(f"\n{write_study(study)}\nThe study lies in {study.folder}")
     return study.folder
 
 
@@ -93,12 +98,6 @@ def write_study(study: LabelStudy) -> str:
             for measure, its_rows in rows.items()
         },
     }
-    write_files(
-        study.folder,
-        {
-            "label_efficiency.json": as_json(facts),
-            "table.md": tables,
-            "figure_label_efficiency.svg": share_figure(study, rows),
-        },
-    )
+    contents = (as_json(facts), tables, share_figure(study, rows))
+    write_files(study.folder, dict(zip(FILES, contents, strict=True)))
     return tables

@@ -24,7 +24,9 @@ from harmonize.tools.studies.finished_runs import (
 from harmonize.tools.studies.pays_plan import TEACHERS, Arm, PaysStudy, plan_pays, refined_name
 from harmonize.tools.studies.pays_results import pays_figure, pays_rows, pays_tables
 from harmonize.tools.studies.study_output import as_json, write_files
-from harmonize.tools.studies.study_runs import train_all
+from harmonize.tools.studies.study_runs import study_folder, train_all
+
+FILES = ("pays.json", "table.md", "figure_pays.svg")
 
 
 def pays(
@@ -36,6 +38,7 @@ def pays(
     seeds: Sequence[int],
     confidence: float,
     folder: Path | None = None,
+    force: bool = False,
 ) -> Path:
     """Train what is not there yet, complete labels, write the tables; return their folder.
 
@@ -49,6 +52,7 @@ def pays(
         seeds: each run is made once with each.
         confidence: at which labels are completed.
         folder: where all goes; ``runs/pays-<name>`` unless given.
+        force: replace files there that have the names of the table and the figure.
 
     Raises:
         HarmonizeError: what the user can mend.
@@ -65,14 +69,15 @@ def pays(
             folder=folder,
         )
         open_trained(load_sources(config), config)  # else a set is missed after hours
-    for arm in study.arms:
-        if arm in TEACHERS:
-            for seed in study.seeds:
-                _refine(study, arm, seed)
-        train_all([study.runs[arm, seed] for seed in study.seeds])
-    with together():
-        if here.is_main_process:
-            print(f"\n{write_study(study)}\nThe study lies in {study.folder}")
+    with study_folder(study.folder, FILES, force=force):
+        for arm in study.arms:
+            if arm in TEACHERS:
+                for seed in study.seeds:
+                    _refine(study, arm, seed)
+            train_all([study.runs[arm, seed] for seed in study.seeds])
+        with together():
+            if here.is_main_process:
+                print(f"\n{write_study(study)}\nThe study lies in {study.folder}")
     return study.folder
 
 
@@ -107,9 +112,13 @@ def _is_refined(folder: Path, teacher: Path, confidence: float) -> bool:
         if folder.exists() and not (folder / "pictures").is_symlink():
             raise HarmonizeError(f"{folder}: holds something else; remove it, or choose another -o")
         return False
-    facts = json.loads(path.read_text())
     wanted = (f"{teacher}, ", confidence)
-    if not facts["run"].startswith(wanted[0]) or facts["options"]["confidence"] != wanted[1]:
+    try:
+        facts = json.loads(path.read_text())
+        is_same = facts["run"].startswith(wanted[0]) and facts["options"]["confidence"] == wanted[1]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise HarmonizeError(f"{path}: is damaged: {error}; remove {folder}") from None
+    if not is_same:
         raise HarmonizeError(
             f"{path}: was made with another network or confidence; remove {folder}, or choose "
             "another folder for the study with -o DIR"
@@ -151,6 +160,6 @@ def write_study(study: PaysStudy) -> str:
         "seeds": list(study.seeds),
         "datasets": {name: [row.to_dict() for row in its_rows] for name, its_rows in rows.items()},
     }
-    files = {"pays.json": as_json(facts), "table.md": tables, "figure_pays.svg": pays_figure(rows)}
-    write_files(study.folder, files)
+    contents = (as_json(facts), tables, pays_figure(rows))
+    write_files(study.folder, dict(zip(FILES, contents, strict=True)))
     return tables

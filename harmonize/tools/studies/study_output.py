@@ -1,13 +1,15 @@
 """What a study writes: tables as Markdown, which reads well as plain text too, JSON and files."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from harmonize.errors import HarmonizeError
-from harmonize.system.atomic_files import write_whole
+from harmonize.system.atomic_files import write_whole, writing
+from harmonize.system.own_files import check_output
 from harmonize.tools.studies.spread import Summary
 
+MADE_BY = "harmonize study"
+"""Stands in every file, so that no other file is replaced."""
 NOTHING = "–"
 
 
@@ -40,23 +42,36 @@ def listed(numbers: Sequence[int | None]) -> str:
     return ", ".join(NOTHING if number is None else str(number) for number in numbers)
 
 
+def check_files(folder: Path, names: Iterable[str], *, force: bool) -> None:
+    """Make sure that a study's files may be written, before its runs are trained.
+
+    Raises:
+        HarmonizeError: one is there already that no study has written, unless ``force`` is given.
+    """
+    for path in (folder / name for name in names):
+        if path.exists():
+            check_output(path, MADE_BY, force=force)
+
+
 def write_files(folder: Path, files: Mapping[str, str | bytes]) -> None:
-    """Write files by name into a study's folder.
+    """Write files by name into a study's folder, each with the mark that ``check_files`` looks for.
+
+    JSON and pictures carry it already.
 
     Raises:
         HarmonizeError: one cannot be written.
     """
     for name, content in files.items():
         path = folder / name
-        try:
+        if isinstance(content, str) and path.suffix != ".json":
+            content = f"{content.rstrip()}\n\n<!-- {MADE_BY} -->\n"
+        with writing(path):
             write_whole(path, content if isinstance(content, bytes) else content.encode())
-        except OSError as error:
-            raise HarmonizeError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
 def as_json(facts: Mapping[str, object]) -> str:
     """Write facts as JSON that people can read."""
-    return json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps({"made_by": MADE_BY, **facts}, indent=2, ensure_ascii=False) + "\n"
 
 
 def _cell(text: str) -> str:

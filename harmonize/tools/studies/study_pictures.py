@@ -12,6 +12,7 @@ from PIL import Image
 from harmonize.errors import HarmonizeError, printable
 from harmonize.labels.palette import Color
 from harmonize.report.svg import SIZE, new_figure
+from harmonize.tools.studies.study_output import MADE_BY
 
 if TYPE_CHECKING:
     from matplotlib.figure import SubFigure
@@ -97,7 +98,7 @@ def picture_figure(sections: Sequence[Section]) -> bytes:
         for part, section in zip(parts[:, 0], sections, strict=True):
             _draw(part, section)
         data = io.BytesIO()
-        figure.savefig(data, format="png", dpi=_DPI, metadata={"Software": None})
+        figure.savefig(data, format="png", dpi=_DPI, metadata={"Software": MADE_BY})
     return data.getvalue()
 
 

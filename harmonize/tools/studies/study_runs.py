@@ -1,9 +1,10 @@
 """The runs of a study: which are there already, and the training of those that are not."""
 
+import contextlib
 import dataclasses
 import gc
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,8 +21,10 @@ from harmonize.runs import checkpoints
 from harmonize.runs.identity import changed_texts
 from harmonize.runs.run_folder import CONFIG
 from harmonize.system.agreement import together
+from harmonize.system.locks import locked_together
 from harmonize.system.processes import processes
 from harmonize.tools.studies.finished_runs import is_finished
+from harmonize.tools.studies.study_output import check_files
 
 State = Literal["finished", "goes on", "new"]
 
@@ -71,6 +74,27 @@ def plan_run(folder: Path, name: str, shared: RunConfig, *, seed: int) -> Planne
         train=dataclasses.replace(shared.train, digest=True, resume=False),
     )
     return PlannedRun(name, config)
+
+
+@contextlib.contextmanager
+def study_folder(folder: Path, files: Iterable[str], *, force: bool) -> Iterator[None]:
+    """Hold a study's folder, which is made if need be; every process must call this.
+
+    Args:
+        folder: of the study.
+        files: that it will write there.
+        force: replace them, even if they are not a study's.
+
+    Raises:
+        HarmonizeError: the folder is in use, or holds files of others by these names.
+    """
+    is_main = processes().is_main_process
+    with together():
+        if is_main:
+            check_files(folder, files, force=force)
+    advice = "wait until it ends, or choose another with -o DIR"
+    with locked_together(folder, is_main=is_main, advice=advice):
+        yield
 
 
 def train_all(runs: Sequence[PlannedRun]) -> None:
