@@ -12,7 +12,8 @@ from torch import Tensor
 
 _MOST = 1 << 17
 """Pixels of a whole data set."""
-_MOST_OF_A_PICTURE = 2048
+MOST_OF_A_PICTURE = 2048
+"""Pixels of one picture."""
 
 
 @dataclass(frozen=True)
@@ -50,18 +51,18 @@ class Sampler:
     def __init__(self, masks: Bool[Tensor, "C K"], *, pictures: int) -> None:
         self._known = masks.any(1).cpu()
         self._leaves = masks.shape[1]
-        self._pixels = min(max(_MOST // max(pictures, 1), 1), _MOST_OF_A_PICTURE)
+        self._pixels = min(max(_MOST // max(pictures, 1), 1), MOST_OF_A_PICTURE)
         self._parts: list[PixelSample] = []
 
     def add(
         self, logits: Float[Tensor, "K h w"], classes: Integer[Tensor, "H W"], number: int
     ) -> None:
         """Sample a picture of the data set by its number."""
-        rows, columns = _grid(classes.shape[0], classes.shape[1], self._pixels)
+        rows, columns = pixel_grid(classes.shape[0], classes.shape[1], self._pixels)
         truth = classes[rows, columns].long().cpu()
         kept = self._known[truth]
         rows, columns, truth = rows[kept], columns[kept], truth[kept]
-        values = _between(logits, rows, columns, (classes.shape[0], classes.shape[1]))
+        values = logits_at(logits, rows, columns, (classes.shape[0], classes.shape[1]))
         self._parts.append(PixelSample(values.cpu(), truth, torch.full_like(truth, number)))
 
     def sample(self) -> PixelSample:
@@ -82,7 +83,7 @@ def join(samples: Iterable[PixelSample], *, leaves: int) -> PixelSample:
     return PixelSample(whole.logits[order], whole.classes[order], whole.pictures[order])
 
 
-def _grid(height: int, width: int, pixels: int) -> tuple[Int[Tensor, " P"], Int[Tensor, " P"]]:
+def pixel_grid(height: int, width: int, pixels: int) -> tuple[Int[Tensor, " P"], Int[Tensor, " P"]]:
     """Return the rows and columns of about so many pixels, spread evenly."""
     step = max((height * width / pixels) ** 0.5, 1.0)
     rows, columns = (
@@ -92,7 +93,7 @@ def _grid(height: int, width: int, pixels: int) -> tuple[Int[Tensor, " P"], Int[
     return rows.repeat_interleave(len(columns)), columns.repeat(len(rows))
 
 
-def _between(
+def logits_at(
     logits: Float[Tensor, "K h w"],
     rows: Int[Tensor, " P"],
     columns: Int[Tensor, " P"],
