@@ -12,8 +12,7 @@ from torch import Tensor
 
 _MOST = 1 << 17
 """Pixels of a whole data set."""
-MOST_OF_A_PICTURE = 2048
-"""Pixels of one picture."""
+_MOST_OF_A_PICTURE = 2048
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class Sampler:
     def __init__(self, masks: Bool[Tensor, "C K"], *, pictures: int) -> None:
         self._known = masks.any(1).cpu()
         self._leaves = masks.shape[1]
-        self._pixels = min(max(_MOST // max(pictures, 1), 1), MOST_OF_A_PICTURE)
+        self._pixels = min(max(_MOST // max(pictures, 1), 1), _MOST_OF_A_PICTURE)
         self._parts: list[PixelSample] = []
 
     def add(

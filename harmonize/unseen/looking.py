@@ -11,7 +11,7 @@ from torchvision.transforms.v2 import functional as F
 
 from harmonize.calibration.back_off import judge
 from harmonize.data.transforms import centre_square, shorter_side
-from harmonize.evaluation.sampling import MOST_OF_A_PICTURE, logits_at, pixel_grid
+from harmonize.evaluation.sampling import logits_at, pixel_grid
 from harmonize.inference.answer_space import AnswerSpace
 from harmonize.inference.tiled_network import TiledNetwork
 from harmonize.unseen.picture_sums import SeenPixels, count_picture
@@ -21,6 +21,8 @@ from harmonize.unseen.reading import Read
 
 SCALES = (1.0, 0.75, 1.25)
 """Sizes of the views, relative to the run's; each is looked at mirrored as well."""
+POINTS = 8192
+"""Pixels of a picture that are counted, about, from a regular grid."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Looker:
             picture = centre_square(picture)
             classes = None if classes is None else centre_square(classes)
         height, width = picture.shape[1:] if classes is None else classes.shape
-        rows, columns = pixel_grid(height, width, MOST_OF_A_PICTURE)
+        rows, columns = pixel_grid(height, width, POINTS)
         seen = self._see(picture, (height, width), rows, columns)
         num = len(self.space.labels)
         if judge is None or classes is None:
