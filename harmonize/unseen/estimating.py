@@ -127,8 +127,11 @@ def _by_method(
     begin = _log_odds(_shrunk(known, known[..., _RIGHT]))
     moves: list[Tensor] = []
     for column in (_CONFIDENCE, _MIRRORED, _STEADY):
-        before = _shrunk(known, known[..., column])
-        after = (asked[..., column] + _PRIOR * before) / (asked[..., _PIXELS] + _PRIOR)
+        usual = _PRIOR * _shrunk(known, known[..., column])
+        before, after = (
+            (counts[..., column] + usual) / (counts[..., _PIXELS] + _PRIOR)
+            for counts in (known, asked)
+        )
         moves.append(_log_odds(after) - _log_odds(before))
     moves.append((moves[1] + moves[2]) / 2)
     found = (begin + torch.stack(moves)).sigmoid()
