@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 from accelerate.state import AcceleratorState
 
 from harmonize.cli import main
@@ -87,7 +86,7 @@ def test_a_data_set_without_labels_is_estimated_from_all_sets_that_are_scored(
 
 
 def test_a_labelled_set_is_estimated_without_its_labels(
-    project: Path, calibrate: Calibrate, capsys: pytest.CaptureFixture[str]
+    calibrate: Calibrate, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert calibrate("--unlabelled", "coarse", "--as", "coarse") == 0
     printed = capsys.readouterr()
@@ -97,7 +96,7 @@ def test_a_labelled_set_is_estimated_without_its_labels(
 
 
 def test_a_run_that_is_not_calibrated_is_warned_of(
-    project: Path, calibrate: Calibrate, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    project: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     shutil.copytree(project / "run", tmp_path / "run")
     (tmp_path / "run" / "calibration.json").unlink()
@@ -177,11 +176,10 @@ def test_what_cannot_be_estimated_is_one_line(
 
 
 def test_a_run_with_no_other_set_with_labels_says_what_to_name(
-    project: Path, calibrate: Calibrate, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    project: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     config = tiny_config(project, tmp_path / "run", "train.steps=1", "datasets.1.evaluate=null")
     train(config, name="tiny")
-    torch.manual_seed(0)
     words = [tmp_path / "run", "--unlabelled", "fine"]
     with pytest.raises(SystemExit) as end:
         main(["calibrate", *map(str, words)])

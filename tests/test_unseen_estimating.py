@@ -63,7 +63,7 @@ def test_accuracy_moves_by_as_much_as_agreement_on_the_scale_of_log_odds() -> No
 
 
 def test_pictures_like_those_with_labels_are_answered_as_well() -> None:
-    counts = ([600, 540, 500, 570, 560], [400, 200, 300, 320, 300])
+    counts = ([600.0, 540, 500, 570, 560], [400.0, 200, 300, 320, 300])
     each, every = estimate([pictures(*counts, number=4)], pictures(*counts, number=4))
     # 50 pixels of all answers, of which 0.74 are right, are mixed in.
     expected = [(4 * 540 + 37) / 2450, (4 * 200 + 37) / 1650]

@@ -30,7 +30,7 @@ from harmonize.system.signals import until_stopped
 from harmonize.unseen.estimating import estimate
 from harmonize.unseen.looking import Judge, Looker
 from harmonize.unseen.picture_sums import COUNTS, PictureSums
-from harmonize.unseen.reading import LabelledPictures, Read, Readable
+from harmonize.unseen.reading import LabelledPictures, Read, UnlabelledPictures
 from harmonize.unseen.unlabelled import Unlabelled, find_unlabelled, labelled_sets
 from harmonize.unseen.unseen_results import UnseenResults
 
@@ -173,14 +173,18 @@ def _unjudged(
 
 
 def _count(
-    scoring: ScoringRun, looker: Looker, pictures: Readable, name: str, judge: Judge | None = None
+    scoring: ScoringRun,
+    looker: Looker,
+    pictures: LabelledPictures | UnlabelledPictures,
+    name: str,
+    judge: Judge | None = None,
 ) -> tuple[PictureSums, list[str]]:
     """Count all pictures of a set; each process takes its share. Bad ones count as nothing."""
     accelerator, workers = scoring.accelerator, scoring.run.config.data.workers
     mine = range(accelerator.process_index, len(pictures), accelerator.num_processes)
     counts = torch.zeros(len(pictures), len(looker.space.labels), len(COUNTS))
     problems: list[str] = []
-    read = load(pictures, [[number] for number in mine], _only, workers=workers)  # type: ignore[arg-type]
+    read = load(pictures, [[number] for number in mine], _only, workers=workers)
     bar = tqdm(total=len(mine), desc=name, unit="picture", disable=not scoring.is_main)
     with together():
         for number, one in zip(mine, until_stopped(read), strict=True):

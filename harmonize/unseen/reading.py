@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -24,14 +23,6 @@ class Read:
     picture: UInt8[Tensor, "3 H W"] | None = None
     classes: Integer[Tensor, "H W"] | None = None
     problem: str = ""
-
-
-class Readable(Protocol):
-    """Pictures by number."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, number: int) -> Read: ...
 
 
 class LabelledPictures(Dataset[Read]):
