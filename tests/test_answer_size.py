@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from harmonize.api.run import Run
-from harmonize.evaluation import evaluate
+from harmonize.evaluation import scaled_pictures
 from harmonize.pipeline.train import train
 from tiny import tiny_config, write_project
 
@@ -16,13 +16,13 @@ def test_pictures_are_scored_and_answered_at_the_size_that_the_config_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project, seen = write_project(tmp_path), []
-    original = evaluate.shorter_side
+    original = scaled_pictures.shorter_side
 
     def noted(height: int, width: int, size: int) -> tuple[int, int]:
         seen.append(size)
         return original(height, width, size)
 
-    monkeypatch.setattr(evaluate, "shorter_side", noted)
+    monkeypatch.setattr(scaled_pictures, "shorter_side", noted)
     overrides = ["datasets.1.size=8", "train.steps=1"]
     train(tiny_config(project, project / "own", *overrides), name="tiny")
     assert set(seen) == {16, 8}

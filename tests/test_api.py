@@ -105,7 +105,11 @@ def test_probabilities_are_those_of_the_leaves_of_each_answer(run: Run, picture:
     coarse = run.predict(picture, depth=1, probabilities=True)
     assert coarse.probabilities is not None
     np.testing.assert_allclose(coarse.probabilities[1], answer.probabilities[1:].sum(0), atol=1e-5)
-    assert np.array_equal(answer.map, answer.probabilities.argmax(0))
+    assert np.array_equal(coarse.map, coarse.probabilities.argmax(0))
+    assert np.array_equal(answer.map > 0, coarse.map > 0)  # left and right are things
+    things = answer.map > 0
+    best = 1 + answer.probabilities[1:].argmax(0)
+    assert np.array_equal(answer.map[things], best[things])
 
 
 def test_an_answer_is_drawn_written_and_shown(

@@ -9,6 +9,7 @@ import torch
 from harmonize import DatasetSpec, HierarchicalLoss, Ontology, TargetSpace
 from harmonize.config.strict_yaml import load_text
 from harmonize.evaluation.by_depth import depth_groups, loss_by_depth, score_depth
+from harmonize.evaluation.picture_counts import PictureCounts, entries_of
 from harmonize.evaluation.sampling import PixelSample
 
 TREE = "sky\nthing\n\tcar\n\tliving\n\t\tperson\n\t\tdog\n"
@@ -116,16 +117,25 @@ def test_a_depth_that_no_label_resolves_has_no_loss(tree: Ontology) -> None:
 
 
 def test_a_group_that_no_class_lies_in_may_be_answered_but_has_no_score(tree: Ontology) -> None:
-    spec = mapping("one", rest="[sky, car]", human="person", dog="dog")
+    spec = mapping("one", air="sky", rest="[car, dog]", human="person", dog="dog")
     at_two = depth_groups(tree, spec)[1]
     assert at_two.groups == ("sky", "car", "living")
-    counts = torch.tensor([[0, 0, 0], [0, 0, 0], [2, 1, 7]])  # rows are true
+    counts = torch.tensor([[4, 0, 0], [0, 0, 0], [2, 1, 7]])  # rows are true
     found = score_depth(at_two, counts)
-    assert found.scores.iou[:2].isnan().all()
-    assert found.scores.iou[2].item() == pytest.approx(0.7)
-    assert found.scores.mean_iou == pytest.approx(0.7)
-    assert found.scores.frequency_weighted_iou == pytest.approx(0.7)
-    assert found.num_scored == 1
+    assert found.scores.iou[1].isnan()
+    assert found.scores.iou[::2].tolist() == pytest.approx([4 / 6, 0.7])
+    assert found.scores.mean_iou == pytest.approx((4 / 6 + 0.7) / 2)
+    assert found.num_scored == 2
+
+
+def test_a_group_that_alone_has_labels_has_no_score(tree: Ontology) -> None:
+    """Answered everywhere it would be right on every pixel."""
+    spec = mapping("one", rest="[sky, car]", human="person", dog="dog")
+    at_two = depth_groups(tree, spec)[1]
+    found = score_depth(at_two, torch.tensor([[0, 0, 0], [0, 0, 0], [2, 1, 7]]))
+    assert found.num_scored == 0
+    assert found.scores.iou.isnan().all()
+    assert all(map(math.isnan, (found.scores.mean_iou, found.scores.frequency_weighted_iou)))
 
 
 def test_groups_weigh_by_their_pixels_in_the_frequency_weighted_iou(tree: Ontology) -> None:
@@ -133,3 +143,26 @@ def test_groups_weigh_by_their_pixels_in_the_frequency_weighted_iou(tree: Ontolo
     found = score_depth(at_one, torch.tensor([[1, 1], [2, 6]])).scores
     assert found.iou.tolist() == pytest.approx([1 / 4, 6 / 9])
     assert found.frequency_weighted_iou == pytest.approx((2 * 1 / 4 + 8 * 6 / 9) / 10)
+
+
+def test_a_group_that_is_the_only_one_has_no_score(tree: Ontology) -> None:
+    coarse = mapping("coarse", air="sky", alive="thing")
+    fine = mapping("fine", air="sky", auto="car", human="person", dog="dog")
+    alone = depth_groups(tree, fine, [coarse])[1]
+    assert alone.groups == ("sky",)
+    counts = torch.tensor([[7]])
+    found = score_depth(alone, counts, PictureCounts.join({0: entries_of(counts)}))
+    assert found.num_scored == 0
+    assert all(map(math.isnan, (found.scores.mean_iou, found.scores.pixel_accuracy)))
+    assert math.isnan(found.scores.frequency_weighted_iou)
+    assert all(map(math.isnan, found.interval))
+
+
+def test_the_interval_of_a_depth_is_over_the_groups_that_have_a_score(tree: Ontology) -> None:
+    spec = mapping("one", air="sky", rest="[car, dog]", human="person", dog="dog")
+    at_two = depth_groups(tree, spec)[1]
+    matrices = [torch.tensor([[5, 0, 0], [0, 0, 0], [0, 3, n]]) for n in (3, 7, 9)]
+    pictures = PictureCounts.join({n: entries_of(one) for n, one in enumerate(matrices)})
+    found = score_depth(at_two, torch.stack(matrices).sum(0), pictures)
+    low, high = found.interval
+    assert (1 + 3 / 6) / 2 <= low < found.scores.mean_iou < high <= (1 + 9 / 12) / 2

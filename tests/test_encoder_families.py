@@ -9,7 +9,7 @@ import torch
 from accelerate import Accelerator
 
 from harmonize.config.model_config import ModelConfig
-from harmonize.inference.tiled_network import TiledNetwork
+from harmonize.decoding.tiled_network import TiledNetwork
 from harmonize.models.build import build_model
 from harmonize.runs.opened import open_run
 from saved import save_run

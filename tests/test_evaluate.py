@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from harmonize import DatasetSpec, Ontology
 from harmonize.data.dataset import SegmentationDataset
+from harmonize.evaluation.by_depth import depth_groups
 from harmonize.evaluation.evaluate import evaluate
 from harmonize.labels.scored_classes import ScoredClasses, scored_classes
 from harmonize.models.segmenter import Segmenter
@@ -233,6 +234,27 @@ def test_a_class_that_is_scored_alone_is_said_to_prove_nothing(
     saved = found.saved()
     assert (saved.mean_iou, saved.pixel_accuracy, saved.mistakes["f"]) == (None, None, None)
     assert (saved.iou, saved.worst, saved.best) == ({"background": None}, (), ())
+    assert (saved.calibration_error, saved.mean_iou_interval, saved.by_size) == (None, None, ())
+    assert saved.mean_iou_per_picture is None
+    assert saved.precision == saved.recall == {"background": None}
+
+
+def test_a_depth_of_one_group_has_a_dash(
+    open_set: Callable[[str], SegmentationDataset], tree: Ontology
+) -> None:
+    dataset = open_set("coarse")
+    one, two = depth_groups(tree, dataset.spec)
+    alone = dataclasses.replace(
+        one, groups=("thing",), masks=one.masks[1:], group_of=np.array([1, 0])
+    )
+    accelerator = Accelerator(cpu=True)
+    found = evaluate(
+        ByColor(), dataset, tree, accelerator=accelerator, size=20, groups=(alone, two)
+    )
+    (line,) = (row for row in found.table().splitlines() if row.startswith("mean IoU at depth 1"))
+    assert " ".join(line.split()) == "mean IoU at depth 1 (no two groups) -"
+    assert found.saved().depths[0].mean_iou is None
+    assert found.saved().depths[0].frequency_weighted_iou is None
 
 
 def wrong_halves(project: Path) -> None:

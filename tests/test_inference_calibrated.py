@@ -15,8 +15,8 @@ from PIL import Image
 from decoders import by_tree
 from harmonize.calibration.calibration_file import Temperatures
 from harmonize.cli import main
+from harmonize.decoding.tiled_network import TiledNetwork
 from harmonize.inference.answer_space import AnswerSpace, confident_nodes
-from harmonize.inference.tiled_network import TiledNetwork
 from harmonize.labels.sources import load_sources
 from harmonize.models.segmenter import Segmenter
 from harmonize.models.unet import UNet

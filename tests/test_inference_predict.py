@@ -15,10 +15,10 @@ from harmonize import DatasetSpec
 from harmonize.cli import main
 from harmonize.data.labels import LabelReader
 from harmonize.decoding import native_decoding
+from harmonize.decoding.tiled_network import TiledNetwork
 from harmonize.evaluation.metrics import confusion_matrix
 from harmonize.inference import predict as predicting
 from harmonize.inference.answer_space import AnswerLabel, AnswerSpace
-from harmonize.inference.tiled_network import TiledNetwork
 from harmonize.models.segmenter import Segmenter, Traits
 from harmonize.models.unet import UNet
 from harmonize.pipeline.evaluate_run import evaluate_run

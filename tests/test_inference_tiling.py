@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from arithmetic import ROUNDING
-from harmonize.inference.tiling import RAMP, Tiling, bands
+from harmonize.decoding.tiling import RAMP, Tiling, bands
 from harmonize.models.unet import REACH, UNet
 
 

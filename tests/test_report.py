@@ -8,7 +8,7 @@ import pytest
 import report_cases
 from harmonize.config.schema import build
 from harmonize.config.strict_yaml import Document
-from harmonize.inference.tiled_network import TiledNetwork
+from harmonize.decoding.tiled_network import TiledNetwork
 from harmonize.report import make_report as make
 from harmonize.report.make_report import make_report
 from harmonize.runs.metrics_log import EVENTS
@@ -167,9 +167,21 @@ def test_several_runs_stand_side_by_side(project: Path, run: Path, tmp_path: Pat
     assert made.classed("best")
     assert f"thing : nobody taught it ({second})" in made.text
     assert len(made.classed("tree")) == 2
+    assert "Runs are not compared: " in made.text  # the scores are not those of its pictures
     assert "evaluation.json holds other scores" in made.text
     ids = [a["id"] for _, a in made.elements if "id" in a]
     assert len(ids) == len(set(ids))
+
+
+def test_several_runs_are_compared_picture_by_picture(
+    project: Path, run: Path, tmp_path: Path
+) -> None:
+    made = Page(make_report([project / f"run{QUOTES}", run], tmp_path / "both.html"))
+    assert made.wrong == []
+    assert "Differences Mean IoU less that of" in made.text
+    assert "fine classes 5 +0.00 [+0.00, +0.00] does not differ" in made.text
+    assert "fine depth 1 5 +0.00 [+0.00, +0.00] does not differ" in made.text
+    assert len(made.classed("interval")) >= 2 * 2 * 3  # of two sets, two runs, with two depths
 
 
 def test_the_log_of_a_run_holds_nothing_that_its_reader_does_not_know(run: Path) -> None:

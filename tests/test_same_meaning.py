@@ -24,6 +24,9 @@ from harmonize.inference.write_answers import describe
 from harmonize.labels.same_meaning import same_meaning, say_merged, short_name
 from harmonize.labels.scored_classes import scored_classes
 from harmonize.labels.sources import Sources
+from harmonize.pipeline.train import train
+from report_cases import Page
+from tiny import tiny_config, write_project
 
 LEAVES = [f"garment_{letter}" for letter in "abcdefghijklm"]
 TAGS = {f"tag_{number:02d}": LEAVES[number % 13] for number in range(59)}
@@ -224,3 +227,36 @@ def test_a_joined_class_is_left_out_as_one(tmp_path: Path) -> None:
     found = scored_classes(tree, spec, [coarse])
     assert dict(found.left_out) == {"p|q": "only as x", "r": "only as x"}
     assert found.masks.any(1).tolist() == [False, False, False, True]
+
+
+def test_a_run_scores_shows_and_answers_them_as_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = write_project(tmp_path)
+    path = project / "fine.yaml"
+    text = path.read_text()
+    path.write_text(text.replace("left: left, right: right", "left: thing, right: thing"))
+    options = ("train.report=true", "evaluate.boundary=true")
+    train(tiny_config(project, project / "run", *options), name="tiny")
+    assert "left|right" in capsys.readouterr().out
+    scores = json.loads((project / "run" / "evaluation.json").read_text())["datasets"]["fine"]
+    assert scores["merged"] == {"left|right": ["left", "right"]}
+    assert [*scores["iou"]] == ["background", "left|right"]
+    assert [*scores["boundary"]["iou"]] == ["background", "left|right"]
+    page = Page(project / "run" / "report.html")
+    assert "left|right" in page.text
+    legends = [image["alt"] for image in page.all("img") if image["alt"].startswith("truth")]
+    assert any("left|right" in one for one in legends)
+    assert not any("right" in one.replace("left|right", "") for one in legends)
+    output = project / "answers"
+    pictures = str(project / "fine_data" / "1[0-4].png")
+    assert main(["predict", str(project / "run"), pictures, "-o", str(output), "--as", "fine"]) == 0
+    assert (
+        "answered as one: left|right, written as 1; they mean the same" in capsys.readouterr().out
+    )
+    answers = [np.unique(np.asarray(Image.open(one))) for one in sorted(output.rglob("*.png"))]
+    assert len(answers) == 5
+    assert {value for one in answers for value in one.tolist()} <= {0, 1}
+    legend = json.loads((output / "legend.json").read_text())["classes"]
+    assert legend["1"]["classes"] == ["left", "right"]
+    assert "2" not in legend

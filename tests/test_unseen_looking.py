@@ -10,8 +10,9 @@ from PIL import Image
 from torch import Tensor, nn
 
 from decoders import by_tree
+from harmonize.decoding.tiled_network import TiledNetwork
+from harmonize.decoding.views import Views
 from harmonize.inference.answer_space import AnswerSpace, groups, leaves
-from harmonize.inference.tiled_network import TiledNetwork
 from harmonize.labels.sources import load_sources
 from harmonize.models.segmenter import Segmenter, Traits
 from harmonize.unseen import looking
@@ -49,10 +50,13 @@ def space(project: Path) -> AnswerSpace:
     return leaves(sources, by_tree(sources))
 
 
-def looker(network: nn.Module, space: AnswerSpace, *, size: int, crop: bool = False) -> Looker:
+def looker(
+    network: nn.Module, space: AnswerSpace, *, size: int | str, crop: bool = False
+) -> Looker:
     plain = Traits(mean=(0.0,) * 3, std=(1.0,) * 3, reach=0)
     model = TiledNetwork(Segmenter(network, plain), Accelerator(cpu=True))
-    return Looker(model, space, torch.tensor([0, 2, 1]), size, crop=crop, tile=768)
+    views = Views(size, looking.SCALES, flip=True)
+    return Looker(model, space, torch.tensor([0, 2, 1]), views, crop=crop)
 
 
 def colours(*columns: int) -> Tensor:
@@ -119,6 +123,12 @@ def test_only_the_centre_square_is_looked_at_where_scoring_crops(space: AnswerSp
     picture = Read(colours(0, *[1] * 8, 0))
     assert looker(ByColour(), space, size=8, crop=True).count(picture)[:, 0].tolist() == [64, 0, 0]
     assert looker(ByColour(), space, size=8).count(picture)[:, 0].tolist() == [64, 16, 0]
+
+
+def test_pictures_are_looked_at_in_full_where_scoring_does(space: AnswerSpace) -> None:
+    """Of 8 rows the views have 8, 6 and 10."""
+    grey = Read(torch.full((3, 8, 12), 128, dtype=torch.uint8))
+    assert looker(BySize(), space, size="full").count(grey)[:, 0].tolist() == [0, 96, 0]
 
 
 def test_labels_judge_the_answers_that_they_lie_inside() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from accelerate import Accelerator
 from numpy import ndarray
 from PIL import Image
@@ -14,11 +15,12 @@ from torch import nn
 
 from harmonize.api.answer import Answer
 from harmonize.config.run_config import RunConfig
+from harmonize.decoding.tiled_network import DEFAULT_TILE, TiledNetwork
+from harmonize.decoding.views import ViewedNetwork, Views
 from harmonize.errors import HarmonizeError
 from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.inference.predict_options import PredictOptions, choose_answers
 from harmonize.inference.read_pictures import Seen, read_to_see, see
-from harmonize.inference.tiled_network import DEFAULT_TILE, TiledNetwork
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.sources import Sources
 from harmonize.models.segmenter import Segmenter
@@ -122,6 +124,8 @@ class Run:
         like: str | None = None,
         calibrated: bool = True,
         size: int | Literal["full"] | None = None,
+        scales: tuple[float, ...] | None = None,
+        flip: bool | None = None,
         tile: int = DEFAULT_TILE,
         probabilities: bool = False,
     ) -> Answer:
@@ -136,6 +140,9 @@ class Run:
                 its statistics, where the run's batch norm has some of each set.
             calibrated: whether a confidence goes by the run's calibration, if it has one.
             size: shorter side that the network sees in pixels, or ``full``; the run's unless given.
+            scales: average the probabilities of views of these factors of the size.
+            flip: average them with those of the mirrored views; both as the run is scored unless
+                given.
             tile: pictures of more than ``tile * tile`` scaled pixels are answered in tiles.
             probabilities: keep the probability of every possible answer too.
 
@@ -153,19 +160,19 @@ class Run:
             like=like,
             calibrated=calibrated,
             size=size,
+            scales=scales,
+            flip=flip,
             tile=tile,
         )
         wording = choose_answers(self._opened, options)
-        seen = _see(picture, None if wording.size == "full" else int(wording.size))
+        seen = _see(picture, wording.views)
         space, shown = wording.answers, seen.shown
         assert shown is not None
         with self._tiled.like(wording.like):
-            found = self._tiled.answer(seen.scaled, seen.size, space, tile=tile)
-            sure = (
-                self._tiled.probabilities(seen.scaled, seen.size, space, tile=tile)
-                if probabilities
-                else None
-            )
+            mirror = torch.from_numpy(self.ontology.mirror)
+            network = ViewedNetwork(self._tiled, wording.views, mirror)
+            found = network.answer(seen.scaled, seen.size, space)
+            sure = network.probabilities(seen.scaled, seen.size, space) if probabilities else None
         return Answer(found, space, shown, sure)
 
     def evaluate(self, *datasets: str | Path, split: str | None = None) -> dict[str, DatasetScores]:
@@ -201,19 +208,21 @@ class Run:
         rows = []
         if (self.folder / EVALUATION).is_file():
             for name, one in self.scores.items():
-                cells = [_percent(one["mean_iou"]), _percent(one["pixel_accuracy"])]
+                ends = [_percent(end) for end in one.get("mean_iou_interval") or ()]
+                interval = f"[{', '.join(ends)}]" if ends else "-"
+                cells = [_percent(one["mean_iou"]), interval, _percent(one["pixel_accuracy"])]
                 rows.append([name, one["split"], *cells])
-        head = ["data set", "split", "mean IoU, %", "pixel accuracy, %"]
+        head = ["data set", "split", "mean IoU, %", "95 % interval", "pixel accuracy, %"]
         table = _rows("th", [head]) + _rows("td", rows)
         return f"<p>{html.escape(repr(self))}</p><table>{table}</table>"
 
 
-def _see(picture: Picture, size: int | None) -> Seen:
+def _see(picture: Picture, views: Views) -> Seen:
     """Read a picture, or take its pixels, scaled for the network."""
     if isinstance(picture, str | Path):
-        return read_to_see(Path(picture), size=size)
+        return read_to_see(Path(picture), size=views.read_at, fit=views.is_one)
     if isinstance(picture, Image.Image):
-        return see(picture, size=size)
+        return see(picture, size=views.read_at, fit=views.is_one)
     if picture.dtype != np.uint8 or picture.ndim not in (2, 3):
         raise HarmonizeError(
             f"the picture: expected pixels (H, W, 3) of type uint8 in 0..255, got {picture.dtype} "
@@ -224,7 +233,9 @@ def _see(picture: Picture, size: int | None) -> Seen:
             f"the picture: expected (H, W, 3), got the shape {picture.shape}; channels come last"
         )
     return see(
-        Image.fromarray(picture[..., 0] if picture.shape[2:] == (1,) else picture), size=size
+        Image.fromarray(picture[..., 0] if picture.shape[2:] == (1,) else picture),
+        size=views.read_at,
+        fit=views.is_one,
     )
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -40,7 +41,7 @@ class _Saved:
 
     step: Count
     checkpoint: str
-    size: Count
+    size: Count | Literal["full"]
     crop: bool
     datasets: dict[str, DatasetCalibration]
 

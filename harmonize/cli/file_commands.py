@@ -222,7 +222,7 @@ def _config(path: Path) -> RunConfig:
 
 
 def schema(words: Sequence[str]) -> int:
-    """Print the JSON Schema of configs, mappings or evaluation.json, to complete and check keys."""
+    """Print the JSON Schema of configs, mappings or evaluation.json, to check their keys."""
     parser = command_parser(schema)
     parser.add_argument("kind", choices=SCHEMAS, metavar="config|mapping|evaluation")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it here instead")

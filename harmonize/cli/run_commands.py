@@ -1,22 +1,18 @@
-"""The commands about a trained run: ``harmonize predict | calibrate | report``."""
+"""The commands about a trained run: ``harmonize predict | refine``."""
 
 import argparse
-import functools
 from collections.abc import Sequence
 from pathlib import Path
 
 from harmonize.cli.arguments import (
     add_checkpoint,
-    add_datasets,
     add_trust,
     command_parser,
     count,
-    files_and_changes,
     files_and_roots,
     size,
     take_overrides,
 )
-from harmonize.errors import HarmonizeError, printable
 
 
 def predict(words: Sequence[str]) -> int:
@@ -42,6 +38,8 @@ def predict(words: Sequence[str]) -> int:
         calibrated=not given.uncalibrated,
         decode=given.decode,
         size=given.size,
+        scales=given.scales and tuple(given.scales),
+        flip=given.flip,
         tile=given.tile,
         checkpoint=given.checkpoint,
         precision=given.precision,
@@ -80,6 +78,18 @@ def _add_computing(parser: argparse.ArgumentParser) -> None:
     add_checkpoint(parser)
     add_trust(parser)
     parser.add_argument(
+        "--scales",
+        type=float,
+        nargs="+",
+        metavar="FACTOR",
+        help="average over views of these factors of the size (default: as the run is scored)",
+    )
+    parser.add_argument(
+        "--flip",
+        action=argparse.BooleanOptionalAction,
+        help="average over mirrored views as well (default: as the run is scored)",
+    )
+    parser.add_argument(
         "--decode",
         choices=["tree", "leaves", "height"],
         help="how pixels are decided (default: as the run is scored)",
@@ -89,87 +99,6 @@ def _add_computing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--as-stored", action="store_true", help="leave photographs turned as their files are"
     )
-
-
-def calibrate(words: Sequence[str]) -> int:
-    """Make a network's probabilities hold, for predict --confidence.
-
-    With --unlabelled, estimate instead how often its answers are right on pictures without labels.
-    """
-    parser = command_parser(calibrate)
-    parser.add_argument("run", type=Path, metavar="RUN_DIR")
-    parser.add_argument(
-        "overrides", nargs="*", metavar="key.path=value", help="of the run's config"
-    )
-    add_datasets(parser)
-    parser.add_argument(
-        "--check", metavar="NAME", help="split to check on (default: the half not fitted on)"
-    )
-    _add_unlabelled(parser)
-    add_checkpoint(parser)
-    add_trust(parser)
-    given = parser.parse_intermixed_args(words)
-    if given.unlabelled is not None:
-        return _estimate(given)
-    for option, value in (("depth", given.depth), ("as", given.as_), ("json", given.json)):
-        if value is not None:
-            raise HarmonizeError(f"--{option}: is for --unlabelled PICTURES; leave it out")
-    overrides = take_overrides(given, "dataset")
-    from harmonize.pipeline.calibrate_run import calibrate_run  # slow to import
-
-    calibrate_run(
-        given.run,
-        datasets=given.dataset,
-        split=given.split,
-        check=given.check,
-        which=given.checkpoint,
-        overrides=overrides,
-        trust_code=given.trust_code,
-    )
-    return 0
-
-
-def _add_unlabelled(parser: argparse.ArgumentParser) -> None:
-    """Take the pictures without labels, and what is estimated for them."""
-    parser.add_argument(
-        "--unlabelled",
-        nargs="+",
-        action="extend",
-        metavar="PICTURES",
-        help="files, folders or 'patterns', or one data set: estimate the accuracy there, from the "
-        "sets with labels of --dataset",
-    )
-    asked = parser.add_mutually_exclusive_group()
-    asked.add_argument(
-        "--depth", type=count, metavar="N", help="of the groups at this depth (default: of leaves)"
-    )
-    asked.add_argument("--as", dest="as_", metavar="NAME_OR_YAML", help="of this set's own classes")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the estimates here too")
-
-
-def _estimate(given: argparse.Namespace) -> int:
-    """Estimate the accuracy on pictures without labels."""
-    if given.check is not None:
-        raise HarmonizeError(
-            f"--check {given.check}: is about temperatures; leave it out with --unlabelled"
-        )
-    files, changes = files_and_changes(given.unlabelled)
-    overrides = [*changes, *take_overrides(given, "dataset")]
-    from harmonize.pipeline.estimate_run import EstimateOptions, estimate_run  # slow to import
-
-    options = EstimateOptions(
-        unlabelled=files,
-        datasets=given.dataset,
-        split=given.split,
-        depth=given.depth,
-        classes_of=given.as_,
-        which=given.checkpoint,
-        json_file=given.json,
-        overrides=overrides,
-        trust_code=given.trust_code,
-    )
-    estimate_run(given.run, options)
-    return 0
 
 
 def refine(words: Sequence[str]) -> int:
@@ -295,24 +224,3 @@ def _add_refining(parser: argparse.ArgumentParser) -> None:
         "--tile", type=count, default=768, metavar="N", help="side of a tile (default: 768)"
     )
     _add_calibration(parser)
-
-
-def report(words: Sequence[str]) -> int:
-    """Show what runs learned, on one page."""
-    parser = command_parser(report)
-    parser.add_argument("files", nargs="+", metavar="RUN_DIR", help="or data.roots.NAME=FOLDER")
-    parser.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="the page (default: RUN_DIR/report.html)"
-    )
-    add_trust(parser)
-    given = parser.parse_intermixed_args(words)
-    runs, roots = files_and_roots(given.files)
-    if not runs:
-        raise HarmonizeError("no run is named; name a run folder")
-    from harmonize.report.make_report import make_report  # slow to import
-    from harmonize.runs.opened import open_run
-
-    opener = functools.partial(open_run, trust_code=given.trust_code)
-    page = make_report([Path(run) for run in runs], given.output, roots=roots, opener=opener)
-    print(printable(f"{page} is there; open it in a browser"))
-    return 0

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 from harmonize.config.accept import CONFIG_FINDINGS, Accept, check_accept
 from harmonize.config.augment_config import STYLE_KEYS, AugmentConfig
@@ -49,8 +49,8 @@ class RunConfig:
     """Findings of ``harmonize check`` that are meant, by kind: ``{unsupervised: [necklace]}``."""
 
     @property
-    def answer_size(self) -> int:
-        """The shorter side that pictures are scored and answered at."""
+    def answer_size(self) -> int | Literal["full"]:
+        """The shorter side that pictures are scored and answered at, or ``full``."""
         return self.evaluate.size or self.data.size
 
     @classmethod

@@ -122,11 +122,17 @@ class EvaluateConfig:
 
     crop: bool = False
     """Score the centre square (the paper's way), not the label at its own size."""
-    size: Annotated[int, Range(1, 65536)] | None = None
-    """Shorter side of the pictures that are scored, in pixels; ``data.size`` unless given. Where
+    size: Annotated[int, Range(1, 65536)] | Literal["full"] | None = None
+    """Shorter side of the pictures that are scored, in pixels, or ``full`` for their own; the
+    network is given more than 768 x 768 pixels in tiles. ``data.size`` unless given. Where
     training crops are parts of pictures, things in them are larger than in whole pictures of the
     same size; scoring and answering at a larger one mends that (Touvron et al., "Fixing the
     train-test resolution discrepancy", 2019). Predictions take this size too."""
+    flip: bool = False
+    """Average the network's probabilities with those for the mirrored picture, left and right
+    exchanged. Predictions do so too, as for the next."""
+    scales: tuple[Positive, ...] = (1.0,)
+    """Average its probabilities over views of these factors of ``size``."""
     boundary: bool = False
     """Score the pixels near edges too (boundary IoU), which costs time: the edges of every
     picture's label and answer are found."""

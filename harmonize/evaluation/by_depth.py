@@ -45,7 +45,8 @@ class DepthScores:
     """The scores of one depth, over the pixels whose label lies in one of its groups.
 
     A group that no class of the data set lies in has no score (NaN): it may be answered, which is
-    wrong then, but can never be right. Nor has one that is the only one, which is never wrong.
+    wrong then, but can never be right. Nor has one that alone has labels: answered everywhere, it
+    is never wrong.
 
     Attributes:
         depth: from 1.
@@ -105,11 +106,11 @@ def score_depth(
     pictures: PictureCounts | None = None,
 ) -> DepthScores:
     """Score the groups of a depth by a confusion matrix of them, and counts of single pictures."""
-    alone = len(groups.groups) == 1
-    found = scores(torch.zeros_like(confusion) if alone else confusion)
     labelled = torch.zeros(len(groups.masks), dtype=torch.bool)
     labelled[torch.as_tensor(groups.group_of)] = True
-    labelled = labelled[:-1].to(found.iou.device)
+    labelled = labelled[:-1].to(confusion.device)
+    alone = int(labelled.sum()) < 2
+    found = scores(torch.zeros_like(confusion) if alone else confusion)
     iou = torch.where(labelled, found.iou, torch.nan)
     own = replace(found, iou=iou, mean_iou=iou.nanmean().item())
     interval = NONE

@@ -70,11 +70,15 @@ class Counter:
             np.where(answers.possible, answers.owners, answers.num).astype(np.int64)
         )
 
+    def nothing(self) -> Int[Tensor, "C C"]:
+        """Return counts of no pixel."""
+        return torch.zeros(self.answers.num, self.answers.num, dtype=torch.int64)
+
     def count(self, picture: AnsweredPicture) -> Int[Tensor, "C C"]:
         """Count a picture's pixels."""
         num = self.answers.num
         if not self.answers.possible.any():
-            return torch.zeros(num, num, dtype=torch.int64)
+            return self.nothing()
         pixels = picture.pixels(len(self._truth))
         answered = pixels.new_zeros(len(pixels), num + 1).index_add(1, self._owners, pixels)
         counts = pixels.new_zeros(num + 1, num + 1).index_add(0, self._truth, answered)

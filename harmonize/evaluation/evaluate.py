@@ -1,38 +1,39 @@
 """Score a network on a data set, in the data set's own classes."""
 
 import contextlib
-import math
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
 
 import torch
 from accelerate import Accelerator
-from jaxtyping import Integer, UInt8
-from torch import Tensor, nn
-from torch.utils.data import Dataset
-from torchvision.transforms.v2 import functional as F
+from torch import nn
 from tqdm import tqdm
 
 from harmonize.data.bad_list import BadList
-from harmonize.data.bad_samples import BadSample, BadSampleError
+from harmonize.data.bad_samples import BadSample
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.loading import load
-from harmonize.data.transforms import centre_square, resize_nearest, shorter_side
 from harmonize.decoding.decoder import Decoder
 from harmonize.decoding.decoding_tree import decoding_tree
+from harmonize.decoding.tiled_network import TiledNetwork
+from harmonize.decoding.views import ViewedNetwork, Views
 from harmonize.evaluation.by_depth import DepthGroups, depth_groups
 from harmonize.evaluation.dataset_scores import DatasetScores
+from harmonize.evaluation.scaled_pictures import (
+    ScaledPicture,
+    ScaledPictures,
+    equal_sizes,
+    only,
+    share,
+)
 from harmonize.evaluation.summarize import summarize
 from harmonize.evaluation.tally import Tally
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.scored_classes import ScoredClasses, scored_classes
+from harmonize.models.segmenter import Segmenter
 from harmonize.system.agreement import together
 from harmonize.system.signals import until_stopped
 
 # Letters of shapes: B pictures, K leaves, H x W pixels of a label, h x w of the network.
-
-_BATCH = 8
-"""Pictures of equal size that go through the network together."""
 
 
 def evaluate(
@@ -41,7 +42,9 @@ def evaluate(
     ontology: Ontology,
     *,
     accelerator: Accelerator,
-    size: int,
+    size: int | str,
+    scales: Sequence[float] = (1.0,),
+    flip: bool = False,
     classes: ScoredClasses | None = None,
     groups: Sequence[DepthGroups] | None = None,
     decoder: Decoder | None = None,
@@ -65,7 +68,9 @@ def evaluate(
         dataset: whose mapping serves the ontology.
         ontology: the tree whose leaves the logits stand for.
         accelerator: its device, precision and processes are used.
-        size: in pixels.
+        size: in pixels, or ``full`` for the picture's own.
+        scales: of ``size``; the network's probabilities are averaged over views of these.
+        flip: average them with those for each view mirrored, left and right exchanged.
         classes: what is scored, and what is left out; unless given, all classes are.
         groups: what is scored at each depth; unless given, all groups are.
         decoder: decides what pixels are answered as; unless given, from the root of the tree down.
@@ -83,6 +88,8 @@ def evaluate(
     scored = classes or scored_classes(ontology, spec)
     groups = depth_groups(ontology, spec) if groups is None else groups
     decoder = decoder or Decoder(decoding_tree(ontology), "tree")
+    views = Views(size, scales, flip)
+    in_views = not views.is_one or size == "full"
     tally = Tally(
         decoder,
         scored.masks,
@@ -92,22 +99,22 @@ def evaluate(
         boundary=boundary,
         keep=keep,
     )
-    mine = _share(len(dataset), accelerator.process_index, accelerator.num_processes)
+    mine = share(len(dataset), accelerator.process_index, accelerator.num_processes)
     pictures = load(
-        _ScaledPictures(dataset, scored, size=size, crop=crop, skip_bad=bad is not None),
+        ScaledPictures(dataset, scored, views=views, crop=crop, skip_bad=bad is not None),
         [[number] for number in mine],
-        _only,
+        only,
         workers=workers,
     )
     met: list[BadSample] = []
+    viewed = _viewed(model, views, ontology, accelerator) if in_views else None
     bar = tqdm(total=len(mine), desc=spec.name, unit="picture", disable=not progress)
     with _evaluating(model), torch.inference_mode(), together():
-        for batch in _equal_sizes(until_stopped(pictures), met):
-            stacked = torch.stack([item.picture for item in batch]).to(accelerator.device)
-            with accelerator.autocast():
-                logits = model(stacked)
-            for number, item in enumerate(batch):
-                tally.add(logits[number], item.classes.to(accelerator.device), item.number)
+        for batch in equal_sizes(until_stopped(pictures), met):
+            if viewed is not None:
+                _add_in_views(tally, viewed, batch)
+            else:
+                _add_together(tally, model, batch, accelerator)
             bar.update(len(batch))
     bar.close()
     skipped = [] if bad is None else bad.add(met)
@@ -122,6 +129,37 @@ def evaluate(
     )
 
 
+def _viewed(
+    model: nn.Module, views: Views, ontology: Ontology, accelerator: Accelerator
+) -> ViewedNetwork:
+    """Return a network that looks at pictures in views, or at the whole of large ones in tiles."""
+    assert isinstance(model, Segmenter), "a network that knows how far it sees"
+    network = TiledNetwork(model, accelerator, in_training=True)
+    return ViewedNetwork(network, views, torch.from_numpy(ontology.mirror))
+
+
+def _add_in_views(tally: Tally, viewed: ViewedNetwork, batch: Sequence[ScaledPicture]) -> None:
+    """Score pictures one by one, each in strips of rows."""
+    for item in batch:
+        classes = item.classes.to(viewed.network.device)
+        size = (classes.shape[0], classes.shape[1])
+        tally.add_strips(viewed.averaged(item.picture, size), classes, item.number)
+
+
+def _add_together(
+    tally: Tally,
+    model: nn.Module,
+    batch: Sequence[ScaledPicture],
+    accelerator: Accelerator,
+) -> None:
+    """Score pictures of one size, which go through the network together."""
+    stacked = torch.stack([item.picture for item in batch]).to(accelerator.device)
+    with accelerator.autocast():
+        logits = model(stacked)
+    for number, item in enumerate(batch):
+        tally.add(logits[number], item.classes.to(accelerator.device), item.number)
+
+
 @contextlib.contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
     """Set a network to evaluation, and back to what it was."""
@@ -129,86 +167,3 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
     model.eval()
     yield
     model.train(was_training)
-
-
-@dataclass(frozen=True)
-class _ScaledPicture:
-    """A picture at the size that the network sees, its label at the size that is scored."""
-
-    number: int
-    picture: UInt8[Tensor, "3 h w"]
-    classes: Integer[Tensor, "H W"]
-
-
-class _ScaledPictures(Dataset[_ScaledPicture | BadSample]):
-    """The pictures of a data set, ready to be scored."""
-
-    def __init__(
-        self,
-        dataset: SegmentationDataset,
-        scored: ScoredClasses,
-        *,
-        size: int,
-        crop: bool,
-        skip_bad: bool,
-    ) -> None:
-        self._dataset = dataset
-        self._numbers = None if scored.is_as_written else torch.from_numpy(scored.numbers)
-        self._skip_bad = skip_bad
-        self._size = size
-        self._crop = crop
-
-    def __getitem__(self, number: int) -> _ScaledPicture | BadSample:
-        try:
-            return self._scaled(number)
-        except BadSampleError as error:
-            if not self._skip_bad:
-                raise
-            return error.sample
-
-    def _scaled(self, number: int) -> _ScaledPicture:
-        least = math.inf if self._crop else self._size
-        sample = self._dataset.scaled_down(number, least=least)
-        picture, classes = sample.picture, sample.classes
-        if self._crop:
-            picture, classes = centre_square(picture), centre_square(classes)
-            classes = resize_nearest(classes, self._size, self._size)
-        if self._numbers is not None:
-            classes = self._numbers.to(classes.dtype)[classes.int()]
-        height, width = shorter_side(classes.shape[0], classes.shape[1], self._size)
-        scaled = F.resize(picture, [height, width], antialias=True)
-        return _ScaledPicture(number, scaled, classes)
-
-
-def _only(samples: list[_ScaledPicture | BadSample]) -> _ScaledPicture | BadSample:
-    return samples[0]
-
-
-def _share(number: int, rank: int, processes: int) -> list[int]:
-    """Return the pictures that a process scores: every n-th block of those that go together.
-
-    So a picture goes through the network beside the same others, however many processes there are,
-    and comes out the same to the last bit.
-    """
-    firsts = range(rank * _BATCH, number, processes * _BATCH)
-    return [n for first in firsts for n in range(first, min(first + _BATCH, number))]
-
-
-def _equal_sizes(
-    pictures: Iterable[_ScaledPicture | BadSample], met: list[BadSample]
-) -> Iterator[list[_ScaledPicture]]:
-    """Group consecutive pictures of a block that have the same size; add bad ones to ``met``."""
-    batch: list[_ScaledPicture] = []
-    for number, item in enumerate(pictures):
-        if batch and number % _BATCH == 0:
-            yield batch
-            batch = []
-        if isinstance(item, BadSample):
-            met.append(item)
-            continue
-        if batch and batch[0].picture.shape != item.picture.shape:
-            yield batch
-            batch = []
-        batch.append(item)
-    if batch:
-        yield batch

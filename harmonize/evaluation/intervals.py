@@ -1,6 +1,8 @@
 """How far a mean IoU would lie elsewhere on other pictures like these: the bootstrap's interval."""
 
+import math
 from collections.abc import Iterator
+from statistics import NormalDist
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -54,13 +56,36 @@ def mean_ious(
     return np.where(number > 0, iou.sum(1) / np.maximum(number, 1), np.nan)
 
 
-def interval_of(values: Float[ndarray, " R"], level: float = LEVEL) -> Interval:
-    """Return the percentiles that a share of the values lies between."""
+def interval_of(values: Float[ndarray, " R"], pictures: int, level: float = LEVEL) -> Interval:
+    """Return the percentiles of resamples that hold the true value in a share of cases.
+
+    With few pictures these lie farther out, since resamples then vary too little: as far as those
+    of Student's t and of the standard error of n - 1 do (Hesterberg, "What Teachers Should Know
+    about the Bootstrap", 2015: expanded percentiles).
+
+    Args:
+        values: of the resamples; those that are NaN do not count.
+        pictures: n, two at least.
+        level: the share.
+    """
     known = values[~np.isnan(values)]
     if not len(known):
         return NONE
-    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    reach = _student((1 + level) / 2, pictures - 1) * math.sqrt(pictures / (pictures - 1))
+    outside = NormalDist().cdf(-reach)
+    low, high = np.quantile(known, [outside, 1 - outside])
     return float(low), float(high)
+
+
+def _student(share: float, freedom: int) -> float:
+    """Return a quantile of Student's t, by the first terms of its expansion around the normal."""
+    z = NormalDist().inv_cdf(share)
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+    )
+    return z + sum(term / freedom**power for power, term in enumerate(terms, 1))
 
 
 def mean_iou_interval(pixels: PixelsByClass, scored: Bool[ndarray, " C"] | None = None) -> Interval:
@@ -69,4 +94,4 @@ def mean_iou_interval(pixels: PixelsByClass, scored: Bool[ndarray, " C"] | None 
     if pictures < 2:
         return NONE
     means = [mean_ious(weights, pixels, scored) for weights in draw_weights(pictures)]
-    return interval_of(np.concatenate(means))
+    return interval_of(np.concatenate(means), pictures)

@@ -58,9 +58,7 @@ class PictureCounts:
 
     def by_class(self, classes: Sequence[int]) -> PixelsByClass:
         """Return the counts of some classes, in their order."""
-        column = np.full(max([*classes, *self.entries[0].tolist()], default=0) + 1, -1)
-        column[list(classes)] = np.arange(len(classes))
-        columns = column[self.entries[0]]
+        columns = self._places(classes)[self.entries[0]]
         rows = np.repeat(np.arange(len(self.pictures)), np.diff(self.starts))
         kept = columns >= 0
         dense = np.zeros((3, len(self.pictures), len(classes)))
@@ -76,11 +74,16 @@ class PictureCounts:
 
     def renumbered(self, classes: Sequence[int]) -> "PictureCounts":
         """Return the counts with classes called by their places in a list of all there are."""
-        place = np.full(max(classes, default=0) + 1, -1)
-        place[list(classes)] = np.arange(len(classes))
         entries = self.entries.copy()
-        entries[0] = place[entries[0]]
+        entries[0] = self._places(classes)[entries[0]]
         return PictureCounts(self.pictures, self.starts, entries)
+
+    def _places(self, classes: Sequence[int]) -> Int[ndarray, " _"]:
+        """Return where each class is in a list; -1 for those that are not."""
+        highest = max(max(classes, default=0), int(self.entries[0].max(initial=0)))
+        places = np.full(highest + 1, -1)
+        places[list(classes)] = np.arange(len(classes))
+        return places
 
 
 def entries_of(confusion: Int[Tensor, "C C"]) -> Entries:

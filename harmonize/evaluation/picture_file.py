@@ -95,7 +95,7 @@ def read_pictures(evaluation: Path) -> dict[str, SetCounts]:
     path = pictures_path(evaluation)
     advice = f"score the run again with `harmonize evaluate RUN --json {evaluation}`"
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
             about = json.loads(arrays[_ABOUT].tobytes())
             return {
                 name: _read_set(arrays, number, facts)
@@ -117,7 +117,7 @@ def _tables(result: DatasetScores) -> dict[str, NamedCounts]:
             result.classes, (True,) * len(result.classes), result.picture_counts
         )
     for one in result.depths:
-        if one.pictures is not None and len(one.groups) > 1 and one.num_scored:
+        if one.pictures is not None and one.num_scored:
             scored = tuple((~one.scores.iou.isnan()).tolist())
             found[f"depth {one.depth}"] = NamedCounts(one.groups, scored, one.pictures)
     return found
@@ -126,21 +126,21 @@ def _tables(result: DatasetScores) -> dict[str, NamedCounts]:
 def _read_set(arrays: Any, number: int, facts: dict[str, Any]) -> SetCounts:
     tables: dict[str, NamedCounts] = {}
     for name, one in facts["tables"].items():
-        parts = (arrays[f"{number}/{name}/{part}"] for part in ("pictures", "starts", "entries"))
-        counts = PictureCounts(*parts)
-        _check(counts, len(one["classes"]))
+        pictures, starts, entries = (
+            arrays[f"{number}/{name}/{part}"] for part in ("pictures", "starts", "entries")
+        )
+        counts = _checked(pictures, starts, entries, len(one["classes"]))
         tables[name] = NamedCounts(tuple(one["classes"]), tuple(one["scored"]), counts)
     pictures = {int(key): str(name) for key, name in facts["pictures"].items()}
     return SetCounts(pictures, tables)
 
 
-def _check(counts: PictureCounts, classes: int) -> None:
+def _checked(pictures: ndarray, starts: ndarray, entries: ndarray, classes: int) -> PictureCounts:
     """Refuse arrays that do not go together."""
-    starts, entries = counts.starts, counts.entries
     fits = (
         entries.ndim == 2
         and len(entries) == 4
-        and len(starts) == len(counts.pictures) + 1
+        and starts.shape == (len(pictures) + 1,)
         and starts[0] == 0
         and starts[-1] == entries.shape[1]
         and bool((np.diff(starts) >= 0).all())
@@ -149,3 +149,4 @@ def _check(counts: PictureCounts, classes: int) -> None:
     )
     if not fits:
         raise ValueError("its arrays do not go together")
+    return PictureCounts(pictures, starts, entries)

@@ -54,14 +54,27 @@ class Sampler:
         self._parts: list[PixelSample] = []
 
     def add(
-        self, logits: Float[Tensor, "K h w"], classes: Integer[Tensor, "H W"], number: int
+        self,
+        logits: Float[Tensor, "K h w"],
+        classes: Integer[Tensor, "H W"],
+        number: int,
+        *,
+        rows: range | None = None,
     ) -> None:
-        """Sample a picture of the data set by its number."""
-        rows, columns = pixel_grid(classes.shape[0], classes.shape[1], self._pixels)
-        truth = classes[rows, columns].long().cpu()
-        kept = self._known[truth]
-        rows, columns, truth = rows[kept], columns[kept], truth[kept]
-        values = logits_at(logits, rows, columns, (classes.shape[0], classes.shape[1]))
+        """Sample a picture of the data set by its number.
+
+        Args:
+            logits: of the picture, or of some rows of its label.
+            classes: of the whole picture.
+            number: of the picture.
+            rows: of the label, that the logits are for; all unless given.
+        """
+        rows = range(classes.shape[0]) if rows is None else rows
+        down, columns = pixel_grid(classes.shape[0], classes.shape[1], self._pixels)
+        truth = classes[down, columns].long().cpu()
+        kept = self._known[truth] & (down >= rows.start) & (down < rows.stop)
+        down, columns, truth = down[kept] - rows.start, columns[kept], truth[kept]
+        values = _between(logits, down, columns, (len(rows), classes.shape[1]))
         self._parts.append(PixelSample(values.cpu(), truth, torch.full_like(truth, number)))
 
     def sample(self) -> PixelSample:
@@ -92,7 +105,7 @@ def pixel_grid(height: int, width: int, pixels: int) -> tuple[Int[Tensor, " P"],
     return rows.repeat_interleave(len(columns)), columns.repeat(len(rows))
 
 
-def logits_at(
+def _between(
     logits: Float[Tensor, "K h w"],
     rows: Int[Tensor, " P"],
     columns: Int[Tensor, " P"],

@@ -24,7 +24,8 @@ class SavedDepth:
     depth: Count
     """From 1, right below the root."""
     mean_iou: Share
-    """Over the groups that have an IoU; null where there is one only, which is never wrong."""
+    """Over the groups that have an IoU; null where labels are of one only, which answered
+    everywhere is never wrong."""
     iou: dict[str, Share]
     """Of each group; null where it has none."""
     frequency_weighted_iou: Share = None
@@ -34,8 +35,8 @@ class SavedDepth:
 
     @property
     def is_alone(self) -> bool:
-        """Whether there is one group only, so that every answer is right and says nothing."""
-        return len(self.iou) == 1
+        """Whether no two groups are scored, so that one answer everywhere is never wrong."""
+        return len(self.iou) == 1 or self.mean_iou is None
 
     @property
     def telling(self) -> Share:

@@ -54,7 +54,6 @@ def _further(scores: SavedScores) -> dict[str, str]:
     further = {
         f"mean IoU at depth {one.depth} ({_groups(one)})": _mean(one.telling, one.mean_iou_interval)
         for one in scores.depths
-        if one.is_alone or any(value is not None for value in one.iou.values())
     }
     if scores.boundary is not None:
         edges = scores.boundary
@@ -74,7 +73,7 @@ def _further(scores: SavedScores) -> dict[str, str]:
 
 def _groups(one: SavedDepth) -> str:
     if one.is_alone:
-        return "1 group, never wrong"
+        return "no two groups"
     return f"{sum(value is not None for value in one.iou.values())} groups"
 
 

@@ -1,6 +1,6 @@
 """What is counted of each picture that is scored, and what all of it says of a data set."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,8 @@ from harmonize.evaluation.counting import AnsweredPicture, Counter
 from harmonize.evaluation.picture_counts import Entries, PictureCounts, entries_of
 from harmonize.evaluation.sampling import PixelSample, Sampler, join
 
-# Letters of shapes: C classes, K leaves, H x W pixels of a label, h x w of the network.
+# Letters of shapes: C classes, K leaves, H x W pixels of a label, R rows of it, h x w of the
+# network.
 
 
 @dataclass(frozen=True)
@@ -95,16 +96,41 @@ class Tally:
     def add(
         self, logits: Float[Tensor, "K h w"], classes: Integer[Tensor, "H W"], number: int
     ) -> None:
-        """Count a picture of the data set by its number."""
-        picture = AnsweredPicture(self._decoder, logits, classes)
-        for counter in (self._classes, *self._depths):
-            counter.add(picture, number)
-        self._sampler.add(logits, classes, number)
+        """Count a picture of the data set by its number; logits are scaled to the label's size."""
+        self._add([(0, logits, classes)], classes, number)
+
+    def add_strips(
+        self,
+        strips: Iterable[tuple[int, Float[Tensor, "K R W"]]],
+        classes: Integer[Tensor, "H W"],
+        number: int,
+    ) -> None:
+        """Count a picture whose logits come in strips of rows, each with its first row's number."""
+        parts = ((row, strip, classes[row : row + strip.shape[1]]) for row, strip in strips)
+        self._add(parts, classes, number)
+
+    def _add(
+        self,
+        parts: Iterable[tuple[int, Float[Tensor, "K h w"], Integer[Tensor, "R W"]]],
+        classes: Integer[Tensor, "H W"],
+        number: int,
+    ) -> None:
         keep = number in self._keep and bool(self._scored.any())
-        if not keep and self._edges is None:
+        answers: list[ndarray] = []
+        counters = (self._classes, *self._depths)
+        counts = [counter.counter.nothing() for counter in counters]
+        for row, logits, truth in parts:
+            picture = AnsweredPicture(self._decoder, logits, truth)
+            for total, counter in zip(counts, counters, strict=True):
+                total += counter.counter.count(picture)
+            self._sampler.add(logits, classes, number, rows=range(row, row + len(truth)))
+            if keep or self._edges is not None:
+                answers.append(picture.answer(self._classes.counter.answers).cpu().numpy())
+        for total, counter in zip(counts, counters, strict=True):
+            counter.add(total, number)
+        if not answers:
             return
-        found = picture.answer(self._classes.counter.answers).cpu().numpy()
-        truth = classes.cpu().numpy()
+        truth, found = classes.cpu().numpy(), np.concatenate(answers)
         if keep:
             self.kept[number] = Kept(truth, found)
         if self._edges is not None:
@@ -128,11 +154,10 @@ class _PictureCounter:
 
     def __init__(self, counter: Counter) -> None:
         self.counter = counter
-        self._counts = torch.zeros(counter.answers.num, counter.answers.num, dtype=torch.int64)
+        self._counts = counter.nothing()
         self._pictures: dict[int, Entries] = {}
 
-    def add(self, picture: AnsweredPicture, number: int) -> None:
-        found = self.counter.count(picture)
+    def add(self, found: Int[Tensor, "C C"], number: int) -> None:
         self._counts += found
         self._pictures[number] = entries_of(found)
 

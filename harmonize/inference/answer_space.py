@@ -96,6 +96,11 @@ class AnswerSpace:
     unanswerable: Mapping[str, str] = field(default_factory=dict[str, str])
     approximate: Mapping[str, str] = field(default_factory=dict[str, str])
 
+    @property
+    def num(self) -> int:
+        """Of the answers."""
+        return len(self.labels)
+
     def decide(
         self, logits: Float[Tensor, "K R W"], units: Integer[Tensor, "R W"] | None = None
     ) -> Int[Tensor, "R W"]:

@@ -11,13 +11,14 @@ from jaxtyping import Integer
 from numpy import ndarray
 from tqdm import tqdm
 
+from harmonize.decoding.tiled_network import TiledNetwork
+from harmonize.decoding.views import ViewedNetwork
 from harmonize.errors import HarmonizeError, raise_all
 from harmonize.inference.answer_space import AnswerSpace
 from harmonize.inference.drawing import draw_answer, draw_overlay
 from harmonize.inference.inputs import Wanted, find_pictures
 from harmonize.inference.predict_options import PredictOptions, choose_answers
 from harmonize.inference.read_pictures import Seen, read_to_see
-from harmonize.inference.tiled_network import TiledNetwork
 from harmonize.inference.write_answers import Output, describe
 from harmonize.runs.opened import open_run
 from harmonize.runs.precision import start_accelerator
@@ -49,10 +50,12 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, options: Pre
     wanted = find_pictures(pictures, output.folder)
     opened = open_run(run, which=options.checkpoint, trust_code=options.trust_code)
     wording = choose_answers(opened, options)
-    space, calibration, size = wording.answers, wording.calibration, wording.size
+    space, calibration, views = wording.answers, wording.calibration, wording.views
     path, state = opened.path, opened.state
-    source = {"run": str(run), "checkpoint": path.name, "step": state.step, "size": size}
+    source = {"run": str(run), "checkpoint": path.name, "step": state.step, "size": views.size}
     source["decode"] = space.decoder.how
+    if not views.is_one:
+        source |= {"scales": list(views.scales), "flip": views.flip}
     if wording.like is not None:
         source["like"] = wording.like
     legend = describe(space, {**source, **calibration.legend()})
@@ -68,10 +71,9 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, options: Pre
             if not space.is_classes and len(label.nodes) > 1:
                 print(f"answered as one: {label.name}; no label tells them apart")
         tell_classes(space)
-        for name, reason in space.unanswerable.items():
-            print(f"never answered: {name}, {reason}")
     mine = wanted[accelerator.process_index :: accelerator.num_processes]
-    job = _Job(network, space, output, None if size == "full" else int(size), options)
+    viewed = ViewedNetwork(network, views, torch.from_numpy(opened.sources.ontology.mirror))
+    job = _Job(viewed, space, output, options)
     try:
         with network.like(wording.like):
             job.answer_all(mine)
@@ -85,23 +87,27 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, options: Pre
 
 
 def tell_classes(space: AnswerSpace) -> None:
-    """Print which classes of a data set are answered as one, and which by other leaves."""
+    """Print which classes are answered as one, which by other leaves, and which never."""
     for label, mask in zip(space.labels, space.masks, strict=True):
         if label.classes and mask.any():
             value = space.encoding.write(label.value)
             print(f"answered as one: {label.short_name}, written as {value}; they mean the same")
-    for name, says in space.approximate.items():
-        print(f"approximate: {name}, {says}")
+    short = {label.name: label.short_name for label in space.labels}
+    for title, notes in (
+        ("approximate", space.approximate),
+        ("never answered", space.unanswerable),
+    ):
+        for name, says in notes.items():
+            print(f"{title}: {short.get(name, name)}, {says}")
 
 
 @dataclass(frozen=True)
 class _Job:
     """The answering of many pictures."""
 
-    network: TiledNetwork
+    network: ViewedNetwork
     space: AnswerSpace
     output: Output
-    size: int | None
     options: PredictOptions
 
     def answer_all(self, pictures: list[Wanted]) -> None:
@@ -147,7 +153,8 @@ class _Job:
         return pool.submit(
             read_to_see,
             wanted.path,
-            size=self.size,
+            size=self.network.views.read_at,
+            fit=self.network.views.is_one,
             turn=self.options.turn,
             show=self.output.overlays,
         )
@@ -155,9 +162,7 @@ class _Job:
     def _answer(self, wanted: Wanted, seen: Future[Seen]) -> Integer[ndarray, "H W"]:
         picture = seen.result()
         try:
-            return self.network.answer(
-                picture.scaled, picture.size, self.space, tile=self.options.tile
-            )
+            return self.network.answer(picture.scaled, picture.size, self.space)
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and not _is_out_of_memory(error):
                 raise

@@ -1,12 +1,15 @@
 """What is asked of a trained network: in which answers, how sure, at what size."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 
 from harmonize.calibration.calibration_file import Temperatures
 from harmonize.config.run_config import find_file
 from harmonize.config.train_config import Decode
 from harmonize.decoding.decoder import Decoder
+from harmonize.decoding.tiled_network import DEFAULT_TILE
+from harmonize.decoding.views import Views
 from harmonize.errors import HarmonizeError, near_matches, raise_all
 from harmonize.inference.answer_space import (
     AnswerSpace,
@@ -17,7 +20,6 @@ from harmonize.inference.answer_space import (
     leaves,
 )
 from harmonize.inference.calibrated import NOT_CALIBRATED, FoundCalibration, Use, find_calibration
-from harmonize.inference.tiled_network import DEFAULT_TILE
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.sources import Sources
 from harmonize.models.dataset_norms import PER_DATASET
@@ -37,6 +39,9 @@ class PredictOptions:
         calibrated: whether to use the run's calibration, if it has one; for a confidence only.
         size: the shorter side of what the network sees, ``full`` for the picture's own; the one
             that the run is scored at unless given.
+        scales: the probabilities of views of these factors of the size are averaged.
+        flip: those of each mirrored view are averaged with them; both as the run is scored unless
+            given.
         tile: pictures of more than ``tile * tile`` scaled pixels go through the network in tiles.
         checkpoint: ``best`` or ``last``.
         precision: ``auto``, ``float32``, ``bf16`` or ``fp16``; the run's unless given.
@@ -53,6 +58,8 @@ class PredictOptions:
     like: str | None = None
     calibrated: bool = True
     size: int | str | None = None
+    scales: tuple[float, ...] | None = None
+    flip: bool | None = None
     tile: int = DEFAULT_TILE
     checkpoint: str = "last"
     precision: str | None = None
@@ -68,6 +75,11 @@ class PredictOptions:
         Raises:
             HarmonizeError: they do not.
         """
+        raise_all(
+            f"--scales {scale:g}: a factor of the size, above 0; 1 is the size itself"
+            for scale in self.scales or ()
+            if not 0 < scale < math.inf
+        )
         if self.confidence is None and not self.calibrated:
             raise _about_probabilities("--uncalibrated")
 
@@ -102,8 +114,8 @@ class Wording:
 
     answers: AnswerSpace
     calibration: FoundCalibration
-    size: int | str
-    """The shorter side of what the network sees, or ``full``."""
+    views: Views
+    """How the network looks at pictures."""
     like: str | None = None
     """The data set whose statistics of batch norm are taken; None for all together."""
 
@@ -130,7 +142,14 @@ def choose_answers(run: OpenedRun, options: PredictOptions) -> Wording:
     roots = {**run.config.data.roots, **options.roots}
     decoder = decoder_of(run.sources, options.decode or run.config.evaluate.decode)
     answers = _answers(run.sources, decoder, options, roots, calibration.temperatures)
-    return Wording(answers, calibration, size, like)
+    evaluate = run.config.evaluate
+    views = Views(
+        size,
+        evaluate.scales if options.scales is None else options.scales,
+        evaluate.flip if options.flip is None else options.flip,
+        options.tile,
+    )
+    return Wording(answers, calibration, views, like)
 
 
 def _answers(

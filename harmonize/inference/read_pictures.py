@@ -23,7 +23,7 @@ class Seen:
     """A picture as the network and as people see it.
 
     Attributes:
-        scaled: what the network sees.
+        scaled: what the network sees, or what its views are made from.
         size: height and width of the answer.
         shown: the whole picture, if it was asked for.
         orientation: that the file's EXIF data says; 1 is upright.
@@ -35,12 +35,15 @@ class Seen:
     orientation: int
 
 
-def read_to_see(path: Path, *, size: int | None, turn: bool = True, show: bool = True) -> Seen:
+def read_to_see(
+    path: Path, *, size: int | None, fit: bool = True, turn: bool = True, show: bool = True
+) -> Seen:
     """Read a picture, scaled for the network.
 
     Args:
         path: of the file.
         size: the shorter side that the network sees; the picture's own if None.
+        fit: whether to scale it to that; else it is at least as large.
         turn: whether a picture is turned upright as its EXIF data says.
         show: whether the whole picture is wanted too.
 
@@ -54,24 +57,32 @@ def read_to_see(path: Path, *, size: int | None, turn: bool = True, show: bool =
     stored = read.orientation if turn else 1
     width, height = upright_size(read.size, stored)
     pixels = torch.from_numpy(np.array(upright(read.image, stored))).permute(2, 0, 1)
-    scaled = (height, width) if size is None else shorter_side(height, width, size)
     return Seen(
-        F.resize(pixels, list(scaled), antialias=True),
+        _fitted(pixels, (height, width), size) if fit else pixels,
         (height, width),
         None if whole is None else upright(whole, stored),
         stored,
     )
 
 
-def see(picture: Image.Image, *, size: int | None) -> Seen:
+def see(picture: Image.Image, *, size: int | None, fit: bool = True) -> Seen:
     """Scale a picture that is in memory for the network; its EXIF orientation is undone.
 
     Args:
         picture: in any mode; transparent pixels keep their colour.
         size: the shorter side that the network sees; the picture's own if None.
+        fit: whether to scale it to that.
     """
     shown = upright(picture, orientation(picture)).convert("RGB")
     pixels = torch.from_numpy(np.array(shown)).permute(2, 0, 1)
     width, height = shown.size
-    scaled = (height, width) if size is None else shorter_side(height, width, size)
-    return Seen(F.resize(pixels, list(scaled), antialias=True), (height, width), shown, 1)
+    scaled = _fitted(pixels, (height, width), size) if fit else pixels
+    return Seen(scaled, (height, width), shown, 1)
+
+
+def _fitted(
+    pixels: UInt8[Tensor, "3 h w"], full: tuple[int, int], size: int | None
+) -> UInt8[Tensor, "3 h2 w2"]:
+    """Scale a picture so that the shorter of its full sides becomes ``size``."""
+    scaled = full if size is None else shorter_side(*full, size)
+    return F.resize(pixels, list(scaled), antialias=True)

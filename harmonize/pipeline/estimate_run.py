@@ -16,10 +16,11 @@ from tqdm import tqdm
 from harmonize.calibration.calibration_file import NAME, read_calibration
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.loading import load
+from harmonize.decoding.tiled_network import TiledNetwork
+from harmonize.decoding.views import Views
 from harmonize.errors import HarmonizeError, printable, raise_all
 from harmonize.inference.answer_space import AnswerSpace
 from harmonize.inference.predict_options import PredictOptions, choose_answers
-from harmonize.inference.tiled_network import DEFAULT_TILE, TiledNetwork
 from harmonize.labels.separable import separable_leaves, with_twins
 from harmonize.models.segmenter import Segmenter
 from harmonize.pipeline.evaluate_run import ScoringRun, open_for_scoring
@@ -28,7 +29,7 @@ from harmonize.system.agreement import together
 from harmonize.system.atomic_files import write_whole, writing
 from harmonize.system.signals import until_stopped
 from harmonize.unseen.estimating import estimate
-from harmonize.unseen.looking import Judge, Looker
+from harmonize.unseen.looking import SCALES, Judge, Looker
 from harmonize.unseen.picture_sums import COUNTS, PictureSums
 from harmonize.unseen.reading import LabelledPictures, Read, UnlabelledPictures
 from harmonize.unseen.unlabelled import Unlabelled, find_unlabelled, labelled_sets
@@ -80,12 +81,18 @@ def estimate_run(run: Path, options: EstimateOptions) -> None:
     ) as scoring:
         opened = scoring.run
         asked = PredictOptions(depth=options.depth, dataset=options.classes_of)
-        space, warning = _with_temperatures(opened, choose_answers(opened, asked).answers, options)
+        wording = choose_answers(opened, asked)
+        space, notes = _with_temperatures(opened, wording.answers, options)
+        if not wording.views.is_one:
+            notes.append(
+                "the run's answers are averaged over several views (evaluate.scales, "
+                "evaluate.flip); this estimates those of the first alone"
+            )
         unlabelled = find_unlabelled(options.unlabelled, scoring)
         labelled = labelled_sets(scoring, options.datasets, options.split, unlabelled)
         results = _look(scoring, space, labelled, unlabelled)
         if scoring.is_main:
-            _tell(opened, results, [*unlabelled.notes, *warning], target)
+            _tell(opened, results, [*unlabelled.notes, *notes], target)
 
 
 def _with_temperatures(
@@ -117,9 +124,8 @@ def _look(
         TiledNetwork(scoring.model, scoring.accelerator),
         space,
         torch.from_numpy(sources.ontology.mirror),
-        config.answer_size,
+        Views(config.answer_size, SCALES, flip=True),
         crop=config.evaluate.crop,
-        tile=DEFAULT_TILE,
     )
     separable = separable_leaves(sources.ontology, sources.taught)
     judges: list[Judge] = []

@@ -14,8 +14,10 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
 from harmonize.data.dataset import SegmentationDataset
-from harmonize.data.transforms import centre_square, resize_nearest, shorter_side
+from harmonize.data.transforms import centre_square, resize_nearest
 from harmonize.decoding.decoder import Decoder
+from harmonize.decoding.tiled_network import TiledNetwork
+from harmonize.decoding.views import ViewedNetwork, Views
 from harmonize.errors import HarmonizeError
 from harmonize.inference.answer_space import (
     AnswerSpace,
@@ -25,7 +27,6 @@ from harmonize.inference.answer_space import (
     groups,
     leaves,
 )
-from harmonize.inference.tiled_network import TiledNetwork
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.palette import Color, class_colors
 from harmonize.labels.same_meaning import same_meaning, short_name
@@ -66,8 +67,13 @@ class Answerer:
         opened = opener(run.folder)
         if accelerator is None:
             accelerator = start_accelerator("float32")
-        self._network = TiledNetwork(opened.network(accelerator.device), accelerator)
-        self._size = opened.config.answer_size
+        network = TiledNetwork(opened.network(accelerator.device), accelerator)
+        evaluate = opened.config.evaluate
+        self._network = ViewedNetwork(
+            network,
+            Views(opened.config.answer_size, evaluate.scales, evaluate.flip),
+            torch.from_numpy(opened.sources.ontology.mirror),
+        )
         self._crop = opened.config.evaluate.crop
 
     @torch.inference_mode()
@@ -85,19 +91,19 @@ class Answerer:
         Raises:
             HarmonizeError: the picture or its label cannot be read.
         """
-        sample = dataset.scaled_down(number, least=math.inf if self._crop else self._size)
+        sample = dataset.scaled_down(
+            number, least=math.inf if self._crop else self._network.views.largest
+        )
         whole, classes = sample.picture, sample.classes
         if self._crop:
             whole, classes = centre_square(whole), centre_square(classes)
         height, width = classes.shape
         scale = min(longest / max(height, width), 1.0)
         shown = max(round(height * scale), 1), max(round(width * scale), 1)
-        seen = shorter_side(height, width, self._size)
-        picture = F.resize(whole, list(seen), antialias=True)
         return Answered(
             F.resize(whole, list(shown), antialias=True).permute(1, 2, 0).numpy(),
             resize_nearest(classes, *shown).numpy(),
-            self._answers(dataset, picture, shown, many),
+            self._answers(dataset, whole, shown, many),
         )
 
     def _answers(
@@ -108,8 +114,8 @@ class Answerer:
         many: Sequence[AnswerSpace],
     ) -> tuple[Integer[ndarray, "H W"], ...]:
         answers = [np.empty(size, dtype=np.int64) for _ in many]
-        with self._network.like(dataset.spec.name):
-            for first, strip in self._network.scaled_logits(picture, size):
+        with self._network.network.like(dataset.spec.name):
+            for first, strip in self._network.strips(picture, size):
                 rows = slice(first, first + strip.shape[1])
                 units = many[0].decoder.picture(strip)
                 for answer, space in zip(answers, many, strict=True):

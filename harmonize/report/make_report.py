@@ -14,6 +14,7 @@ from harmonize.errors import HarmonizeError, near_matches, raise_all
 from harmonize.report.answering import scored_sets
 from harmonize.report.confidence import confidence_curves
 from harmonize.report.curves import learning_curves
+from harmonize.report.differences import find_differences
 from harmonize.report.heat import HeatMap, branch_borders, draw_confusion
 from harmonize.report.page import GENERATOR, RunView, render
 from harmonize.report.read_runs import ReportedRun, read_runs
@@ -69,6 +70,7 @@ def make_report(
         [_view(run, roots or {}, limits, accelerator, opener) for run in found],
         score_tables(found),
         learning_curves(found),
+        find_differences(found),
         command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         versions=_versions(),
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from harmonize.report.answering import CONFIDENCE
 from harmonize.report.confidence import Confidence
 from harmonize.report.curves import ChartGroup
+from harmonize.report.differences import Differences
 from harmonize.report.heat import HeatMap
 from harmonize.report.sample_pictures import Pictures
 from harmonize.report.score_tables import SetTables, written
@@ -47,6 +48,7 @@ def render(
     runs: Sequence[RunView],
     sets: Sequence[SetTables],
     curves: Sequence[ChartGroup],
+    differences: Differences | None = None,
     *,
     command: str,
     versions: Mapping[str, str],
@@ -71,6 +73,7 @@ def render(
         several=several,
         sets=sets,
         curves=curves,
+        differences=differences,
         key=_KEY,
         positions=positions,
         start=max(len(positions) - 2, 0),

@@ -3,80 +3,20 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harmonize.evaluation.saved_scores import Number, SavedScores
+from harmonize.evaluation.saved_scores import Number, SavedInterval, SavedScores
 from harmonize.labels.same_meaning import short_name
 from harmonize.report.read_runs import ReportedRun
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A score: its name, what it tells in one line, and how it is written."""
-
-    name: str
-    about: str
-    value: Callable[[SavedScores], Number]
-    percent: bool = True
-    lower_is_better: bool = False
-
-
-def _mistake(key: str) -> Callable[[SavedScores], Number]:
-    return lambda scores: scores.mistakes.get(key)
-
-
-METRICS = (
-    Metric(
-        "mean IoU",
-        "Overlap of truth and answer (intersection over union), averaged over the classes.",
-        lambda scores: scores.mean_iou,
-    ),
-    Metric(
-        "frequency-weighted IoU",
-        "Mean IoU in which each class counts by its share of the labelled pixels.",
-        lambda scores: scores.frequency_weighted_iou,
-    ),
-    Metric(
-        "pixel accuracy",
-        "Share of the labelled pixels that are answered with their own class.",
-        lambda scores: scores.pixel_accuracy,
-    ),
-    Metric(
-        "hierarchical precision",
-        "Of the nodes that answers claim, ancestors included, the share that is true.",
-        _mistake("precision"),
-    ),
-    Metric(
-        "hierarchical recall",
-        "Of the nodes that are true of pixels, ancestors included, the share that is claimed.",
-        _mistake("recall"),
-    ),
-    Metric(
-        "hierarchical F",
-        "Harmonic mean of hierarchical precision and recall; mild mistakes cost less.",
-        _mistake("f"),
-    ),
-    Metric(
-        "height of mistakes",
-        "How many levels up the tree truth and a wrong answer meet: 1 confuses siblings.",
-        _mistake("lca_height"),
-        percent=False,
-        lower_is_better=True,
-    ),
-    Metric(
-        "calibration error",
-        "How far stated probabilities lie from the measured accuracy, on average.",
-        lambda scores: scores.calibration_error,
-        lower_is_better=True,
-    ),
-)
+from harmonize.report.shown_metrics import METRICS, Metric
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A value as it is written, as a share for bars, and whether it is the best of its row."""
+    """A value as it is written, as a share for bars, whether it is the row's best, its interval."""
 
     text: str
     share: float | None = None
     is_best: bool = False
+    interval: str = ""
 
 
 @dataclass(frozen=True)
@@ -135,7 +75,11 @@ def _set_tables(name: str, runs: Sequence[ReportedRun]) -> SetTables:
             for key in dict.fromkeys(key for one in known for key in one.iou)
         ),
         depths=tuple(
-            _line(f"depth {depth}", [_at(one, depth) for one in scores])
+            _line(
+                f"depth {depth}",
+                [_at(one, depth) for one in scores],
+                intervals=[_interval_at(one, depth) for one in scores],
+            )
             for depth in depths
             if any(_at(one, depth) is not None for one in known)
         ),
@@ -158,7 +102,14 @@ def _scored(runs: Sequence[ReportedRun], scores: Sequence[SavedScores | None]) -
 def _metric(metric: Metric, scores: Sequence[SavedScores | None]) -> ScoreRow:
     values = [metric.value(one) if one else None for one in scores]
     better = min if metric.lower_is_better else max
-    return _line(metric.name, values, about=metric.about, percent=metric.percent, better=better)
+    return _line(
+        metric.name,
+        values,
+        about=metric.about,
+        percent=metric.percent,
+        better=better,
+        intervals=[metric.interval(one) if one else None for one in scores],
+    )
 
 
 def _line(
@@ -168,6 +119,7 @@ def _line(
     about: str = "",
     percent: bool = True,
     better: Callable[[Iterable[float]], float] = max,
+    intervals: Sequence[SavedInterval] | None = None,
 ) -> ScoreRow:
     texts = [written(value, percent=percent) for value in values]
     known = {value: text for value, text in zip(values, texts, strict=True) if value is not None}
@@ -175,8 +127,15 @@ def _line(
     return ScoreRow(
         name,
         tuple(
-            Cell(text, value if percent else None, is_best=value is not None and text == best)
-            for value, text in zip(values, texts, strict=True)
+            Cell(
+                text,
+                value if percent else None,
+                is_best=value is not None and text == best,
+                interval=_written_interval(interval),
+            )
+            for value, text, interval in zip(
+                values, texts, intervals or [None] * len(values), strict=True
+            )
         ),
         about,
     )
@@ -187,6 +146,15 @@ def written(value: Number, *, percent: bool = True) -> str:
     if value is None:
         return "–"
     return f"{100 * value:.1f} %" if percent else f"{value:.2f}"
+
+
+def _written_interval(interval: SavedInterval) -> str:
+    return "" if interval is None else f"[{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
+
+
+def _interval_at(scores: SavedScores | None, depth: int) -> SavedInterval:
+    depths = scores.depths if scores else ()
+    return next((one.mean_iou_interval for one in depths if one.depth == depth), None)
 
 
 def _at(scores: SavedScores | None, depth: int) -> Number:

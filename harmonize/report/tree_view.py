@@ -82,6 +82,6 @@ def _iou(scores: SavedScores | None, node: str, depth: int) -> tuple[Number, str
     for one in scores.depths if scores else ():
         if one.depth == depth and node in one.iou:
             if one.is_alone:
-                return None, "scored alone, so that every answer is right"
+                return None, "no other is scored at its depth, so that answering it is never wrong"
             return one.iou[node], "in neither truth nor answers"
     return None, ""

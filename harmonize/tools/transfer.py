@@ -1,13 +1,14 @@
 """What a network trained on some of a config's data sets can answer in the words of the others."""
 
 import textwrap
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from harmonize.config.run_config import RunConfig
 from harmonize.labels.answerable import Answerable, Status, merge_for
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
+from harmonize.labels.same_meaning import same_meaning, short_name
 from harmonize.labels.scored_classes import answers_for
 from harmonize.labels.sources import load_sources
 
@@ -25,11 +26,13 @@ class Pair:
         trained: the name of the data set trained on, or ``MIX``.
         asked: the name of the data set asked.
         answers: for each class of the asked set that it does not ignore.
+        merged: the classes behind each of these that stands for several.
     """
 
     trained: str
     asked: str
     answers: tuple[Answerable, ...]
+    merged: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     @property
     def count(self) -> str:
@@ -64,7 +67,12 @@ def describe_transfer(
     if len(mix) > 1:
         sources[MIX] = list(mix)
     pairs = [
-        Pair(name, asked.name, answers_for(ontology, trained, asked))
+        Pair(
+            name,
+            asked.name,
+            answers_for(ontology, trained, asked),
+            same_meaning(ontology, asked).merged,
+        )
         for name, trained in sources.items()
         for asked in specs
     ]
@@ -106,12 +114,11 @@ def _explain(pair: Pair) -> str:
             groups.setdefault((answer.status, answer.reason), []).append(answer)
     shown: Status | None = None
     for (status, reason), group in groups.items():
-        names = [answer.name for answer in group]
+        names = [short_name(answer.name, pair.merged) for answer in group]
         label = "" if status == shown else status
+        merge = [short_name(one, pair.merged) for one in merge_for(group[0], pair.answers)]
         lines += _wrap(f"  {label:<{_INDENT}}", ", ".join(names))
-        lines += _wrap(
-            f"    {'':<{_INDENT}}", reason + _hint(names, merge_for(group[0], pair.answers))
-        )
+        lines += _wrap(f"    {'':<{_INDENT}}", reason + _hint(names, merge))
         shown = status
     return "\n".join(lines)
 

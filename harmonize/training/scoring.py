@@ -58,6 +58,8 @@ def score(
                     classes=scored_classes(sources.ontology, dataset.spec, sources.taught),
                     groups=depth_groups(sources.ontology, dataset.spec, sources.taught),
                     decoder=decoder,
+                    scales=config.evaluate.scales,
+                    flip=config.evaluate.flip,
                     crop=config.evaluate.crop,
                     workers=config.data.workers,
                     progress=progress,

@@ -11,9 +11,10 @@ from torchvision.transforms.v2 import functional as F
 
 from harmonize.calibration.back_off import judge
 from harmonize.data.transforms import centre_square, shorter_side
-from harmonize.evaluation.sampling import logits_at, pixel_grid
+from harmonize.decoding.tiled_network import TiledNetwork
+from harmonize.decoding.views import Views
+from harmonize.evaluation.sampling import pixel_grid
 from harmonize.inference.answer_space import AnswerSpace
-from harmonize.inference.tiled_network import TiledNetwork
 from harmonize.unseen.picture_sums import SeenPixels, count_picture
 from harmonize.unseen.reading import Read
 
@@ -59,22 +60,20 @@ class Looker:
         network: it.
         space: the possible answers, and the temperatures of their probabilities.
         mirror: the leaf that each leaf becomes in a mirrored picture.
-        size: the shorter side of the first view.
+        views: that it looks at, mirrored as well; the first gives the answers.
         crop: whether only the centre squares of pictures are looked at.
-        tile: see ``TiledNetwork.answer``.
     """
 
     network: TiledNetwork
     space: AnswerSpace
     mirror: Int[Tensor, " K"]
-    size: int
+    views: Views
     crop: bool
-    tile: int
 
     @property
     def least(self) -> float:
         """What the shorter side of a picture needs."""
-        return math.inf if self.crop else self.size * max(SCALES)
+        return math.inf if self.crop else self.views.largest
 
     def count(self, read: Read, judge: Judge | None = None) -> Float[Tensor, "C 5"]:
         """Count the pixels of a picture; see ``count_picture``."""
@@ -100,31 +99,42 @@ class Looker:
         columns: Int[Tensor, " P"],
     ) -> SeenPixels:
         """Answer some pixels in every view."""
-        views: list[Int[Tensor, " P"]] = []
+        answers: list[Int[Tensor, " P"]] = []
         confidence: Tensor | None = None
-        for logits in self._views(picture, full):
-            pixels = logits_at(logits, rows, columns, full).T[:, None].cpu()  # (K, 1, P)
-            views.append(self.space.decide(pixels)[0].long())
+        for logits in self._views(picture, full, rows, columns):
+            answers.append(self.space.decide(logits)[0].long())
             if confidence is None:
-                probabilities = self.space.probabilities(pixels)[:, 0]
-                confidence = probabilities.gather(0, views[0][None])[0]
+                probabilities = self.space.probabilities(logits)[:, 0]
+                confidence = probabilities.gather(0, answers[0][None])[0]
         assert confidence is not None
-        same = torch.stack([view == views[0] for view in views])
-        return SeenPixels(views[0], confidence, same[1], same.all(0))
+        same = torch.stack([one == answers[0] for one in answers])
+        return SeenPixels(answers[0], confidence, same[1], same.all(0))
 
     def _views(
-        self, picture: UInt8[Tensor, "3 h w"], full: tuple[int, int]
-    ) -> Iterator[Float[Tensor, "K _ _"]]:
-        """Yield the logits of each view: each size, and mirrored."""
-        for scale in SCALES:
-            size = shorter_side(*full, max(round(self.size * scale), 1))
-            seen = F.resize(picture, list(size), antialias=True)
-            yield self._logits(seen)
-            mirrored = self._logits(seen.flip(-1))
-            yield mirrored[self.mirror.to(mirrored.device)].flip(-1)
+        self,
+        picture: UInt8[Tensor, "3 h w"],
+        full: tuple[int, int],
+        rows: Int[Tensor, " P"],
+        columns: Int[Tensor, " P"],
+    ) -> Iterator[Float[Tensor, "K 1 P"]]:
+        """Yield the logits of some pixels in each view: each size, and mirrored."""
+        for side in self.views.sizes(min(full)):
+            seen = F.resize(picture, list(shorter_side(*full, side)), antialias=True)
+            yield self._logits(seen, full, rows, columns)
+            mirrored = self._logits(seen.flip(-1), full, rows, full[1] - 1 - columns)
+            yield mirrored[self.mirror]
 
-    def _logits(self, seen: UInt8[Tensor, "3 h w"]) -> Float[Tensor, "K h w"]:
-        size = (seen.shape[1], seen.shape[2])
+    def _logits(
+        self,
+        seen: UInt8[Tensor, "3 h w"],
+        full: tuple[int, int],
+        rows: Int[Tensor, " P"],
+        columns: Int[Tensor, " P"],
+    ) -> Float[Tensor, "K 1 P"]:
+        """Return the logits of some pixels, as scoring has them; their rows ascend."""
+        found: list[Float[Tensor, "K _"]] = []
         with torch.inference_mode():
-            strips = self.network.scaled_logits(seen, size, tile=self.tile)
-            return torch.cat([strip for _, strip in strips], 1)
+            for first, strip in self.network.scaled_logits(seen, full, tile=self.views.tile):
+                here = (rows >= first) & (rows < first + strip.shape[1])
+                found.append(strip[:, rows[here] - first, columns[here]].cpu())
+        return torch.cat(found, 1)[:, None]

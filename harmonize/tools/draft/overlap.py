@@ -48,7 +48,8 @@ def load_network(run: Path, *, trust_code: bool = False) -> LeafPredictor:
     opened = open_run(run, trust_code=trust_code)
     config, ontology = opened.config, opened.sources.ontology
     network = opened.network(processes().device)
-    return LeafPredictor(network, ontology, config.answer_size, config.data.workers)
+    size = config.data.size if config.answer_size == "full" else int(config.answer_size)
+    return LeafPredictor(network, ontology, size, config.data.workers)
 
 
 def count_overlap(

@@ -10,11 +10,11 @@ from numpy import ndarray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from harmonize.completion.views import ViewedNetwork
 from harmonize.completion.within import Choices, best_leaves, complete
 from harmonize.data.bad_samples import BadSample, BadSampleError
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.loading import load
+from harmonize.decoding.views import ViewedNetwork
 from harmonize.system.signals import until_stopped
 from harmonize.tools.refine.label_sets import LabelSets
 from harmonize.tools.refine.refine_tally import CONTRADICTED, RefineTally
@@ -34,7 +34,7 @@ class FullPicture:
 class FullPictures(Dataset[FullPicture | BadSample]):
     """The pictures of a data set, no smaller than they are looked at."""
 
-    def __init__(self, dataset: SegmentationDataset, *, least: int) -> None:
+    def __init__(self, dataset: SegmentationDataset, *, least: float) -> None:
         self._dataset = dataset
         self._least = least
 
@@ -47,7 +47,7 @@ class FullPictures(Dataset[FullPicture | BadSample]):
 
 
 def read_pictures(
-    dataset: SegmentationDataset, numbers: Sequence[int], *, least: int, workers: int
+    dataset: SegmentationDataset, numbers: Sequence[int], *, least: float, workers: int
 ) -> Iterator[FullPicture | BadSample]:
     """Read pictures of a data set in the given order."""
     pictures = FullPictures(dataset, least=least)

@@ -12,10 +12,10 @@ from accelerate.utils import gather_object
 from tqdm import tqdm
 
 from harmonize import __version__
-from harmonize.completion.views import ViewedNetwork
 from harmonize.completion.within import Choices
 from harmonize.data.bad_samples import BadSample
 from harmonize.data.dataset import SegmentationDataset
+from harmonize.decoding.views import ViewedNetwork
 from harmonize.errors import HarmonizeError, printable
 from harmonize.inference.calibrated import FoundCalibration
 from harmonize.runs.opened import OpenedRun
@@ -56,8 +56,8 @@ class RefineJob:
     options: RefineOptions
 
     @property
-    def _least(self) -> int:
-        return max(self.network.views.sizes)
+    def _least(self) -> float:
+        return self.network.views.largest
 
     def _like(self) -> AbstractContextManager[None]:
         """Normalise pictures as the data set's own, or as another's that the options name."""
@@ -191,7 +191,7 @@ class RefineJob:
         """Return where the labels are from, line by line."""
         options, state = self.options, self.opened.state
         digest = hashlib.sha256(self.opened.path.read_bytes()).hexdigest()
-        views = " and ".join(f"{size} px" for size in self.network.views.sizes)
+        views = self.network.views.text
         if options.flip:
             views += ", each mirrored as well"
         like = self.calibration.temperatures

@@ -3,8 +3,8 @@
 import dataclasses
 from dataclasses import dataclass
 
+from harmonize.decoding.tiled_network import DEFAULT_TILE
 from harmonize.errors import HarmonizeError, raise_all
-from harmonize.inference.tiled_network import DEFAULT_TILE
 
 DEFAULT_CONFIDENCE = 0.9
 DEFAULT_SCALES = (1.0, 1.25)

@@ -5,10 +5,11 @@ from pathlib import Path
 import torch
 
 from harmonize.calibration.calibration_file import read_calibration
-from harmonize.completion.views import ViewedNetwork, Views
+from harmonize.calibration.temperatures import scaled
 from harmonize.data.dataset import SegmentationDataset
+from harmonize.decoding.tiled_network import TiledNetwork
+from harmonize.decoding.views import ViewedNetwork, Views
 from harmonize.inference.calibrated import NOT_CALIBRATED, FoundCalibration, Use, find_calibration
-from harmonize.inference.tiled_network import TiledNetwork
 from harmonize.labels.palette import color_of_leaves, node_colors
 from harmonize.pipeline.evaluate_run import ScoringRun
 from harmonize.runs.opened import OpenedRun
@@ -34,17 +35,14 @@ def plan_job(
     calibration = _calibration(opened, sets, size, options)
     known = calibration.temperatures
     device = scoring.accelerator.device
+    by_leaf = None if known is None else torch.from_numpy(known.by_leaf).to(device)
     network = TiledNetwork(opened.network(device), scoring.accelerator)
     network.check_tile(options.tile)
     viewed = ViewedNetwork(
         network,
-        Views(
-            tuple(max(round(size * scale), 1) for scale in options.scales),
-            options.flip,
-            options.tile,
-        ),
+        Views(size, options.scales, options.flip, options.tile),
         torch.from_numpy(ontology.mirror),
-        None if known is None else torch.from_numpy(known.by_leaf).to(device),
+        None if by_leaf is None else lambda logits: scaled(logits, by_leaf),
     )
     nodes = node_colors(ontology)
     colors = list[tuple[int, int, int]]()
@@ -56,7 +54,7 @@ def plan_job(
 
 
 def _calibration(
-    opened: OpenedRun, sets: LabelSets, size: int, options: RefineOptions
+    opened: OpenedRun, sets: LabelSets, size: int | str, options: RefineOptions
 ) -> FoundCalibration:
     """Find the temperatures: of the set that tells most about what the labels leave open.
 

@@ -16,9 +16,9 @@ from accelerate.utils import gather_object
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from harmonize.completion.views import ViewedNetwork
 from harmonize.data.bad_samples import BadSample
 from harmonize.data.dataset import SegmentationDataset
+from harmonize.decoding.views import ViewedNetwork
 from harmonize.system.agreement import together
 from harmonize.tools.refine.complete_labels import read_pictures
 from harmonize.tools.refine.label_sets import LabelSets
@@ -181,7 +181,7 @@ def _samples(
     count = min(_MOST_PICTURES, len(dataset))
     numbers = [place * len(dataset) // count for place in range(count)]
     mine = numbers[accelerator.process_index :: accelerator.num_processes]
-    least = max(network.views.sizes)
+    least = network.views.largest
     for item in read_pictures(dataset, mine, least=least, workers=workers):
         if isinstance(item, BadSample):
             continue

@@ -4,26 +4,44 @@ import math
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from jaxtyping import Float, Integer, UInt8
+from jaxtyping import Float, Int, Integer, UInt8
 from numpy import ndarray
 from torch import Tensor
 
 from harmonize.decoding.strips import strips
+from harmonize.decoding.tiling import Tiling, bands
 from harmonize.errors import HarmonizeError
-from harmonize.inference.answer_space import AnswerSpace
-from harmonize.inference.tiling import Tiling, bands
 from harmonize.models.dataset_norms import answering_like
 from harmonize.models.segmenter import Segmenter
 
-# Letters of shapes: K leaves, H x W pixels of a picture, h x w of the network.
+# Letters of shapes: K leaves, C answers, H x W pixels of a picture, h x w of the network.
 
 DEFAULT_TILE = 768
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 """What a network computes in, by Accelerate's name of the precision; else float32."""
+
+
+@runtime_checkable
+class Answering(Protocol):
+    """Some possible answers, and how a pixel's is found."""
+
+    @property
+    def num(self) -> int:
+        """Of the answers."""
+        ...
+
+    def decide(self, logits: Float[Tensor, "K R W"]) -> Int[Tensor, "R W"]:
+        """Return the number of each pixel's answer."""
+        ...
+
+    def probabilities(self, logits: Float[Tensor, "K R W"]) -> Float[Tensor, "C R W"]:
+        """Return the probability of each answer, in [0, 1]."""
+        ...
 
 
 class TiledNetwork:
@@ -32,14 +50,20 @@ class TiledNetwork:
     Args:
         model: pictures (B, 3, h, w) of 0..255 to logits (B, K, h, w).
         accelerator: its device and precision are used, as they are now.
+        in_training: whether the network is being trained, so that its memory stays laid out as it
+            is and whoever calls sets it to evaluation.
     """
 
-    def __init__(self, model: Segmenter, accelerator: Accelerator) -> None:
-        self._device = accelerator.device
+    def __init__(
+        self, model: Segmenter, accelerator: Accelerator, *, in_training: bool = False
+    ) -> None:
+        self.device = accelerator.device
         self._dtype = _AUTOCAST.get(accelerator.mixed_precision)
         self._speaks = accelerator.is_main_process
-        self._model = model.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._model.eval()
+        self._model = model
+        if not in_training:
+            model.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            model.eval()
 
     def check_tile(self, tile: int) -> None:
         """Make sure that tiles of a side, in pixels, are large enough for the network.
@@ -60,7 +84,7 @@ class TiledNetwork:
         self,
         picture: UInt8[Tensor, "3 h w"],
         size: tuple[int, int],
-        space: AnswerSpace,
+        space: Answering,
         *,
         tile: int = DEFAULT_TILE,
     ) -> Integer[ndarray, "H W"]:
@@ -74,33 +98,18 @@ class TiledNetwork:
                 as few pixels.
         """
         height, width = picture.shape[1:]
-        picture = picture.to(self._device)
+        picture = picture.to(self.device)
         # A row of tiles is kept in memory: let it run along the shorter side.
         is_cut = height * width > tile * tile
         tiling = self._tiling(tile) if is_cut else Tiling(tile)
         flip = width > height and is_cut
         if flip:
             picture, size, height = picture.mT, (size[1], size[0]), width
-        answer = np.empty(size, dtype=np.uint8 if len(space.labels) <= 256 else np.uint16)
+        answer = np.empty(size, dtype=np.uint8 if space.num <= 256 else np.uint16)
         found = bands(self._flipped if flip else self.logits, picture, tiling)
         for first, strip in strips(found, height, size):
             answer[first : first + strip.shape[1]] = space.decide(strip).cpu().numpy()
         return answer.T if flip else answer
-
-    @torch.inference_mode()
-    def probabilities(
-        self,
-        picture: UInt8[Tensor, "3 h w"],
-        size: tuple[int, int],
-        space: AnswerSpace,
-        *,
-        tile: int = DEFAULT_TILE,
-    ) -> Float[ndarray, "C H W"]:
-        """Return the probability of each possible answer at each pixel; see ``answer``."""
-        found = np.empty((len(space.labels), *size), dtype=np.float32)
-        for first, strip in self.scaled_logits(picture, size, tile=tile):
-            found[:, first : first + strip.shape[1]] = space.probabilities(strip).cpu().numpy()
-        return found
 
     def scaled_logits(
         self, picture: UInt8[Tensor, "3 h w"], size: tuple[int, int], *, tile: int = DEFAULT_TILE
@@ -108,7 +117,7 @@ class TiledNetwork:
         """Yield the logits of an answer of a size in strips of rows; see ``strips``."""
         height, width = picture.shape[1:]
         tiling = self._tiling(tile) if height * width > tile * tile else Tiling(tile)
-        found = bands(self.logits, picture.to(self._device), tiling)
+        found = bands(self.logits, picture.to(self.device), tiling)
         yield from strips(found, height, size)
 
     def _tiling(self, tile: int) -> Tiling:
@@ -132,7 +141,7 @@ class TiledNetwork:
     def logits(self, picture: UInt8[Tensor, "3 h w"]) -> Float[Tensor, "K h w"]:
         """Run the network on a picture."""
         enabled = self._dtype is not None
-        with torch.autocast(self._device.type, self._dtype, enabled=enabled):
+        with torch.autocast(self.device.type, self._dtype, enabled=enabled):
             return self._model(picture[None])[0]
 
     def _flipped(self, picture: UInt8[Tensor, "3 w h"]) -> Float[Tensor, "K w h"]:
