@@ -105,6 +105,21 @@ def test_a_run_that_is_not_calibrated_is_warned_of(
     assert "probabilities are not calibrated: there is no" in capsys.readouterr().err
 
 
+def test_labels_of_pictures_that_were_trained_on_are_warned_of(
+    project: Path, calibrate: Calibrate, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--unlabelled", project / "bare.yaml", "--dataset", "fine", "--split", "train"]
+    assert calibrate(*words) == 0
+    assert "fine: the network was trained on the split train" in capsys.readouterr().err
+
+
+def test_a_run_that_averages_views_is_told_what_is_estimated(
+    project: Path, calibrate: Calibrate, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert calibrate("--unlabelled", project / "bare.yaml", "evaluate.flip=true") == 0
+    assert "this estimates those of the first alone" in capsys.readouterr().err
+
+
 def test_a_picture_that_cannot_be_read_is_left_out(
     project: Path, calibrate: Calibrate, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -18,11 +18,13 @@ from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.loading import load
 from harmonize.decoding.tiled_network import TiledNetwork
 from harmonize.decoding.views import Views
-from harmonize.errors import HarmonizeError, printable, raise_all
+from harmonize.errors import HarmonizeError, printable
 from harmonize.inference.answer_space import AnswerSpace
 from harmonize.inference.predict_options import PredictOptions, choose_answers
 from harmonize.labels.separable import separable_leaves, with_twins
+from harmonize.labels.sources import Sources
 from harmonize.models.segmenter import Segmenter
+from harmonize.pipeline.calibrate_run import warn_of_trained
 from harmonize.pipeline.evaluate_run import ScoringRun, open_for_scoring
 from harmonize.runs.opened import OpenedRun
 from harmonize.system.agreement import together
@@ -90,6 +92,8 @@ def estimate_run(run: Path, options: EstimateOptions) -> None:
             )
         unlabelled = find_unlabelled(options.unlabelled, scoring)
         labelled = labelled_sets(scoring, options.datasets, options.split, unlabelled)
+        if scoring.is_main:
+            warn_of_trained(opened.sources, labelled)
         results = _look(scoring, space, labelled, unlabelled)
         if scoring.is_main:
             _tell(opened, results, [*unlabelled.notes, *notes], target)
@@ -127,12 +131,7 @@ def _look(
         Views(config.answer_size, SCALES, flip=True),
         crop=config.evaluate.crop,
     )
-    separable = separable_leaves(sources.ontology, sources.taught)
-    judges: list[Judge] = []
-    for one in labelled:
-        masks = with_twins(sources.ontology, separable, one.spec.leaf_masks(sources.ontology))
-        judges.append(Judge.of(torch.from_numpy(masks), torch.from_numpy(space.masks)))
-    raise_all(_unjudged(labelled, judges, space))
+    judges = _judges(sources, labelled, space)
     skip = config.data.on_bad_sample == "skip"
     counted = [
         _count(
@@ -165,17 +164,27 @@ def _look(
     )
 
 
-def _unjudged(
-    labelled: Sequence[SegmentationDataset], judges: Sequence[Judge], space: AnswerSpace
-) -> list[str]:
-    """Say what is wrong if no set's labels judge any answer."""
-    if any(judge.counts.any() for judge in judges):
-        return []
-    names = ", ".join(one.spec.name for one in labelled)
-    return [
-        f"--dataset: the labels of {names} are too coarse to judge {space.title}; say --depth or "
-        "--as for coarser answers, or name a set with finer labels"
-    ]
+def _judges(
+    sources: Sources, labelled: Sequence[SegmentationDataset], space: AnswerSpace
+) -> list[Judge]:
+    """Return what the labels of each set say of answers.
+
+    Raises:
+        HarmonizeError: no set's labels judge any answer.
+    """
+    separable = separable_leaves(sources.ontology, sources.taught)
+    answers = torch.from_numpy(space.masks)
+    judges: list[Judge] = []
+    for one in labelled:
+        masks = with_twins(sources.ontology, separable, one.spec.leaf_masks(sources.ontology))
+        judges.append(Judge.of(torch.from_numpy(masks), answers))
+    if not any(judge.counts.any() for judge in judges):
+        names = ", ".join(one.spec.name for one in labelled)
+        raise HarmonizeError(
+            f"--dataset: the labels of {names} are too coarse to judge {space.title}; say --depth "
+            "or --as for coarser answers, or name a set with finer labels"
+        )
+    return judges
 
 
 def _count(

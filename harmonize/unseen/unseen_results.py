@@ -7,10 +7,9 @@ from harmonize.config.strict_yaml import Value
 from harmonize.unseen.estimating import Errors, Estimate
 
 _NOTES = (
-    "accuracy: of the pixels that are answered so, the share that is right",
-    "+-: the choice of pictures, what methods disagree about, and as much again as the accuracy "
-    "moved or, if that is more, what estimates for each labelled set from the others are off by",
-    "what makes a network wrong and steady about it cannot be seen without labels",
+    "estimated: of the pixels answered so, the share that is right, by how steady answers are",
+    "+-: other pictures, other methods, and as much again as the accuracy moved from the labels;",
+    "a network that is wrong and steady about it cannot be found out without labels",
 )
 
 
