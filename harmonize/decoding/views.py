@@ -80,6 +80,7 @@ class ViewedNetwork:
     mirror: Int[Tensor, " K"]
     soften: Callable[[Float[Tensor, "K R W"]], Float[Tensor, "K R W"]] | None = None
 
+    @torch.inference_mode()
     def look(
         self, picture: UInt8[Tensor, "3 h w"], size: tuple[int, int]
     ) -> list[Float[Tensor, "K H W"]]:
