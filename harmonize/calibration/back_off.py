@@ -197,9 +197,9 @@ def curve(
     return points
 
 
-def draw_pictures(number: int) -> Float[Tensor, "D Q"]:
+def draw_pictures(number: int, *, seed: int = _SEED) -> Float[Tensor, "D Q"]:
     """Draw as many of some pictures, with replacement, many times; return how often each came."""
-    generator = torch.Generator().manual_seed(_SEED)
+    generator = torch.Generator().manual_seed(seed)
     drawn = torch.randint(max(number, 1), (DRAWS, number), generator=generator)
     ones = torch.ones((), dtype=torch.float64).expand(DRAWS, number)
     return torch.zeros(DRAWS, number, dtype=torch.float64).scatter_add(1, drawn, ones)

@@ -6,14 +6,20 @@ import sys
 from collections.abc import Sequence
 
 from harmonize import __version__
-from harmonize.cli import file_commands, launched_commands, run_commands, show_commands
+from harmonize.cli import (
+    calibrate_command,
+    file_commands,
+    launched_commands,
+    run_commands,
+    show_commands,
+)
 from harmonize.system.shown_errors import errors_shown
 
 COMMANDS = {
     "train": launched_commands.train,
     "evaluate": launched_commands.evaluate,
     "predict": run_commands.predict,
-    "calibrate": run_commands.calibrate,
+    "calibrate": calibrate_command.calibrate,
     "refine": run_commands.refine,
     "report": show_commands.report,
     "compare": show_commands.compare,

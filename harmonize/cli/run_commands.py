@@ -1,4 +1,4 @@
-"""The commands about a trained run: ``harmonize predict | calibrate | refine``."""
+"""The commands about a trained run: ``harmonize predict | refine``."""
 
 import argparse
 from collections.abc import Sequence
@@ -6,7 +6,6 @@ from pathlib import Path
 
 from harmonize.cli.arguments import (
     add_checkpoint,
-    add_datasets,
     add_trust,
     command_parser,
     count,
@@ -101,35 +100,6 @@ def _add_computing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--as-stored", action="store_true", help="leave photographs turned as their files are"
     )
-
-
-def calibrate(words: Sequence[str]) -> int:
-    """Make a network's probabilities hold, for predict --confidence."""
-    parser = command_parser(calibrate)
-    parser.add_argument("run", type=Path, metavar="RUN_DIR")
-    parser.add_argument(
-        "overrides", nargs="*", metavar="key.path=value", help="of the run's config"
-    )
-    add_datasets(parser)
-    parser.add_argument(
-        "--check", metavar="NAME", help="split to check on (default: the half not fitted on)"
-    )
-    add_checkpoint(parser)
-    add_trust(parser)
-    given = parser.parse_intermixed_args(words)
-    overrides = take_overrides(given, "dataset")
-    from harmonize.pipeline.calibrate_run import calibrate_run  # slow to import
-
-    calibrate_run(
-        given.run,
-        datasets=given.dataset,
-        split=given.split,
-        check=given.check,
-        which=given.checkpoint,
-        overrides=overrides,
-        trust_code=given.trust_code,
-    )
-    return 0
 
 
 def refine(words: Sequence[str]) -> int:

@@ -70,7 +70,7 @@ class Sampler:
             rows: of the label, that the logits are for; all unless given.
         """
         rows = range(classes.shape[0]) if rows is None else rows
-        down, columns = _grid(classes.shape[0], classes.shape[1], self._pixels)
+        down, columns = pixel_grid(classes.shape[0], classes.shape[1], self._pixels)
         truth = classes[down, columns].long().cpu()
         kept = self._known[truth] & (down >= rows.start) & (down < rows.stop)
         down, columns, truth = down[kept] - rows.start, columns[kept], truth[kept]
@@ -95,7 +95,7 @@ def join(samples: Iterable[PixelSample], *, leaves: int) -> PixelSample:
     return PixelSample(whole.logits[order], whole.classes[order], whole.pictures[order])
 
 
-def _grid(height: int, width: int, pixels: int) -> tuple[Int[Tensor, " P"], Int[Tensor, " P"]]:
+def pixel_grid(height: int, width: int, pixels: int) -> tuple[Int[Tensor, " P"], Int[Tensor, " P"]]:
     """Return the rows and columns of about so many pixels, spread evenly."""
     step = max((height * width / pixels) ** 0.5, 1.0)
     rows, columns = (

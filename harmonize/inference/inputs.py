@@ -42,18 +42,9 @@ def find_pictures(words: Sequence[str], output: Path) -> list[Wanted]:
         HarmonizeError: a word that names no picture, or two pictures whose answers would have one
             name.
     """
-    if not words:
-        raise HarmonizeError("no picture is named; name files, folders or patterns")
-    problems: list[str] = []
-    found: dict[Path, Wanted] = {}
-    for word in words:
-        try:
-            for wanted in _named_by(word, output.absolute()):
-                found.setdefault(Path(os.path.abspath(wanted.path)), wanted)  # noqa: PTH100
-        except HarmonizeError as error:
-            problems += error.problems
+    found, problems = _find(words, output.absolute())
     owner: dict[str, Wanted] = {}
-    for wanted in found.values():
+    for wanted in found:
         other = owner.setdefault(str(wanted.name), wanted)
         if other is not wanted:
             problems.append(
@@ -61,14 +52,40 @@ def find_pictures(words: Sequence[str], output: Path) -> list[Wanted]:
                 "folder above them, quote a pattern, or write to two folders"
             )
     raise_all(problems)
-    return list(found.values())
+    return found
 
 
-def _named_by(word: str, output: Path) -> Iterator[Wanted]:
+def named_pictures(words: Sequence[str]) -> list[Path]:
+    """Find the pictures that files, folders and patterns name, each once, in the order given.
+
+    Raises:
+        HarmonizeError: a word that names no picture.
+    """
+    found, problems = _find(words, None)
+    raise_all(problems)
+    return [wanted.path for wanted in found]
+
+
+def _find(words: Sequence[str], output: Path | None) -> tuple[list[Wanted], list[str]]:
+    """Return the pictures that words name, and what is wrong with the words."""
+    if not words:
+        raise HarmonizeError("no picture is named; name files, folders or patterns")
+    problems: list[str] = []
+    found: dict[Path, Wanted] = {}
+    for word in words:
+        try:
+            for wanted in _named_by(word, output):
+                found.setdefault(Path(os.path.abspath(wanted.path)), wanted)  # noqa: PTH100
+        except HarmonizeError as error:
+            problems += error.problems
+    return list(found.values()), problems
+
+
+def _named_by(word: str, output: Path | None) -> Iterator[Wanted]:
     path = Path(os.path.expanduser(word))  # noqa: PTH111  leaves an unknown ~user alone
     if path.is_dir():
         base = path
-        if path.absolute().is_relative_to(output):
+        if output is not None and path.absolute().is_relative_to(output):
             raise HarmonizeError(
                 f"--output {output}: holds the pictures of {path}; choose a folder apart from them"
             )
@@ -113,13 +130,13 @@ def _fits(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
     return first and _fits(parts[1:], pattern[1:])
 
 
-def _pictures(files: Iterable[Path], base: Path, output: Path) -> Iterator[Path]:
+def _pictures(files: Iterable[Path], base: Path, output: Path | None) -> Iterator[Path]:
     """Pick the pictures that are neither hidden nor below the output folder.
 
     What only has a picture's name, such as a link that leads nowhere, is told when it is read.
     """
     for file in files:
         hidden = any(part.startswith(".") for part in file.relative_to(base).parts)
-        apart = not file.absolute().is_relative_to(output)
+        apart = output is None or not file.absolute().is_relative_to(output)
         if file.suffix.lower() in PICTURES and not hidden and apart and not file.is_dir():
             yield file

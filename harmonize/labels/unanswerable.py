@@ -44,6 +44,12 @@ def unscorable(sources: Sources, specs: Iterable[DatasetSpec]) -> list[str]:
     """Return a problem for each data set of which a run's network can answer no class."""
     problems: list[str] = []
     for spec in specs:
+        if not spec.has_labels:
+            problems.append(
+                f"{spec.name}: has no labels to score by; `harmonize calibrate RUN_DIR "
+                "--unlabelled` estimates without"
+            )
+            continue
         answers = answers_for(sources.ontology, sources.space.specs, spec)
         reasons = [f"{name}: {reason}" for name, reason in unanswerable(answers).items()]
         if len(reasons) == len(answers):

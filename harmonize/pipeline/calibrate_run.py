@@ -49,7 +49,7 @@ def calibrate_run(
             if one.split == check
         )
         if scoring.is_main:
-            _warn_of_trained(opened.sources, [*fitted, *checked])
+            warn_of_trained(opened.sources, [*fitted, *checked])
         results = scoring.score([*fitted, *checked])
         if scoring.is_main:
             print(f"{opened.path}, after {opened.state.step} steps")
@@ -76,7 +76,7 @@ def calibrate_run(
             print(f"\n{path} is written")
 
 
-def _warn_of_trained(sources: Sources, used: Sequence[SegmentationDataset]) -> None:
+def warn_of_trained(sources: Sources, used: Sequence[SegmentationDataset]) -> None:
     """Say of which data sets the network knows the pictures, so that it is too sure of them."""
     trained = {(spec.name, entry.train) for entry, spec in sources.trained}
     for dataset in used:
