@@ -120,4 +120,9 @@ def tile(text: str) -> int:
 
 def size(text: str) -> int | str:
     """Parse a number of pixels above 0, or ``full``."""
-    return text if text == "full" else tile(text)
+    try:
+        return text if text == "full" else tile(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(
+            f"expected 1 to {_LARGEST} or full, got {text[:20]!r}"
+        ) from None

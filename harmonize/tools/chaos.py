@@ -294,10 +294,18 @@ def _parts(output: Path) -> frozenset[tuple[str, int]]:
     """Return the checkpoints that are half written, or were when their writer was killed."""
     found: set[tuple[str, int]] = set()
     folder = output / checkpoints.FOLDER
-    for path in (*output.glob(f".{folder.name}.*.part/.*"), *folder.glob(".*.part")):
-        with contextlib.suppress(OSError):
-            found.add((path.name, path.stat().st_ino))
+    for place in (folder, *_listed(output, f".{folder.name}.*.part")):
+        for path in _listed(place, ".*.part" if place == folder else ".*"):
+            with contextlib.suppress(OSError):
+                found.add((path.name, path.stat().st_ino))
     return frozenset(found)
+
+
+def _listed(folder: Path, pattern: str) -> list[Path]:
+    """Return what fits in a folder; nothing if the folder goes meanwhile."""
+    with contextlib.suppress(OSError):
+        return [*folder.glob(pattern)]
+    return []
 
 
 def _logged(output: Path) -> int:
