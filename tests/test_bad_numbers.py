@@ -290,7 +290,8 @@ def test_divergence_is_a_mean_above_its_first_and_ten_times_its_best() -> None:
     falling = [4.0, 3.0, 2.0, 1.0, 0.5, 0.05, 0.04, 0.03, 0.02, 0.01]
     assert [health.add_loss(loss, step) for step, loss in enumerate(falling)] == [None] * 10
     assert (health.first, health.best) == (pytest.approx(2.1), pytest.approx(0.03))
-    assert health.add_loss(None, 10) is None
+    assert "step 10: no pixel of the batches" in str(health.add_loss(None, 10))
+    assert health.add_loss(None, 11) is None  # it is said once
     assert health.add_loss(9.0, 11) is None  # the mean is 1.8, sixty times the best
     text = health.add_loss(9.0, 12)
     assert text == (

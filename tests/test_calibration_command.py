@@ -153,7 +153,7 @@ def test_a_folder_without_a_run_is_refused(
 def test_a_file_that_cannot_be_written_is_told(
     project: Path, calibrate: Calibrate, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (project / "run" / ".calibration.json.part").mkdir()  # in the way, even for the superuser
+    (project / "run" / "calibration.json").mkdir()  # in the way, even for the superuser
     assert calibrate("--dataset", "fine") == 2
     assert "calibration.json: cannot be written: Is a directory" in capsys.readouterr().err
 

@@ -386,8 +386,9 @@ def test_predict_normalises_like_a_set_that_is_named(project: Path, tmp_path: Pa
         assert main(["predict", str(run), picture, "-o", str(out), "--no-overlay", *words]) == 0
         legend = (out / "legend.json").read_text()
         assert (f'"like": "{name}"' in legend) == (name is not None)
-        shown = Run.open(run, cpu=True).predict(picture, like=name)
-        answers[str(name)] = shown.map.tobytes()
+        shown = Run.open(run, cpu=True).predict(picture, like=name, probabilities=True)
+        assert shown.probabilities is not None
+        answers[str(name)] = shown.probabilities.tobytes()
     assert len(set(answers.values())) == 3
 
 

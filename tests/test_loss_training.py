@@ -75,7 +75,7 @@ def test_a_run_with_all_options_resumes_bit_for_bit(project: Path, schedule: str
 
 
 def test_a_resumed_run_keeps_the_balance_that_it_began_with(project: Path) -> None:
-    overrides = ["loss.balance=inverse", "data.cache_folder=null"]
+    overrides = ["loss.balance=inverse", "data.cache_folder=null", "train.checkpoint_every=2"]
     run = train(tiny_config(project, project / "run", *overrides, "train.steps=3"), name="tiny")
     written = (run / "balance.json").read_text()
     for number in range(5):  # these labels change

@@ -154,7 +154,9 @@ def test_nothing_but_a_report_is_overwritten(run: Path) -> None:
     made.write_bytes(before + b"<!-- first -->")
     assert b"first -->" not in make_report([run]).read_bytes()
     made.write_text("<html>my notes</html>")
-    with pytest.raises(HarmonizeError, match=r"report\.html: is there already and is no report"):
+    with pytest.raises(
+        HarmonizeError, match=r"report\.html: is there already, and not from this command"
+    ):
         make_report([run])
     assert made.read_text() == "<html>my notes</html>"
 

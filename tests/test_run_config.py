@@ -108,7 +108,15 @@ def test_every_key_is_written_out() -> None:
     written = config().to_dict()
     assert written["seed"] == 0
     assert written["output"] is None
-    assert written["evaluate"] == {"crop": False, "size": None, "pictures": 4}
+    assert written["evaluate"] == {
+        "crop": False,
+        "size": None,
+        "flip": False,
+        "scales": [1.0],
+        "boundary": False,
+        "decode": "tree",
+        "pictures": 4,
+    }
     assert cast("dict[str, Value]", written["augment"])["scale"] == [0.5, 1.0]
     assert len(cast("list[Value]", written["datasets"])) == 2
 

@@ -15,6 +15,7 @@ from group import TIMEOUT, run_script
 from harmonize import HarmonizeError
 from harmonize.config.run_config import RunConfig
 from harmonize.config.strict_yaml import dump
+from harmonize.evaluation.saved_scores import DETAILS
 from harmonize.pipeline.train import train
 from run_files import largest_difference, metrics, weights
 from tiny import tiny_config, tiny_values, write_project
@@ -38,6 +39,7 @@ def test_a_run_leaves_everything_the_design_names(
     assert f"The run lies in {run}" in printed
     assert {path.name for path in run.iterdir()} == {
         "calibration.json",
+        "evaluation.pictures.npz",
         "checkpoints",
         "config.yaml",
         "evaluation.json",
@@ -56,7 +58,7 @@ def test_a_run_leaves_everything_the_design_names(
         ("train", 6),
         ("evaluation", 6),
     ]
-    details = {"confusion", "worst", "best"}
+    details = set(DETAILS)
     logged = lines[-1]["datasets"]
     assert logged == {
         name: {key: value for key, value in one.items() if key not in details}

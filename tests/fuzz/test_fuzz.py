@@ -19,6 +19,8 @@ INPUTS = {
     "images": 200,
     "cut files": 200,
     "cache": 200,
+    "overrides": 60,
+    "runs": 10,
 }
 
 _COSTLY = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
@@ -46,11 +48,12 @@ def test_a_terminal_sequence_that_is_printed_is_found(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("harmonize.system.shown_errors.printable", str)
-    (folder / "odd.txt").write_text("a b\x1b[31m\n")
+    monkeypatch.setattr("harmonize.system.streams._safe", str)
+    odd = folder / "odd\x1b[31m.txt"  # which is not there
     with pytest.raises(FuzzError, match=r"^tree prints"):
-        command("tree", "odd.txt")
+        command("tree", str(odd))
     monkeypatch.undo()
-    command("tree", "odd.txt")
+    command("tree", str(odd))
 
 
 def test_failures_are_counted_by_reason_and_their_input_is_kept(
