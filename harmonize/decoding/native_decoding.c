@@ -24,9 +24,19 @@ static inline float from_logit(logit_t stored) {
     memcpy(&value, &bits, sizeof value);
     return value;
 }
+static inline floats from_logits(const logit_t *stored) {
+    uint16_t vector __attribute__((vector_size(2 * LANES)));
+    memcpy(&vector, stored, sizeof vector);
+    return (floats)(__builtin_convertvector(vector, ints) << 16);
+}
 #else
 typedef float logit_t;
 static inline float from_logit(logit_t stored) { return stored; }
+static inline floats from_logits(const logit_t *stored) {
+    floats value;
+    memcpy(&value, stored, sizeof value);
+    return value;
+}
 #endif
 
 typedef struct {
@@ -37,7 +47,7 @@ typedef struct {
     int64_t leaves;        /* F */
     const int32_t *leaf;   /* F: the logit of each */
     const int32_t *unit;   /* F: the unit that each is in */
-    int64_t beside;        /* the logits of a pixel are these leaves, F >= LANES floats in a row */
+    int64_t beside;        /* the logits of a pixel are these leaves, F >= LANES in a row */
     int64_t single;        /* every unit is one leaf */
     int64_t depths;        /* D */
     const int32_t *start;  /* D + 1: where the groups of each depth begin */
@@ -122,11 +132,12 @@ static inline void transpose(floats *row) {
 }
 
 /* Copy sixteen pixels of at least as many leaves that lie beside each other. */
-static void copy_turned(const float *from, int64_t stride, int64_t leaves, float *to, int64_t padded) {
+static void copy_turned(const logit_t *from, int64_t stride, int64_t leaves, float *to,
+                        int64_t padded) {
     floats block[LANES];
     for (int64_t f = 0; f < leaves; f += LANES) {
         int64_t first = f + LANES > leaves ? leaves - LANES : f; /* the last ones overlap */
-        for (int l = 0; l < LANES; l++) memcpy(block + l, from + l * stride + first, sizeof *block);
+        for (int l = 0; l < LANES; l++) block[l] = from_logits(from + l * stride + first);
         transpose(block);
         for (int l = 0; l < LANES; l++) memcpy(to + (first + l) * padded, block + l, sizeof *block);
     }
@@ -142,7 +153,7 @@ static const float *copied_row(const Picture *p, Memory *m, int64_t number) {
     for (int64_t first = 0; first < m->padded; first += LANES) { /* few pixels fit into the cache */
         int64_t number = p->width - first < LANES ? p->width - first : LANES;
         if (p->beside && number == LANES) {
-            const float *from = (const float *)row + first * p->column_stride;
+            const logit_t *from = row + first * p->column_stride;
             copy_turned(from, p->column_stride, p->leaves, into + first, m->padded);
             continue;
         }

@@ -131,7 +131,7 @@ def decide_natively(
         leaves=len(layout.leaf),
         leaf=layout.leaf.ctypes.data,
         unit=layout.unit.ctypes.data,
-        beside=every and logits.dtype == torch.float32 and logits.stride(0) == 1,
+        beside=every and logits.stride(0) == 1,
         single=layout.is_single,
         depths=len(layout.start) - 1,
         start=layout.start.ctypes.data,
