@@ -68,8 +68,12 @@ def repo() -> Path:
 
 @pytest.fixture
 def signals_heard() -> Iterator[None]:
-    """Have SIGINT and SIGTERM do what they do in a terminal; nohup and `&` have them ignored."""
-    terminal = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    """Have signals do what they do in a terminal; nohup and `&` have some of them ignored."""
+    terminal = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGHUP: signal.SIG_DFL,
+    }
     before = {number: signal.signal(number, handler) for number, handler in terminal.items()}
     yield
     for number, handler in before.items():

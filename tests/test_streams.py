@@ -149,6 +149,7 @@ def test_training_goes_on_without_a_reader(project: Path, tmp_path: Path, stream
     assert (run / "evaluation.json").is_file()
 
 
+@pytest.mark.usefixtures("signals_heard")
 @pytest.mark.parametrize("ignored", [False, True])
 def test_a_closed_terminal_saves_the_run_unless_it_was_told_to_go_on(
     project: Path, tmp_path: Path, ignored: bool
