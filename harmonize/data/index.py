@@ -91,7 +91,7 @@ def list_files(spec: DatasetSpec, split_name: str, root: Path) -> tuple[FileInde
     listed = list(problems)[:_SHOWN]
     if missing.number:
         listed.append(
-            f"{where}: {missing.number} files of {spec.name} are missing from {root}: {missing}"
+            f"{where}: {missing.count(spec.name, len(rows))} missing from {root}: {missing}"
         )
     index = FileIndex(np.array(pictures, dtype=np.bytes_), np.array(labels, dtype=np.bytes_))
     return index, listed
@@ -99,16 +99,26 @@ def list_files(spec: DatasetSpec, split_name: str, root: Path) -> tuple[FileInde
 
 @dataclass
 class _Missing:
-    """Files that are not there: how many, and the first of them."""
+    """Files that are not there: how many, of how many pictures, and the first of them."""
 
     number: int = 0
+    pictures: int = 0
     first: list[str] = field(default_factory=list[str])
     backslashes: bool = False
 
     def add(self, files: Sequence[str]) -> None:
         self.number += len(files)
+        self.pictures += bool(files)
         self.first += files[: max(_NAMED - len(self.first), 0)]
         self.backslashes |= any("\\" in file for file in files)
+
+    def count(self, name: str, total: int) -> str:
+        """Say how many files of a data set are missing, and of how many pictures if of fewer."""
+        if self.number == 1:
+            return f"1 file of {name} is"
+        if self.number == self.pictures:
+            return f"{self.number} files of {name} are"
+        return f"{self.number} files (of {self.pictures} of the {total} pictures) of {name} are"
 
     def __str__(self) -> str:
         shown = ", ".join(self.first) + (", ..." if self.number > _NAMED else "")

@@ -5,6 +5,7 @@ import errno
 import os
 import re
 import shlex
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.pictures.reading import header_size, sides_swap
 from harmonize.system.atomic_files import write_whole, writing
+from harmonize.system.progress import tell
 from harmonize.tools.draft.backslashes import lists_with_backslashes
 from harmonize.tools.draft.by_name import TODO, Proposal, by_name, choose_tree, left_open
 from harmonize.tools.draft.class_tables import find_tables
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from harmonize.tools.draft.overlap import LeafPredictor
 
 _NAME = re.compile(r"[\w-]+")
+_SHOWN = 10
+"""Problems that are printed."""
 
 
 def new_mapping(
@@ -103,7 +107,11 @@ def new_mapping(
     document = load_text(text, str(output))
     find_beside(document, output)
     spec = DatasetSpec.from_document(document)
-    print(_summary(draft, spec, folder, output, tree))
+    splits, problems = try_splits(spec, folder)
+    tell(_summary(draft, splits))
+    for problem in list(dict.fromkeys([*draft.scan.refused, *problems]))[:_SHOWN]:
+        print(f"to mend: {commented(problem)}")
+    tell(_what_next(draft, output, tree))
 
 
 def _inside(folder: Path, given: Path | None, option: str) -> str | None:
@@ -192,7 +200,7 @@ def _ask(network: "LeafPredictor", draft: Draft, folder: Path, number: int) -> N
     found, counts = overlaps(network, spec, folder, draft.classes, number=number)
     draft.meaning = propose(found, draft.classes, draft.meaning)
     draft.remarks = left_out(found, draft.classes, counts, network.ontology)
-    print(table(found, draft.classes, draft.meaning), end="\n\n")
+    tell(table(found, draft.classes, draft.meaning) + "\n")
 
 
 def _same_tree(network: "LeafPredictor", tree: Path | None) -> Ontology:
@@ -236,10 +244,9 @@ def _write(output: Path, text: str, *, force: bool) -> None:
         write_whole(output, text.encode())
 
 
-def _summary(draft: Draft, spec: DatasetSpec, root: Path, output: Path, tree: Path | None) -> str:
-    """Read a few pictures of every split as the mapping says; say what is there and to be done."""
+def _summary(draft: Draft, splits: Mapping[str, int]) -> str:
+    """Say what is there and what is to be done, with the number of pictures of each split."""
     layout, total = draft.layout, len(draft.classes)
-    splits, problems = try_splits(spec, root)
     unnamed = sum(not one.named for one in draft.classes)
     open_ = sum(proposal.is_open for proposal in draft.meaning.values())
     on_tree = f" on {draft.tree}" if draft.tree else "; the tree is to be chosen"
@@ -257,10 +264,12 @@ def _summary(draft: Draft, spec: DatasetSpec, root: Path, output: Path, tree: Pa
     ]
     width = max(len(label) for label, _ in rows)
     lines = [f"{draft.name}: {len(layout.pairs)} pictures with labels"]
-    lines += [f"  {label:<{width}}  {commented(text)}" for label, text in rows]
-    shown = list(dict.fromkeys([*draft.scan.refused, *problems]))[:10]
-    lines += [f"to mend: {commented(problem)}" for problem in shown]
-    lines += [f"note: {commented(remark)}" for remark in draft.class_remarks]
+    return "\n".join([*lines, *(f"  {label:<{width}}  {commented(text)}" for label, text in rows)])
+
+
+def _what_next(draft: Draft, output: Path, tree: Path | None) -> str:
+    """Say what is doubtful about the classes, and what to do with the mapping."""
+    lines = [f"note: {commented(remark)}" for remark in draft.class_remarks]
     lines.append(f"{output} is written. Look at every guess, answer every TODO, then:")
     named = [output] if tree is None or _found_by_name(tree, output) else [output, tree]
     lines.append(f"  harmonize check {shlex.join(map(str, named))}")
