@@ -17,6 +17,9 @@ EVERY = 60.0
 """Seconds between two lines where there is no terminal."""
 
 
+_LIVE = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt} of {total_fmt} UNIT, {remaining} left{postfix}"
+
+
 class _Voice:
     """Whether this process says what is no result, no warning and no error."""
 
@@ -80,7 +83,7 @@ class Progress:
                 total=total,
                 initial=start,
                 desc=title,
-                unit=f" {unit}",
+                bar_format=_LIVE.replace("UNIT", unit),
                 mininterval=0.2,
                 dynamic_ncols=True,
                 leave=False,

@@ -1,6 +1,6 @@
 """The check of a mapping or a config, and of all that it names."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
