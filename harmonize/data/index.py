@@ -118,7 +118,7 @@ class _Missing:
             return f"1 file of {name} is"
         if self.number == self.pictures:
             return f"{self.number} files of {name} are"
-        return f"{self.number} files (of {self.pictures} of the {total} pictures) of {name} are"
+        return f"{self.number} files of {name}, for {self.pictures} of {total} pictures, are"
 
     def __str__(self) -> str:
         shown = ", ".join(self.first) + (", ..." if self.number > _NAMED else "")
