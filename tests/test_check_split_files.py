@@ -247,8 +247,7 @@ def test_a_listed_picture_without_a_label_is_missing_it_and_no_more(
     spoil(splits="{train: {glob: 'images/{id}.png'}}")
     Path("data/labels/b.png").unlink()
     assert problems(capsys, "fine.yaml") == [
-        "fine.yaml:6:10: splits.train: 1 file of fine is missing from data: labels/b.png; "
-        f"{CHECK}"
+        f"fine.yaml:6:10: splits.train: 1 file of fine is missing from data: labels/b.png; {CHECK}"
     ]
 
 
@@ -321,8 +320,7 @@ def test_the_class_file_and_the_other_files_are_told_together(
     Path("data/images/b.png").unlink()
     spoil(class_file="{json: c.json, items: ''}", classes="{background: ~, left: ~, right: ~}")
     missing = (
-        "fine.yaml:6:10: splits.train: 1 file of fine is missing from data: images/b.png; "
-        f"{CHECK}"
+        f"fine.yaml:6:10: splits.train: 1 file of fine is missing from data: images/b.png; {CHECK}"
     )
     assert problems(capsys, "fine.yaml") == ["data/c.json: no such file", missing]
     Path("data/c.json").write_text('[{"name": "background"}, {"name": "lft"}, {"name": "right"}]')
