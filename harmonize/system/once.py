@@ -33,19 +33,25 @@ def share_warnings() -> None:
     """
     if _PLACE in os.environ:
         return
-    folder = Path(tempfile.gettempdir()).absolute() / f"harmonize-warned-{_command()}"
     with contextlib.suppress(OSError):
-        folder.mkdir(mode=0o700, exist_ok=True)
+        folder = _make_folder()
         if not_ours_alone(folder) is None:
             os.environ[_PLACE] = str(folder)
             atexit.register(_forget, folder, os.getpid())
 
 
-def _command() -> str:
-    """Return the same in all processes that a launcher has started together, here only."""
+def _make_folder() -> Path:
+    """Make a folder; the same for all processes that a launcher has started together here.
+
+    Raises:
+        OSError: it cannot be made.
+    """
     port = os.environ.get("MASTER_PORT")
-    together = port is not None and os.environ.get("WORLD_SIZE", "1") != "1"
-    return f"{os.getppid()}-{port}" if together else str(os.getpid())
+    if port is None or os.environ.get("WORLD_SIZE", "1") == "1":
+        return Path(tempfile.mkdtemp(prefix="harmonize-warned-")).absolute()
+    folder = Path(tempfile.gettempdir()).absolute() / f"harmonize-warned-{os.getppid()}-{port}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
 
 
 def _is_first(text: str) -> bool:

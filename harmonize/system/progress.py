@@ -143,7 +143,8 @@ def follow(
 def about(seconds: float) -> str:
     """Write a time as people say it."""
     if seconds < 50:
-        return f"about {max(round(seconds, -1 if seconds >= 10 else 0), 1):.0f} seconds"
+        number = max(round(seconds, -1 if seconds >= 10 else 0), 1)
+        return f"about {number:.0f} second{'s' if number > 1 else ''}"
     minutes = round(seconds / 60)
     if minutes < 100:
         return f"about {minutes} minute{'s' if minutes > 1 else ''}"
