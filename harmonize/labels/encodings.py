@@ -1,5 +1,6 @@
 """The encodings of labels by the name that mappings use."""
 
+from harmonize.labels.coco_encodings import Coco, CocoPanoptic
 from harmonize.labels.encoding import Encoding
 from harmonize.labels.mask_encodings import Masks, SoftMasks
 from harmonize.labels.number_encodings import Ids, Rgb
@@ -11,4 +12,6 @@ ENCODINGS: dict[str, Encoding] = {
     "soft_masks": SoftMasks(),
     "masks": Masks(),
     "yolo": Yolo(),
+    "coco": Coco(),
+    "coco_panoptic": CocoPanoptic(),
 }
