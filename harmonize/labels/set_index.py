@@ -67,12 +67,13 @@ class SetIndex:
         for place in range(len(parts)):
             number = self._number(_FULL, "/".join(parts[place:]))
             if number is not None:
-                return number
-        number = self._number(_ENDING, picture)
+                break
+        else:
+            number = self._number(_ENDING, picture)
         if number is None:
             raise HarmonizeError(f"{self.path}: has no picture {picture!r}")
         if number == _SEVERAL:
-            raise HarmonizeError(f"{self.path}: has several pictures {picture!r}, in other folders")
+            raise HarmonizeError(f"{self.path}: has several pictures that may be {picture!r}")
         return number
 
     def records(self, number: int) -> tuple[bytes, list[bytes]]:
@@ -110,12 +111,18 @@ class IndexBuilder:
     path: Path
     categories: dict[int, str] = field(default_factory=dict[int, str])
     _names: dict[str, int] = field(default_factory=dict[str, int])
+    _also: dict[str, int] = field(default_factory=dict[str, int])
     _own: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     _pictures: list[int] = field(default_factory=list[int])
     _spans: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
 
-    def add_picture(self, name: str, start: int, end: int) -> int:
+    def add_picture(self, name: str, start: int, end: int, *, also: str | None = None) -> int:
         """Add a picture and the place of its own record; return its number.
+
+        Args:
+            name: of the picture.
+            start, end: of its record in the file.
+            also: another name that it may have.
 
         Raises:
             HarmonizeError: there is one of the name already.
@@ -123,9 +130,12 @@ class IndexBuilder:
         name = plain_name(name)
         if name in self._names:
             raise HarmonizeError(f"{self.path}: has two pictures of the name {name!r}")
-        self._names[name] = len(self._own)
+        number = self._names[name] = len(self._own)
+        if also is not None:
+            also = plain_name(also)
+            self._also[also] = number if self._also.get(also, number) == number else _SEVERAL
         self._own.append((start, end))
-        return len(self._own) - 1
+        return number
 
     def add(self, picture: int, start: int, end: int) -> None:
         """Add the place of an annotation of a picture."""
@@ -134,7 +144,10 @@ class IndexBuilder:
 
     def build(self, stamp: Stamp) -> SetIndex:
         """Return the index."""
-        keys = {_FULL + os.fsencode(name): number for name, number in self._names.items()}
+        keys = {
+            _FULL + os.fsencode(name): number
+            for name, number in {**self._also, **self._names}.items()
+        }
         for name, number in self._names.items():
             parts = name.split("/")
             for place in range(1, len(parts)):
