@@ -72,7 +72,12 @@ def list_files(spec: DatasetSpec, split_name: str, root: Path) -> tuple[FileInde
     where = spec.document.where(("splits", split_name))
     rows = _rows(spec, split_name, root, where)
     folders = FolderListings(root)
-    pictures, labels, missing, without = list[bytes](), list[bytes](), MissingFiles(), UnlocatedLabels()
+    pictures, labels, missing, without = (
+        list[bytes](),
+        list[bytes](),
+        MissingFiles(),
+        UnlocatedLabels(),
+    )
     problems: dict[str, None] = {}  # each once: a field without a value is wrong in every row
     for row in rows:
         try:

@@ -1,4 +1,4 @@
-"""Masks as Label Studio's brush writes them: bytes of red, green, blue and alpha, in runs of bits."""
+"""Masks as Label Studio's brush writes them: red, green, blue and alpha in runs of bits."""
 
 from typing import Any
 

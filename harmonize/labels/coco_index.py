@@ -44,7 +44,9 @@ def _build_instances(path: Path, builder: IndexBuilder) -> None:
             images[number] = builder.add_picture(name, item.start, item.end)
         elif item.key == "annotations":
             if isinstance(item.value, dict) and "segments_info" in item.value:
-                raise HarmonizeError(f"{path}: holds panoptic segments; say encoding: coco_panoptic")
+                raise HarmonizeError(
+                    f"{path}: holds panoptic segments; say encoding: coco_panoptic"
+                )
             image_id = item.value.get("image_id") if isinstance(item.value, dict) else None
             number = _number(image_id, where, "image_id")
             waiting.append((number, _id(item), (item.start, item.end)))

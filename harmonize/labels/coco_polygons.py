@@ -18,9 +18,7 @@ _LEAST = 6
 """Numbers of three corners."""
 
 
-def polygon_runs(
-    polygons: Sequence[Any], size: tuple[int, int], where: str
-) -> Int[ndarray, " N"]:
+def polygon_runs(polygons: Sequence[Any], size: tuple[int, int], where: str) -> Int[ndarray, " N"]:
     """Return the runs of the pixels that lie in any of some polygons.
 
     Args:

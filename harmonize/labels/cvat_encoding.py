@@ -4,7 +4,7 @@ import xml.parsers.expat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree.ElementTree import Element, ParseError, XMLPullParser
+from xml.etree.ElementTree import Element, ParseError, fromstring
 
 import numpy as np
 from jaxtyping import Int
@@ -72,7 +72,7 @@ def _build_cvat(path: Path, builder: IndexBuilder) -> None:
                 raise HarmonizeError(f"{path}: an <image> has no name")
             begins.append((attributes["name"], parser.CurrentByteIndex))
 
-    def end(name: str) -> None:
+    def end(_: str) -> None:
         if names[-2:] == ["label", "name"] and "image" not in names:
             labels["".join(texts).strip()] = None
         names.pop()
@@ -98,15 +98,11 @@ def _image(path: Path, picture: str) -> tuple[Element, str, Size]:
     index = cvat_index(path)
     own, _ = index.records(index.find(picture))
     where = f"{path}: {picture}"
-    parser = XMLPullParser(["end"])
+    end = own.rfind(b"</image>") + len(b"</image>")
     try:
-        parser.feed(own[: own.rfind(b">") + 1])
-    except ParseError:  # what follows the element
-        pass
-    found = (element for _, element in parser.read_events() if element.tag == "image")
-    image = next((element for element in found if isinstance(element, Element)), None)
-    if image is None:
-        raise HarmonizeError(f"{where}: cannot be read; save the XML as UTF-8")
+        image = fromstring(own[: end if end >= len(b"</image>") else own.rfind(b"/>") + 2])
+    except ParseError:
+        raise HarmonizeError(f"{where}: cannot be read; save the XML as UTF-8") from None
     return image, where, read_size(_whole(image, "width"), _whole(image, "height"), where)
 
 
@@ -129,9 +125,7 @@ def _pixels(shape: Element, size: Size, where: str) -> Int[ndarray, " P"]:
         corners = [left, top, right, top, right, bottom, left, bottom]
     else:
         kind = "rotated box" if shape.tag == "box" else shape.tag
-        raise HarmonizeError(
-            f"{where}: a {kind} is not read; make a polygon or a mask of it"
-        )
+        raise HarmonizeError(f"{where}: a {kind} is not read; make a polygon or a mask of it")
     try:
         polygon = [float(corner) for corner in corners]
     except ValueError:

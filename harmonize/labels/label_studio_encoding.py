@@ -24,7 +24,7 @@ from harmonize.labels.set_index import IndexBuilder, SetIndex, open_index
 
 Size = tuple[int, int]
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")
-"""What Label Studio puts before the name of a file that was uploaded."""
+"""What Label Studio writes before the name of a file that was uploaded."""
 _PICTURE = re.compile(r"\.(jpe?g|png|bmp|gif|webp|tiff?)$", re.IGNORECASE)
 _LABELS = ("polygonlabels", "brushlabels", "rectanglelabels", "labels")
 
@@ -134,7 +134,9 @@ def _regions(results: list[dict[str, Any]], size: Size, where: str) -> Iterator[
 
 def _label(result: dict[str, Any], where: str) -> str | None:
     value = result.get("value")
-    for key in _LABELS if isinstance(value, dict) else ():
+    if not isinstance(value, dict):
+        return None
+    for key in _LABELS:
         names = value.get(key)
         if isinstance(names, list) and names:
             if len(names) > 1:
@@ -160,6 +162,8 @@ def _pixels(value: dict[str, Any], size: Size, where: str) -> Int[ndarray, " P"]
             right, bottom = left + float(value["width"]), top + float(value["height"])
             corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
     except (TypeError, ValueError, KeyError):
-        raise HarmonizeError(f"{where}: expected points in percent of the picture's sides") from None
+        raise HarmonizeError(
+            f"{where}: expected points in percent of the picture's sides"
+        ) from None
     polygon = [part for x, y in corners for part in (x / 100 * width, y / 100 * height)]
     return from_columns(pixels_of_runs(polygon_runs([polygon], size, where)), size)

@@ -102,7 +102,9 @@ def _points(written: Any, kind: str, where: str) -> list[tuple[float, float]]:
     try:
         points = [(float(x), float(y)) for x, y in written]
     except (TypeError, ValueError):
-        raise HarmonizeError(f"{where}: expected points [x, y], got {str(written)[:60]!r}") from None
+        raise HarmonizeError(
+            f"{where}: expected points [x, y], got {str(written)[:60]!r}"
+        ) from None
     wanted = _CORNERS[kind]
     if len(points) < wanted or (kind != "polygon" and len(points) != wanted):
         more = " or more" if kind == "polygon" else ""
