@@ -22,6 +22,7 @@ from harmonize.pictures.stored import read_stored
 
 # Letters of shapes: H x W pixels.
 
+_NUMBER = np.uint32(0xFFFFFF)
 _UNKNOWN = -2
 """Class number of a segment whose category no class stands for; -1 is that of no segment."""
 
@@ -129,7 +130,7 @@ class CocoPanoptic(ByName):
         unknown: dict[int | str, int] = {}
         for number, name in segments.items() if classes.min(initial=0) == _UNKNOWN else ():
             if name not in known:
-                unknown[name] = unknown.get(name, 0) + int((ids == number).sum())
+                unknown[name] = unknown.get(name, 0) + int((ids & _NUMBER == number).sum())
         return finish(classes, unknown, table, str(path))
 
 
@@ -151,7 +152,7 @@ def _segments(path: Path, png: str) -> dict[int, str]:
 
 
 def _segment_ids(path: Path) -> UInt32[ndarray, "H W"]:
-    """Return R + 256 G + 65536 B of each pixel."""
+    """Return R + 256 G + 65536 B of each pixel, with alpha in the highest byte."""
     stored = read_stored(path)
     if stored.mode not in ("RGB", "RGBA", "P"):
         raise HarmonizeError(
@@ -159,7 +160,7 @@ def _segment_ids(path: Path) -> UInt32[ndarray, "H W"]:
             f"mode {stored.mode}"
         )
     colors = np.ascontiguousarray(stored.colors(path))
-    return colors.view("<u4")[..., 0].astype(np.uint32, copy=False) & np.uint32(0xFFFFFF)
+    return colors.view("<u4")[..., 0].astype(np.uint32, copy=False)
 
 
 def _look_up(
@@ -167,8 +168,8 @@ def _look_up(
 ) -> Int[ndarray, "H W"]:
     """Return the class number of each segment: each run of equal neighbours is looked up once."""
     flat = ids.ravel()
-    starts = np.flatnonzero(np.concatenate(([True], flat[1:] != flat[:-1]))[: flat.size])
-    runs = flat[starts]
+    starts = np.concatenate(([0], np.flatnonzero(flat[1:] != flat[:-1]) + 1))[: flat.size]
+    runs = flat[starts] & _NUMBER
     known = np.array(sorted(numbers), dtype=np.int64)
     classes = np.array([numbers[number] for number in known.tolist()], dtype=np.int16)
     places = np.searchsorted(known, runs).clip(max=len(known) - 1)
@@ -176,7 +177,7 @@ def _look_up(
     if strange.any():
         number = int(runs[strange][0])
         raise HarmonizeError(
-            f"{path}: segment {number} ({int((ids == number).sum())} pixels) has no entry in "
+            f"{path}: segment {number} ({int((ids & _NUMBER == number).sum())} pixels) has no entry in "
             "`segments_info`"
         )
     return np.repeat(classes[places], np.diff(starts, append=flat.size)).reshape(ids.shape)
