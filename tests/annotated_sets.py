@@ -17,7 +17,7 @@ from harmonize.labels.dataset_spec import DatasetSpec
 MAPPING = """
 name: things
 picture: img/{id}.png
-label: LABEL
+label: 'LABEL'
 encoding: ENCODING
 splits: {all: {glob: "img/{id}.png"}}
 classes: {ground: [], can: ~, lid: [lid, "cap"]}

@@ -32,8 +32,7 @@ def _build_instances(path: Path, builder: IndexBuilder) -> None:
     images: dict[int, int] = {}
     waiting: list[tuple[int, Any, Place]] = []
     seen: set[str] = set()
-    for item in json_items(path):
-        seen.add(item.key)
+    for item in json_items(path, seen):
         where = f"{path}: {item.key} {_id(item)}"
         if item.key == "images":
             image = _object(item, where)
@@ -63,8 +62,7 @@ def _build_instances(path: Path, builder: IndexBuilder) -> None:
 
 def _build_panoptic(path: Path, builder: IndexBuilder) -> None:
     seen: set[str] = set()
-    for item in json_items(path):
-        seen.add(item.key)
+    for item in json_items(path, seen):
         where = f"{path}: {item.key} {_id(item)}"
         if item.key == "annotations":
             if not isinstance(item.value, dict) or "segments_info" not in item.value:
@@ -89,9 +87,7 @@ def _add_category(builder: IndexBuilder, item: Item, where: str) -> None:
 def _check_keys(path: Path, seen: set[str], wanted: tuple[str, ...]) -> None:
     missing = [key for key in wanted if key not in seen]
     if missing:
-        raise HarmonizeError(
-            f"{path}: is no JSON of COCO's with something in it: there are no {missing[0]!r}"
-        )
+        raise HarmonizeError(f"{path}: has no list {missing[0]!r}, as COCO's JSON has")
 
 
 def _id(item: Item) -> Any:

@@ -28,8 +28,12 @@ class Item(NamedTuple):
     end: int
 
 
-def json_items(path: Path) -> Iterator[Item]:
+def json_items(path: Path, keys: set[str] | None = None) -> Iterator[Item]:
     """Yield the items of all lists at the top of a JSON file, with their places in it.
+
+    Args:
+        path: the file.
+        keys: those of lists are added, also of empty ones; that of a file that is a list is empty.
 
     Raises:
         HarmonizeError: it cannot be read, or is not JSON.
@@ -37,7 +41,7 @@ def json_items(path: Path) -> Iterator[Item]:
     text = _read(path)  # as Latin-1, so that a place is a number of bytes
     is_ascii = text.isascii()
     try:
-        for item in _top(text):
+        for item in _top(text, set() if keys is None else keys):
             part = "" if is_ascii else text[item.start : item.end]
             if part.isascii():
                 yield item
@@ -75,25 +79,27 @@ def _read(path: Path) -> str:
         raise HarmonizeError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def _top(text: str) -> Iterator[Item]:
+def _top(text: str, keys: set[str]) -> Iterator[Item]:
     place = _after_space(text, len(_MARK) if text.startswith(_MARK) else 0)
     if text[place : place + 1] == "[":
+        keys.add("")
         place = yield from _list(text, place, "")
     elif text[place : place + 1] == "{":
-        place = yield from _object(text, place)
+        place = yield from _object(text, place, keys)
     else:
         raise json.JSONDecodeError("expected an object or a list", "", place)
     if _after_space(text, place) != len(text):
         raise json.JSONDecodeError("more text after its end", "", place)
 
 
-def _object(text: str, place: int) -> Iterator[Item]:
+def _object(text: str, place: int, keys: set[str]) -> Iterator[Item]:
     """Yield the items of an object that begins at a place; return the place after it."""
     place = _after_space(text, place + 1)
     while text[place : place + 1] != "}":
         key, place = _value(text, place)
         place = _expect(text, place, ":")
         if text[place : place + 1] == "[":
+            keys.add(str(key))
             place = yield from _list(text, place, str(key))
         else:
             value, end = _value(text, place)
