@@ -301,7 +301,9 @@ def test_a_mapping_says_what_is_wrong_with_its_keys(root: Path) -> None:
         open_set(root, "labelme", "{id}.json", ORDER)
     with pytest.raises(HarmonizeError, match="annotations: the JSON with the segments is missing"):
         open_set(root, "coco_panoptic", "{id}.png")
-    with pytest.raises(HarmonizeError, match="annotations: '/x.json' leads out of the data set's"):
+    with pytest.raises(
+        HarmonizeError, match=r"annotations: '/x\.json' leads out of the data set's"
+    ):
         open_set(root, "coco_panoptic", "{id}.png", "annotations: /x.json")
 
 
@@ -399,6 +401,6 @@ def test_pixels_of_no_annotation_need_a_class(root: Path, monkeypatch: pytest.Mo
     with pytest.raises(HarmonizeError) as caught:
         read(root, ORDER)
     assert (
-        f"{root}/a.json: a.png: 56 pixels lie in no annotation; give a class the value [] for them, "
-        "with the meaning `ignore` if they are void"
+        f"{root}/a.json: a.png: 56 pixels lie in no annotation; give a class the value [] for "
+        "them, with the meaning `ignore` if they are void"
     ) in str(caught.value)

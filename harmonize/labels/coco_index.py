@@ -1,5 +1,6 @@
 """Where in a COCO JSON the annotations of each picture are."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ def panoptic_index(path: Path) -> SetIndex:
 
 def _build_instances(path: Path, builder: IndexBuilder) -> None:
     images: dict[int, int] = {}
+    counts: Counter[Any] = Counter()
     waiting: list[tuple[int, Any, Place]] = []
     seen: set[str] = set()
     for item in json_items(path, seen):
@@ -48,10 +50,13 @@ def _build_instances(path: Path, builder: IndexBuilder) -> None:
                 )
             image_id = item.value.get("image_id") if isinstance(item.value, dict) else None
             number = _number(image_id, where, "image_id")
+            category = item.value.get("category_id")
+            counts[category if type(category) is int else None] += 1
             waiting.append((number, _id(item), (item.start, item.end)))
         elif item.key == "categories":
             _add_category(builder, item, where)
     _check_keys(path, seen, ("images", "annotations", "categories"))
+    _count(builder, counts)
     for number, name, place in waiting:
         if number not in images:
             raise HarmonizeError(
@@ -61,6 +66,7 @@ def _build_instances(path: Path, builder: IndexBuilder) -> None:
 
 
 def _build_panoptic(path: Path, builder: IndexBuilder) -> None:
+    counts: Counter[Any] = Counter()
     seen: set[str] = set()
     for item in json_items(path, seen):
         where = f"{path}: {item.key} {_id(item)}"
@@ -71,9 +77,21 @@ def _build_panoptic(path: Path, builder: IndexBuilder) -> None:
                 )
             name = _text(_object(item, where).get("file_name"), where, "file_name")
             builder.add_picture(name, item.start, item.end)
+            infos = item.value["segments_info"]
+            for info in infos if isinstance(infos, list) else ():
+                category = info.get("category_id") if isinstance(info, dict) else None
+                counts[category if type(category) is int else None] += 1
         elif item.key == "categories":
             _add_category(builder, item, where)
     _check_keys(path, seen, ("annotations", "categories"))
+    _count(builder, counts)
+
+
+def _count(builder: IndexBuilder, counts: Counter[Any]) -> None:
+    """Note how many annotations each category has, in the order of the file."""
+    for number, name in builder.categories.items():
+        if counts[number]:
+            builder.used[name] += counts[number]
 
 
 def _add_category(builder: IndexBuilder, item: Item, where: str) -> None:

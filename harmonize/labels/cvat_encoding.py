@@ -56,13 +56,10 @@ def _build_cvat(path: Path, builder: IndexBuilder) -> None:
     """Note where each picture's element begins; it ends before the next begins."""
     begins: list[tuple[str, int]] = []
     names: list[str] = []
-    labels: dict[str, None] = {}
     parser = xml.parsers.expat.ParserCreate()
-    texts: list[str] = []
 
     def start(name: str, attributes: dict[str, str]) -> None:
         names.append(name)
-        texts.clear()
         if len(names) == 1 and name != "annotations":
             raise HarmonizeError(f"{path}: begins with <{name}>, not as CVAT's XML for images")
         if name == "track":
@@ -71,14 +68,13 @@ def _build_cvat(path: Path, builder: IndexBuilder) -> None:
             if not attributes.get("name"):
                 raise HarmonizeError(f"{path}: an <image> has no name")
             begins.append((attributes["name"], parser.CurrentByteIndex))
+        elif names[-2:-1] == ["image"] and name != "tag":
+            builder.used[attributes.get("label", "")] += 1
 
     def end(_: str) -> None:
-        if names[-2:] == ["label", "name"] and "image" not in names:
-            labels["".join(texts).strip()] = None
         names.pop()
 
     parser.StartElementHandler, parser.EndElementHandler = start, end
-    parser.CharacterDataHandler = texts.append
     try:
         with open_plain(path) as file:
             parser.ParseFile(file)
@@ -90,7 +86,6 @@ def _build_cvat(path: Path, builder: IndexBuilder) -> None:
     ends = [place for _, place in begins[1:]] + [last]
     for (name, place), stop in zip(begins, ends, strict=True):
         builder.add_picture(name, place, stop)
-    builder.categories = dict(enumerate(labels))
 
 
 def _image(path: Path, picture: str) -> tuple[Element, str, Size]:

@@ -80,6 +80,18 @@ def _build_label_studio(path: Path, builder: IndexBuilder) -> None:
         folder, slash, name = found[0].rpartition("/")
         own = folder + slash + _UPLOADED.sub("", name, count=1)
         builder.add_picture(found[0], item.start, item.end, also=own)
+        builder.used.update(_labels(task))
+
+
+def _labels(task: dict[str, Any]) -> Iterator[str]:
+    """Yield the label of each region of a task, of whatever annotation."""
+    annotations = task.get("annotations")
+    for annotation in annotations if isinstance(annotations, list) else ():
+        results = annotation.get("result") if isinstance(annotation, dict) else None
+        for result in results if isinstance(results, list) else ():
+            value = result.get("value") if isinstance(result, dict) else None
+            lists = [value.get(key) for key in _LABELS] if isinstance(value, dict) else []
+            yield from (str(names[0]) for names in lists if isinstance(names, list) and names)
 
 
 def _picture_name(text: str) -> str:

@@ -8,6 +8,7 @@ for a large file than for a small one.
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +45,7 @@ class SetIndex:
         starts: place of each picture's first annotation among ``spans``, and their number.
         spans: first byte of each annotation, and the one after the last, picture by picture.
         categories: what the file calls the numbers of classes, where it has a list of them.
+        used: how many annotations each name of a class has.
     """
 
     path: Path
@@ -54,6 +56,7 @@ class SetIndex:
     starts: Int[ndarray, " P1"]
     spans: Int[ndarray, "A 2"]
     categories: dict[int, str]
+    used: dict[str, int]
 
     def find(self, picture: str) -> int:
         """Return the number of a picture by its path.
@@ -110,6 +113,7 @@ class IndexBuilder:
 
     path: Path
     categories: dict[int, str] = field(default_factory=dict[int, str])
+    used: Counter[str] = field(default_factory=Counter[str])
     _names: dict[str, int] = field(default_factory=dict[str, int])
     _also: dict[str, int] = field(default_factory=dict[str, int])
     _own: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
@@ -167,6 +171,7 @@ class IndexBuilder:
             np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
             np.array(self._spans, dtype=np.int64).reshape(-1, 2)[by_picture],
             self.categories,
+            dict(self.used),
         )
 
 
