@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,11 +35,14 @@ def open_set(root: Path, encoding: str, label: str, *more: str) -> SegmentationD
     )
 
 
-def write_pictures(root: Path, names: Sequence[str], size: tuple[int, int] = (10, 8)) -> None:
-    """Write grey pictures of a width and a height below ``img``."""
+def write_pictures(
+    root: Path, names: Sequence[str], size: tuple[int, int] = (10, 8), *, shade: int = 0
+) -> None:
+    """Write pictures of a width and a height below ``img``, each of another grey."""
     (root / "img").mkdir(parents=True, exist_ok=True)
     for name in names:
-        Image.new("RGB", size, (90, 90, 90)).save(root / "img" / f"{name}.png")
+        grey = (shade + zlib.crc32(name.encode())) % 251
+        Image.new("RGB", size, (grey, grey, grey)).save(root / "img" / f"{name}.png")
 
 
 def runs_of(mask: np.ndarray) -> list[int]:

@@ -25,7 +25,7 @@ def root(tmp_path: Path) -> Path:
 def problem_of(root: Path, encoding: str, file: str, text: str) -> str:
     (root / file).write_text(text)
     with pytest.raises(HarmonizeError) as caught:
-        open_set(root, encoding, file).label(0)
+        open_set(root, encoding, file)[0]
     assert "\n" not in str(caught.value)
     return str(caught.value)
 

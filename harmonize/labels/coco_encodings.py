@@ -176,9 +176,9 @@ def _look_up(
     strange = known[places] != runs
     if strange.any():
         number = int(runs[strange][0])
+        pixels = int((ids & _NUMBER == number).sum())
         raise HarmonizeError(
-            f"{path}: segment {number} ({int((ids & _NUMBER == number).sum())} pixels) has no entry in "
-            "`segments_info`"
+            f"{path}: segment {number} ({pixels} pixels) has no entry in `segments_info`"
         )
     return np.repeat(classes[places], np.diff(starts, append=flat.size)).reshape(ids.shape)
 

@@ -95,6 +95,7 @@ class AnnotatedDraft:
             nodes: list[Value] = list(self.meaning[one.name].nodes)
             shown = quoted(nodes[0] if len(nodes) == 1 else nodes)
             meaning.append(YamlLine(f"  {quoted(one.name)}: {shown}", self.meaning[one.name].note))
+        remarks = [f"# {commented(one)}" for one in self.remarks]
         blocks = [
             [
                 "# Drafted by `harmonize new`. Every guess wants a look, every TODO an answer;",
@@ -102,10 +103,8 @@ class AnnotatedDraft:
                 *aligned(head),
             ],
             ["splits:", *aligned(splits, indent=2)],
-            ["# With each, how many annotations of it were seen.", "classes:"]
-            + aligned(classes, indent=2),
-            [*(f"# {commented(one)}" for one in self.remarks), "meaning:"]
-            + aligned(meaning, indent=2),
+            ["# With each, its annotations.", "classes:", *aligned(classes, indent=2)],
+            [*remarks, "meaning:", *aligned(meaning, indent=2)],
         ]
         return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
@@ -166,10 +165,10 @@ def draft_annotated(
 
 def _split(one: AnnotationFile) -> _Split:
     """Find the folders of a file's pictures and labels; those not in the usual one are left out."""
-    kinds = Counter((_folder(image), PurePosixPath(image).suffix) for image, _ in one.pairs)
+    kinds = Counter(_kind(image) for image, _ in one.pairs)
     (folder, suffix), _ = kinds.most_common(1)[0]
     fields = {"folder": folder, "ending": suffix}
-    pairs = [pair for pair in one.pairs if (_folder(pair[0]), PurePosixPath(pair[0]).suffix) == (folder, suffix)]  # fmt: skip
+    pairs = [pair for pair in one.pairs if _kind(pair[0]) == (folder, suffix)]
     if any(label for _, label in pairs):
         fields["labels"] = Counter(_folder(label) for _, label in pairs).most_common(1)[0][0]
     if one.encoding != "labelme":
@@ -189,6 +188,10 @@ def _name_apart(splits: Sequence[_Split]) -> None:
 
 def _folder(path: str) -> str:
     return path.rpartition("/")[0]
+
+
+def _kind(picture: str) -> tuple[str, str]:
+    return _folder(picture), PurePosixPath(picture).suffix
 
 
 def _templates(splits: Sequence[_Split], encoding: str) -> dict[str, str]:
@@ -217,4 +220,4 @@ def _filled(template: str, fields: dict[str, str]) -> str:
 def _matching(images: Sequence[str], fields: dict[str, str]) -> set[str]:
     """Return the pictures that a split's pattern finds."""
     usual = fields["folder"], fields["ending"]
-    return {image for image in images if (_folder(image), PurePosixPath(image).suffix) == usual}
+    return {image for image in images if _kind(image) == usual}

@@ -14,6 +14,7 @@ from harmonize.labels.label_studio_encoding import label_studio_index
 from harmonize.labels.set_index import SetIndex
 from harmonize.tools.draft.file_groups import evenly
 from harmonize.tools.draft.folder_files import Files
+from harmonize.tools.draft.name_words import canonical, split_word
 
 _LOOKED = 1 << 16
 """Bytes at the head of a JSON that tell what it may be."""
@@ -64,7 +65,7 @@ def find_annotations(folder: Path, files: Files, scan: int) -> list[AnnotationFi
         if any("labelme" in looked.get(path, ()) for path in paths)
     ]
     if not any(one.pairs for one in found):
-        candidates = [(path, kinds) for path, kinds in looked.items()]
+        candidates = list(looked.items())
         candidates += [(path, ("cvat",)) for path in files.xmls]
         sets = [_of_set(folder, path, kinds, files.images) for path, kinds in candidates]
         found = [one for one in sets if one is not None]
@@ -107,7 +108,7 @@ def _of_set(
             index = _INDEXES[kind](folder / path)
         except HarmonizeError:
             continue
-        there = [image for image in images if _has(index, image)]
+        there = _found(index, path, images)
         pairs = [(image, "") for image in there]
         if kind == "coco_panoptic":
             pairs = _beside(there, images)
@@ -115,12 +116,25 @@ def _of_set(
     return None
 
 
-def _has(index: SetIndex, image: str) -> bool:
-    try:
-        index.find(image)
-    except HarmonizeError:
-        return False
-    return True
+def _found(index: SetIndex, path: str, images: Sequence[str]) -> list[str]:
+    """Return the picture of each entry of an annotation file: of several of a name, the nearest."""
+    best: dict[int, str] = {}
+    for image in images:
+        try:
+            number = index.find(image)
+        except HarmonizeError:
+            continue
+        if number not in best or _nearness(path, image) > _nearness(path, best[number]):
+            best[number] = image
+    return sorted(best.values())
+
+
+def _nearness(path: str, image: str) -> tuple[bool, int, bool]:
+    """Rate whether an annotation file is of a picture, by their folders."""
+    folders = image.split("/")[:-1]
+    own, other = split_word(path), split_word("/".join(folders))
+    same = own is not None and other is not None and canonical(own[1]) == canonical(other[1])
+    return PurePosixPath(path).stem in folders, _shared(path, image), same
 
 
 def _beside(labels: Sequence[str], images: Sequence[str]) -> list[tuple[str, str]]:
