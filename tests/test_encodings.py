@@ -139,6 +139,8 @@ def test_a_fingerprint_tells_the_options_by_what_they_say() -> None:
             *(partial(ValueFormula, text, where="") for text in ("V", "V//2")),
         ],
         "tolerance": [partial(int, number) for number in range(3)],
+        "order": [lambda: None, *(partial(str, text) for text in ("area", "file"))],
+        "annotations": [lambda: None, partial(str, "a.json")],
     }
     found: list[str] = []
     for encoding in ENCODINGS.values():
