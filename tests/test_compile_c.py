@@ -171,6 +171,24 @@ def test_a_compiler_that_fails_is_quoted(cache: Path, source: Path) -> None:
     assert list(cache.iterdir()) == []
 
 
+def test_a_disk_that_the_compiler_finds_full_is_named(
+    cache: Path, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiler = tmp_path / "full"
+    compiler.write_text(
+        "#!/bin/sh\necho 'as: error: out.so: No space left on device' >&2\nexit 1\n"
+    )
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CC", str(compiler))
+    with pytest.raises(HarmonizeError) as caught:
+        ask(source, 42)
+    said = str(caught.value)
+    assert said.startswith(f"{cache}: answer.c cannot be")
+    assert "No space left on device" in said
+    assert "name another folder by XDG_CACHE_HOME" in said
+    assert "another compiler" not in said
+
+
 @pytest.mark.usefixtures("cache")
 def test_a_change_of_an_included_file_makes_different_code(source: Path) -> None:
     source.write_text('#include "more.h"\nint answer(void) { return ANSWER + MORE; }')

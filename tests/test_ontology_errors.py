@@ -126,8 +126,21 @@ def test_a_bad_declaration_is_refused_with_its_place(line: str, got: str, indent
         tree(f"a\nb\n{indent}{line}\n")
     assert caught.value.problems == (
         f"tree.txt:3:{len(indent) + 1}: expected `@mirror LEAF LEAF`, `@mirror LEAF`, "
-        f"`@left viewer` or `@left subject`, got {got!r}",
+        f"`@left viewer`, `@left subject` or `@was NODE OLD_NAME`, got {got!r}",
     )
+
+
+def test_what_a_node_was_is_declared_once_and_of_a_node() -> None:
+    assert tree("a\nb\n@was a x y\n").former == {"a": ("x", "y")}
+    with pytest.raises(HarmonizeError) as caught:
+        tree("a\nb\n@was a x\n@was a y\n@was b\n")
+    assert caught.value.problems == (
+        "tree.txt:4:1: what 'a' was is declared already; name all in one line",
+        "tree.txt:5:1: expected `@mirror LEAF LEAF`, `@mirror LEAF`, `@left viewer`, "
+        "`@left subject` or `@was NODE OLD_NAME`, got '@was b'",
+    )
+    with pytest.raises(HarmonizeError, match=r"tree\.txt:3:1: @was: there is no node 'aa'; .* a\?"):
+        tree("a\nb\n@was aa x\n")
 
 
 def test_bad_declarations_are_all_told() -> None:

@@ -21,6 +21,7 @@ from harmonize.config.strict_yaml import load_file
 from harmonize.errors import HarmonizeError, printable
 from harmonize.evaluation.saved_scores import Evaluation
 from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.lineage import find_lineage
 from harmonize.labels.mapping import Mapping
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.sources import load_sources
@@ -179,10 +180,18 @@ def new(words: Sequence[str]) -> int:
 
 
 def tree(words: Sequence[str]) -> int:
-    """Draw a tree and its groups at every depth, or a config's tree and who labels what."""
+    """Draw a tree and its groups at every depth, or a config's tree and who labels what.
+
+    With --since, show what each leaf comes from where a run starts from another tree's network.
+    """
     parser = command_parser(tree)
     parser.add_argument("file", metavar="FILE")
-    path = find_file(parser.parse_intermixed_args(words).file)
+    parser.add_argument("--since", metavar="TREE_OR_RUN", help="show what has changed since")
+    given = parser.parse_intermixed_args(words)
+    path = find_file(given.file)
+    if given.since is not None:
+        print(find_lineage(_tree_of(given.since), _tree_of(str(path))).table())
+        return 0
     if is_yaml(path):
         sources = load_sources(_config(path))
         ontology, notes = sources.ontology, _labelled_by(sources.ontology, sources.specs)
@@ -199,6 +208,16 @@ def tree(words: Sequence[str]) -> int:
             inside = f" = {', '.join(group)}" if len(group) > 1 else ""
             print(f"  {' + '.join(ontology.describe(mask))}{inside}")
     return 0
+
+
+def _tree_of(name: str) -> Ontology:
+    """Read a tree's file, or the tree of a config or of a run folder."""
+    path = find_file(name)
+    if path.is_dir():
+        from harmonize.runs.checkpoints import choose  # slow to import
+
+        return choose(path, "last")[1].sources().ontology
+    return load_sources(_config(path)).ontology if is_yaml(path) else Ontology.from_file(path)
 
 
 def _labelled_by(ontology: Ontology, specs: Sequence[DatasetSpec]) -> dict[str, str]:

@@ -89,6 +89,11 @@ class TrainConfig:
     memory of the weights once more and a second evaluation each time; the run answers with
     whichever scored better at its last evaluation."""
     complete: CompleteConfig | None = None
+    start_from: str | None = None
+    """A run folder whose network this one begins as, in place of initial or pretrained weights: its
+    newest checkpoint, with the weights that it answers with. Its tree may be another: a leaf that
+    has become a group hands its weights to its children, so that every old group is as probable as
+    before; ``@was NODE OLD_NAME`` in the new tree says what was called otherwise."""
     unfreeze_at: PositiveInt | None = None
     """Step after which what ``model.freeze`` names is trained too."""
     log_every: PositiveInt = 10

@@ -20,7 +20,8 @@ class Ontology:
     The text has one node per line, indented below its parent by tabs or by spaces; the root is not
     written. ``#`` starts a comment. ``@mirror left_eye right_eye`` declares two leaves that a
     horizontal flip exchanges, ``@mirror one_way`` a leaf that is its own mirror image. Names with
-    left and right mean the viewer's, unless ``@left subject`` says otherwise.
+    left and right mean the viewer's, unless ``@left subject`` says otherwise. ``@was person human``
+    says that a node was called otherwise in the tree of a run that another one starts from.
 
     Attributes:
         name: what mappings call this tree: the file's stem.
@@ -32,6 +33,7 @@ class Ontology:
         mirror: (leaves,); the leaf that each leaf becomes in a flipped picture.
         mirror_declared: the leaves whose mirror image the text declares.
         left: whose left the names mean.
+        former: by node, the names that it had in an earlier tree.
         places: where each node is written, as ``file:line:column``.
         text: the source text.
     """
@@ -64,6 +66,12 @@ class Ontology:
         self.places = parsed.places
         self.mirror_declared = frozenset(leaf for _, pair in parsed.mirrors for leaf in pair)
         self.mirror: Int[ndarray, " K"] = self._mirror(parsed.mirrors)
+        raise_all(
+            f"{place}: @was: there is no node {node!r}; {near_matches(node, self.nodes)}"
+            for node, (place, _) in parsed.former.items()
+            if node not in self._node
+        )
+        self.former = {node: names for node, (_, names) in parsed.former.items()}
 
     @classmethod
     def from_file(cls, path: str | Path) -> "Ontology":
@@ -90,6 +98,10 @@ class Ontology:
     def depth_of(self, node: str) -> int:
         """Return a node's depth; the children of the root have depth 1."""
         return self._node[node].depth
+
+    def path(self, node: str) -> tuple[str, ...]:
+        """Return the nodes from the one below the root down to a node."""
+        return tuple(above.name for above in self._node[node].path[1:])
 
     def children(self, node: str) -> tuple[str, ...]:
         """Return the nodes right below a node, in file order; none below a leaf."""

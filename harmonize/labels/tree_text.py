@@ -11,6 +11,7 @@ from harmonize.errors import HarmonizeError, raise_all, wrong_characters
 ROOT = "(root)"
 MIRROR = "@mirror"
 LEFT = "@left"
+WAS = "@was"
 MAX_DEPTH = 255  # the agreement table holds depths as uint8
 
 
@@ -35,12 +36,16 @@ class TreeText:
         places: where each node stands, as ``file:line:column``.
         mirrors: the leaves of each mirror declaration, with its place.
         left: whose left the names mean.
+        former: the names that a node had in an earlier tree, with the declaration's place.
     """
 
     root: TreeNode = field(default_factory=lambda: TreeNode(ROOT))
     places: dict[str, str] = field(default_factory=dict[str, str])
     mirrors: list[tuple[str, list[str]]] = field(default_factory=list[tuple[str, list[str]]])
     left: Literal["viewer", "subject"] | None = None
+    former: dict[str, tuple[str, tuple[str, ...]]] = field(
+        default_factory=dict[str, tuple[str, tuple[str, ...]]]
+    )
 
 
 def parse_tree(text: str, source: str) -> TreeText:
@@ -83,14 +88,18 @@ def _declare(words: list[str], place: str, parsed: TreeText) -> list[str]:
     """Take in a line that starts with @; return what is wrong with it."""
     if words[0] == MIRROR and len(words) in (2, 3):
         parsed.mirrors.append((place, words[1:]))
+    elif words[0] == WAS and len(words) > 2:
+        if words[1] in parsed.former:
+            return [f"{place}: what {words[1]!r} was is declared already; name all in one line"]
+        parsed.former[words[1]] = (place, tuple(dict.fromkeys(words[2:])))
     elif parsed.left and words[0] == LEFT:
         return [f"{place}: {LEFT} is declared already"]
     elif words in ([LEFT, "viewer"], [LEFT, "subject"]):
         parsed.left = "viewer" if words[1] == "viewer" else "subject"
     else:
         return [
-            f"{place}: expected `@mirror LEAF LEAF`, `@mirror LEAF`, `@left viewer` or "
-            f"`@left subject`, got {' '.join(words)!r}"
+            f"{place}: expected `@mirror LEAF LEAF`, `@mirror LEAF`, `@left viewer`, "
+            f"`@left subject` or `@was NODE OLD_NAME`, got {' '.join(words)!r}"
         ]
     return []
 

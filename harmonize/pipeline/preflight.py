@@ -14,6 +14,7 @@ from harmonize.loss.build import build_loss
 from harmonize.models.build import build_model
 from harmonize.models.own_code import build_segmenter, needs_code
 from harmonize.models.segmenter import Segmenter
+from harmonize.runs.started_from import read_start
 from harmonize.training.compilation import check_compiler
 from harmonize.training.freezing import check_finetuning
 from harmonize.training.part_size import check_parts
@@ -60,6 +61,8 @@ def check_run(
         network = attempt(lambda: _network(config, leaves, model, names))
         if network is not None:
             problems += _unusable(network, config)
+            if not config.train.resume:
+                attempt(lambda: _check_start(config, sources, network))
             attempt(lambda: check_finetuning(config, network))
             attempt(
                 lambda: check_parts(
@@ -84,8 +87,14 @@ def _network(
         return build_segmenter(model, leaves, config.model, datasets=names)
     # One's own code is tried out on small pictures; others only have their shapes worked out.
     with torch.device("cpu" if needs_code(config.model) else "meta"):
-        pretrained = not config.train.resume
+        pretrained = not config.train.resume and config.train.start_from is None
         return build_model(leaves, config.model, pretrained=pretrained, datasets=names)
+
+
+def _check_start(config: RunConfig, sources: Sources, network: Segmenter) -> None:
+    start = read_start(config, sources.ontology, sources.trained_names)
+    if start is not None:
+        start.check(network)
 
 
 def _unknown_epochs_of(config: RunConfig, sources: Sources) -> list[str]:

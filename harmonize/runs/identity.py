@@ -25,6 +25,7 @@ _IDENTITY = (
     ("train", "steps"),
     ("train", "ema"),
     ("train", "complete"),
+    ("train", "start_from"),
     ("train", "unfreeze_at"),
     ("evaluate", "crop"),
     ("evaluate", "size"),

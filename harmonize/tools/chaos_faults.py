@@ -1,5 +1,6 @@
 """Single faults of an unlucky machine, each put upon a copy of a run, and what must follow."""
 
+import contextlib
 import os
 import random
 import shutil
@@ -7,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from harmonize.config.run_config import RunConfig
@@ -17,6 +18,12 @@ from harmonize.runs.metrics_log import METRICS
 
 _WAIT = 300.0
 """Seconds that any of it may take on a busy machine."""
+_ENDLESS = "train.steps=100000"
+
+
+def _hear_the_terminal() -> None:
+    """Undo what ``nohup`` hands on to every process that it starts."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 class Faults:
@@ -93,14 +100,25 @@ class Faults:
         ]
         return self._whole_end(run, *self._ended(shell))
 
-    def _closed_terminal(self, run: Path) -> str | None:
-        words = self._command(run, "train.steps=100000")
+    @contextlib.contextmanager
+    def _endless(self, run: Path) -> Iterator[subprocess.Popen[bytes]]:
+        """Start a training without an end, let it log a step, and kill it afterwards."""
         with subprocess.Popen(
-            words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            self._command(run, _ENDLESS),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=_hear_the_terminal,
         ) as process:
-            start = time.monotonic()
-            while not (run / METRICS).exists() and time.monotonic() - start < _WAIT:
-                time.sleep(0.05)
+            try:
+                start = time.monotonic()
+                while not (run / METRICS).exists() and time.monotonic() - start < _WAIT:
+                    time.sleep(0.05)
+                yield process
+            finally:
+                process.kill()
+
+    def _closed_terminal(self, run: Path) -> str | None:
+        with self._endless(run) as process:
             process.send_signal(signal.SIGHUP)
             status = process.wait(_WAIT)
         if status != 128 + signal.SIGHUP:
@@ -121,16 +139,8 @@ class Faults:
         return self._whole_end(run, *self._ended([*shell, "bash", *words]))
 
     def _second_start(self, run: Path) -> str | None:
-        words = self._command(run, "train.steps=100000")
-        with subprocess.Popen(
-            words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ) as process:
-            start = time.monotonic()
-            while not (run / METRICS).exists() and time.monotonic() - start < _WAIT:
-                time.sleep(0.05)
-            changes = ("train.steps=100000", "train.resume=true")
-            status, said = self._ended(self._command(run, *changes))
-            process.kill()
+        with self._endless(run):
+            status, said = self._ended(self._command(run, _ENDLESS, "train.resume=true"))
         return None if status == 2 and "in use by process" in said else f"{status}: {said[-300:]}"
 
     def _removed_steps(self, run: Path) -> str | None:

@@ -32,6 +32,13 @@ from harmonize.training.learner import Learner
 from harmonize.training.tracking import LossMeter
 
 
+def has_checkpoint(output: Path, accelerator: Accelerator) -> bool:
+    """Say whether a run folder holds a checkpoint, as the main process finds it."""
+    found = [accelerator.is_main_process and checkpoints.newest(output) is not None]
+    broadcast_object_list(found)
+    return found[0]
+
+
 @dataclass
 class Checkpointing:
     """The parts of a run that have a state, and where it is saved.

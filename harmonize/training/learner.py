@@ -12,6 +12,7 @@ from harmonize.models.build import build_model
 from harmonize.models.norms import synchronise_batch_norms
 from harmonize.models.own_code import build_segmenter
 from harmonize.models.segmenter import Segmenter
+from harmonize.runs.started_from import Start
 from harmonize.training.averaging import WeightAverage
 from harmonize.training.compilation import compile_network
 from harmonize.training.freezing import hold
@@ -40,21 +41,32 @@ class Learner:
         model: nn.Module | None = None,
         *,
         datasets: Sequence[str] = (),
+        initial: bool = True,
+        start: Start | None = None,
     ) -> None:
         """Build the network, with initial weights that depend on the seed alone.
 
-        A ``model`` takes its place. ``datasets`` are the names of those that it is trained on.
+        Args:
+            config: of the run.
+            num_leaves: of its tree.
+            accelerator: that prepares the network for its devices.
+            model: takes the network's place.
+            datasets: names of those that it is trained on.
+            initial: whether its weights are used; not if those of a checkpoint follow.
+            start: what it begins as, in place of initial weights.
         """
         self._config = config
         self._accelerator = accelerator
         torch.manual_seed(config.seed)
         if model is None:
-            resumed = config.train.resume
+            pretrained = initial and start is None
             network = build_model(
-                num_leaves, config.model, pretrained=not resumed, datasets=datasets
+                num_leaves, config.model, pretrained=pretrained, datasets=datasets
             )
         else:
             network = build_segmenter(model, num_leaves, config.model, datasets=datasets)
+        if start is not None:
+            start.load_into(network)
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         several = accelerator.num_processes > 1 and accelerator.device.type == "cuda"
         if several and network.shown is None:  # such norms add up over processes themselves

@@ -23,12 +23,14 @@ from harmonize.loss.hierarchical import LossTerms
 from harmonize.runs.checkpoint import Standing
 from harmonize.runs.health import RunHealth
 from harmonize.runs.identity import describe_pictures
+from harmonize.runs.started_from import read_start
+from harmonize.system.agreement import together
 from harmonize.system.signals import Stopped
 from harmonize.training.bad_numbers import Guard
 from harmonize.training.bad_step import BadStep, save_bad_step
 from harmonize.training.batches import TrainingBatches
 from harmonize.training.callbacks import Callback, Progress
-from harmonize.training.checkpointing import Checkpointing
+from harmonize.training.checkpointing import Checkpointing, has_checkpoint
 from harmonize.training.completing import Completing
 from harmonize.training.depth_weighting import DepthWeighting
 from harmonize.training.digest import weights_digest
@@ -72,8 +74,17 @@ class Trainer:
         depth = sources.ontology.depth
         self.depths = DepthWeighting(config.loss, depth, config.train.steps, accelerator)
         names = [dataset.spec.name for dataset in trained]
+        goes_on = config.train.resume and has_checkpoint(output, accelerator)
+        with together():
+            self.start = None if goes_on else read_start(config, sources.ontology, names)
         self.learner = Learner(
-            config, len(sources.ontology.leaves), accelerator, model, datasets=names
+            config,
+            len(sources.ontology.leaves),
+            accelerator,
+            model,
+            datasets=names,
+            initial=not goes_on,
+            start=self.start,
         )
         self.completing = Completing(config, sources.space, self.learner, accelerator)
         self.meter = LossMeter(names, sources.ontology.depth, accelerator.device)
@@ -147,6 +158,8 @@ class Trainer:
         tracker.say(
             summarize(self.config, ontology, self.trained, network, self.accelerator, step=start)
         )
+        if self.start is not None:
+            tracker.say(self.start.tell())
         return tracker
 
     def _tell(self, line: Mapping[str, Value]) -> None:

@@ -1,0 +1,190 @@
+"""What each leaf of a changed tree comes from: kept, renamed, moved, split, merged or new."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from harmonize.errors import HarmonizeError, near_matches, raise_all
+from harmonize.labels.ontology import Ontology
+
+# Letters of shapes: K leaves of the new tree, L of the old one.
+
+Kind = Literal["kept", "renamed", "moved", "split", "merged", "regrouped", "new"]
+NEW_SHARE = 0.01
+"""The greatest probability that the new leaves below a group begin with, within the group."""
+
+
+@dataclass(frozen=True)
+class LeafOrigin:
+    """What a leaf of the new tree comes from.
+
+    Attributes:
+        leaf: of the new tree.
+        kind: of its change. Of ``regrouped`` ones several old leaves become several new ones.
+        sources: the old leaves whose weights it begins with; of a new one those of its group.
+        shared_by: for each of them, how many new leaves begin with its weights; of a new one how
+            many are new below its group.
+    """
+
+    leaf: str
+    kind: Kind
+    sources: tuple[str, ...]
+    shared_by: tuple[int, ...]
+
+    @property
+    def offset(self) -> float:
+        """What is added to the mean bias of the sources.
+
+        A leaf that is split into k keeps its probability, since k times exp(logit - log k) is
+        exp(logit). Of m that are merged the mean logit + log m is the greatest number that no
+        logarithm of a sum of exponentials falls below (Jensen), so theirs cannot rise. What is
+        new begins with ``NEW_SHARE`` of its group at most.
+        """
+        many = math.log(len(self.sources))
+        if self.kind == "new":
+            share = NEW_SHARE / (1 - NEW_SHARE)
+            return many + math.log(share) - math.log(self.shared_by[0])
+        return many - sum(map(math.log, self.shared_by)) / len(self.sources)
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """How the leaves of a new tree come from those of an old one.
+
+    Attributes:
+        origins: of each leaf of the new tree, in its order.
+        old_leaves: of the old tree, in its order.
+        dropped: old leaves that nothing begins with.
+    """
+
+    origins: tuple[LeafOrigin, ...]
+    old_leaves: tuple[str, ...]
+    dropped: tuple[str, ...]
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether every leaf is kept where it was, by name or renamed."""
+        same = [origin.sources for origin in self.origins] == [(old,) for old in self.old_leaves]
+        return same and all(origin.shared_by == (1,) for origin in self.origins)
+
+    def matrix(self) -> Float[ndarray, "K L"]:
+        """Return the shares of the old leaves' weights that each new leaf begins with."""
+        number = {leaf: n for n, leaf in enumerate(self.old_leaves)}
+        shares = np.zeros((len(self.origins), len(self.old_leaves)))
+        for row, origin in zip(shares, self.origins, strict=True):
+            row[[number[leaf] for leaf in origin.sources]] = 1 / len(origin.sources)
+        return shares
+
+    def offsets(self) -> Float[ndarray, " K"]:
+        """Return what is added to each new leaf's bias."""
+        return np.array([origin.offset for origin in self.origins])
+
+    def table(self) -> str:
+        """Return a line for each leaf that has changed, and one that counts the others."""
+        rows = [(o.leaf, o.kind, _told(o)) for o in self.origins if o.kind != "kept"]
+        rows += [(leaf, "dropped", "") for leaf in self.dropped]
+        kept = sum(origin.kind == "kept" for origin in self.origins)
+        widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
+        lines = [f"{name:<{widths[0]}}  {kind:<{widths[1]}}  {what}" for name, kind, what in rows]
+        return "\n".join([*(line.rstrip() for line in lines), f"{kept} leaves kept as they were"])
+
+
+def _told(origin: LeafOrigin) -> str:
+    names = ", ".join(origin.sources)
+    if origin.kind == "new":
+        return f"begins with at most {NEW_SHARE:.0%} of its group"
+    if origin.kind == "split":
+        return f"one of {origin.shared_by[0]} that {names} is split into"
+    if origin.kind == "regrouped":
+        return f"one of {max(origin.shared_by)} that share {names}"
+    return f"from {names}" if origin.kind in ("renamed", "merged") else "has other nodes above it"
+
+
+def find_lineage(old: Ontology, new: Ontology) -> Lineage:
+    """Find out what each leaf of a new tree comes from.
+
+    A node of the new tree stands for the old ones that its ``@was`` names, if the old tree has any
+    of them, else for the one of its own name. An old leaf belongs to the nearest node, from itself
+    up, that something stands for; all new leaves whose own nearest node it is share its weights.
+
+    Raises:
+        HarmonizeError: the trees have no node in common, or a name of ``@was`` is in neither tree.
+    """
+    stands = {node: _standing(node, old, new) for node in new.nodes}
+    stood_for = {name: node for node, names in stands.items() for name in names}
+    _check(old, new, stands, stood_for)
+    below: dict[str, list[str]] = {}  # by old node: the old leaves that belong to it
+    for leaf in old.leaves:
+        owner = next((node for node in reversed(old.path(leaf)) if node in stood_for), None)
+        if owner is not None:
+            below.setdefault(owner, []).append(leaf)
+    found: dict[str, tuple[str, ...]] = {}
+    nearest: dict[str, str | None] = {}
+    for leaf in new.leaves:
+        node = next((one for one in reversed(new.path(leaf)) if stands[one]), None)
+        nearest[leaf] = node
+        owned = [each for name in stands[node] for each in below.get(name, [])] if node else []
+        found[leaf] = tuple(leaf for leaf in old.leaves if leaf in owned)
+    claims = [each for sources in found.values() for each in sources]
+    origins = [_origin(leaf, found, claims, nearest, stands, old, new) for leaf in new.leaves]
+    dropped = tuple(leaf for leaf in old.leaves if leaf not in claims)
+    return Lineage(tuple(origins), old.leaves, dropped)
+
+
+def _standing(node: str, old: Ontology, new: Ontology) -> tuple[str, ...]:
+    former = tuple(name for name in new.former.get(node, ()) if name in old.nodes)
+    return former or ((node,) if node in old.nodes else ())
+
+
+def _check(
+    old: Ontology,
+    new: Ontology,
+    stands: dict[str, tuple[str, ...]],
+    stood_for: dict[str, str],
+) -> None:
+    raise_all(
+        f"{new.name}: @was {node} {' '.join(names)}: the tree that is started from has none of "
+        f"these; {near_matches(names[0], old.nodes)}"
+        for node, names in new.former.items()
+        if not stands[node]
+    )
+    if not stood_for:
+        raise HarmonizeError(
+            f"{new.name}: has no node in common with {old.name}, the tree that is started from; "
+            "declare what its nodes were called: `@was NODE OLD_NAME`"
+        )
+
+
+def _origin(
+    leaf: str,
+    found: dict[str, tuple[str, ...]],
+    claims: Sequence[str],
+    nearest: dict[str, str | None],
+    stands: dict[str, tuple[str, ...]],
+    old: Ontology,
+    new: Ontology,
+) -> LeafOrigin:
+    """Say what a leaf comes from, given the old leaves that each new one shares."""
+    sources = found[leaf]
+    if not sources:
+        node = nearest[leaf]
+        names = () if node is None else stands[node]
+        group = np.flatnonzero(old.leaf_mask(names)) if names else range(len(old.leaves))
+        beside = sum(not found[one] and nearest[one] == node for one in new.leaves)
+        whole = tuple(old.leaves[number] for number in group)
+        return LeafOrigin(leaf, "new", whole, (beside,) * len(whole))
+    shared = tuple(claims.count(source) for source in sources)
+    if len(sources) > 1:
+        return LeafOrigin(leaf, "merged" if max(shared) == 1 else "regrouped", sources, shared)
+    source = next(iter(sources))
+    if shared != (1,):
+        return LeafOrigin(leaf, "split", sources, shared)
+    path = [next(iter(stands[node]), node) for node in new.path(leaf)[:-1]]
+    moved = path != list(old.path(source)[:-1])
+    kind: Kind = "renamed" if source != leaf else "moved" if moved else "kept"
+    return LeafOrigin(leaf, kind, sources, shared)
