@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
-from harmonize.config.strict_yaml import Value
+from harmonize.config.strict_yaml import Value, load_text
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.tools.draft.annotation_files import AnnotationFile
@@ -15,6 +16,9 @@ from harmonize.tools.draft.draft_classes import ClassDraft
 from harmonize.tools.draft.mapping_text import YamlLine, aligned, commented, quoted
 from harmonize.tools.draft.name_words import canonical, split_order, split_word
 from harmonize.tools.draft.trial import try_splits
+
+if TYPE_CHECKING:
+    from harmonize.tools.draft.overlap import LeafPredictor
 
 _REST = "background"
 _BY = {
@@ -69,6 +73,16 @@ class AnnotatedDraft:
         """Propose what the classes mean on a tree."""
         self.tree, self.tree_note = (None, note) if ontology is None else (ontology.name, note)
         self.meaning = by_name(self.classes, ontology)
+
+    def ask(self, network: "LeafPredictor", folder: Path, number: int) -> None:
+        """Let a network propose what the classes mean, and print its table."""
+        from harmonize.tools.draft.by_network import left_out, overlaps, propose, table
+
+        spec = DatasetSpec.from_document(load_text(self.text(), "the drafted mapping"))
+        found, counts = overlaps(network, spec, folder, self.classes, number=number)
+        self.meaning = propose(found, self.classes, self.meaning)
+        self.remarks = left_out(found, self.classes, counts, network.ontology)
+        print(table(found, self.classes, self.meaning), end="\n\n")
 
     def text(self) -> str:
         """Return the mapping's text."""

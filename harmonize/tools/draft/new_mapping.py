@@ -17,7 +17,7 @@ from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.pictures.reading import header_size, sides_swap
 from harmonize.system.atomic_files import write_whole, writing
-from harmonize.tools.draft.annotation_draft import AnnotatedDraft, draft_annotated
+from harmonize.tools.draft.annotation_draft import draft_annotated
 from harmonize.tools.draft.annotation_files import find_annotations
 from harmonize.tools.draft.backslashes import lists_with_backslashes
 from harmonize.tools.draft.by_name import TODO, Proposal, by_name, choose_tree, left_open
@@ -90,7 +90,7 @@ def new_mapping(
         drafted = draft_annotated(name, _root(folder, output), annotated, files.images)
         drafted.mean(*(choose_tree(tree, drafted.classes) if ontology is None else (ontology, "")))
         if network is not None:
-            _ask_annotated(network, drafted, folder, scan)
+            drafted.ask(network, folder, scan)
         spec = _write_all(drafted.text(), drafted.lists, output, force=force)
         check = [str(path) for path in _to_check(output, tree)]
         print(drafted.summary(spec, folder, output, check))
@@ -205,19 +205,6 @@ def _ask(network: "LeafPredictor", draft: Draft, folder: Path, number: int) -> N
     draft.meaning = {one.name: Proposal((TODO,), "") for one in draft.classes} | draft.meaning
     asked = dataclasses.replace(draft, splits=draft.asked or draft.splits)
     spec = DatasetSpec.from_document(load_text(write_mapping(asked), "the drafted mapping"))
-    found, counts = overlaps(network, spec, folder, draft.classes, number=number)
-    draft.meaning = propose(found, draft.classes, draft.meaning)
-    draft.remarks = left_out(found, draft.classes, counts, network.ontology)
-    print(table(found, draft.classes, draft.meaning), end="\n\n")
-
-
-def _ask_annotated(
-    network: "LeafPredictor", draft: AnnotatedDraft, folder: Path, number: int
-) -> None:
-    """Let a network propose the meaning of the classes of annotations, and print its table."""
-    from harmonize.tools.draft.by_network import left_out, overlaps, propose, table
-
-    spec = DatasetSpec.from_document(load_text(draft.text(), "the drafted mapping"))
     found, counts = overlaps(network, spec, folder, draft.classes, number=number)
     draft.meaning = propose(found, draft.classes, draft.meaning)
     draft.remarks = left_out(found, draft.classes, counts, network.ontology)
