@@ -9,6 +9,7 @@ from PIL import Image
 
 from annotated_sets import coco, labelme, png_text, rle
 from harmonize.cli import main
+from harmonize.labels.dataset_spec import DatasetSpec
 from tiny import TREE, draw_parts
 
 SETS = {
@@ -136,3 +137,14 @@ output: {tmp_path}/run
     words = ["--dataset", "panoptic", "-o", str(refined), "--confidence", "0.5", "--no-fit"]
     assert main(["refine", str(tmp_path / "run"), *words]) in (0, None)
     assert len(list((refined / "labels").rglob("*.png"))) == 8
+    capsys.readouterr()
+    words = ["--run", str(tmp_path / "run"), "-o", str(tmp_path / "drafted.yaml")]
+    assert main(["new", str(tmp_path / "objects"), *words]) in (0, None)
+    out = capsys.readouterr().out
+    assert "precision  recall" in out
+    spec = DatasetSpec.from_file(tmp_path / "drafted.yaml")
+    assert spec.meaning["tiny"] == {
+        "background": ("background",),
+        "left": ("left",),
+        "right": ("right",),
+    }
