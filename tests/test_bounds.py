@@ -129,7 +129,8 @@ def test_a_range_of_very_many_pictures_is_refused_and_one_of_many_takes_little(
     index, told = list_files(many, "train", tmp_path)
     assert len(index) == 0
     assert told == [
-        f"big.yaml:6:10: splits.train: 4000 files of big are missing from {tmp_path}: 0.png, "
+        "big.yaml:6:10: splits.train: 4000 files of big, for 2000 of 2000 pictures, "
+        f"are missing from {tmp_path}: 0.png, "
         "0_ids.png, 1.png, ...; check data.roots and the mapping's `picture` and `label`"
     ]
 

@@ -62,7 +62,8 @@ def test_everything_wrong_with_tree_mapping_config_and_files_is_told_in_one_run(
         "tiny.txt:3:2: 'left' and 'right' stay as they are in a flipped picture; declare `@mirror "
         "left right` [mirror]",
         "fine.yaml:6:1: splits: no split 'vall'; choose from: train",
-        "fine.yaml:6:10: splits.train: 2 files of fine are missing from data: images/d.png, "
+        "fine.yaml:6:10: splits.train: 2 files of fine, for 1 of 4 pictures, "
+        "are missing from data: images/d.png, "
         "labels/d.png; check data.roots and the mapping's `picture` and `label`",
         "data/images/a.png: not a readable picture: cannot identify image file 'data/images/a.png'",
         "fine.yaml:7:1: classes: the id 4 is no class's, but stands in 8 pixels of 1 label file, "

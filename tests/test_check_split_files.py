@@ -131,8 +131,9 @@ def test_missing_files_are_told_and_the_rest_is_read(capsys: pytest.CaptureFixtu
     Path("data/images/b.png").unlink()
     told = problems(capsys, "fine.yaml")
     assert told[0] == (
-        "fine.yaml:6:10: splits.train: 3 files of fine are missing from data: images/b.png, "
-        f"images/d.png, labels/d.png; {CHECK}"
+        "fine.yaml:6:10: splits.train: 3 files of fine, for 2 of 4 pictures, "
+        "are missing from data: "
+        f"images/b.png, images/d.png, labels/d.png; {CHECK}"
     )
     assert told[1].startswith("fine.yaml:7:1: classes: the id 3 is no class's")
     add("b")
@@ -236,7 +237,7 @@ def test_pictures_and_labels_may_share_a_folder(capsys: pytest.CaptureFixture[st
     Path("data/3.png").unlink()
     Path("data/2.png").unlink()  # a label alone
     assert problems(capsys, "fine.yaml") == [
-        f"fine.yaml:6:10: splits.train: 1 files of fine are missing from data: 2.png; {CHECK}"
+        f"fine.yaml:6:10: splits.train: 1 file of fine is missing from data: 2.png; {CHECK}"
     ]
 
 
@@ -246,8 +247,7 @@ def test_a_listed_picture_without_a_label_is_missing_it_and_no_more(
     spoil(splits="{train: {glob: 'images/{id}.png'}}")
     Path("data/labels/b.png").unlink()
     assert problems(capsys, "fine.yaml") == [
-        "fine.yaml:6:10: splits.train: 1 files of fine are missing from data: labels/b.png; "
-        f"{CHECK}"
+        f"fine.yaml:6:10: splits.train: 1 file of fine is missing from data: labels/b.png; {CHECK}"
     ]
 
 
@@ -320,8 +320,7 @@ def test_the_class_file_and_the_other_files_are_told_together(
     Path("data/images/b.png").unlink()
     spoil(class_file="{json: c.json, items: ''}", classes="{background: ~, left: ~, right: ~}")
     missing = (
-        "fine.yaml:6:10: splits.train: 1 files of fine are missing from data: images/b.png; "
-        f"{CHECK}"
+        f"fine.yaml:6:10: splits.train: 1 file of fine is missing from data: images/b.png; {CHECK}"
     )
     assert problems(capsys, "fine.yaml") == ["data/c.json: no such file", missing]
     Path("data/c.json").write_text('[{"name": "background"}, {"name": "lft"}, {"name": "right"}]')
@@ -360,7 +359,8 @@ def test_a_nul_in_a_list_is_told_as_a_missing_file(capsys: pytest.CaptureFixture
     spoil(splits="{train: {list: train.txt}}")
     Path("data/train.txt").write_text("a\nb\0c\nb\n")
     assert problems(capsys, "fine.yaml") == [
-        r"fine.yaml:6:10: splits.train: 2 files of fine are missing from data: images/b\x00c.png, "
+        r"fine.yaml:6:10: splits.train: 2 files of fine, for 1 of 3 pictures, "
+        r"are missing from data: images/b\x00c.png, "
         rf"labels/b\x00c.png; {CHECK}"
     ]
 

@@ -84,7 +84,7 @@ def test_an_override_of_one_key_names_the_files_that_it_asks_for(
     label = "parts_lfw_funneled_gt_images/{person}_{number:04d}.ppm"
     with pytest.raises(HarmonizeError) as caught:
         SegmentationDataset(shipped(repo, "lfw_parts", {"label": label}), "train", root=tmp_path)
-    assert "1 files of lfw_parts are missing" in str(caught.value)
+    assert "1 file of lfw_parts is missing" in str(caught.value)
     assert "parts_lfw_funneled_gt_images/Ada_Example_0007.ppm" in str(caught.value)
 
 

@@ -138,8 +138,6 @@ def test_the_table_and_the_json_show_the_same_numbers(
         "mean IoU (3 of 3 classes) 100.00 [100.00, 100.00]",
         "mean IoU at depth 1 (2 groups) 100.00 [100.00, 100.00]",
         "mean IoU at depth 2 (3 groups) 100.00 [100.00, 100.00]",
-        "mean IoU of small parts (0 classes) -",
-        "mean IoU of medium parts (0 classes) -",
         "mean IoU of large parts (3 classes) 100.00",
         "mean IoU per picture 100.00",
         "frequency-weighted IoU 100.00",
@@ -147,6 +145,7 @@ def test_the_table_and_the_json_show_the_same_numbers(
         "hierarchical F 100.00",
         "height of mistakes (levels) -",
         f"calibration error {100 * found.calibration_error:.2f}",
+        "not scored: small, medium parts (none in the labels)",
     ]
     values: dict[str, Any] = dict(found.to_dict())
     assert values.pop("calibration_error") == found.calibration_error < 0.01  # as sure as right
@@ -209,8 +208,8 @@ def test_left_out_classes_are_neither_predicted_nor_scored(tmp_path: Path) -> No
     assert found.to_dict()["left_out"] == {"left": "only as thing"}
     assert "left" not in str(found.to_dict()["iou"])
     lines = found.table().splitlines()
-    assert lines[-2].startswith("calibration error")
-    assert lines[-1] == "left out: left, only as thing"
+    assert lines[-3].startswith("calibration error")
+    assert lines[-2] == "left out: left, only as thing"
     assert "mean IoU (2 of 2 classes)" in found.table()
 
 
@@ -239,7 +238,7 @@ def test_a_class_that_is_scored_alone_is_said_to_prove_nothing(
     assert saved.precision == saved.recall == {"background": None}
 
 
-def test_a_depth_of_one_group_has_a_dash(
+def test_a_depth_of_one_group_is_named_below_the_table_without_a_row(
     open_set: Callable[[str], SegmentationDataset], tree: Ontology
 ) -> None:
     dataset = open_set("coarse")
@@ -251,8 +250,11 @@ def test_a_depth_of_one_group_has_a_dash(
     found = evaluate(
         ByColor(), dataset, tree, accelerator=accelerator, size=20, groups=(alone, two)
     )
-    (line,) = (row for row in found.table().splitlines() if row.startswith("mean IoU at depth 1"))
-    assert " ".join(line.split()) == "mean IoU at depth 1 (no two groups) -"
+    assert "mean IoU at depth" not in found.table()  # nor does a class of the set lie at depth 2
+    assert found.table().splitlines()[-1] == (
+        "not scored: depths 1, 2 (no two groups to tell apart); "
+        "small, medium parts (none in the labels)"
+    )
     assert found.saved().depths[0].mean_iou is None
     assert found.saved().depths[0].frequency_weighted_iou is None
 

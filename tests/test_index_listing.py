@@ -27,7 +27,7 @@ def test_listing_tells_all_that_is_wrong_and_keeps_the_pictures_that_are_whole(
         f"{tmp_path}/images/b.*: which of b.jpg, b.png? name one",
         "tiny.yaml:2:1: picture: 'images/../x.*' leads out of the data set's folder; "
         "if it is meant to, say `outside_root: true` in the mapping",
-        f"tiny.yaml:6:3: splits.train: 1 files of tiny are missing from {tmp_path}: labels/c.png; "
+        f"tiny.yaml:6:3: splits.train: 1 file of tiny is missing from {tmp_path}: labels/c.png; "
         "check data.roots and the mapping's `picture` and `label`",
     ]
     assert refused(spec, tmp_path).problems == tuple(problems)
@@ -42,7 +42,7 @@ def test_listing_a_whole_split_finds_nothing_wrong(tmp_path: Path) -> None:
 def test_listing_where_nothing_is_there_is_an_empty_index(tmp_path: Path) -> None:
     index, problems = list_files(make_spec("train: {range: [1, 9]}"), "train", tmp_path)
     assert (len(index), len(problems)) == (0, 1)
-    assert ": 18 files of tiny are missing from " in problems[0]
+    assert ": 18 files of tiny, for 9 of 9 pictures, are missing from " in problems[0]
 
 
 def test_one_mistake_of_the_mapping_is_listed_once_and_no_more_than_twenty(
@@ -167,7 +167,7 @@ def test_backslashes_in_a_list_are_told_where_files_are_missing(tmp_path: Path) 
     spec = make_spec("train: {list: train.txt}", picture="{id}.png", label="labels/a.png")
     (tmp_path / "train.txt").write_text("images\\a\n")
     assert list_files(spec, "train", tmp_path)[1] == [
-        f"tiny.yaml:6:3: splits.train: 1 files of tiny are missing from {tmp_path}: "
+        f"tiny.yaml:6:3: splits.train: 1 file of tiny is missing from {tmp_path}: "
         "images\\a.png; the list has backslashes, which are no separators here: write / in their "
         "place"
     ]

@@ -25,6 +25,7 @@ from harmonize.system import shared_memory
 from harmonize.system.signals import Stopped, signals_put_off
 from run_files import largest_difference, metrics, weights
 from tiny import tiny_config, tiny_values, write_project
+from warned import warn_anew
 
 Room = namedtuple("Room", ["f_bavail", "f_frsize"])
 SMALL = """
@@ -35,7 +36,7 @@ exec {python} -m harmonize train --config run.yaml data.workers=2
 
 def leave(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
     """Have so many bytes of shared memory be free."""
-    shared_memory.warn_of_little.cache_clear()
+    warn_anew(monkeypatch)
     monkeypatch.setattr(os, "statvfs", lambda _: Room(free, 1))
 
 

@@ -157,7 +157,8 @@ def test_all_data_that_is_missing_is_told_at_once(folder: Path) -> None:
         open_datasets([(one, "train"), (two, "val"), (three, "vla")], {"one": "given"})
     missing, nowhere = caught.value.problems[:2]
     assert missing.startswith(
-        "one.yaml:6:3: splits.train: 2 files of one are missing from given: 1.png, 1_label.png; "
+        "one.yaml:6:3: splits.train: 2 files of one, for 1 of 2 pictures, "
+        "are missing from given: 1.png, 1_label.png; "
     )
     assert nowhere == ("two: the data set's folder was not found; say data.roots.two=FOLDER")
     assert caught.value.problems[2].startswith("three: the data set's folder was not found")

@@ -124,7 +124,9 @@ def test_the_results_are_those_of_the_runs(finished: Path) -> None:
     table = (finished / "table.md").read_text()
     assert table.startswith("# tiny: flat and finest and hierarchical\n")
     assert "## coarse, val: 4 pictures" in table
-    assert "mean of two seeds ± half their difference" in table
+    about = "mean of two seeds ± half their difference"
+    assert f"IoU of each class, in percent: {about}.\n\n| IoU, %" in table
+    assert f"Further scores: {about}.\n\n| besides" in table
 
 
 def test_the_figures_show_all_losses_at_all_depths(finished: Path) -> None:

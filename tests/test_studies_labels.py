@@ -282,7 +282,8 @@ def test_the_script_trains_tells_and_goes_on(
     table = (folder / "table.md").read_text()
     assert table.partition("\n<!-- harmonize study -->")[0] in printed
     assert "| fine labels on | these alone | depth 1 on the rest | all fine |" in table
-    assert "## mean IoU at depth 1 (2 groups)" in table
+    about = "In percent, numbers of one seed, so no spread is known."
+    assert f"## mean IoU at depth 1 (2 groups), %\n\n{about}\n\n| fine labels on" in table
     figure = ElementTree.fromstring((folder / "figure_label_efficiency.svg").read_text())
     texts = [text.strip() for text in figure.itertext()]
     assert {"fine labels alone", "depth 1 on the rest", "pictures with fine labels"} <= set(texts)

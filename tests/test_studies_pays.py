@@ -130,7 +130,12 @@ def test_the_study_from_start_to_end(tmp_path: Path, capsys: pytest.CaptureFixtu
 
     folder = run()
     table = (folder / "table.md").read_text()
-    assert "## coarse, val: 4 pictures" in table
+    assert (
+        "## coarse, val: 4 pictures\n\n"
+        "Mean IoU and gain: mean of two seeds ± half their difference; "
+        "by depth: means of 2 seeds.\n\n| labels"
+    ) in table
+    assert "\n\nIoU of each class, %: means of 2 seeds.\n\n| class" in table
     facts = json.loads((folder / "pays.json").read_text())
     assert [row["arm"] for row in facts["datasets"]["fine"]] == ["fine", "refined", "in-run"]
     row = facts["datasets"]["coarse"][1]

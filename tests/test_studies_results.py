@@ -17,7 +17,13 @@ from harmonize.tools.studies.loss_results import (
     to_dict,
 )
 from harmonize.tools.studies.measures import depth_measures
-from harmonize.tools.studies.spread import differences, relative_change, spread_name, summarize
+from harmonize.tools.studies.spread import (
+    differences,
+    mean_name,
+    relative_change,
+    spread_name,
+    summarize,
+)
 from harmonize.tools.studies.study_output import change, listed, markdown, value
 
 
@@ -97,6 +103,7 @@ def test_the_spread_is_half_the_range_of_two_and_else_the_standard_deviation() -
     assert summarize([1.0, 3.0, 5.0]).spread == 2.0
     assert (summarize([2.0]).mean, summarize([2.0]).spread) == (2.0, None)
     assert (summarize([2.0, None]).mean, summarize([]).mean) == (None, None)
+    assert [mean_name(number) for number in (1, 3)] == ["numbers of one seed", "means of 3 seeds"]
     names = [spread_name(number) for number in (1, 2, 3)]
     assert names == [
         "numbers of one seed, so no spread is known",

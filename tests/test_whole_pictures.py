@@ -14,6 +14,7 @@ from harmonize.pictures import whole
 from harmonize.pictures.reading import picture_size, read_picture
 from harmonize.pictures.stored import read_stored
 from label_files import COLOUR, GREY, PALETTE, write_png
+from warned import warn_anew
 
 RNG = np.random.default_rng(5)
 IDS = RNG.integers(1, 9, (30, 40)).astype(np.uint8)
@@ -21,8 +22,8 @@ PHOTO = RNG.integers(0, 255, (60, 80, 3)).astype(np.uint8)
 
 
 @pytest.fixture(autouse=True)
-def _warn_anew() -> None:
-    whole.warn_cut.cache_clear()
+def _warn_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    warn_anew(monkeypatch)
 
 
 def chunks(content: bytes) -> list[tuple[bytes, bytes]]:

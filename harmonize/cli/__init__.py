@@ -14,6 +14,7 @@ from harmonize.cli import (
     show_commands,
     tree_commands,
 )
+from harmonize.system.progress import voice_restored
 from harmonize.system.shown_errors import errors_shown
 
 COMMANDS = {
@@ -50,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else list(arguments)
     with errors_shown(needs_output=not set(words[:1]) & set(_TRAINING)):
         name = _parser().parse_args(words[:1]).command
-        return COMMANDS[name](words[1:])
+        with voice_restored():
+            return COMMANDS[name](words[1:])
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -58,6 +58,11 @@ def add_force(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_quiet(parser: argparse.ArgumentParser, leaves: str) -> None:
+    """Take whether the command says less; ``leaves`` is what it still says."""
+    parser.add_argument("-q", "--quiet", action="store_true", help=f"print {leaves} alone")
+
+
 def add_trust(parser: argparse.ArgumentParser) -> None:
     """Take whether the code that a run folder names may be run."""
     parser.add_argument(

@@ -7,6 +7,7 @@ from pathlib import Path
 from harmonize.cli.arguments import (
     add_checkpoint,
     add_datasets,
+    add_quiet,
     add_trust,
     command_parser,
     count,
@@ -14,6 +15,7 @@ from harmonize.cli.arguments import (
     take_overrides,
 )
 from harmonize.errors import HarmonizeError
+from harmonize.system.progress import be_quiet
 
 
 def calibrate(words: Sequence[str]) -> int:
@@ -33,7 +35,9 @@ def calibrate(words: Sequence[str]) -> int:
     _add_unlabelled(parser)
     add_checkpoint(parser)
     add_trust(parser)
+    add_quiet(parser, "results, warnings and errors")
     given = parser.parse_intermixed_args(words)
+    be_quiet(given.quiet)
     if given.unlabelled is not None:
         return _estimate(given)
     for option, value in (("depth", given.depth), ("as", given.as_), ("json", given.json)):

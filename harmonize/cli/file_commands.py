@@ -2,13 +2,13 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from harmonize.cli.arguments import (
     add_force,
     add_overrides,
+    add_quiet,
     add_trust,
     command_parser,
     count,
@@ -25,6 +25,7 @@ from harmonize.labels.mapping import Mapping
 from harmonize.labels.sources import load_sources
 from harmonize.system.atomic_files import write_whole, writing
 from harmonize.system.own_files import check_output
+from harmonize.system.progress import be_quiet
 from harmonize.tools.check.check_command import check as check_files
 from harmonize.tools.check.checked_file import Options, is_config
 from harmonize.tools.transfer import print_transfer
@@ -45,10 +46,11 @@ def check(words: Sequence[str]) -> int:
         "--csv", type=Path, metavar="FILE", help="write a config's supervision table here"
     )
     add_force(parser)
+    add_quiet(parser, "problems")
     given = parser.parse_intermixed_args(words)
+    be_quiet(given.quiet)
     files, overrides = files_and_changes(given.files)
-    progress = sys.stderr.isatty()
-    options = Options(given.scan, given.csv, tuple(overrides), progress, given.force)
+    options = Options(given.scan, given.csv, tuple(overrides), given.force)
     return 1 if check_files(files, options) else 0
 
 
@@ -159,7 +161,9 @@ def new(words: Sequence[str]) -> int:
         "--scan", type=count, default=200, metavar="N", help="label files to read (default: 200)"
     )
     add_trust(parser)
+    add_quiet(parser, "what is to be mended")
     given = parser.parse_intermixed_args(words)
+    be_quiet(given.quiet)
     from harmonize.tools.draft.new_mapping import new_mapping  # slow to import
 
     new_mapping(

@@ -11,6 +11,7 @@ from harmonize.cli.arguments import (
     add_datasets,
     add_force,
     add_overrides,
+    add_quiet,
     add_trust,
     command_parser,
     take_overrides,
@@ -18,6 +19,7 @@ from harmonize.cli.arguments import (
 from harmonize.config.run_config import RunConfig, find_file
 from harmonize.config.strict_yaml import Document
 from harmonize.errors import HarmonizeError
+from harmonize.system.progress import be_quiet
 from harmonize.tools.studies.study_command import parse_seeds, read_shared
 
 DEMO_CONFIG = "configs/demo.yaml"
@@ -35,7 +37,9 @@ def train(words: Sequence[str]) -> int:
         "--config", metavar="FILE", help=f"a run's config (default: the demo, {DEMO_CONFIG})"
     )
     add_overrides(parser)
+    add_quiet(parser, "the scores at the end, warnings and errors")
     given = parser.parse_intermixed_args(words)
+    be_quiet(given.quiet)
     for word in given.overrides:
         if word.endswith((".yaml", ".yml")) and "=" not in word:
             parser.error(f"{word}: a config is named by an option; say --config {word}")
@@ -96,7 +100,9 @@ def evaluate(words: Sequence[str]) -> int:
     parser.add_argument(
         "overrides", nargs="*", metavar="key.path=value", help="such as data.roots.NAME=FOLDER"
     )
+    add_quiet(parser, "scores, warnings and errors")
     given = parser.parse_intermixed_args(words)
+    be_quiet(given.quiet)
     overrides = take_overrides(given, "dataset")
     from harmonize.pipeline.evaluate_run import evaluate_run  # slow to import
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harmonize.cli.arguments import (
     add_checkpoint,
+    add_quiet,
     add_trust,
     command_parser,
     count,
@@ -14,6 +15,7 @@ from harmonize.cli.arguments import (
     take_overrides,
     tile,
 )
+from harmonize.system.progress import be_quiet
 
 
 def predict(words: Sequence[str]) -> int:
@@ -25,7 +27,9 @@ def predict(words: Sequence[str]) -> int:
     parser.add_argument("--no-overlay", action="store_true", help="write no drawings")
     _add_answers(parser)
     _add_computing(parser)
+    add_quiet(parser, "warnings and errors")
     given = parser.parse_intermixed_args(words)
+    be_quiet(given.quiet)
     from harmonize.inference.predict import predict_run
     from harmonize.inference.predict_options import PredictOptions  # slow to import
     from harmonize.inference.write_answers import Output
@@ -122,7 +126,9 @@ def refine(words: Sequence[str]) -> int:
     parser.add_argument(
         "overrides", nargs="*", metavar="key.path=value", help="such as data.roots.NAME=FOLDER"
     )
+    add_quiet(parser, "results, warnings and errors")
     given = parser.parse_intermixed_args(words)
+    be_quiet(given.quiet)
     from harmonize.tools.refine.refine_options import RefineOptions  # slow to import
     from harmonize.tools.refine.refine_run import refine_run
 

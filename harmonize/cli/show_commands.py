@@ -4,8 +4,15 @@ import functools
 from collections.abc import Sequence
 from pathlib import Path
 
-from harmonize.cli.arguments import add_force, add_trust, command_parser, files_and_roots
+from harmonize.cli.arguments import (
+    add_force,
+    add_quiet,
+    add_trust,
+    command_parser,
+    files_and_roots,
+)
 from harmonize.errors import HarmonizeError, printable
+from harmonize.system.progress import be_quiet, tell
 
 
 def compare(words: Sequence[str]) -> int:
@@ -41,7 +48,9 @@ def report(words: Sequence[str]) -> int:
     )
     add_force(parser)
     add_trust(parser)
+    add_quiet(parser, "warnings and errors")
     given = parser.parse_intermixed_args(words)
+    be_quiet(given.quiet)
     runs, roots = files_and_roots(given.files)
     if not runs:
         raise HarmonizeError("no run is named; name a run folder")
@@ -52,5 +61,5 @@ def report(words: Sequence[str]) -> int:
     page = make_report(
         [Path(run) for run in runs], given.output, roots=roots, opener=opener, force=given.force
     )
-    print(printable(f"{page} is there; open it in a browser"))
+    tell(printable(f"{page} is there; open it in a browser"))
     return 0

@@ -20,6 +20,7 @@ from harmonize.data.cache_making import Made, Survey, SurveyedPicture, make_all,
 from harmonize.data.dataset import Pixels, SegmentationDataset
 from harmonize.system.agreement import together
 from harmonize.system.atomic_files import writing
+from harmonize.system.progress import is_quiet
 
 # Letters of shapes: P pictures of all data sets, one data set after the other.
 
@@ -159,7 +160,8 @@ def build_cache(
         cached[share.positions] = True
     troubles = [share.trouble for share in shares if share.trouble is not None]
     if accelerator.is_main_process:
-        _report(folder, found, cached, room, limit, troubles[0] if troubles else None)
+        counts = count_pictures(survey.pictures(), cached)
+        _report(folder, found, counts, room, limit, troubles[0] if troubles else None)
     names = survey.split([entry.name for entry in found], cached)
     return DiskCache(folder, names, [len(dataset.spec.classes) for dataset in datasets])
 
@@ -197,6 +199,18 @@ def _share_room(
     return rooms[0]
 
 
+def count_pictures(paths: Sequence[str], cached: Bool[ndarray, " P"]) -> tuple[int, int]:
+    """Return how many pictures are cached wherever they are used, and how many there are.
+
+    Args:
+        paths: of the pictures of all data sets, which may share some.
+        cached: which of them are.
+    """
+    missing = {path for path, is_cached in zip(paths, cached, strict=True) if not is_cached}
+    total = len(set(paths))
+    return total - len(missing), total
+
+
 def _choose(found: list[SurveyedPicture], free: float) -> list[int]:
     """Return the places of the first missing pictures that fit, each file once."""
     chosen: dict[str, int] = {}
@@ -213,15 +227,16 @@ def _choose(found: list[SurveyedPicture], free: float) -> list[int]:
 def _report(
     folder: Path,
     found: list[SurveyedPicture],
-    cached: Bool[ndarray, " P"],
+    counts: tuple[int, int],
     room: Room,
     limit: float,
     trouble: str | None,
 ) -> None:
     """Say what the cache holds, and what to do if it does not hold everything."""
     wanted = {entry.name: entry.bytes for entry in found}
-    number, total = int(cached.sum()), len(found)
-    print(f"cache {folder}: {number} of {total} pictures{room.describe()}", file=sys.stderr)
+    number, total = counts
+    if number < total or not is_quiet():
+        print(f"cache {folder}: {number} of {total} pictures{room.describe()}", file=sys.stderr)
     if number == total:
         return
     rest = f"{total - number} pictures are read from their files"

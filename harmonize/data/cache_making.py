@@ -10,7 +10,6 @@ import numpy as np
 from jaxtyping import Bool
 from numpy import ndarray
 from torch.utils.data import Dataset
-from tqdm import tqdm
 
 from harmonize.data.bad_samples import BadSample, BadSampleError
 from harmonize.data.cache_entry import (
@@ -23,6 +22,7 @@ from harmonize.data.cache_entry import (
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.loading import load
 from harmonize.pictures.reading import choose_factor, reduced_size
+from harmonize.system.progress import Progress
 
 # Letters of shapes: P pictures of all data sets, one data set after the other.
 
@@ -102,6 +102,14 @@ class Survey(Dataset[SurveyedPicture]):
         write_entry(path, pixels, self._num_classes(dataset))
         return True
 
+    def pictures(self) -> list[str]:
+        """Return the files of all pictures, one data set after the other."""
+        return [
+            str(dataset.root / dataset.files.picture(number))
+            for dataset in self._datasets
+            for number in range(len(dataset))
+        ]
+
     def split(self, names: list[str], cached: Bool[ndarray, " P"]) -> list[ndarray]:
         """Return the names of each data set, empty where nothing is cached."""
         kept = np.where(cached, np.array(names, dtype=np.bytes_), b"")
@@ -169,10 +177,7 @@ def make_all(
     """Make this process's share."""
     made = Made()
     results = work(_Maker(survey, found), positions, workers, 1)
-    bar = tqdm(
-        total=len(positions), desc="caching", unit="picture", disable=not (shown and positions)
-    )
-    with bar:
+    with Progress(len(positions), "caching", "pictures", shown=shown) as bar:
         for position, result in zip(positions, results, strict=True):
             if isinstance(result, OSError):
                 made.trouble = result.strerror or str(result)

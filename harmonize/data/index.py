@@ -94,7 +94,7 @@ def list_files(spec: DatasetSpec, split_name: str, root: Path) -> tuple[FileInde
     listed = list(problems)[:_SHOWN]
     if missing.number:
         listed.append(
-            f"{where}: {missing.number} files of {spec.name} are missing from {root}: {missing}"
+            f"{where}: {missing.count(spec.name, len(rows))} missing from {root}: {missing}"
         )
     listed += without.problems(where)
     index = FileIndex(np.array(pictures, dtype=np.bytes_), np.array(labels, dtype=np.bytes_))

@@ -12,7 +12,6 @@ from accelerate.utils import gather_object
 from jaxtyping import Float, Int
 from numpy import ndarray
 from torch.utils.data import Dataset
-from tqdm import tqdm
 
 from harmonize.data.bad_list import BadList
 from harmonize.data.bad_samples import BadSample, BadSampleError
@@ -21,6 +20,7 @@ from harmonize.data.cache_making import work
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.system.agreement import together
 from harmonize.system.atomic_files import write_whole
+from harmonize.system.progress import follow
 
 # Letters of shapes: P pictures of a data set, C classes of it.
 
@@ -112,9 +112,9 @@ def _count(
     places = range(rank, len(dataset), number)
     with together():
         results = work(counter, places, workers, _AT_A_TIME)
-        title, hidden = f"counting labels of {dataset.spec.name}", not state.is_main_process
-        shown = tqdm(results, title, len(places), unit="label", disable=hidden, leave=False)
-        own = list(zip(places, shown, strict=True))
+        title, is_main = f"counting labels of {dataset.spec.name}", state.is_main_process
+        followed = follow(results, len(places), title, "labels", shown=is_main)
+        own = list(zip(places, followed, strict=True))
     pixels = np.zeros((len(dataset), len(dataset.spec.classes)), dtype=np.int64)
     bad: list[BadSample] = []
     shares: list[list[tuple[int, Int[ndarray, " C"] | BadSample]]] = gather_object([own])

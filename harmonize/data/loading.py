@@ -8,6 +8,7 @@ from torch.utils.data import DataLoader, Dataset, _utils
 
 from harmonize.data.batch_pipes import Piped, piped_if_short
 from harmonize.errors import HarmonizeError
+from harmonize.system.once import share_warnings
 from harmonize.system.shared_memory import enough_files, has_room, warn_of_little
 from harmonize.system.signals import is_stop_asked, prepare_loader, stop_if_asked, stopped_at_once
 
@@ -49,6 +50,7 @@ class Loader(DataLoader[Any]):
             timeout=_LOOK if workers else 0,
         )
         if workers:
+            share_warnings()
             warn_of_little(workers)
 
     def __iter__(self) -> Iterator[Any]:  # pyright: ignore[reportIncompatibleMethodOverride]

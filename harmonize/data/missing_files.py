@@ -13,16 +13,26 @@ _NAMED = 3
 
 @dataclass
 class MissingFiles:
-    """Files that are not there: how many, and the first of them."""
+    """Files that are not there: how many, of how many pictures, and the first of them."""
 
     number: int = 0
+    pictures: int = 0
     first: list[str] = field(default_factory=list[str])
     backslashes: bool = False
 
     def add(self, files: Sequence[str]) -> None:
         self.number += len(files)
+        self.pictures += bool(files)
         self.first += files[: max(_NAMED - len(self.first), 0)]
         self.backslashes |= any("\\" in file for file in files)
+
+    def count(self, name: str, total: int) -> str:
+        """Say how many files of a data set are missing, and of how many pictures if of fewer."""
+        if self.number == 1:
+            return f"1 file of {name} is"
+        if self.number == self.pictures:
+            return f"{self.number} files of {name} are"
+        return f"{self.number} files of {name}, for {self.pictures} of {total} pictures, are"
 
     def __str__(self) -> str:
         shown = ", ".join(self.first) + (", ..." if self.number > _NAMED else "")

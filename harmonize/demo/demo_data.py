@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from skimage.filters import gaussian
-from tqdm import tqdm
 
 from harmonize.demo.faces import Floats, Part, Parts, Rng, draw_parts, sample_face, shrink
 from harmonize.demo.paint import paint
 from harmonize.system.atomic_files import writing
+from harmonize.system.progress import follow
 
 NUM_PICTURES = {"train": 120, "validation": 24, "test": 12}
 HELEN_LISTS = {"train": "exemplars.txt", "validation": "tuning.txt", "test": "testing.txt"}
@@ -45,8 +45,9 @@ def write_demo_data(folder: Path, *, seed: int = 0, progress: bool = True) -> No
         with tempfile.TemporaryDirectory(prefix=".demo-", dir=folder) as scratch:
             root = Path(scratch) / name
             root.mkdir()
-            bar = tqdm(splits, desc=f"drawing {name}", unit="picture", disable=not progress)
-            for index, split in enumerate(bar):
+            title, total = f"drawing {name}", len(splits)
+            drawn = follow(splits, total, title, "pictures", shown=progress)
+            for index, split in enumerate(drawn):
                 write(root, split, index, np.random.default_rng([seed, set_index, index]))
             try:
                 root.rename(folder / name)

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Sequence
 import torch
 from accelerate import Accelerator
 from torch import nn
-from tqdm import tqdm
 
 from harmonize.data.bad_list import BadList
 from harmonize.data.bad_samples import BadSample
@@ -31,6 +30,7 @@ from harmonize.labels.ontology import Ontology
 from harmonize.labels.scored_classes import ScoredClasses, scored_classes
 from harmonize.models.segmenter import Segmenter
 from harmonize.system.agreement import together
+from harmonize.system.progress import Progress
 from harmonize.system.signals import until_stopped
 
 # Letters of shapes: B pictures, K leaves, H x W pixels of a label, h x w of the network.
@@ -76,7 +76,7 @@ def evaluate(
         decoder: decides what pixels are answered as; unless given, from the root of the tree down.
         crop: score the centre square at ``size`` x ``size`` instead.
         workers: loader processes.
-        progress: show a progress bar.
+        progress: show how far it has come.
         bad: takes down pictures that cannot be used, which then are not scored; None to stop there.
         boundary: score the pixels near edges too.
         keep: the numbers of pictures whose answers are kept, by the process that scores them.
@@ -108,15 +108,14 @@ def evaluate(
     )
     met: list[BadSample] = []
     viewed = _viewed(model, views, ontology, accelerator) if in_views else None
-    bar = tqdm(total=len(mine), desc=spec.name, unit="picture", disable=not progress)
-    with _evaluating(model), torch.inference_mode(), together():
+    bar = Progress(len(mine), f"scoring {spec.name}", "pictures", shown=progress)
+    with bar, _evaluating(model), torch.inference_mode(), together():
         for batch in equal_sizes(until_stopped(pictures), met):
             if viewed is not None:
                 _add_in_views(tally, viewed, batch)
             else:
                 _add_together(tally, model, batch, accelerator)
             bar.update(len(batch))
-    bar.close()
     skipped = [] if bad is None else bad.add(met)
     return summarize(
         dataset,

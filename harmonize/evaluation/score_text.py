@@ -39,6 +39,7 @@ def _notes(scores: SavedScores, names: dict[str, str]) -> list[str]:
     rows: list[str] = []
     for title, notes in (("approximate", scores.approximate), ("left out", scores.left_out)):
         rows += [f"{title}: {short_name(k, scores.merged)}, {says}" for k, says in notes.items()]
+    rows += _without(scores)
     if len(names) == 1:
         rows.append(f"{next(iter(names.values()))} is scored alone, so that every answer is right")
     if scores.skipped:
@@ -49,18 +50,31 @@ def _notes(scores: SavedScores, names: dict[str, str]) -> list[str]:
     return rows
 
 
+def _without(scores: SavedScores) -> list[str]:
+    """Name in one line the depths and the sizes of parts that have no score, and so no row."""
+    depths = [str(one.depth) for one in scores.depths if one.telling is None]
+    sizes = [one.size for one in scores.by_size if one.mean_iou is None]
+    plural = "s" if len(depths) > 1 else ""
+    parts = [f"depth{plural} {', '.join(depths)} (no two groups to tell apart)"] if depths else []
+    parts += [f"{', '.join(sizes)} parts (none in the labels)"] if sizes else []
+    return [f"not scored: {'; '.join(parts)}"] if parts else []
+
+
 def _further(scores: SavedScores) -> dict[str, str]:
     """Return the scores below the mean IoU, each with its text."""
     further = {
         f"mean IoU at depth {one.depth} ({_groups(one)})": _mean(one.telling, one.mean_iou_interval)
         for one in scores.depths
+        if one.telling is not None
     }
     if scores.boundary is not None:
         edges = scores.boundary
         further["boundary IoU, mean"] = _mean(edges.mean_iou, edges.mean_iou_interval)
     for one in scores.by_size:
-        number = sum(value is not None for value in one.iou.values())
-        further[f"mean IoU of {one.size} parts ({number} classes)"] = _percent(one.mean_iou)
+        if one.mean_iou is not None:
+            number = sum(value is not None for value in one.iou.values())
+            classes = "1 class" if number == 1 else f"{number} classes"
+            further[f"mean IoU of {one.size} parts ({classes})"] = _percent(one.mean_iou)
     further["mean IoU per picture"] = _percent(scores.mean_iou_per_picture)
     further["frequency-weighted IoU"] = _percent(scores.frequency_weighted_iou)
     further["pixel accuracy"] = _percent(scores.pixel_accuracy)
@@ -72,8 +86,6 @@ def _further(scores: SavedScores) -> dict[str, str]:
 
 
 def _groups(one: SavedDepth) -> str:
-    if one.is_alone:
-        return "no two groups"
     return f"{sum(value is not None for value in one.iou.values())} groups"
 
 

@@ -11,6 +11,7 @@ from harmonize.calibration.calibration_file import (
     read_calibration,
 )
 from harmonize.errors import HarmonizeError, printable
+from harmonize.system.progress import tell
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class FoundCalibration:
     def tell(self) -> None:
         """Print the lines."""
         if self.note is not None:
-            print(printable(self.note))
+            tell(printable(self.note))
         if self.warning is not None:
             print(printable(f"warning: {self.warning}"), file=sys.stderr)
 

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from jaxtyping import Integer
 from numpy import ndarray
-from tqdm import tqdm
 
 from harmonize.decoding.tiled_network import TiledNetwork
 from harmonize.decoding.views import ViewedNetwork
@@ -25,6 +24,7 @@ from harmonize.inference.write_answers import Output, describe
 from harmonize.runs.opened import open_run
 from harmonize.runs.precision import start_accelerator
 from harmonize.system.locks import locked_together
+from harmonize.system.progress import Progress, tell
 from harmonize.system.signals import Stopped, signals_put_off, until_stopped
 
 # Letters of shapes: H x W pixels of a picture.
@@ -86,7 +86,7 @@ def _answer_all(
         wording.calibration.tell()
         for label in space.labels:
             if not space.is_classes and len(label.nodes) > 1:
-                print(f"answered as one: {label.name}; no label tells them apart")
+                tell(f"answered as one: {label.name}; no label tells them apart")
         tell_classes(space)
     mine = wanted[accelerator.process_index :: accelerator.num_processes]
     try:
@@ -97,7 +97,7 @@ def _answer_all(
         return stop.status
     if accelerator.is_main_process:
         number = f"{len(wanted)} picture{'s' if len(wanted) > 1 else ''}"
-        print(f"{output.folder}: {number}, {space.title}, by {by}")
+        tell(f"{output.folder}: {number}, {space.title}, by {by}")
     return 0
 
 
@@ -106,14 +106,14 @@ def tell_classes(space: AnswerSpace) -> None:
     for label, mask in zip(space.labels, space.masks, strict=True):
         if label.classes and mask.any():
             value = space.encoding.write(label.value)
-            print(f"answered as one: {label.short_name}, written as {value}; they mean the same")
+            tell(f"answered as one: {label.short_name}, written as {value}; they mean the same")
     short = {label.name: label.short_name for label in space.labels}
     for title, notes in (
         ("approximate", space.approximate),
         ("never answered", space.unanswerable),
     ):
         for name, says in notes.items():
-            print(f"{title}: {short.get(name, name)}, {says}")
+            tell(f"{title}: {short.get(name, name)}, {says}")
 
 
 @dataclass(frozen=True)
@@ -133,23 +133,21 @@ class _Job:
             Stopped: a signal came; what was begun is done.
         """
         problems: list[str] = []
-        bar = tqdm(total=len(pictures), unit="picture", disable=None)
-        with signals_put_off(), ThreadPoolExecutor(2) as pool:
+        is_main = self.network.network.accelerator.is_main_process
+        bar = Progress(len(pictures), "answering", "pictures", shown=is_main)
+        with bar, signals_put_off(), ThreadPoolExecutor(2) as pool:
             written: Future[None] | None = None
-            try:
-                for wanted, seen in until_stopped(self._read_ahead(pictures, pool)):
-                    try:
-                        answer = self._answer(wanted, seen)
-                    except HarmonizeError as error:
-                        problems += error.problems
-                        bar.update()
-                        continue
-                    if written is not None:
-                        _finish(written, problems)
-                    written = pool.submit(self._write, wanted, seen.result(), answer)
+            for wanted, seen in until_stopped(self._read_ahead(pictures, pool)):
+                try:
+                    answer = self._answer(wanted, seen)
+                except HarmonizeError as error:
+                    problems += error.problems
                     bar.update()
-            finally:
-                bar.close()
+                    continue
+                if written is not None:
+                    _finish(written, problems)
+                written = pool.submit(self._write, wanted, seen.result(), answer)
+                bar.update()
             if written is not None:
                 _finish(written, problems)
         raise_all(problems)

@@ -1,9 +1,7 @@
 """Whether all pixels of a picture file are there: what decoders pass over."""
 
-import functools
 import os
 import struct
-import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +9,8 @@ from typing import IO
 
 from PIL import Image, ImageFile
 
-from harmonize.errors import HarmonizeError, printable
+from harmonize.errors import HarmonizeError
+from harmonize.system.once import warn_once
 
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """By a PNG's colour type."""
@@ -84,13 +83,11 @@ def refuse_cut(path: Path) -> None:
     )
 
 
-@functools.cache
 def warn_cut(path: Path) -> None:
-    """Warn of a photograph whose pixels end early, once in a process."""
-    print(
-        f"warning: {printable(str(path))}: its data end before its last pixel, and the rest is "
-        "black or grey; take it from where it is whole",
-        file=sys.stderr,
+    """Warn once of a photograph whose pixels end early."""
+    warn_once(
+        f"warning: {path}: its data end before its last pixel, and the rest is black or grey; "
+        "take it from where it is whole"
     )
 
 

@@ -10,6 +10,7 @@ from harmonize.data.dataset import SegmentationDataset
 from harmonize.errors import printable, raise_all
 from harmonize.labels.sources import Sources
 from harmonize.pipeline.evaluate_run import open_for_scoring
+from harmonize.system.progress import tell
 
 
 def calibrate_run(
@@ -52,7 +53,7 @@ def calibrate_run(
             warn_of_trained(opened.sources, [*fitted, *checked])
         results = scoring.score([*fitted, *checked])
         if scoring.is_main:
-            print(f"{opened.path}, after {opened.state.step} steps")
+            tell(f"{opened.path}, after {opened.state.step} steps")
             found, problems = calibrate(
                 results[: len(fitted)],
                 [dataset.spec for dataset in fitted],
@@ -73,7 +74,7 @@ def calibrate_run(
                 step=opened.state.step,
                 config=opened.config,
             )
-            print(f"\n{path} is written")
+            tell(f"\n{path} is written")
 
 
 def warn_of_trained(sources: Sources, used: Sequence[SegmentationDataset]) -> None:

@@ -11,7 +11,6 @@ import torch
 from accelerate.utils import gather_object
 from jaxtyping import Float
 from torch import Tensor
-from tqdm import tqdm
 
 from harmonize.calibration.calibration_file import NAME, read_calibration
 from harmonize.data.dataset import SegmentationDataset
@@ -29,6 +28,7 @@ from harmonize.pipeline.evaluate_run import ScoringRun, open_for_scoring
 from harmonize.runs.opened import OpenedRun
 from harmonize.system.agreement import together
 from harmonize.system.atomic_files import write_whole, writing
+from harmonize.system.progress import Progress, tell
 from harmonize.system.signals import until_stopped
 from harmonize.unseen.estimating import estimate
 from harmonize.unseen.looking import SCALES, Judge, Looker
@@ -200,15 +200,14 @@ def _count(
     counts = torch.zeros(len(pictures), len(looker.space.labels), len(COUNTS))
     problems: list[str] = []
     read = load(pictures, [[number] for number in mine], _only, workers=workers)
-    bar = tqdm(total=len(mine), desc=name, unit="picture", disable=not scoring.is_main)
-    with together():
+    bar = Progress(len(mine), f"answering {name}", "pictures", shown=scoring.is_main)
+    with bar, together():
         for number, one in zip(mine, until_stopped(read), strict=True):
             if one.problem:
                 problems.append(one.problem)
             else:
                 counts[number] = looker.count(one, judge)
             bar.update()
-    bar.close()
     return PictureSums(name, _everywhere(scoring, counts)), gather_object(problems)
 
 
@@ -227,7 +226,7 @@ def _tell(run: OpenedRun, results: UnseenResults, warnings: list[str], target: P
     """Print the table, and write the file if there is to be one."""
     for warning in [*warnings, *(f"left out: {problem}" for problem in results.skipped)]:
         print(printable(f"warning: {warning}"), file=sys.stderr)
-    print(f"{run.path}, after {run.state.step} steps", "", sep="\n")
+    tell(f"{run.path}, after {run.state.step} steps\n")
     print(*map(printable, results.table().split("\n")), sep="\n")
     if target is not None:
         facts = {"checkpoint": run.path.name, "step": run.state.step, **results.to_dict()}

@@ -23,6 +23,7 @@ from harmonize.runs.opened import OpenedRun, open_run
 from harmonize.runs.precision import start_accelerator
 from harmonize.system.atomic_files import is_plain
 from harmonize.system.own_files import check_output
+from harmonize.system.progress import tell
 from harmonize.training.scoring import score
 
 DEFAULT_SPLIT = "val"
@@ -64,7 +65,7 @@ def evaluate_run(
     with open_for_scoring(run, which, overrides, trust_code=trust_code) as scoring:
         results = scoring.score(scoring.datasets(datasets, split))
         if scoring.is_main:
-            print(f"{scoring.run.path}, after {scoring.run.state.step} steps")
+            tell(f"{scoring.run.path}, after {scoring.run.state.step} steps")
             report_results(results, json_file)
 
 

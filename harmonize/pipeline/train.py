@@ -22,6 +22,7 @@ from harmonize.runs.run_folder import CONFIG, prepared_output, write_config
 from harmonize.system.agreement import together
 from harmonize.system.atomic_files import writing
 from harmonize.system.processes import on_cuda, processes
+from harmonize.system.progress import tell
 from harmonize.system.signals import Stopped, signals_put_off, stop_if_asked
 from harmonize.training.callbacks import Callback
 from harmonize.training.determinism import deterministic
@@ -137,7 +138,7 @@ def _finish(
     trainer.health.check_labels()
     if is_main:
         print(*trainer.bad_news(), sep="\n", end="")
-        print(f"\nThe run lies in {trainer.output}")
+        tell(f"\nThe run lies in {trainer.output}")
     try:
         with together():
             stop_if_asked()  # while it was scored or its report made: no run may follow

@@ -17,11 +17,11 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-from harmonize.errors import HarmonizeError, printable
+from harmonize.errors import HarmonizeError
+from harmonize.system.once import warn_once
 from harmonize.system.own_folders import make_own_folder, not_ours_alone, read_own_file
 
 _FLAGS = ("-O3", "-fno-math-errno", "-std=gnu11", "-shared", "-fPIC")
@@ -147,12 +147,9 @@ def cache_folder() -> Path:
         if reason is None and os.access(folder, os.W_OK):
             return folder
         if reason is not None:
-            print(
-                printable(
-                    f"{folder}: not used for compiled code: {reason}; take that right away by "
-                    "chmod go-w, or name another folder by XDG_CACHE_HOME=..."
-                ),
-                file=sys.stderr,
+            warn_once(
+                f"{folder}: not used for compiled code: {reason}; take that right away by "
+                "chmod go-w, or name another folder by XDG_CACHE_HOME=..."
             )
     folder = Path(tempfile.mkdtemp(prefix="harmonize-")).absolute()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)

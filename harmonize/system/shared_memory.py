@@ -1,8 +1,8 @@
 """How much shared memory there is for loader processes: a container has 64 MB unless asked."""
 
-import functools
 import os
-import sys
+
+from harmonize.system.once import warn_once
 
 try:
     import resource
@@ -47,14 +47,12 @@ def enough_files(workers: int) -> bool:
     return True
 
 
-@functools.cache
 def warn_of_little(workers: int) -> None:
-    """Warn once, in the process that starts loader processes, that they may be slow."""
+    """Warn, in the process that starts loader processes, that they may be slow."""
     free = free_bytes()
     if free is not None and free < _LITTLE:
-        print(
+        warn_once(
             f"warning: {PLACE} has only {free >> 20} MiB free; the {workers} loader processes send "
             "through pipes what does not fit, which is slower (docker run --shm-size=1g gives "
-            "more, data.workers=0 needs none)",
-            file=sys.stderr,
+            "more, data.workers=0 needs none)"
         )

@@ -1,4 +1,4 @@
-"""Report on a run while it trains: metrics.jsonl, a progress bar, experiment trackers."""
+"""Report on a run while it trains: metrics.jsonl, a live line, experiment trackers."""
 
 import contextlib
 import sys
@@ -19,6 +19,8 @@ from harmonize.config.strict_yaml import Value
 from harmonize.loss.hierarchical import LossTerms
 from harmonize.runs.metrics_log import METRICS, Log
 from harmonize.system.agreement import together
+from harmonize.system.progress import Progress, tell
+from harmonize.training.estimate import Estimate
 
 # Letters of shapes: B pictures, N data sets, D depths, R processes.
 
@@ -86,35 +88,33 @@ class Tracker:
         *,
         start: int,
         steps: int,
+        estimate: Estimate | None = None,
         patient: bool = False,
         listener: Callable[[dict[str, Value]], None] | None = None,
     ) -> None:
         """Open the log, dropping lines after step ``start`` that an interrupted run left.
 
-        A ``patient`` one keeps lines that cannot be written until they can. The main process hands
-        each line to the ``listener``.
+        The ``estimate`` is told what is done when. A ``patient`` tracker keeps lines that cannot be
+        written until they can. The main process hands each line to the ``listener``.
         """
         self._listener = listener
         self._accelerator = accelerator
         self._main = accelerator.is_main_process
         self._log = Log(output / METRICS, patient=patient)
-        self._interactive = sys.stderr.isatty()
-        self._bar = tqdm(
-            total=steps,
-            initial=start,
-            unit="step",
-            disable=not self._main,
-            mininterval=0.2 if self._interactive else 15,
-            dynamic_ncols=self._interactive,
-        )
+        self._estimate = estimate
+        self._bar = Progress(steps, "training", "steps", start=start, shown=self._main)
         self._clock = time.perf_counter()
-        self._last_step = start
+        self._last_step = self._step = start
         with together():
             self._evaluated = self._log.cut(start) if self._main else None
 
     def step(self) -> None:
-        """Move the progress bar by one step."""
+        """Note that a step is done; say how long the run will take once that is known."""
+        self._step += 1
         self._bar.update()
+        line = None if self._estimate is None else self._estimate.step(self._step)
+        if line is not None:
+            self.tell(line)
 
     def train(self, step: int, report: dict[str, Value], *, lr: float, batch_size: int) -> None:
         """Write one line of training metrics, averages since the last one."""
@@ -124,7 +124,7 @@ class Tracker:
         line = {"event": "train", "step": step, **report, "lr": lr}
         self._write({**line, "pictures_per_second": round(speed, 3)})
         loss = report["loss"]
-        self._bar.set_postfix(loss="-" if loss is None else f"{loss:.3f}", refresh=False)
+        self._bar.note("loss -" if loss is None else f"loss {loss:.3f}")
 
     def evaluation(self, step: int, scores: dict[str, Value]) -> None:
         """Write one line of evaluation metrics, unless the step has one."""
@@ -157,25 +157,33 @@ class Tracker:
         return answer[0]
 
     @contextlib.contextmanager
-    def untimed(self) -> Iterator[None]:
+    def untimed(self, *, scoring: bool = False) -> Iterator[None]:
         """Leave what is done meanwhile out of the training speed."""
         start = time.perf_counter()
         yield
-        self._clock += time.perf_counter() - start
+        seconds = time.perf_counter() - start
+        self._clock += seconds
+        if self._estimate is not None:
+            self._estimate.leave_out(seconds, scoring=scoring)
+
+    def tell(self, text: str) -> None:
+        """Print news, which a quiet run leaves out, without breaking the live line."""
+        if self._main:
+            tell(text)
 
     def say(self, text: str) -> None:
-        """Print text without breaking the progress bar."""
+        """Print what a quiet run says too, without breaking the live line."""
         if self._main:
             tqdm.write(text, file=sys.stdout)
             sys.stdout.flush()
 
     def warn(self, text: str | None) -> None:
-        """Print a warning, if there is one, without breaking the progress bar."""
+        """Print a warning, if there is one, without breaking the live line."""
         if self._main and text is not None:
             tqdm.write(text, file=sys.stderr)
 
     def close(self) -> None:
-        """Finish the progress bar."""
+        """Take the live line away."""
         self._bar.close()
 
     def flush(self) -> None:

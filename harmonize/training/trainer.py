@@ -34,6 +34,7 @@ from harmonize.training.checkpointing import Checkpointing, has_checkpoint
 from harmonize.training.completing import Completing
 from harmonize.training.depth_weighting import DepthWeighting
 from harmonize.training.digest import weights_digest
+from harmonize.training.estimate import Estimate
 from harmonize.training.examples import Examples
 from harmonize.training.learner import Learner
 from harmonize.training.scoring import WeightScores, score
@@ -151,15 +152,16 @@ class Trainer:
             self.accelerator,
             start=self.step,
             steps=steps,
+            estimate=Estimate(self.step, self.config.train, scores=bool(self.scored)),
             patient=self.patient,
             listener=self._tell,
         )
         ontology, network, start = self.sources.ontology, self.learner.network, self.step
-        tracker.say(
+        tracker.tell(
             summarize(self.config, ontology, self.trained, network, self.accelerator, step=start)
         )
         if self.start is not None:
-            tracker.say(self.start.tell())
+            tracker.tell(self.start.tell())
         return tracker
 
     def _tell(self, line: Mapping[str, Value]) -> None:
@@ -299,14 +301,14 @@ class Trainer:
         """
         if not self.saved:
             self._save(tracker)  # no best is ever alone: the run can go on from here
-        with tracker.untimed():
+        with tracker.untimed(scoring=True):
             found = self._score_weights()
             self._remember(found)
             self.examples.write(self.step, found.best)
             tracker.evaluation(self.step, found.to_dict())
             tracker.pictures(self.step, lambda: self.examples.shown(self.step, found.best))
         if found.raw:
-            tracker.say(f"step {self.step}: {found.summary()}")
+            tracker.tell(f"step {self.step}: {found.summary()}")
         return found.best
 
     def _score_weights(self) -> WeightScores:
@@ -327,6 +329,7 @@ class Trainer:
             self.accelerator,
             self.batches.bad,
             keep=self.config.evaluate.pictures,
+            progress=self.accelerator.is_main_process,
         )
 
     def _remember(self, found: WeightScores) -> None:

@@ -8,6 +8,7 @@ from harmonize.config.strict_yaml import load_file
 from harmonize.errors import HarmonizeError, printable
 from harmonize.system.atomic_files import write_whole, writing
 from harmonize.system.own_files import check_output
+from harmonize.system.progress import tell
 from harmonize.tools.check.checked_file import Options, Report, check_tree, is_config, is_yaml
 from harmonize.tools.check.supervision import COLUMNS, Supervision
 
@@ -31,10 +32,13 @@ def check(names: Sequence[str], options: Options) -> int:
         except HarmonizeError as error:
             report.tell(*error.problems)
         for table in report.tables:
-            print(f"{table.table()}\n")
-        lines = list(report.problems) or [f"{name}: {report.summary}"]
-        lines += [f"  note: {note}" for note in report.notes]
-        print("\n".join(map(printable, lines)), flush=True)
+            tell(f"{table.table()}\n")
+        for problem in report.problems:
+            print(printable(problem), flush=True)
+        if not report.problems:
+            tell(printable(f"{name}: {report.summary}"))
+        for note in dict.fromkeys(report.notes):
+            tell(printable(f"  note: {note}"))
         number += len(report.problems)
         tables += report.tables
     if number:

@@ -17,14 +17,12 @@ class Options:
         scan: label files to read per split; all if None, none if 0.
         csv: where to write the supervision table.
         overrides: of configs, such as ``data.roots.NAME=FOLDER``.
-        progress: show progress bars.
         force: replace the table's file, even if it is not one.
     """
 
     scan: int | None = None
     csv: Path | None = None
     overrides: tuple[str, ...] = ()
-    progress: bool = False
     force: bool = False
 
 

@@ -1,6 +1,6 @@
 """The check of a mapping or a config, and of all that it names."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -72,7 +72,7 @@ class FileCheck:
         what = (
             f"of {classes} classes to {trees}" if spec.has_labels else "of pictures without labels"
         )
-        self._report.summary = f"a mapping {what}{_read(scans.values())}"
+        self._report.summary = f"a mapping {what}{_read([(spec, scans)])}"
 
     def _tree_file(self, spec: DatasetSpec, name: str) -> Path:
         """Find a mapping's tree: named beside the mapping, in its folder, or in trees/."""
@@ -117,7 +117,7 @@ class FileCheck:
                 if taught and one.entry.take is not None
             ]
         names = ", ".join(one.spec.name for one in sets)
-        read = _read(scan for one in sets for scan in one.scans.values())
+        read = _read([(one.spec, one.scans) for one in sets])
         self._report.summary = f"a config of {names} on the tree {config.ontology}{read}"
 
     def _run_config(self, document: Document) -> RunConfig:
@@ -195,7 +195,6 @@ class FileCheck:
             accepted,
             number=number,
             held_out=held_out,
-            progress=self._options.progress,
         )
         self._report.tell(*problems)
         return scans
@@ -231,7 +230,19 @@ class _Set:
         return Source(spec, self.entry.train or "", scan.pixels, scan.files, scan.read)
 
 
-def _read(scans: Iterable[SplitScan]) -> str:
-    """Say how many label files were read, those of several splits once."""
-    read = sum(scan.fresh for scan in scans)
-    return f"; {read} label file{'s' if read > 1 else ''} read" if read else ""
+def _read(sets: Sequence[tuple[DatasetSpec, Mapping[str, SplitScan]]]) -> str:
+    """Say how much was read; what several splits or several data sets have counts once.
+
+    A label of one file for each class is one label.
+    """
+    per_class = any(spec.encoding.per_class for spec, _ in sets)
+    names: dict[str, set[str]] = {}
+    for spec, scans in sets:
+        kind = ("label" if per_class else "label file") if spec.has_labels else "picture"
+        names.setdefault(kind, set()).update(*(scan.names for scan in scans.values()))
+    parts = [
+        f"{len(found)} {kind}{'s' if len(found) > 1 else ''}"
+        for kind, found in names.items()
+        if found
+    ]
+    return f"; {' and '.join(parts)} read" if parts else ""

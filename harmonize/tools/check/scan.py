@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
-from tqdm import tqdm
 
 from harmonize.data.index import FileIndex
 from harmonize.data.labels import LabelReader
@@ -18,6 +17,7 @@ from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.palette_order import palette_bytes
 from harmonize.pictures.reading import picture_size
 from harmonize.system.pool import num_cores, shared_out
+from harmonize.system.progress import Progress
 
 # Letters of shapes: C classes, H x W pixels.
 
@@ -48,7 +48,7 @@ class SplitScan:
     Attributes:
         files: the number of label files in the split.
         read: how many of them were read.
-        fresh: how many of those no other split has.
+        names: their paths, or those of the pictures where there are no labels.
         pixels: of each class.
         pictures: in how many label files each class is.
         unknown: the values that no class stands for.
@@ -62,7 +62,7 @@ class SplitScan:
     pixels: Int[ndarray, " C"]
     pictures: Int[ndarray, " C"]
     read: int = 0
-    fresh: int = 0
+    names: set[str] = field(default_factory=set[str])
     unknown: dict[int | str, UnknownValue] = field(default_factory=dict[int | str, UnknownValue])
     soft: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     problems: list[str] = field(default_factory=list[str])
@@ -79,7 +79,6 @@ class SplitScan:
             self.pictures += file.pixels > 0
         if again:
             return
-        self.fresh += 1
         for path, palette in file.palettes:
             files = self.palettes.setdefault(palette, [])
             if len(files) < _MOST_OF_PALETTE:
@@ -104,7 +103,6 @@ def scan_split(
     number: int | None = None,
     pairs: Sequence[ClassPair] = (),
     known: set[tuple[str, str]] | None = None,
-    progress: bool = False,
 ) -> SplitScan:
     """Read the label files of a split, and the pictures beside them.
 
@@ -115,7 +113,6 @@ def scan_split(
         number: how many label files to read, evenly spread over the split; all unless given.
         pairs: classes of which to count which one lies on the left.
         known: pictures with their labels that were read in other splits; this split's are added.
-        progress: show a progress bar.
     """
     known = set() if known is None else known
     count = len(files) if number is None else min(number, len(files))
@@ -125,14 +122,14 @@ def scan_split(
     chunks = [chosen[start : start + _AT_ONCE] for start in range(0, len(chosen), _AT_ONCE)]
     scanner = _Scanner(spec, files, root, tuple(pairs))
     results = shared_out(scanner.chunk, chunks, workers=num_cores())
-    bar = tqdm(total=len(chosen), desc=spec.name, unit="file", disable=not progress, leave=False)
-    for chunk, scanned in zip(chunks, results, strict=True):
-        for position, file in zip(chunk, scanned, strict=True):
-            names = files.picture(position), files.label(position)
-            scan.add(names[1], file, again=names in known)
-            known.add(names)
-        bar.update(len(chunk))
-    bar.close()
+    with Progress(len(chosen), f"reading {spec.name}", "labels") as progress:
+        for chunk, scanned in zip(chunks, results, strict=True):
+            for position, file in zip(chunk, scanned, strict=True):
+                names = files.picture(position), files.label(position)
+                scan.add(names[1], file, again=names in known)
+                scan.names.add(str(root / (names[1] if spec.has_labels else names[0])))
+                known.add(names)
+            progress.update(len(chunk))
     return scan
 
 

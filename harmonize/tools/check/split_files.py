@@ -37,7 +37,6 @@ def check_files(
     *,
     number: int | None = None,
     held_out: bool = False,
-    progress: bool = False,
 ) -> tuple[dict[str, SplitScan], list[str]]:
     """Read the files of some splits; return what they hold and everything that is wrong.
 
@@ -49,7 +48,6 @@ def check_files(
         accepted: the findings that are meant.
         number: label files to read per split; all unless given.
         held_out: the splits are one to train on and one to score.
-        progress: show progress bars.
     """
     lists, problems = _list_splits(spec, splits, root)
     try:
@@ -61,9 +59,7 @@ def check_files(
     found: dict[str, SplitScan] = {}
     known: set[tuple[str, str]] = set()
     for name, files in lists.items():
-        found[name] = scan_split(
-            spec, files, root, number=number, pairs=pairs, known=known, progress=progress
-        )
+        found[name] = scan_split(spec, files, root, number=number, pairs=pairs, known=known)
         problems += _first(found[name].problems, f"{spec.name} {name}", "lines like these")
     is_whole = not problems and all(
         scan.read == scan.files and not scan.soft for scan in found.values()

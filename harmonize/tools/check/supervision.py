@@ -159,7 +159,8 @@ class Supervision:
 
     def _heading(self) -> str:
         counted = ", ".join(
-            f"{source.spec.name} {source.split} ({source.read} of {source.files} label files)"
+            f"{source.spec.name} {source.split} ({source.read} of {source.files} "
+            f"{'labels' if source.spec.encoding.per_class else 'label files'})"
             for source in self.sources
         )
         return f"Labelled pixels, and their share of the data set's: {counted}"

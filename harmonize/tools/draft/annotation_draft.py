@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from harmonize.config.strict_yaml import Value, load_text
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
+from harmonize.system.progress import tell
 from harmonize.tools.draft.annotation_files import AnnotationFile
 from harmonize.tools.draft.by_name import Proposal, by_name
 from harmonize.tools.draft.draft_classes import ClassDraft
@@ -122,7 +123,7 @@ class AnnotatedDraft:
         ]
         return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
-    def summary(self, spec: DatasetSpec, folder: Path, output: Path, check: Sequence[str]) -> str:
+    def tell(self, spec: DatasetSpec, folder: Path, output: Path, check: Sequence[str]) -> None:
         """Read a few pictures of every split; say what is there and to be done."""
         counts, problems = try_splits(spec, folder)
         open_, total = sum(one.is_open for one in self.meaning.values()), len(self.classes)
@@ -136,10 +137,11 @@ class AnnotatedDraft:
         width = max(len(label) for label, _ in rows)
         lines = [f"{self.name}: {self.num_pictures} pictures with labels"]
         lines += [f"  {label:<{width}}  {commented(text)}" for label, text in rows]
-        lines += [f"to mend: {commented(problem)}" for problem in problems[:10]]
-        lines.append(f"{output} is written. Look at every guess, answer every TODO, then:")
-        lines.append(f"  harmonize check {shlex.join(check)}")
-        return "\n".join(lines)
+        tell("\n".join(lines))
+        for problem in problems[:10]:
+            print(f"to mend: {commented(problem)}")
+        tell(f"{output} is written. Look at every guess, answer every TODO, then:")
+        tell(f"  harmonize check {shlex.join(check)}")
 
 
 def draft_annotated(

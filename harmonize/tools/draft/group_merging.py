@@ -8,8 +8,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
-from tqdm import tqdm
-
+from harmonize.system.progress import follow
 from harmonize.tools.draft.file_groups import (
     CLASS,
     SAMPLES,
@@ -44,8 +43,8 @@ def find_groups(
         groups = _merge_folders(root, groups, place)
     groups = _merge_chains(root, groups)
     groups = sorted(groups, key=lambda group: -len(group.files))[:_MOST_GROUPS]
-    bar = tqdm(groups, desc="kinds of file", unit="kind", leave=False, disable=None)
-    groups = _merge_extensions([with_content(root, group) for group in bar])
+    followed = follow(groups, len(groups), "looking into files", "kinds")
+    groups = _merge_extensions([with_content(root, group) for group in followed])
     return sorted(_merge_classes(groups), key=lambda group: group.name)
 
 

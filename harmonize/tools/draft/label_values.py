@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Integer
 from numpy import ndarray
-from tqdm import tqdm
 
 from harmonize.errors import HarmonizeError
 from harmonize.labels.formula import MAX_ID, MIN_ID
 from harmonize.labels.numbers import whole_numbers
 from harmonize.pictures.stored import read_stored
+from harmonize.system.progress import follow
 from harmonize.tools.draft.file_groups import CLASS, File, Group, escape, evenly
 from harmonize.tools.draft.folder_templates import FolderLayout
 from harmonize.tools.draft.pixels import amid_like, without_mixtures
@@ -101,7 +101,7 @@ def scan_values(root: Path, layout: FolderLayout, number: int) -> LabelScan:
     group = layout.label_group
     scan = LabelScan(formula=_formula(group))
     chosen = evenly([label for label, _ in layout.pairs], number)
-    for file in tqdm(chosen, desc="labels", unit="file", leave=False, disable=None):
+    for file in follow(chosen, len(chosen), "reading labels", "labels"):
         try:
             (_scan_masks if group.classes else _scan_file)(root, group, file, scan)
         except HarmonizeError as error:

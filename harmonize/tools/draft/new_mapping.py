@@ -5,6 +5,7 @@ import errno
 import os
 import re
 import shlex
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.pictures.reading import header_size, sides_swap
 from harmonize.system.atomic_files import write_whole, writing
+from harmonize.system.progress import tell
 from harmonize.tools.draft.annotation_draft import draft_annotated
 from harmonize.tools.draft.annotation_files import find_annotations
 from harmonize.tools.draft.backslashes import lists_with_backslashes
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from harmonize.tools.draft.overlap import LeafPredictor
 
 _NAME = re.compile(r"[\w-]+")
+_SHOWN = 10
+"""Problems that are printed."""
 
 
 def new_mapping(
@@ -93,7 +97,7 @@ def new_mapping(
             drafted.ask(network, folder, scan)
         spec = _write_all(drafted.text(), drafted.lists, output, force=force)
         check = [str(path) for path in _to_check(output, tree)]
-        print(drafted.summary(spec, folder, output, check))
+        drafted.tell(spec, folder, output, check)
         return
     draft = _look(folder, name, files, scan, only)
     draft.root = _root(folder, output)
@@ -106,7 +110,11 @@ def new_mapping(
     if network is not None:
         _ask(network, draft, folder, scan)
     spec = _write_all(write_mapping(draft), draft.lists, output, force=force)
-    print(_summary(draft, spec, folder, output, tree))
+    splits, problems = try_splits(spec, folder)
+    tell(_summary(draft, splits))
+    for problem in list(dict.fromkeys([*draft.scan.refused, *problems]))[:_SHOWN]:
+        print(f"to mend: {commented(problem)}")
+    tell(_what_next(draft, output, tree))
 
 
 def _write_all(text: str, lists: dict[str, str], output: Path, *, force: bool) -> DatasetSpec:
@@ -208,7 +216,7 @@ def _ask(network: "LeafPredictor", draft: Draft, folder: Path, number: int) -> N
     found, counts = overlaps(network, spec, folder, draft.classes, number=number)
     draft.meaning = propose(found, draft.classes, draft.meaning)
     draft.remarks = left_out(found, draft.classes, counts, network.ontology)
-    print(table(found, draft.classes, draft.meaning), end="\n\n")
+    tell(table(found, draft.classes, draft.meaning) + "\n")
 
 
 def _same_tree(network: "LeafPredictor", tree: Path | None) -> Ontology:
@@ -252,10 +260,9 @@ def _write(output: Path, text: str, *, force: bool) -> None:
         write_whole(output, text.encode())
 
 
-def _summary(draft: Draft, spec: DatasetSpec, root: Path, output: Path, tree: Path | None) -> str:
-    """Read a few pictures of every split as the mapping says; say what is there and to be done."""
+def _summary(draft: Draft, splits: Mapping[str, int]) -> str:
+    """Say what is there and what is to be done, with the number of pictures of each split."""
     layout, total = draft.layout, len(draft.classes)
-    splits, problems = try_splits(spec, root)
     unnamed = sum(not one.named for one in draft.classes)
     open_ = sum(proposal.is_open for proposal in draft.meaning.values())
     on_tree = f" on {draft.tree}" if draft.tree else "; the tree is to be chosen"
@@ -273,10 +280,12 @@ def _summary(draft: Draft, spec: DatasetSpec, root: Path, output: Path, tree: Pa
     ]
     width = max(len(label) for label, _ in rows)
     lines = [f"{draft.name}: {len(layout.pairs)} pictures with labels"]
-    lines += [f"  {label:<{width}}  {commented(text)}" for label, text in rows]
-    shown = list(dict.fromkeys([*draft.scan.refused, *problems]))[:10]
-    lines += [f"to mend: {commented(problem)}" for problem in shown]
-    lines += [f"note: {commented(remark)}" for remark in draft.class_remarks]
+    return "\n".join([*lines, *(f"  {label:<{width}}  {commented(text)}" for label, text in rows)])
+
+
+def _what_next(draft: Draft, output: Path, tree: Path | None) -> str:
+    """Say what is doubtful about the classes, and what to do with the mapping."""
+    lines = [f"note: {commented(remark)}" for remark in draft.class_remarks]
     lines.append(f"{output} is written. Look at every guess, answer every TODO, then:")
     lines.append(f"  harmonize check {shlex.join(map(str, _to_check(output, tree)))}")
     return "\n".join(lines)

@@ -7,7 +7,6 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 from torchvision.transforms.v2 import functional as F
-from tqdm import tqdm
 
 from harmonize.data.dataset import LabelledPicture, SegmentationDataset
 from harmonize.data.loading import load
@@ -16,6 +15,7 @@ from harmonize.labels.ontology import Ontology
 from harmonize.pictures.limits import refuse_scaled
 from harmonize.runs.opened import open_run
 from harmonize.system.processes import processes
+from harmonize.system.progress import Progress
 
 # Letters of shapes: K leaves, C classes, H x W pixels of a label, h x w of the network.
 
@@ -68,10 +68,8 @@ def count_overlap(
     """
     num_leaves = len(network.ontology.leaves)
     counts = torch.zeros(num_classes * num_leaves, dtype=torch.int64)
-    bar = tqdm(
-        total=sum(len(numbers) for _, numbers in chosen), unit="picture", leave=False, disable=None
-    )
-    with torch.inference_mode():
+    total = sum(len(numbers) for _, numbers in chosen)
+    with Progress(total, "asking the network", "pictures") as bar, torch.inference_mode():
         for dataset, numbers in chosen:
             batches = [[number] for number in numbers]
             for sample in load(dataset, batches, _only, workers=network.workers):
@@ -79,7 +77,6 @@ def count_overlap(
                 pairs = sample.classes.long() * num_leaves + leaves
                 counts += torch.bincount(pairs.flatten(), minlength=len(counts))
                 bar.update()
-    bar.close()
     return counts.view(num_classes, num_leaves)
 
 

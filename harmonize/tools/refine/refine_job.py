@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from accelerate import Accelerator
 from accelerate.utils import gather_object
-from tqdm import tqdm
 
 from harmonize import __version__
 from harmonize.completion.within import Choices
@@ -21,6 +20,7 @@ from harmonize.inference.calibrated import FoundCalibration
 from harmonize.runs.opened import OpenedRun
 from harmonize.system.agreement import together
 from harmonize.system.atomic_files import write_whole, writing
+from harmonize.system.progress import follow
 from harmonize.tools.refine.balancing import ReachedTally
 from harmonize.tools.refine.complete_labels import (
     FullPicture,
@@ -140,8 +140,8 @@ class RefineJob:
     def _read(self, numbers: Sequence[int], words: str) -> Iterator[FullPicture | BadSample]:
         workers = self.opened.config.data.workers
         pictures = read_pictures(self.dataset, numbers, least=self._least, workers=workers)
-        hidden = None if self.accelerator.is_main_process else True
-        yield from tqdm(pictures, total=len(numbers), desc=words, unit="picture", disable=hidden)
+        is_main = self.accelerator.is_main_process
+        yield from follow(pictures, len(numbers), words, "pictures", shown=is_main)
 
     def _finish(self, whole: RefineTally, thresholds: Thresholds, done: "_Done") -> RefineResults:
         """Add up what the processes did, and write what tells about it."""

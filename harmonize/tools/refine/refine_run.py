@@ -10,6 +10,7 @@ from harmonize.pipeline.evaluate_run import ScoringRun, open_for_scoring
 from harmonize.pipeline.train import train
 from harmonize.runs.opened import OpenedRun
 from harmonize.system.agreement import together
+from harmonize.system.progress import tell
 from harmonize.tools.refine.refine_job import PAGE
 from harmonize.tools.refine.refine_options import RefineOptions
 from harmonize.tools.refine.refine_plan import fitting_sets, plan_job
@@ -78,7 +79,7 @@ def refine_dataset(
     results = job.complete(thresholds)
     if scoring.is_main:
         print(*map(printable, results.table().split("\n")), sep="\n")
-        print(f"\n{job.target.mapping} is written; see {output / PAGE}")
+        tell(f"\n{job.target.mapping} is written; see {output / PAGE}")
     return results
 
 

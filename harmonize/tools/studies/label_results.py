@@ -75,7 +75,8 @@ def share_table(study: LabelStudy, measure: Measure, rows: Sequence[ShareRow]) -
             for row in rows
         ],
     )
-    return f"## {measure.name}\n\n{table}"
+    about = f"In percent, {spread_name(len(study.seeds))}."
+    return f"## {measure.name}\n\n{about}\n\n{table}"
 
 
 def study_tables(study: LabelStudy, tables: Sequence[str], scores: SavedScores) -> str:

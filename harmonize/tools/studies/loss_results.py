@@ -162,10 +162,13 @@ def dataset_tables(results: DatasetResults) -> str:
         [f"{100 * part:g} %", *(listed(steps) for steps in by_loss.values())]
         for part, by_loss in results.reached.items()
     ]
+    spread = spread_name(len(next(iter(results.mean.values.values())).values))
     relative = f"{short(losses[-1])} relative to {short(losses[0])}"
     parts = [
         f"## {results.name}, {results.split}: {results.pictures} pictures",
+        f"IoU of each class, in percent: {spread}.",
         markdown(["IoU, %", *losses, *gains, relative], [*per_class, mean]),
+        f"Further scores: {spread}.",
         markdown(["besides", *losses, *gains], [_cells(row) for row in results.further]),
         f"The first scored step at which a part of {short(losses[0])}'s final mean IoU is reached, "
         "for each seed:",

@@ -11,7 +11,7 @@ from harmonize.report.svg import as_svg, new_figure
 from harmonize.tools.studies.finished_runs import RunRecord
 from harmonize.tools.studies.measures import MEAN_IOU, Measure, class_measures, depth_measures
 from harmonize.tools.studies.pays_plan import ABOUT, Arm, PaysStudy
-from harmonize.tools.studies.spread import Summary, differences, spread_name, summarize
+from harmonize.tools.studies.spread import Summary, differences, mean_name, spread_name, summarize
 from harmonize.tools.studies.study_output import NOTHING, markdown, value
 
 if TYPE_CHECKING:
@@ -111,9 +111,12 @@ def pays_tables(study: PaysStudy, rows: Mapping[str, Sequence[ArmRow]], records:
         f"{study.confidence:g}."
     )
     parts = [head, "\n".join(f"- **{arm}**: {ABOUT[arm]}" for arm in study.arms)]
+    number = len(study.seeds)
     for name, its_rows in rows.items():
         scores = records["fine"][0].scores(name)
-        parts.append(f"## {name}, {scores.split}: {scores.pictures} pictures\n\n{_table(its_rows)}")
+        parts.append(f"## {name}, {scores.split}: {scores.pictures} pictures")
+        about = f"Mean IoU and gain: {spread_name(number)}; by depth: {mean_name(number)}."
+        parts += [about, _table(its_rows), f"IoU of each class, %: {mean_name(number)}."]
         parts.append(_class_table(its_rows))
     return "\n\n".join(parts) + "\n"
 

@@ -54,6 +54,11 @@ def relative_change(values: Values, baseline: Values) -> float | None:
     return None if new is None or not old else new / old - 1
 
 
+def mean_name(num_seeds: int) -> str:
+    """Say what a number without a spread is in a table of so many seeds."""
+    return "numbers of one seed" if num_seeds == 1 else f"means of {num_seeds} seeds"
+
+
 def spread_name(num_seeds: int) -> str:
     """Say what stands behind ± in a table of so many seeds."""
     if num_seeds == 1:

@@ -8,7 +8,6 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
-from tqdm import tqdm
 
 from harmonize.data.bad_samples import BadSample
 from harmonize.data.dataset import SegmentationDataset
@@ -17,6 +16,7 @@ from harmonize.decoding.views import ViewedNetwork, Views
 from harmonize.errors import HarmonizeError
 from harmonize.labels.ontology import Ontology
 from harmonize.pipeline.evaluate_run import ScoringRun
+from harmonize.system.progress import Progress
 from harmonize.tools.refine.complete_labels import read_pictures
 
 # Letters of shapes: K leaves, H x W pixels of a label, P pixels.
@@ -74,10 +74,11 @@ def gather_evidence(scoring: ScoringRun, datasets: Sequence[SegmentationDataset]
         pictures = read_pictures(
             dataset, mine, least=network.views.largest, workers=opened.config.data.workers
         )
-        bar = tqdm(pictures, desc=dataset.spec.name, total=len(mine), disable=not scoring.is_main)
-        for item in bar:
-            if not isinstance(item, BadSample):
-                _add(sums, network, item.picture, leaf_of[item.classes.long()])
+        with Progress(len(mine), dataset.spec.name, "pictures", shown=scoring.is_main) as progress:
+            for item in pictures:
+                if not isinstance(item, BadSample):
+                    _add(sums, network, item.picture, leaf_of[item.classes.long()])
+                progress.update()
     summed = accelerator.reduce(sums.to(accelerator.device))
     assert isinstance(summed, Tensor)
     found = summed.cpu().numpy()

@@ -1,0 +1,74 @@
+"""Warn once of what several processes of a command, or their loader processes, come across."""
+
+import atexit
+import contextlib
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from harmonize.errors import printable
+from harmonize.system.own_folders import not_ours_alone
+
+_PLACE = "HARMONIZE_WARNED"
+"""Variable with the folder that holds an empty file for each text; loader processes inherit it."""
+_said = set[str]()
+
+
+def warn_once(text: str) -> None:
+    """Print a text on stderr, unless a process of this command on this machine has done so."""
+    if text in _said:
+        return
+    _said.add(text)
+    if _is_first(text):
+        print(printable(text), file=sys.stderr, flush=True)
+
+
+def share_warnings() -> None:
+    """Have processes that are started from now on know what was said, and this one what they say.
+
+    Where no folder can be made for it, each of them says what it has to say.
+    """
+    if _PLACE in os.environ:
+        return
+    with contextlib.suppress(OSError):
+        folder = _make_folder()
+        if not_ours_alone(folder) is None:
+            os.environ[_PLACE] = str(folder)
+            atexit.register(_forget, folder, os.getpid())
+
+
+def _make_folder() -> Path:
+    """Make a folder; the same for all processes that a launcher has started together here.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    port = os.environ.get("MASTER_PORT")
+    if port is None or os.environ.get("WORLD_SIZE", "1") == "1":
+        return Path(tempfile.mkdtemp(prefix="harmonize-warned-")).absolute()
+    folder = Path(tempfile.gettempdir()).absolute() / f"harmonize-warned-{os.getppid()}-{port}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def _is_first(text: str) -> bool:
+    share_warnings()
+    folder = os.environ.get(_PLACE)
+    if folder is None:
+        return True
+    name = hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
+    try:
+        os.close(os.open(Path(folder) / name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _forget(folder: Path, process: int) -> None:
+    if os.getpid() == process:  # and no process that was forked from it
+        shutil.rmtree(folder, ignore_errors=True)
