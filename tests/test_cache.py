@@ -20,7 +20,7 @@ from group import run_script
 from harmonize import HarmonizeError
 from harmonize.config.augment_config import AugmentConfig
 from harmonize.config.strict_yaml import dump
-from harmonize.data.cache import DiskCache, build_cache, open_cache
+from harmonize.data.cache import DiskCache, build_cache, count_pictures, open_cache
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.drawn_picture import Treatment
 from harmonize.data.loading import load
@@ -335,3 +335,23 @@ def test_no_cache_is_made_unless_asked_for(project: Path) -> None:
         open_cache(config, open_sets(project), project / "run", accelerator, least=[16, 16]) is None
     )
     assert not (project / "cache").exists()
+
+
+def test_a_picture_of_several_data_sets_counts_once(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fine, coarse = open_sets(project)
+    build_cache(
+        [fine, coarse, fine],
+        project / "cache",
+        least=[SIZE] * 3,
+        limit=1.0,
+        workers=0,
+        accelerator=Accelerator(cpu=True),
+    )
+    assert f"cache {project}/cache: {PICTURES} of {PICTURES} pictures" in capsys.readouterr().err
+
+
+def test_a_picture_is_cached_if_it_is_wherever_it_is_used() -> None:
+    cached = np.array([True, False, True, True, False])
+    assert count_pictures(["a", "b", "c", "a", "c"], cached) == (1, 3)

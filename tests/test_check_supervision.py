@@ -286,3 +286,54 @@ def test_problems_are_counted_before_the_csv_is_missed(
     assert printed.out.endswith("did you mean unet or upernet or manet?\n1 problem\n")
     assert "it needs a config that can be trained" in printed.err
     assert check(capsys, "run.yaml", "--csv", "t.csv")[0] == 0
+
+
+def test_files_of_several_sets_of_a_config_count_once(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    same = "{spec: fine.yaml, train: train, override: {name: again}}"
+    config = (project / "run.yaml").read_text()
+    Path("run.yaml").write_text(config.replace("train: train}, ", f"train: train}}, {same}, "))
+    assert cli.main(["check", "run.yaml"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert "again train (2 of 2 label files)" in said[0]
+    assert said[-1].endswith(
+        "a config of fine, again, coarse on the tree tiny.txt; 3 label files read"
+    )
+
+
+def test_a_label_of_several_files_counts_once(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two pictures with masks of two classes each: four files, two labels."""
+    Path("fine.yaml").write_text(
+        mapping(
+            name="fine",
+            label='"masks/{id}_{class}.png"',
+            encoding="masks",
+            classes="{background: ~, left: a, right: b}",
+            meaning="{tiny: {background: background, left: left, right: right}}",
+        )
+    )
+    for picture in "ab":
+        for place, name in enumerate("ab"):
+            mask = np.zeros((4, 6), np.uint8)
+            mask[:, place] = 1
+            save(f"data/masks/{picture}_{name}.png", mask)
+    assert cli.main(["check", "fine.yaml"]) == 0
+    assert capsys.readouterr().out.endswith("; 2 labels read\n")
+    assert cli.main(["check", "run.yaml"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].endswith("fine train (2 of 2 labels), coarse learn (1 of 1 label files)")
+    assert said[-1].endswith("; 3 labels read")
+    assert project.is_dir()
+
+
+def test_pictures_without_labels_are_counted_as_such(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = 'name: bare\nroot: data\npicture: "images/{id}.png"\n'
+    Path("bare.yaml").write_text(text + "splits: {train: {glob: 'images/{id}.png'}}\n")
+    assert cli.main(["check", "bare.yaml"]) == 0
+    assert capsys.readouterr().out.endswith("; 2 pictures read\n")
+    assert project.is_dir()

@@ -155,9 +155,8 @@ def build_cache(
         looked = [entry.bad for entry in found if entry.bad is not None]
         bad.add([*made.bad, *looked])
     shares: list[Made] = gather_object([made])
-    cached = np.array([entry.present for entry in found], dtype=bool)
-    for share in shares:
-        cached[share.positions] = True
+    new = {found[position].name for share in shares for position in share.positions}
+    cached = np.array([entry.present or entry.name in new for entry in found], dtype=bool)
     troubles = [share.trouble for share in shares if share.trouble is not None]
     if accelerator.is_main_process:
         counts = count_pictures(survey.pictures(), cached)
