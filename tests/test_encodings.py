@@ -139,6 +139,8 @@ def test_a_fingerprint_tells_the_options_by_what_they_say() -> None:
             *(partial(ValueFormula, text, where="") for text in ("V", "V//2")),
         ],
         "tolerance": [partial(int, number) for number in range(3)],
+        "order": [lambda: None, *(partial(str, text) for text in ("area", "file"))],
+        "annotations": [lambda: None, partial(str, "a.json")],
     }
     found: list[str] = []
     for encoding in ENCODINGS.values():
@@ -148,7 +150,7 @@ def test_a_fingerprint_tells_the_options_by_what_they_say() -> None:
                 texts = {one.fingerprint([]) for one in both}
                 assert len(texts) == 1  # no address in it
                 found += texts
-    assert len(set(found)) == len(found) == 9
+    assert len(set(found)) == len(found) == 14
 
 
 def test_the_pictures_of_answers_hold_ids_of_8_or_16_bits() -> None:

@@ -12,6 +12,7 @@ from harmonize.cli import (
     launched_commands,
     run_commands,
     show_commands,
+    tree_commands,
 )
 from harmonize.system.progress import voice_restored
 from harmonize.system.shown_errors import errors_shown
@@ -27,7 +28,9 @@ COMMANDS = {
     "check": file_commands.check,
     "look": file_commands.look,
     "new": file_commands.new,
-    "tree": file_commands.tree,
+    "tree": tree_commands.tree,
+    "learn-tree": tree_commands.learn_tree,
+    "tree-score": tree_commands.tree_score,
     "transfer": file_commands.transfer,
     "schema": file_commands.schema,
     "demo-data": file_commands.demo_data,

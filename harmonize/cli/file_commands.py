@@ -1,4 +1,4 @@
-"""The commands about trees, mappings and configs: ``harmonize check | new | tree | ...``."""
+"""The commands about trees, mappings and configs: ``harmonize check | new | look | ...``."""
 
 import argparse
 import json
@@ -21,15 +21,13 @@ from harmonize.config.strict_yaml import load_file
 from harmonize.errors import HarmonizeError, printable
 from harmonize.evaluation.saved_scores import Evaluation
 from harmonize.labels.dataset_spec import DatasetSpec
-from harmonize.labels.lineage import find_lineage
 from harmonize.labels.mapping import Mapping
-from harmonize.labels.ontology import Ontology
 from harmonize.labels.sources import load_sources
 from harmonize.system.atomic_files import write_whole, writing
 from harmonize.system.own_files import check_output
 from harmonize.system.progress import be_quiet
 from harmonize.tools.check.check_command import check as check_files
-from harmonize.tools.check.checked_file import Options, is_config, is_yaml
+from harmonize.tools.check.checked_file import Options, is_config
 from harmonize.tools.transfer import print_transfer
 
 LOOK = "harmonize look"
@@ -183,68 +181,15 @@ def new(words: Sequence[str]) -> int:
     return 0
 
 
-def tree(words: Sequence[str]) -> int:
-    """Draw a tree and its groups at every depth, or a config's tree and who labels what.
-
-    With --since, show what each leaf comes from where a run starts from another tree's network.
-    """
-    parser = command_parser(tree)
-    parser.add_argument("file", metavar="FILE")
-    parser.add_argument("--since", metavar="TREE_OR_RUN", help="show what has changed since")
-    given = parser.parse_intermixed_args(words)
-    path = find_file(given.file)
-    if given.since is not None:
-        print(find_lineage(_tree_of(given.since), _tree_of(str(path))).table())
-        return 0
-    if is_yaml(path):
-        sources = load_sources(_config(path))
-        ontology, notes = sources.ontology, _labelled_by(sources.ontology, sources.specs)
-    else:
-        ontology, notes = Ontology.from_file(path), {}
-    print(ontology.draw(notes))
-    if any("+" in note for note in notes.values()):
-        print("\n+ the class means other nodes too")
-    for depth in range(1, ontology.depth + 1):
-        groups = ontology.groups(depth)
-        print(f"\ndepth {depth}: {len(groups)} groups")
-        for group in groups:
-            mask = ontology.leaf_mask(group)
-            inside = f" = {', '.join(group)}" if len(group) > 1 else ""
-            print(f"  {' + '.join(ontology.describe(mask))}{inside}")
-    return 0
-
-
-def _tree_of(name: str) -> Ontology:
-    """Read a tree's file, or the tree of a config or of a run folder."""
-    path = find_file(name)
-    if path.is_dir():
-        from harmonize.runs.checkpoints import choose  # slow to import
-
-        return choose(path, "last")[1].sources().ontology
-    return load_sources(_config(path)).ontology if is_yaml(path) else Ontology.from_file(path)
-
-
-def _labelled_by(ontology: Ontology, specs: Sequence[DatasetSpec]) -> dict[str, str]:
-    """Note at each node the classes that mean it, with a + where they mean other nodes too."""
-    notes: dict[str, list[str]] = {}
-    for spec in specs:
-        for class_name, mask in zip(spec.classes, spec.leaf_masks(ontology), strict=True):
-            nodes = ontology.describe(mask)
-            for node in nodes:
-                more = "+" if len(nodes) > 1 else ""
-                notes.setdefault(node, []).append(f"{spec.name}:{class_name}{more}")
-    return {node: "  ".join(labels) for node, labels in notes.items()}
-
-
 def transfer(words: Sequence[str]) -> int:
     """Show which data set's classes a network trained on another can answer."""
     parser = command_parser(transfer)
     parser.add_argument("config", metavar="CONFIG")
-    print_transfer(_config(find_file(parser.parse_intermixed_args(words).config)))
+    print_transfer(config_of(find_file(parser.parse_intermixed_args(words).config)))
     return 0
 
 
-def _config(path: Path) -> RunConfig:
+def config_of(path: Path) -> RunConfig:
     """Read a config; a mapping is refused in one line."""
     document = load_file(path)
     if document.get(("classes",)) is not None and not is_config(document):

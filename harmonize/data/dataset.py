@@ -123,8 +123,10 @@ class SegmentationDataset(Dataset[LabelledPicture]):
         """
         picture, *label = self.paths(number)
         with self.naming(number):
-            has_size = self.spec.resize_picture and not self.spec.encoding.needs_size
-            return header_size(label[0] if has_size else picture)
+            if not self.spec.resize_picture or self.spec.encoding.needs_size:
+                return header_size(picture)
+            told = self._labels.size(self.root, self.files.label(number))
+            return told or header_size(label[0])
 
     def paths(self, number: int) -> tuple[Path, ...]:
         """Return the files that a picture and its label are read from, the picture's first."""

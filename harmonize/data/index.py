@@ -1,8 +1,7 @@
 """Which picture and label files a split consists of."""
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy import ndarray
 
 from harmonize.config.strict_yaml import read_text
 from harmonize.data.folder_listings import FolderListings, matching_files
+from harmonize.data.missing_files import MissingFiles, UnlocatedLabels
 from harmonize.errors import HarmonizeError, raise_all
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.mapping import Split
@@ -18,8 +18,6 @@ from harmonize.labels.path_template import Fields, Template, inside_root
 
 _SHOWN = 20
 """Problems of one split that are listed."""
-_NAMED = 3
-"""Missing files that are named."""
 
 
 @dataclass(frozen=True)
@@ -74,18 +72,23 @@ def list_files(spec: DatasetSpec, split_name: str, root: Path) -> tuple[FileInde
     where = spec.document.where(("splits", split_name))
     rows = _rows(spec, split_name, root, where)
     folders = FolderListings(root)
-    pictures, labels, missing = list[bytes](), list[bytes](), _Missing()
+    pictures, labels, missing, without = (
+        list[bytes](),
+        list[bytes](),
+        MissingFiles(),
+        UnlocatedLabels(),
+    )
     problems: dict[str, None] = {}  # each once: a field without a value is wrong in every row
     for row in rows:
         try:
             picture = _picture_file(spec, row, folders)
-            label, files = _label_files(spec, row, folders)
+            label, files = _label_files(spec, row, folders, picture)
         except HarmonizeError as error:
             problems |= dict.fromkeys(error.problems)
             continue
         absent = [file for file in (picture, *files) if not folders.has(file)]
         missing.add(absent)
-        if not absent:
+        if not absent and without.has_label(spec, root, label):
             pictures.append(os.fsencode(picture))
             labels.append(os.fsencode(label))
     listed = list(problems)[:_SHOWN]
@@ -93,41 +96,9 @@ def list_files(spec: DatasetSpec, split_name: str, root: Path) -> tuple[FileInde
         listed.append(
             f"{where}: {missing.count(spec.name, len(rows))} missing from {root}: {missing}"
         )
+    listed += without.problems(where)
     index = FileIndex(np.array(pictures, dtype=np.bytes_), np.array(labels, dtype=np.bytes_))
     return index, listed
-
-
-@dataclass
-class _Missing:
-    """Files that are not there: how many, of how many pictures, and the first of them."""
-
-    number: int = 0
-    pictures: int = 0
-    first: list[str] = field(default_factory=list[str])
-    backslashes: bool = False
-
-    def add(self, files: Sequence[str]) -> None:
-        self.number += len(files)
-        self.pictures += bool(files)
-        self.first += files[: max(_NAMED - len(self.first), 0)]
-        self.backslashes |= any("\\" in file for file in files)
-
-    def count(self, name: str, total: int) -> str:
-        """Say how many files of a data set are missing, and of how many pictures if of fewer."""
-        if self.number == 1:
-            return f"1 file of {name} is"
-        if self.number == self.pictures:
-            return f"{self.number} files of {name} are"
-        return f"{self.number} files of {name}, for {self.pictures} of {total} pictures, are"
-
-    def __str__(self) -> str:
-        shown = ", ".join(self.first) + (", ..." if self.number > _NAMED else "")
-        if self.backslashes:
-            return (
-                f"{shown}; the list has backslashes, which are no separators here: write / in "
-                "their place"
-            )
-        return f"{shown}; check data.roots and the mapping's `picture` and `label`"
 
 
 def unlabelled_pictures(spec: DatasetSpec, root: Path) -> list[str]:
@@ -156,7 +127,7 @@ def unlabelled_pictures(spec: DatasetSpec, root: Path) -> list[str]:
                 return []
             known = True
             try:
-                files = _label_files(spec, fields, folders)[1]
+                files = _label_files(spec, fields, folders, path)[1]
             except HarmonizeError:  # the label's path needs another kind of field, or is not unique
                 continue
             has_label = any(folders.has(file) for file in files)
@@ -206,16 +177,18 @@ def _picture_file(spec: DatasetSpec, row: Fields, folders: FolderListings) -> st
     return folders.complete(_inside(spec, spec.picture.fill(row), spec.picture.where))
 
 
-def _label_files(spec: DatasetSpec, row: Fields, folders: FolderListings) -> tuple[str, list[str]]:
-    """Return the label's path in the index, and the files that must be there."""
+def _label_files(
+    spec: DatasetSpec, row: Fields, folders: FolderListings, picture: str
+) -> tuple[str, list[str]]:
+    """Return what the index keeps of a picture's label, and the files that must be there."""
     label = spec.encoding.fill(spec.label, row)
     files = spec.encoding.files(label, tuple(spec.classes.values()))
     if not spec.has_labels:
         return label, []
     inside = [_inside(spec, file, spec.label.where) for _, file in files]
-    if not spec.encoding.per_class:
+    if label == files[0][1] and not spec.encoding.per_class:
         label = folders.complete(label)
-        return label, [label]
+        return spec.encoding.of_picture(label, picture), [label]
     return label, list(spec.encoding.needed(inside, folders.find))
 
 

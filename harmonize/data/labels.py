@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from jaxtyping import Int
 from numpy import ndarray
@@ -9,6 +10,7 @@ from numpy import ndarray
 from harmonize.labels.class_table import ClassTable
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.mask_encodings import find_masks
+from harmonize.labels.set_index import opened, take_over
 
 # Letters of shapes: H x W pixels.
 
@@ -26,6 +28,18 @@ class LabelReader:
         files = [file for _, file in self._encoding.files(label, self._table.classes)]
         needed = self._encoding.needed(files, lambda file: find_masks(root, file))
         return [root / file for file in needed]
+
+    def size(self, root: Path, label: str) -> tuple[int, int] | None:
+        """Return the width and height that a label tells, if its file is no picture."""
+        return self._encoding.size(root, label)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Hand what is known of files with many labels to a process that loads pictures."""
+        return {**self.__dict__, "indexes": opened()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        take_over(state.pop("indexes"))
+        self.__dict__.update(state)
 
     def read(
         self, root: Path, label: str, size: Callable[[], tuple[int, int]] | None = None

@@ -42,7 +42,7 @@ class UnknownValuesError(HarmonizeError):
     """Values in a label file that no class stands for.
 
     Attributes:
-        counts: the pixels of each such value.
+        counts: the pixels of each such value, which is a number or a name.
         classes: the class number of each pixel, -1 where the value is unknown.
         soft: how the values are read if they are a mask's with soft edges, and so not counted.
     """
@@ -50,14 +50,14 @@ class UnknownValuesError(HarmonizeError):
     def __init__(
         self,
         problem: str,
-        counts: dict[int, int],
+        counts: Mapping[int | str, int] | Mapping[int, int],
         classes: Int[ndarray, "H W"],
         *,
         soft: str = "",
     ) -> None:
         super().__init__(problem)
         self.soft = soft
-        self.counts = counts
+        self.counts: dict[int | str, int] = dict(counts.items())
         self.classes = classes
 
 

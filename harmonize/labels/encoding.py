@@ -35,6 +35,7 @@ class Encoding(ABC):
         kind: what a value of a label file is called.
         options: the keys of a mapping that belong to this encoding alone.
         per_class: whether each class has a label file of its own, named by the field ``{class}``.
+        in_set: whether one file has the labels of many pictures.
         needs_size: whether a label is read by ``read_sized``, as its file does not tell its size.
         written_as: the encoding of pictures that answer in a data set's classes.
         highest_written: the largest value that such a picture can hold.
@@ -45,6 +46,7 @@ class Encoding(ABC):
     kind: ClassVar[str] = "id"
     options: ClassVar[tuple[str, ...]] = ()
     per_class: ClassVar[bool] = False
+    in_set: ClassVar[bool] = False
     needs_size: ClassVar[bool] = False
     written_as: ClassVar[str] = "ids"
     highest_written: ClassVar[int] = (1 << 16) - 1
@@ -76,6 +78,25 @@ class Encoding(ABC):
     @abstractmethod
     def fill(self, template: Template, fields: Fields) -> str:
         """Return the path that the index keeps of a label."""
+
+    def of_picture(self, label: str, picture: str) -> str:
+        """Return what the index keeps of the label of a picture, which ``fill`` gave the path of.
+
+        It differs only where files do not tell the labels of pictures apart.
+        """
+        return label
+
+    def locate(self, root: Path, label: str) -> None:
+        """Make sure that a label is in its files, which are there, where they may lack it.
+
+        Raises:
+            HarmonizeError: they lack it, or cannot be read.
+        """
+        return
+
+    def size(self, root: Path, label: str) -> tuple[int, int] | None:
+        """Return the width and height that a label tells, if its file is no picture."""
+        return None
 
     @abstractmethod
     def files(self, label: str, classes: Sequence[DataClass]) -> list[tuple[int, str]]:

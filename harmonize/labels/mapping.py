@@ -86,6 +86,13 @@ class Mapping:
     what is 0 outside the mask, such as ``V//128`` of one with soft edges."""
     tolerance: Annotated[int, Range(0, 255)] = 0
     """For ``rgb``: how far each part of a colour may be from its class's; the nearest wins."""
+    order: Literal["area", "file"] | None = None
+    """For ``coco``: which of two annotations lies on top where they overlap: the smaller one
+    (``area``), or the later one of the file. Unless given, annotations of different classes that
+    overlap are an error."""
+    annotations: str | None = None
+    """For ``coco_panoptic``: path template of the JSON that says what the segments in the PNG files
+    (``label``) are, such as ``annotations/panoptic_{split}.json``."""
     class_file: ClassFile | None = None
     """For ``ids``: the data set's own file that gives the ids; each class is then ``~``."""
     resize_picture: bool = False
@@ -119,7 +126,7 @@ def check_keys(written: Mapping, document: Document) -> None:
     if written.label is None:
         raise_all(
             f"{document.where((key,))}: there are no labels (label: null); remove the key"
-            for key in (*keys, "value", "tolerance", "class_file")
+            for key in (*keys, "value", "tolerance", "order", "annotations", "class_file")
             if document.get((key,)) is not None
         )
         return
@@ -277,6 +284,8 @@ def _check_paths(written: Mapping, document: Document, problems: list[str]) -> N
     paths: dict[KeyPath, str] = {("picture",): written.picture, ("label",): written.label or ""}
     if written.class_file is not None:
         paths["class_file", "json"] = written.class_file.json
+    if written.annotations is not None:
+        paths[("annotations",)] = written.annotations
     for name, split in written.splits.items():
         path = split.list or split.glob or ""
         paths["splits", name] = path.removeprefix("/") if split.list else path

@@ -116,12 +116,8 @@ def _refuse_large(shape: tuple[int, ...], path: Path) -> None:
 
 
 def _read_mat(file: IO[bytes], path: Path) -> dict[str, ndarray]:
-    try:
-        from scipy.io import loadmat, whosmat  # an extra
-    except ImportError:
-        raise HarmonizeError(
-            f"{path}: needs scipy, which is not installed; pip install 'harmonize-seg[matlab]'"
-        ) from None
+    from scipy.io import loadmat, whosmat  # slow to import
+
     wanted = [(name, shape) for name, shape, kind in whosmat(file) if kind in _MAT_NUMBERS]
     for _, shape in wanted:
         _refuse_large(shape, path)

@@ -63,7 +63,7 @@ class SplitScan:
     pictures: Int[ndarray, " C"]
     read: int = 0
     names: set[str] = field(default_factory=set[str])
-    unknown: dict[int, UnknownValue] = field(default_factory=dict[int, UnknownValue])
+    unknown: dict[int | str, UnknownValue] = field(default_factory=dict[int | str, UnknownValue])
     soft: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     problems: list[str] = field(default_factory=list[str])
     sides: dict[ClassPair, tuple[int, int]] = field(
@@ -138,7 +138,7 @@ class _FileScan:
     """What one label file holds, and what is wrong with it or its picture."""
 
     pixels: Int[ndarray, " C"] | None = None
-    unknown: dict[int, int] = field(default_factory=dict[int, int])
+    unknown: dict[int | str, int] = field(default_factory=dict[int | str, int])
     soft: str = ""
     problems: list[str] = field(default_factory=list[str])
     first_is_left: dict[ClassPair, bool] = field(default_factory=dict[ClassPair, bool])

@@ -116,17 +116,18 @@ def _soft_masks(spec: DatasetSpec, scans: Sequence[SplitScan]) -> list[str]:
 
 def _unknown_values(spec: DatasetSpec, scans: Sequence[SplitScan]) -> list[str]:
     """Tell each value that no class stands for once, with its pixels and an example."""
-    values = sorted({value for scan in scans for value in scan.unknown})
+    values = sorted({value for scan in scans for value in scan.unknown}, key=_number_first)
     kind = spec.encoding.kind
     where = spec.document.where(("classes",))
     problems: list[str] = []
-    ids = {one for one in values if MIN_ID <= one <= MAX_ID}
+    ids = {one for one in values if isinstance(one, int) and MIN_ID <= one <= MAX_ID}
     ids = ids.union(*(entry.values for entry in spec.classes.values()))
     for value in values:
         entries = [scan.unknown[value] for scan in scans if value in scan.unknown]
         pixels = sum(entry.pixels for entry in entries)
         number = sum(entry.files for entry in entries)
-        beyond = "" if MIN_ID <= value <= MAX_ID else beyond_ids({value, *ids})
+        is_beyond = isinstance(value, int) and not MIN_ID <= value <= MAX_ID
+        beyond = beyond_ids({value, *ids}) if isinstance(value, int) and is_beyond else ""
         advice = f"{beyond}add it to a class, with the meaning `ignore`"
         problems.append(
             f"{where}: the {kind} {spec.encoding.write(value)} is no class's, but stands "
@@ -136,12 +137,16 @@ def _unknown_values(spec: DatasetSpec, scans: Sequence[SplitScan]) -> list[str]:
     return _first(problems, where, f"{kind}s are no class's")
 
 
+def _number_first(value: int | str) -> tuple[int, str]:
+    return (value, "") if isinstance(value, int) else (0, value)
+
+
 def _never_seen(
     spec: DatasetSpec, scans: dict[str, SplitScan], accepted: Accepted
 ) -> list[Finding]:
     """Find classes that are in no label file, where all were read without fault."""
     seen = (np.sum([scan.pixels for scan in scans.values()], axis=0) > 0).tolist()
-    values = {value for scan in scans.values() for value in scan.unknown}
+    values = {value for scan in scans.values() for value in scan.unknown if isinstance(value, int)}
     for entry, is_seen in zip(spec.classes.values(), seen, strict=True):
         values.update(entry.values if is_seen else ())
     ignored = {name for nodes in spec.meaning.values() for name in nodes if not nodes[name]}

@@ -26,6 +26,7 @@ class Files:
         images: the picture files, and array files that may be labels.
         texts: the text files that may name classes or list splits.
         yamls: YAML files that may tell splits.
+        xmls: XML files that may hold annotations.
         skipped: folders that cannot be read and files whose names no mapping can hold.
         seen: the number of files and folders that were come upon.
     """
@@ -33,6 +34,7 @@ class Files:
     images: list[str] = field(default_factory=list[str])
     texts: list[str] = field(default_factory=list[str])
     yamls: list[str] = field(default_factory=list[str])
+    xmls: list[str] = field(default_factory=list[str])
     skipped: list[str] = field(default_factory=list[str])
     seen: int = 0
 
@@ -98,3 +100,5 @@ def _walk(folder: str, inside: str, files: Files, above: frozenset[str], start: 
             files.texts.append(inside + name)
         elif ending in (".yaml", ".yml"):
             files.yamls.append(inside + name)
+        elif ending == ".xml":
+            files.xmls.append(inside + name)

@@ -19,6 +19,8 @@ from harmonize.labels.ontology import Ontology
 from harmonize.pictures.reading import header_size, sides_swap
 from harmonize.system.atomic_files import write_whole, writing
 from harmonize.system.progress import tell
+from harmonize.tools.draft.annotation_draft import draft_annotated
+from harmonize.tools.draft.annotation_files import find_annotations
 from harmonize.tools.draft.backslashes import lists_with_backslashes
 from harmonize.tools.draft.by_name import TODO, Proposal, by_name, choose_tree, left_open
 from harmonize.tools.draft.class_tables import find_tables
@@ -87,6 +89,16 @@ def new_mapping(
 
         network = load_network(run, trust_code=trust_code)
     ontology = None if network is None else _same_tree(network, tree)
+    annotated = [] if labels is not None else find_annotations(folder, files, scan)
+    if annotated:
+        drafted = draft_annotated(name, _root(folder, output), annotated, files.images)
+        drafted.mean(*(choose_tree(tree, drafted.classes) if ontology is None else (ontology, "")))
+        if network is not None:
+            drafted.ask(network, folder, scan)
+        spec = _write_all(drafted.text(), drafted.lists, output, force=force)
+        check = [str(path) for path in _to_check(output, tree)]
+        drafted.tell(spec, folder, output, check)
+        return
     draft = _look(folder, name, files, scan, only)
     draft.root = _root(folder, output)
     if ontology is None:
@@ -97,8 +109,17 @@ def new_mapping(
         draft.meaning = left_open(draft.meaning, "which label? see above")
     if network is not None:
         _ask(network, draft, folder, scan)
-    text = write_mapping(draft)
-    places = {output.parent / file: listed for file, listed in draft.lists.items()}
+    spec = _write_all(write_mapping(draft), draft.lists, output, force=force)
+    splits, problems = try_splits(spec, folder)
+    tell(_summary(draft, splits))
+    for problem in list(dict.fromkeys([*draft.scan.refused, *problems]))[:_SHOWN]:
+        print(f"to mend: {commented(problem)}")
+    tell(_what_next(draft, output, tree))
+
+
+def _write_all(text: str, lists: dict[str, str], output: Path, *, force: bool) -> DatasetSpec:
+    """Write a mapping and the lists of its splits; return what it says."""
+    places = {output.parent / file: listed for file, listed in lists.items()}
     for place in places:
         if place.exists() and not force:
             raise HarmonizeError(f"{place}: is there already; replace it with --force")
@@ -106,12 +127,7 @@ def new_mapping(
         _write(place, written, force=force)
     document = load_text(text, str(output))
     find_beside(document, output)
-    spec = DatasetSpec.from_document(document)
-    splits, problems = try_splits(spec, folder)
-    tell(_summary(draft, splits))
-    for problem in list(dict.fromkeys([*draft.scan.refused, *problems]))[:_SHOWN]:
-        print(f"to mend: {commented(problem)}")
-    tell(_what_next(draft, output, tree))
+    return DatasetSpec.from_document(document)
 
 
 def _inside(folder: Path, given: Path | None, option: str) -> str | None:
@@ -271,9 +287,13 @@ def _what_next(draft: Draft, output: Path, tree: Path | None) -> str:
     """Say what is doubtful about the classes, and what to do with the mapping."""
     lines = [f"note: {commented(remark)}" for remark in draft.class_remarks]
     lines.append(f"{output} is written. Look at every guess, answer every TODO, then:")
-    named = [output] if tree is None or _found_by_name(tree, output) else [output, tree]
-    lines.append(f"  harmonize check {shlex.join(map(str, named))}")
+    lines.append(f"  harmonize check {shlex.join(map(str, _to_check(output, tree)))}")
     return "\n".join(lines)
+
+
+def _to_check(output: Path, tree: Path | None) -> list[Path]:
+    """Return the files that `harmonize check` needs: the tree as well, if it is not found."""
+    return [output] if tree is None or _found_by_name(tree, output) else [output, tree]
 
 
 def _found_by_name(tree: Path, mapping: Path) -> bool:

@@ -1,0 +1,136 @@
+"""Labels as LabelMe writes them: a JSON for each picture, with shapes that it draws in order."""
+
+import base64
+import binascii
+import io
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Int
+from numpy import ndarray
+from PIL import Image, ImageDraw
+
+from harmonize.config.strict_yaml import read_text
+from harmonize.errors import HarmonizeError
+from harmonize.labels.class_table import ClassTable
+from harmonize.labels.named_encoding import ByName, read_size
+from harmonize.labels.regions import Region, finish, lay
+
+# Letters of shapes: H x W pixels.
+
+_CORNERS = {"polygon": 3, "rectangle": 2, "circle": 2, "oriented_rectangle": 4, "mask": 2}
+"""Points of each shape: of a polygon the fewest."""
+_FARTHEST = 1e6
+"""Pixels from the picture's corner that a point may be."""
+
+
+@dataclass(frozen=True)
+class LabelMe(ByName):
+    """Polygons, rectangles, circles and masks, the later on top, as LabelMe itself draws them."""
+
+    name = "labelme"
+
+    def size(self, root: Path, label: str) -> tuple[int, int]:
+        return _size(_load(root / label), root / label)
+
+    def read(self, root: Path, label: str, table: ClassTable) -> Int[ndarray, "H W"]:
+        path = root / label
+        content = _load(path)
+        width, height = size = _size(content, path)
+        regions = _regions(content["shapes"], size, path)
+        laid = lay(regions, width * height, table, str(path), "file")
+        return finish(laid.classes.reshape(height, width), laid.unknown, table, str(path))
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, HarmonizeError):
+            raise
+        raise HarmonizeError(f"{path}: not JSON: {error}") from None
+    if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
+        raise HarmonizeError(f"{path}: has no list `shapes`, as LabelMe's files have")
+    return content
+
+
+def _size(content: dict[str, Any], path: Path) -> tuple[int, int]:
+    return read_size(content.get("imageWidth"), content.get("imageHeight"), str(path))
+
+
+def _regions(shapes: list[Any], size: tuple[int, int], path: Path) -> Iterator[Region]:
+    for number, shape in enumerate(shapes, 1):
+        what = f"shape {number}"
+        where = f"{path}: {what}"
+        if not isinstance(shape, dict) or not isinstance(shape.get("label"), str):
+            raise HarmonizeError(f"{where}: has no `label`")
+        mask = _mask(shape, size, f"{where} ({shape['label']})")
+        yield Region(what, shape["label"], np.flatnonzero(mask))
+
+
+def _mask(shape: dict[str, Any], size: tuple[int, int], where: str) -> Bool[ndarray, "H W"]:
+    kind = shape.get("shape_type") or "polygon"
+    if kind not in _CORNERS:
+        raise HarmonizeError(
+            f"{where}: a {kind} says nothing about pixels; draw a polygon in its place"
+        )
+    points = _points(shape.get("points"), kind, where)
+    if kind == "mask":
+        return _stored_mask(shape.get("mask"), points, size, where)
+    picture = Image.new("L", size)
+    draw = ImageDraw.Draw(picture)
+    if kind == "circle":
+        (x, y), (on_x, on_y) = points
+        radius = math.sqrt((x - on_x) ** 2 + (y - on_y) ** 2)
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), outline=1, fill=1)
+    elif kind == "rectangle":
+        (x, y), (to_x, to_y) = points
+        box = min(x, to_x), min(y, to_y), max(x, to_x), max(y, to_y)
+        draw.rectangle(box, outline=1, fill=1)
+    else:
+        draw.polygon(points, outline=1, fill=1)
+    return np.asarray(picture, dtype=bool)
+
+
+def _points(written: Any, kind: str, where: str) -> list[tuple[float, float]]:
+    """Return the points of a shape, which must be as many as it needs."""
+    try:
+        points = [(float(x), float(y)) for x, y in written]
+    except (TypeError, ValueError):
+        raise HarmonizeError(
+            f"{where}: expected points [x, y], got {str(written)[:60]!r}"
+        ) from None
+    wanted = _CORNERS[kind]
+    if len(points) < wanted or (kind != "polygon" and len(points) != wanted):
+        more = " or more" if kind == "polygon" else ""
+        raise HarmonizeError(f"{where}: a {kind} has {wanted} points{more}, got {len(points)}")
+    if not all(abs(value) < _FARTHEST for point in points for value in point):
+        raise HarmonizeError(f"{where}: a point lies far outside of the picture")
+    return points
+
+
+def _stored_mask(
+    written: Any, points: list[tuple[float, float]], size: tuple[int, int], where: str
+) -> Bool[ndarray, "H W"]:
+    """Return a mask that is stored as a PNG of its bounding box."""
+    try:
+        data = base64.b64decode(written, validate=True)
+        part = np.asarray(Image.open(io.BytesIO(data)), dtype=bool)
+    except (TypeError, ValueError, OSError, binascii.Error, Image.DecompressionBombError):
+        raise HarmonizeError(f"{where}: its `mask` is no PNG in Base64") from None
+    (left, top), (right, bottom) = [(int(x), int(y)) for x, y in points]
+    width, height = size
+    box = bottom - top + 1, right - left + 1
+    if part.shape != box or left < 0 or top < 0 or right >= width or bottom >= height:
+        raise HarmonizeError(
+            f"{where}: its mask of {part.shape[1::-1]} pixels does not fit its points, "
+            f"{box[1]} x {box[0]} in a picture of {width} x {height}"
+        )
+    mask = np.zeros((height, width), dtype=bool)
+    mask[top : bottom + 1, left : right + 1] = part
+    return mask

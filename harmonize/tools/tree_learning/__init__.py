@@ -1,0 +1,1 @@
+"""Trees held against what a network finds alike, and trees made from it."""
