@@ -1,5 +1,6 @@
 """Labels as LabelMe, CVAT and Label Studio write them, counted by hand."""
 
+import base64
 import json
 import pickle
 from pathlib import Path
@@ -13,6 +14,7 @@ from harmonize import HarmonizeError
 from harmonize.labels import set_index
 
 CAN, LID = box_mask(slice(2, 6), slice(2, 8)), box_mask(slice(2, 4), slice(3, 5))
+EPS = base64.b64encode(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 2 2\n").decode()
 WANTED = np.where(LID, 2, np.where(CAN, 1, 0))
 
 
@@ -98,6 +100,10 @@ PART = png_text(np.ones((2, 2), dtype=bool))
             labelme([shape("can", "mask", [[1, 1], [2, 2]], mask="x")]),
             "a.json: shape 1 (can): its `mask` is no PNG in Base64",
         ),
+        (  # of a format that other programs would have to read
+            labelme([shape("can", "mask", [[1, 1], [2, 2]], mask=EPS)]),
+            "a.json: shape 1 (can): its `mask` is no PNG in Base64",
+        ),
         (
             labelme([shape("can", "mask", [[1, 1], [2, 3]], mask=PART)]),
             "a.json: shape 1 (can): its mask of (2, 2) pixels does not fit its points, 2 x 3 in",
@@ -161,6 +167,10 @@ AT = "a.xml: img/a.png: shape 1 "
         (cvat(name="b.png"), "a.xml: has two pictures of the name 'b.png'"),
         (cvat(size=""), "a.xml: img/a.png: expected the width and height of its picture, got None"),
         (cvat("points label='can' points='1,2'"), f"{AT}(points, can): a points is not read"),
+        (
+            cvat("box label='can' rotation='half'"),
+            f"{AT}(box, can): a rotated box is not read; make a polygon or a mask of it",
+        ),
         (
             cvat("box label='can' rotation='30'"),
             f"{AT}(box, can): a rotated box is not read; make a polygon or a mask of it",

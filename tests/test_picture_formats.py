@@ -1,5 +1,6 @@
 """Only files of known formats are opened; what is no plain file is not read."""
 
+import ast
 import os
 import socket
 import tempfile
@@ -173,3 +174,19 @@ def test_arrays_are_read_in_either_order(tmp_path: Path, order: str) -> None:
     content = (tmp_path / "a.npy").read_bytes()
     (tmp_path / "a.npy").write_bytes(content[:-7])
     assert "ends 7 bytes early" in refusal(read_array, tmp_path / "a.npy")
+
+
+def test_pillow_is_always_told_which_formats_it_may_try(repo: Path) -> None:
+    calls = [
+        (path, call)
+        for path in (repo / "harmonize").rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "Image.open"
+    ]
+    assert len(calls) > 3
+    without = [
+        f"{path}:{call.lineno}"
+        for path, call in calls
+        if "formats" not in [keyword.arg for keyword in call.keywords]
+    ]
+    assert without == []

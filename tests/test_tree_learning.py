@@ -13,6 +13,7 @@ from harmonize.tools.tree_learning.clustering import distances, learn_tree, tree
 from harmonize.tools.tree_learning.evidence import Evidence
 from harmonize.tools.tree_learning.tree_score import score_tree
 from tiny import tiny_config, write_project
+from warned import warn_anew
 
 TRUE = """
 animal
@@ -161,7 +162,7 @@ def test_the_height_of_mistakes_is_as_counted_by_hand() -> None:
 
 
 def test_a_tree_is_learned_from_a_run_and_scored(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = write_project(tmp_path)
     run = str(train(tiny_config(project, project / "run"), name="tiny"))
@@ -177,6 +178,11 @@ def test_a_tree_is_learned_from_a_run_and_scored(
     assert cli.main(["tree-score", run, str(target), "--dataset", "fine"]) == 0
     assert "p-value" in capsys.readouterr().out
     assert cli.main(["learn-tree", run, "-o", str(target)]) == 0  # its own file is replaced
+    capsys.readouterr()
+    (project / "fine_data" / "12.png").write_bytes(b"no picture")
+    warn_anew(monkeypatch)
+    assert cli.main(["tree-score", run, str(target), "--dataset", "fine"]) == 0
+    assert "warning: left out: " in capsys.readouterr().err
     (project / "mine.txt").write_text("mine\n")
     wrong = {
         ("-o", str(project / "mine.txt")): "mine.txt: is there already, and not from this command",

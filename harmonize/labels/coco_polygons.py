@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from harmonize.errors import HarmonizeError
 from harmonize.labels.rle import read_runs
-from harmonize.models.extras import need
+from harmonize.system.extras import need
 
 # Letters of shapes: N runs.
 

@@ -115,7 +115,7 @@ def _pixels(shape: Element, size: Size, where: str) -> Int[ndarray, " P"]:
         return _mask_pixels(shape, size, where)
     if shape.tag == "polygon":
         corners = shape.get("points", "").replace(";", ",").split(",")
-    elif shape.tag == "box" and float(shape.get("rotation", "0")) == 0:
+    elif shape.tag == "box" and not shape.get("rotation", "0").strip("+-0."):
         left, top, right, bottom = [shape.get(key, "") for key in ("xtl", "ytl", "xbr", "ybr")]
         corners = [left, top, right, top, right, bottom, left, bottom]
     else:

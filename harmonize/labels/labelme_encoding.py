@@ -1,7 +1,6 @@
 """Labels as LabelMe writes them: a JSON for each picture, with shapes that it draws in order."""
 
 import base64
-import binascii
 import io
 import json
 import math
@@ -117,20 +116,24 @@ def _points(written: Any, kind: str, where: str) -> list[tuple[float, float]]:
 def _stored_mask(
     written: Any, points: list[tuple[float, float]], size: tuple[int, int], where: str
 ) -> Bool[ndarray, "H W"]:
-    """Return a mask that is stored as a PNG of its bounding box."""
-    try:
-        data = base64.b64decode(written, validate=True)
-        part = np.asarray(Image.open(io.BytesIO(data)), dtype=bool)
-    except (TypeError, ValueError, OSError, binascii.Error, Image.DecompressionBombError):
-        raise HarmonizeError(f"{where}: its `mask` is no PNG in Base64") from None
+    """Return a mask that is stored as a PNG of its bounding box, whose size is looked at first."""
     (left, top), (right, bottom) = [(int(x), int(y)) for x, y in points]
     width, height = size
-    box = bottom - top + 1, right - left + 1
-    if part.shape != box or left < 0 or top < 0 or right >= width or bottom >= height:
-        raise HarmonizeError(
-            f"{where}: its mask of {part.shape[1::-1]} pixels does not fit its points, "
-            f"{box[1]} x {box[0]} in a picture of {width} x {height}"
-        )
+    box = right - left + 1, bottom - top + 1
+    try:
+        data = base64.b64decode(written, validate=True)
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as stored:
+            fits = stored.size == box and left >= 0 and top >= 0
+            if not fits or right >= width or bottom >= height:
+                raise HarmonizeError(
+                    f"{where}: its mask of {stored.size} pixels does not fit its points, "
+                    f"{box[0]} x {box[1]} in a picture of {width} x {height}"
+                )
+            part = np.asarray(stored, dtype=bool)
+    except (TypeError, ValueError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+        if isinstance(error, HarmonizeError):
+            raise
+        raise HarmonizeError(f"{where}: its `mask` is no PNG in Base64") from None
     mask = np.zeros((height, width), dtype=bool)
     mask[top : bottom + 1, left : right + 1] = part
     return mask

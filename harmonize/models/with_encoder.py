@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from harmonize.config.model_config import ModelConfig
 from harmonize.errors import HarmonizeError, near_matches
-from harmonize.models.extras import need
 from harmonize.models.pretrained import load_pretrained
 from harmonize.models.probing import MULTIPLES, find_multiple, set_unused_aside
 from harmonize.models.segmenter import IMAGENET_MEAN, IMAGENET_STD, Traits, for_channels
 from harmonize.models.stages import find_stages
 from harmonize.models.weight_files import KEY, OTHER_WAYS
+from harmonize.system.extras import need
 
 DECODERS = {
     "unet": "Unet",

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from harmonize.config.model_config import ModelConfig
 from harmonize.errors import HarmonizeError, near_matches
-from harmonize.models.extras import need
 from harmonize.models.probing import find_multiple, set_unused_aside
 from harmonize.models.segmenter import IMAGENET_MEAN, IMAGENET_STD, Traits, for_channels
 from harmonize.models.stages import find_stages
 from harmonize.models.weight_files import KEY
 from harmonize.models.weight_matching import load_matching
+from harmonize.system.extras import need
 
 PREFIX = "transformers/"
 CONFIG = "config.json"

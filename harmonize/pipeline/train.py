@@ -102,8 +102,8 @@ def _train_in(
             if accelerator.is_main_process:
                 with writing(output / CONFIG):
                     write_config(config, output)
-                if trainer.start is not None:
-                    trainer.start.write(output)
+                if trainer.origin is not None:
+                    trainer.origin.write(output)
         with signals_put_off():
             results = trainer.run()
             # The code of the network is the user's own: it was run for the training.

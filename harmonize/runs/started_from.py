@@ -62,45 +62,18 @@ class Ancestry:
 
 
 @dataclass(frozen=True)
-class Start:
-    """What a run begins as.
+class Origin:
+    """Where a run's first weights are from.
 
     Attributes:
         path: of the checkpoint.
         lineage: what the leaves come from.
-        state: the network's parameters and buffers, for the new tree.
         ancestry: for the run folder.
     """
 
     path: Path
     lineage: Lineage
-    state: dict[str, Tensor]
     ancestry: Ancestry
-
-    def check(self, network: Segmenter) -> None:
-        """Make sure that the weights fit a network.
-
-        Raises:
-            HarmonizeError: naming the first tensor that does not.
-        """
-        wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-        given = {name: tuple(tensor.shape) for name, tensor in self.state.items()}
-        for name in (*wanted, *given):
-            if wanted.get(name) != given.get(name):
-                raise HarmonizeError(
-                    f"{_KEY}: {self.path}: belongs to another network: {name} is "
-                    f"{given.get(name, 'missing')} there and {wanted.get(name, 'missing')} here; "
-                    f"write model: as {self.path.parents[1]}/config.yaml has it"
-                )
-
-    def load_into(self, network: Segmenter) -> None:
-        """Give a network the weights.
-
-        Raises:
-            HarmonizeError: they do not fit.
-        """
-        self.check(network)
-        network.load_state_dict(self.state)
 
     def write(self, output: Path) -> None:
         """Write ``ancestry.json`` into a run folder.
@@ -119,6 +92,44 @@ class Start:
         if self.lineage.is_identity:
             return f"{head}: the leaves are the same"
         return "\n  ".join([f"{head}:", *self.lineage.table().split("\n")])
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a run begins as.
+
+    Attributes:
+        origin: where it is from.
+        state: the network's parameters and buffers, for the new tree.
+    """
+
+    origin: Origin
+    state: dict[str, Tensor]
+
+    def check(self, network: Segmenter) -> None:
+        """Make sure that the weights fit a network.
+
+        Raises:
+            HarmonizeError: naming the first tensor that does not.
+        """
+        wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+        given = {name: tuple(tensor.shape) for name, tensor in self.state.items()}
+        for name in (*wanted, *given):
+            if wanted.get(name) != given.get(name):
+                raise HarmonizeError(
+                    f"{_KEY}: {self.origin.path}: belongs to another network: {name} is "
+                    f"{given.get(name, 'missing')} there and {wanted.get(name, 'missing')} here; "
+                    f"write model: as {self.origin.path.parents[1]}/config.yaml has it"
+                )
+
+    def load_into(self, network: Segmenter) -> None:
+        """Give a network the weights.
+
+        Raises:
+            HarmonizeError: they do not fit.
+        """
+        self.check(network)
+        network.load_state_dict(self.state)
 
 
 def read_start(config: RunConfig, ontology: Ontology, datasets: Sequence[str]) -> Start | None:
@@ -151,7 +162,8 @@ def read_start(config: RunConfig, ontology: Ontology, datasets: Sequence[str]) -
         before = read_saved(Ancestry, folder / ANCESTRY, f"remove it to start from {folder}")
         before = before.ancestors
     ancestry = Ancestry((ancestor, *before), lineage.origins, lineage.dropped)
-    return Start(path, lineage, _grown(weights, state, lineage, datasets), ancestry)
+    grown = _grown(weights, state, lineage, datasets)
+    return Start(Origin(path, lineage, ancestry), grown)
 
 
 def _grown(

@@ -77,7 +77,7 @@ class Trainer:
         names = [dataset.spec.name for dataset in trained]
         goes_on = config.train.resume and has_checkpoint(output, accelerator)
         with together():
-            self.start = None if goes_on else read_start(config, sources.ontology, names)
+            start = None if goes_on else read_start(config, sources.ontology, names)
         self.learner = Learner(
             config,
             len(sources.ontology.leaves),
@@ -85,8 +85,9 @@ class Trainer:
             model,
             datasets=names,
             initial=not goes_on,
-            start=self.start,
+            start=start,
         )
+        self.origin = None if start is None else start.origin
         self.completing = Completing(config, sources.space, self.learner, accelerator)
         self.meter = LossMeter(names, sources.ontology.depth, accelerator.device)
         self.health = RunHealth()
@@ -160,8 +161,8 @@ class Trainer:
         tracker.tell(
             summarize(self.config, ontology, self.trained, network, self.accelerator, step=start)
         )
-        if self.start is not None:
-            tracker.tell(self.start.tell())
+        if self.origin is not None:
+            tracker.tell(self.origin.tell())
         return tracker
 
     def _tell(self, line: Mapping[str, Value]) -> None:

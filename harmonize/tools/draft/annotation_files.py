@@ -12,6 +12,7 @@ from harmonize.labels.coco_index import coco_index, panoptic_index
 from harmonize.labels.cvat_encoding import cvat_index
 from harmonize.labels.label_studio_encoding import label_studio_index
 from harmonize.labels.set_index import SetIndex
+from harmonize.system.plain_files import open_plain
 from harmonize.tools.draft.file_groups import evenly
 from harmonize.tools.draft.folder_files import Files
 from harmonize.tools.draft.name_words import canonical, split_word
@@ -55,10 +56,11 @@ def find_annotations(folder: Path, files: Files, scan: int) -> list[AnnotationFi
         scan: how many files are read where each picture has its own.
     """
     jsons = [path for path in files.texts if path.lower().endswith(".json")]
-    looked = {path: _kinds(folder / path) for path in _some_of_each_folder(jsons)}
     by_folder: dict[str, list[str]] = {}
     for path in jsons:
         by_folder.setdefault(path.rpartition("/")[0], []).append(path)
+    some = [path for listed in by_folder.values() for path in evenly(listed, _FEW)]
+    looked = {path: _kinds(folder / path) for path in some}
     found = [
         _labelme(folder, inside, paths, files.images, scan)
         for inside, paths in by_folder.items()
@@ -77,19 +79,12 @@ def find_annotations(folder: Path, files: Files, scan: int) -> list[AnnotationFi
     return []
 
 
-def _some_of_each_folder(paths: Sequence[str]) -> list[str]:
-    by_folder: dict[str, list[str]] = {}
-    for path in paths:
-        by_folder.setdefault(path.rpartition("/")[0], []).append(path)
-    return [path for listed in by_folder.values() for path in evenly(listed, _FEW)]
-
-
 def _kinds(path: Path) -> tuple[str, ...]:
     """Return the encodings that a JSON may be, by what it begins with."""
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             head = file.read(_LOOKED)
-    except OSError:
+    except (OSError, HarmonizeError):
         return ()
     if b'"shapes"' in head:
         return ("labelme",)

@@ -15,8 +15,11 @@ from harmonize.decoding.tiled_network import TiledNetwork
 from harmonize.decoding.views import ViewedNetwork, Views
 from harmonize.errors import HarmonizeError
 from harmonize.labels.ontology import Ontology
+from harmonize.models.segmenter import Segmenter
 from harmonize.pipeline.evaluate_run import ScoringRun
-from harmonize.system.progress import Progress
+from harmonize.system.agreement import together
+from harmonize.system.once import warn_once
+from harmonize.system.progress import follow
 from harmonize.tools.refine.complete_labels import read_pictures
 
 # Letters of shapes: K leaves, H x W pixels of a label, P pixels.
@@ -61,8 +64,9 @@ def gather_evidence(scoring: ScoringRun, datasets: Sequence[SegmentationDataset]
     """
     opened, accelerator = scoring.run, scoring.accelerator
     ontology = opened.sources.ontology
+    assert isinstance(scoring.model, Segmenter)
     network = ViewedNetwork(
-        TiledNetwork(opened.network(accelerator.device), accelerator),
+        TiledNetwork(scoring.model, accelerator),
         Views(opened.config.answer_size),
         torch.from_numpy(ontology.mirror),
     )
@@ -74,11 +78,13 @@ def gather_evidence(scoring: ScoringRun, datasets: Sequence[SegmentationDataset]
         pictures = read_pictures(
             dataset, mine, least=network.views.largest, workers=opened.config.data.workers
         )
-        with Progress(len(mine), dataset.spec.name, "pictures", shown=scoring.is_main) as progress:
-            for item in pictures:
-                if not isinstance(item, BadSample):
+        title = f"looking at {dataset.spec.name}"
+        with together():
+            for item in follow(pictures, len(mine), title, "pictures", shown=scoring.is_main):
+                if isinstance(item, BadSample):
+                    warn_once(f"warning: left out: {item.reason}")
+                else:
                     _add(sums, network, item.picture, leaf_of[item.classes.long()])
-                progress.update()
     summed = accelerator.reduce(sums.to(accelerator.device))
     assert isinstance(summed, Tensor)
     found = summed.cpu().numpy()
