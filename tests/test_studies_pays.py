@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -147,7 +148,13 @@ def test_the_study_from_start_to_end(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert row["gain"]["values"][1] == pytest.approx(known[0]["mean_iou"] - known[1]["mean_iou"])
     assert len((folder / "coarse-refined-seed0" / "train.txt").read_text().splitlines()) == 4
     drawn = (folder / "figure_pays.svg").read_text()
-    assert ElementTree.fromstring(drawn).tag.endswith("svg")
+    shapes = [*ElementTree.fromstring(drawn).iter()]
+    made = {shape.get("id") for shape in shapes}
+    used = [shape.get("href", "").removeprefix("#") for shape in shapes if shape.tag[-4:] == "}use"]
+    cut = re.findall(r"url\(#([^)]+)\)", drawn)
+    assert used
+    assert cut
+    assert {*used, *cut} <= made  # or no point would be seen
     capsys.readouterr()
     before = (folder / "pays.json").stat().st_mtime_ns
     with pytest.MonkeyPatch.context() as patch:

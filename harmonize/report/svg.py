@@ -32,6 +32,7 @@ _STYLE = {
 }
 TIP = "tip:"
 """What the id of a group starts with whose rest is shown when the group is pointed at."""
+_REFERENCE = re.compile(r"""(?:href="|url\()#([^")]+)""")
 _HREF = "{http://www.w3.org/1999/xlink}href"
 
 
@@ -49,7 +50,7 @@ def as_svg(figure: "Figure", title: str, *, page: bool, extra: str = "") -> str:
     """Draw a figure as an ``<svg>``, within its ``new_figure``.
 
     Args:
-        figure: nothing in it is clipped, which would take an id; see ``TIP``.
+        figure: see ``TIP``.
         title: says what is drawn, to those who cannot see it.
         page: whether it is for a page, with ink of the text's colour and no background, and not for
             a file.
@@ -63,9 +64,10 @@ def as_svg(figure: "Figure", title: str, *, page: bool, extra: str = "") -> str:
         for child in [*parent]:
             if child.tag.endswith(("}metadata", "}style")):
                 parent.remove(child)
+    wanted = set(_REFERENCE.findall(file.getvalue()))
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
-        _clean(element)
+        _clean(element, wanted)
     width, height = root.attrib["viewBox"].split()[2:]
     root.attrib = {
         "xmlns": "http://www.w3.org/2000/svg",
@@ -92,9 +94,15 @@ def shortened(text: str, longest: int) -> str:
     return f"{text[:start]}…{text[len(text) - (longest - 1 - start) :]}"
 
 
-def _clean(element: ElementTree.Element) -> None:
-    """Drop what a page with several drawings must not have, and decimals that cannot be seen."""
-    name = element.attrib.pop("id", "")
+def _clean(element: ElementTree.Element, wanted: set[str]) -> None:
+    """Drop what a page with several drawings must not have, and decimals that cannot be seen.
+
+    Ids that the drawing itself refers to stay. They are matplotlib's, made of what they name: two
+    drawings of a page have the same one only for the same shape.
+    """
+    name = element.attrib.get("id", "")
+    if name not in wanted:
+        element.attrib.pop("id", None)
     if name.startswith(TIP):
         title = ElementTree.Element("title")
         title.text = name.removeprefix(TIP)
