@@ -178,7 +178,7 @@ SETS = (
 
 
 def write_sets(root: Path) -> dict[str, Value]:
-    """Write all sets, each in a folder of its own; return the values of a config that mixes them."""
+    """Write all sets, each in its own folder; return the values of a config that mixes them."""
     entries: list[Value] = []
     roots: dict[str, Value] = {}
     for one in SETS:
