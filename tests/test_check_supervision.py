@@ -359,7 +359,7 @@ def test_a_label_of_several_files_counts_once(
 def test_pictures_without_labels_are_counted_as_such(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = 'name: bare\nroot: data\npicture: "images/{id}.png"\n'
+    text = 'name: bare\nroot: data\npicture: "images/{id}.png"\nlabel: null\n'
     Path("bare.yaml").write_text(text + "splits: {train: {glob: 'images/{id}.png'}}\n")
     assert cli.main(["check", "bare.yaml"]) == 0
     assert capsys.readouterr().out.endswith("; 2 pictures read\n")

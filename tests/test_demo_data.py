@@ -12,6 +12,7 @@ from harmonize.data.dataset import SegmentationDataset
 from harmonize.demo import demo_data as demo
 from harmonize.demo.faces import Face
 from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.system import progress
 
 AMOUNTS = {"train": 4, "validation": 2, "test": 1}
 NUM_PICTURES = sum(AMOUNTS.values())
@@ -171,8 +172,12 @@ def test_an_interrupted_set_leaves_nothing_and_is_written_next_time(
 def test_progress_is_shown_only_when_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(demo, "NUM_PICTURES", {"train": 1})
+    monkeypatch.setattr(demo, "NUM_PICTURES", {"train": 2})
+    monkeypatch.setattr(progress, "EVERY", 0)  # a line for each picture but the last
     demo.write_demo_data(tmp_path / "quiet", progress=False)
     assert capsys.readouterr() == ("", "")
     demo.write_demo_data(tmp_path / "shown", progress=True)
-    assert "drawing helen" in capsys.readouterr().err
+    said = capsys.readouterr().err.splitlines()
+    assert [line.partition(",")[0] for line in said] == [
+        f"drawing {name}: 1 of 2 pictures" for name in ("helen", "lfw_parts")
+    ]

@@ -54,9 +54,13 @@ def test_processes_of_one_launcher_say_it_once_and_others_again(tmp_path: Path, 
     def start(port: str) -> "subprocess.Popen[str]":
         own = {"PYTHONPATH": str(repo), "TMPDIR": str(tmp_path)}
         own |= {"MASTER_PORT": port, "WORLD_SIZE": "2"}
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return subprocess.Popen(
-            [sys.executable, "-c", RANK], env=os.environ | own, text=True, **pipes
+            [sys.executable, "-c", RANK],
+            env=os.environ | own,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
 
     ranks = [start(port) for port in ("1", "1", "2")]

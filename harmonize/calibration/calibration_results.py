@@ -134,7 +134,9 @@ def _range(shares: Sequence[float]) -> str:
 
 
 def _columns(point: Outcome) -> str:
-    accuracy = f"{_percent(point.accuracy)} +- {_percent(point.error_bar)}"
+    accuracy = _percent(point.accuracy)
+    if point.error_bar is not None:
+        accuracy += f" +- {_percent(point.error_bar)}"
     depth = "-" if point.mean_depth is None else f"{point.mean_depth:.2f}"
     mark = " " if point.kept else "*"
     return f"{_percent(point.coverage):>8}  {accuracy:>15}{mark} {depth:>5}"

@@ -14,6 +14,7 @@ from harmonize.report.answering import Answerer, ShownSet, open_sets
 from harmonize.report.inline_images import InlineImage, LegendEntry, label_map, photograph
 from harmonize.report.read_runs import ReportedRun
 from harmonize.runs.opened import OpenedRun, open_run
+from harmonize.system.progress import Progress
 
 LONGEST_SIDE = 420
 
@@ -167,20 +168,22 @@ def make_pictures(
         album = _Album(Answerer(run, accelerator, opener), limits.bytes, notes)
     except (HarmonizeError, RuntimeError, MemoryError) as error:
         return Pictures(notes=(*notes, f"No pictures are answered: {_why_not(error)}"))
-    scenes = [
-        album.scene(one, number)
-        for one in sets
-        for number in evenly_spread(len(one.dataset), limits.scenes)
+    places = [
+        (one, number) for one in sets for number in evenly_spread(len(one.dataset), limits.scenes)
     ]
     scores = [(one, run.scores.get(one.dataset.spec.name)) for one in sets]
-    worst, best = (
+    picked = [
         [
-            album.extreme(one, scored)
+            (one, scored)
             for one, known in scores
             for scored in (pick(known) if known else ())[: limits.extremes]
         ]
         for pick in (lambda known: known.worst, lambda known: known.best)
-    )
+    ]
+    total = len(places) + sum(map(len, picked))
+    with Progress(total, f"answering for the report of {run.name}", "pictures") as bar:
+        scenes = [album.scene(*place) for place in bar.over(places)]
+        worst, best = [[album.extreme(*one) for one in bar.over(its)] for its in picked]
     if album.room <= 0:
         notes.append("Some pictures are left out, so that the page stays small.")
     return Pictures(

@@ -23,7 +23,8 @@ def warn_once(text: str) -> None:
         return
     _said.add(text)
     if _is_first(text):
-        print(printable(text), file=sys.stderr, flush=True)
+        sys.stderr.write(f"{printable(text)}\n")  # at once, as others write there too
+        sys.stderr.flush()
 
 
 def share_warnings() -> None:

@@ -111,6 +111,12 @@ class Progress:
             self._told = time.monotonic()
             print(printable(self._line()), file=sys.stderr, flush=True)
 
+    def over(self, items: Iterable[T]) -> Iterator[T]:
+        """Yield some of what there is to do, counting each as done after it."""
+        for item in items:
+            yield item
+            self.update()
+
     def note(self, text: str) -> None:
         """Add something to the line, from its next change on."""
         self._about = f", {text}"
@@ -135,9 +141,7 @@ def follow(
 ) -> Iterator[T]:
     """Yield some items, and show how many have been taken."""
     with Progress(total, title, unit, shown=shown) as progress:
-        for item in items:
-            yield item
-            progress.update()
+        yield from progress.over(items)
 
 
 def about(seconds: float) -> str:
