@@ -49,12 +49,15 @@ def test_all_sets_are_checked_trained_scored_and_reported_together(
         assert cli.main(words) == 0
         return capsys.readouterr().out
 
-    checked = command("check", str(config))
+    supervision = tmp_path / "supervision.html"
+    checked = command("check", str(config), "--page", str(supervision))
     assert "problem" not in checked
     assert f"{config}: a config of ade20k, bdd100k, " in checked
+    assert max(map(len, checked.partition("\n\n")[0].splitlines())) <= 170  # the table
+    assert supervision.stat().st_size < REPORT_BYTES
 
     command("train", "--config", str(config))
-    command("evaluate", str(run), "--split", "train", "--dataset", "voc")
+    command("evaluate", str(run))
     scores = json.loads((run / "evaluation.json").read_text())["datasets"]
     names = [shipped(repo, one.mapping).name for one in SETS]
     assert list(scores) == names
@@ -69,6 +72,10 @@ def test_all_sets_are_checked_trained_scored_and_reported_together(
     assert all(name in table for name in names)
     assert max(map(len, table.splitlines())) <= 100
     assert "the mix -> ade20k: all 150 classes" in said
+    pairs = tmp_path / "transfer.html"
+    command("transfer", str(config), "-o", str(pairs))
+    assert pairs.read_text().count("<details") == 16 * 15
+    assert pairs.stat().st_size < REPORT_BYTES
 
     command("report", str(run))
     page = run / "report.html"

@@ -184,7 +184,11 @@ def write_sets(root: Path) -> dict[str, Value]:
     for one in SETS:
         write_set(one, root / one.mapping)
         train, scored = one.splits
-        entry = {"spec": f"datasets/{one.mapping}.yaml", "train": train, "evaluate": scored}
+        entry: dict[str, Value] = {
+            "spec": f"datasets/{one.mapping}.yaml",
+            "train": train,
+            "evaluate": scored,
+        }
         entries.append({**entry, "override": one.override} if one.override else entry)
         roots[shipped(REPO, one.mapping).name] = str(root / one.mapping)
     return {

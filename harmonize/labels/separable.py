@@ -124,7 +124,8 @@ def _twin_masks(ontology: Ontology, separable: Separable) -> Bool[ndarray, "T K"
 
 def _own(taught: Bool[ndarray, "T K"], below: Bool[ndarray, " K"]) -> Bool[ndarray, " K"]:
     """Return the twins that lie below a node with all theirs."""
-    return taught[~(taught & ~below).any(1)].any(0)
+    own: Bool[ndarray, " K"] = np.any(taught[~(taught & ~below).any(1)], axis=0)
+    return own
 
 
 def _common_depth(ontology: Ontology, leaves: Sequence[str]) -> int:
