@@ -68,13 +68,10 @@ def test_all_sets_are_checked_trained_scored_and_reported_together(
         assert len(scored) == len(meant) - (22 if name == "coco_stuff" else 0)
         assert 0 <= scores[name]["mean_iou"] <= 1
 
-    table, _, said = command("transfer", str(config)).partition("\n\nthe mix")
-    assert all(name in table for name in names)
-    assert max(map(len, table.splitlines())) <= 100
-    assert "the mix -> ade20k: all 150 classes" in said
     pairs = tmp_path / "transfer.html"
     command("transfer", str(config), "-o", str(pairs))
     assert pairs.read_text().count("<details") == 16 * 15
+    assert "the mix → ade20k: 150 of 150 classes" in pairs.read_text()
     assert pairs.stat().st_size < REPORT_BYTES
 
     command("report", str(run))
