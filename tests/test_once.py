@@ -38,9 +38,10 @@ sys.stdin.readline()
 def test_loader_processes_and_their_parent_say_it_once(tmp_path: Path, repo: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(CHILDREN)
+    before = {"HARMONIZE_WARNED": str(tmp_path)}  # of a program that started this one
     done = subprocess.run(
         [sys.executable, program],
-        env=os.environ | {"PYTHONPATH": str(repo), "TMPDIR": str(tmp_path)},
+        env=os.environ | {"PYTHONPATH": str(repo), "TMPDIR": str(tmp_path)} | before,
         capture_output=True,
         text=True,
         check=True,

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
+from multiprocessing import parent_process
 from pathlib import Path
 
 from harmonize.errors import printable
@@ -15,6 +16,8 @@ from harmonize.system.own_folders import not_ours_alone
 _PLACE = "HARMONIZE_WARNED"
 """Variable with the folder that holds an empty file for each text; loader processes inherit it."""
 _said = set[str]()
+_made = set[str]()
+"""The folder that this process, or the one it was forked from, has made."""
 
 
 def warn_once(text: str) -> None:
@@ -32,13 +35,20 @@ def share_warnings() -> None:
 
     Where no folder can be made for it, each of them says what it has to say.
     """
-    if _PLACE in os.environ:
+    if _is_of_this_command(os.environ.get(_PLACE)):
         return
     with contextlib.suppress(OSError):
         folder = _make_folder()
         if not_ours_alone(folder) is None:
             os.environ[_PLACE] = str(folder)
+            _made.add(str(folder))
             atexit.register(_forget, folder, os.getpid())
+
+
+def _is_of_this_command(folder: str | None) -> bool:
+    """Say whether a folder is this command's: another one may have been started by a program that
+    used harmonize itself, and has inherited that program's."""
+    return folder is not None and (folder in _made or parent_process() is not None)
 
 
 def _make_folder() -> Path:
