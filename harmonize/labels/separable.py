@@ -43,11 +43,6 @@ def separable_leaves(ontology: Ontology, taught: Iterable[DatasetSpec]) -> Separ
     return Separable(tuple(map(tuple, sets.values())), tuple(untaught))
 
 
-def own_leaves(ontology: Ontology, separable: Separable, node: str) -> Bool[ndarray, " K"]:
-    """Return the leaves below a node that labels tell from all that is not below it."""
-    return _own(_twin_masks(ontology, separable), ontology.leaf_mask(node))
-
-
 def split_by_groups(
     ontology: Ontology, separable: Separable, groups: Sequence[str]
 ) -> list[tuple[tuple[str, ...], Bool[ndarray, " K"]]]:
@@ -123,7 +118,7 @@ def _twin_masks(ontology: Ontology, separable: Separable) -> Bool[ndarray, "T K"
 
 
 def _own(taught: Bool[ndarray, "T K"], below: Bool[ndarray, " K"]) -> Bool[ndarray, " K"]:
-    """Return the twins that lie below a node with all theirs."""
+    """Return the leaves below a node that labels tell from all that is not below it."""
     own: Bool[ndarray, " K"] = np.any(taught[~(taught & ~below).any(1)], axis=0)
     return own
 
