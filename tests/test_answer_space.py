@@ -194,7 +194,17 @@ def test_ids_from_a_file_that_is_not_there_are_asked_for(every_leaf: Sources) ->
         classes_of(every_leaf, by_tree(every_leaf), spec, {})
 
 
-@pytest.mark.parametrize("name", ["ade20k", "camvid", "faces", "faces_full", "roads", "vistas"])
+def test_colours_that_a_caller_changes_are_its_own(repo: Path) -> None:
+    tree = Ontology.from_file(repo / "trees" / "voc.txt")
+    colors = node_colors(tree)
+    mine = node_colors(tree)
+    mine.clear()
+    assert node_colors(tree) == colors != mine
+
+
+@pytest.mark.parametrize(
+    "name", ["ade20k", "camvid", "faces", "faces_full", "roads", "universal", "vistas"]
+)
 def test_every_node_of_a_shipped_tree_has_a_colour_of_its_own(repo: Path, name: str) -> None:
     ontology = Ontology.from_file(repo / "trees" / f"{name}.txt")
     colors = node_colors(ontology)

@@ -11,7 +11,7 @@ from spoiled import CONFIG, LABEL, TREE, add, check, mapping, passes, problems, 
 
 SUMMARY = "fine.yaml: a mapping of 3 classes to tiny"
 ABSENT = "fine: the data set's folder was not found; looked in data; say data.roots.fine=FOLDER"
-SHIPPED = "choose from: ade20k, camvid, faces, faces_full, roads, vistas, voc"
+SHIPPED = "choose from: ade20k, camvid, faces, faces_full, roads, universal, vistas, voc"
 """What is said of a tree that is none of the shipped ones."""
 
 

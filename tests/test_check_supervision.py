@@ -102,6 +102,32 @@ def test_the_table_shows_each_set_once_with_its_share_of_the_labelled_pixels(
     assert f"{drawn}\n" == DRAWN
 
 
+NARROW = """\
+Percentages of the labelled pixels of each data set, by its number:
+  1 fine train (3 of 4 label files)
+  2 coarse0 train (2 of 2 label files)
+  3 coarse1 train (2 of 2 label files)
+  4 coarse2 train (2 of 2 label files)
+  5 coarse3 train (2 of 2 label files)
+  6 coarse4 train (2 of 2 label files)
+node                                               depth      1      2      3      4      5      6
+background                                             1   60.0      -      -      -      -      -
+thing                                                  1   40.0   70.0   70.0   70.0   70.0   70.0
+  left                                                 2   30.0      -      -      -      -      -
+  right                                                2   10.0   20.0   20.0   20.0   20.0   20.0
+    up                                                 3   10.0      -      -      -      -      -
+one of several nodes; the label leaves open which
+  background + left                                    2      -   30.0   30.0   30.0   30.0   30.0
+"""
+
+
+def test_a_table_of_many_sets_has_numbers_and_shares_alone() -> None:
+    more = [source(f"coarse{n}", COARSE, 16, 8, 12, 4, read=2, files=2) for n in range(5)]
+    table = Supervision(TREE, [source("fine", FINE, 60, 30, 10, 25), *more]).table()
+    assert f"{table}\n".startswith(NARROW)
+    assert max(map(len, table.splitlines())) <= 100
+
+
 def test_the_csv_holds_every_row_and_is_read_back(table: Supervision) -> None:
     rows = list(csv.DictReader(io.StringIO(table.csv())))
     assert list(rows[0]) == ["dataset", "split", "node", "depth", "pixels", "share", "classes"]
@@ -255,6 +281,7 @@ def test_only_the_trained_split_teaches(project: Path, capsys: pytest.CaptureFix
             "--csv t.csv: there is nothing to write; it needs a config",
         ),
         (["run.yaml", "--scan", "0", "--csv", "t.csv"], "--csv t.csv: there is nothing to write;"),
+        (["fine.yaml", "--page", "t.html"], "--page t.html: there is nothing to write; it needs"),
         (
             ["run.yaml", "run.yaml", "--csv", "t.csv"],
             "--csv t.csv: takes one config at a time, got 2",

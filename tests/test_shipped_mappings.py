@@ -6,6 +6,7 @@ from typing import cast
 import numpy as np
 import pytest
 
+import universal_sets
 from harmonize import DatasetSpec, Ontology
 from harmonize.config.strict_yaml import Value, load_file
 
@@ -51,7 +52,7 @@ def test_every_shipped_mapping_fits_each_ontology_it_names(name: str, ontology: 
     masks = spec.leaf_masks(tree)
     assert masks.shape == (len(spec.classes), len(tree.leaves))
     ignored = {key for key, mask in zip(spec.classes, masks, strict=True) if not mask.any()}
-    if ontology not in ("roads", "vistas"):  # theirs are in test_road_mappings
+    if ontology not in ("roads", "vistas", "universal"):  # test_{road,universal}_mappings
         assert ignored <= {"void", "ignore"}
     sets = {mask.tobytes() for mask in masks}
     assert {mask[tree.mirror].tobytes() for mask in masks} == sets  # flipping knows every class
@@ -67,6 +68,7 @@ def test_the_shipped_mappings_serve_these_ontologies() -> None:
         for ontology in ("faces", "faces_full")
     }
     expected |= {("voc", "voc"), ("ade20k", "ade20k")}
+    expected |= {(one.mapping, "universal") for one in universal_sets.SETS}
     assert expected <= set(SERVED)
 
 

@@ -43,7 +43,7 @@ def mirror_names(ontology: Ontology) -> dict[str, str]:
 
 def test_every_shipped_tree_is_counted_below() -> None:
     assert {path.stem for path in TREES} == {
-        *("ade20k", "camvid", "faces", "faces_full", "roads", "vistas", "voc"),
+        *("ade20k", "camvid", "faces", "faces_full", "roads", "universal", "vistas", "voc"),
     }
 
 
@@ -57,6 +57,7 @@ def test_every_shipped_tree_is_counted_below() -> None:
         ("voc", [1, 2, 5, 14, 21]),
         ("ade20k", [1, 8, 33, 150]),
         ("roads", [1, 8, 53, 95, 118, 130, 131]),
+        ("universal", [1, 9, 39, 169, 244, 259]),
     ],
 )
 def test_shipped_trees_have_their_hand_counted_groups(name: str, group_counts: list[int]) -> None:

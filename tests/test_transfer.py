@@ -1,10 +1,11 @@
 """The text of ``harmonize transfer``."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from harmonize import DatasetSpec, Ontology
+from harmonize import DatasetSpec, Ontology, cli
 from harmonize.config.run_config import RunConfig
 from harmonize.config.strict_yaml import Value, dump
 from harmonize.tools.transfer import describe_transfer, print_transfer
@@ -150,3 +151,74 @@ def test_a_set_that_is_trained_on_with_coarser_labels_teaches_no_more_than_these
         ["coarse", "1", "of", "3", "2", "of", "2"],
         ["the", "mix", "1", "of", "3", "2", "of", "2"],
     ]
+
+
+def many(folder: Path, number: int) -> list[DatasetSpec]:
+    """Return sets of long names, the first of which cannot tell left from right."""
+    meaning = {"ground": ["background"], "left": ["left"], "right": ["right"]}
+    first = spec(folder, "a_set_of_many_0", {"ground": ["background"], "object": ["thing"]})
+    return [first, *(spec(folder, f"a_set_of_many_{n}", meaning) for n in range(1, number))]
+
+
+def test_of_many_sets_the_table_has_numbers_and_the_mix_alone_is_explained(tmp_path: Path) -> None:
+    tree = Ontology("background\nthing\n\tleft\n\tright\n", name="tiny")
+    specs = many(tmp_path, 7)
+    lines = describe_transfer(tree, specs, specs).splitlines()
+    assert lines[2:13] == [
+        "                    1  2  3  4  5  6  7",
+        " 1 a_set_of_many_0  2  1  1  1  1  1  1",
+        *(f" {n} a_set_of_many_{n - 1}  2  3  3  3  3  3  3" for n in range(2, 8)),
+        "   the mix          2  3  3  3  3  3  3",
+        "   of               2  3  3  3  3  3  3",
+        "",
+    ]
+    assert lines[-1] == (
+        "What single sets teach of each other (42 pairs) is on the page that `-o FILE.html` writes."
+    )
+    assert [line for line in lines if " -> " in line] == [
+        "the mix -> a_set_of_many_0: all 2 classes",
+        *(f"the mix -> a_set_of_many_{n}: all 3 classes" for n in range(1, 7)),
+    ]
+    assert max(map(len, lines)) <= 100
+
+
+def test_the_page_has_every_pair_and_its_cells_lead_there(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "run.yaml").write_text(dump(tiny_values(project, "run")))
+    page = project / "page.html"
+    assert cli.main(["transfer", str(project / "run.yaml"), "-o", str(page)]) == 0
+    assert capsys.readouterr().out == f"{page} is there; open it in a browser\n"
+    text = page.read_text()
+    targets = re.findall(r'<a href="#(p\d-\d)"', text)
+    assert targets == ["p0-0", "p0-1", "p1-0", "p1-1", "p2-0", "p2-1"]
+    assert sorted(re.findall(r'<details id="(p\d-\d)"', text)) == targets
+    assert re.findall(r">(\d)</a>", text) == ["3", "2", "1", "2", "3", "2"]
+    assert "coarse → fine: 1 of 3 classes" in text
+    assert "left, right" in text
+    assert "only as thing; as one class they can be answered" in text
+    assert cli.main(["transfer", str(project / "run.yaml"), "-o", str(page)]) == 0  # our own
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("page.txt", "page.txt: is a page; expected a name in .html"),
+        ("other.html", "other.html: is there already, and not from this command; remove it"),
+        ("none/page.html", "none/page.html: its folder does not exist; make it first"),
+    ],
+)
+def test_a_page_that_cannot_be_written_is_refused(
+    name: str,
+    problem: str,
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(project)
+    (project / "run.yaml").write_text(dump(tiny_values(project, "run")))
+    (project / "other.html").write_text("somebody's")
+    for words in (["transfer", "run.yaml", "-o"], ["check", "run.yaml", "--page"]):
+        with pytest.raises(SystemExit, match="2"):
+            cli.main([*words, name])
+        assert problem in capsys.readouterr().err

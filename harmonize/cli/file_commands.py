@@ -45,12 +45,15 @@ def check(words: Sequence[str]) -> int:
     parser.add_argument(
         "--csv", type=Path, metavar="FILE", help="write a config's supervision table here"
     )
+    parser.add_argument(
+        "--page", type=Path, metavar="FILE", help="write it as a page (.html), the tree unfolding"
+    )
     add_force(parser)
     add_quiet(parser, "problems")
     given = parser.parse_intermixed_args(words)
     be_quiet(given.quiet)
     files, overrides = files_and_changes(given.files)
-    options = Options(given.scan, given.csv, tuple(overrides), given.force)
+    options = Options(given.scan, given.csv, tuple(overrides), given.force, given.page)
     return 1 if check_files(files, options) else 0
 
 
@@ -185,7 +188,17 @@ def transfer(words: Sequence[str]) -> int:
     """Show which data set's classes a network trained on another can answer."""
     parser = command_parser(transfer)
     parser.add_argument("config", metavar="CONFIG")
-    print_transfer(config_of(find_file(parser.parse_intermixed_args(words).config)))
+    parser.add_argument("-o", "--out", type=Path, metavar="FILE", help="write a page (.html)")
+    add_force(parser)
+    given = parser.parse_intermixed_args(words)
+    path = find_file(given.config)
+    if given.out is None:
+        print_transfer(config_of(path))
+    else:
+        from harmonize.tools.pages.transfer_page import transfer_page  # slow to import
+
+        transfer_page(config_of(path), given.out, name=path.stem, force=given.force)
+        print(printable(f"{given.out} is there; open it in a browser"))
     return 0
 
 

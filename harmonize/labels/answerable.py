@@ -178,6 +178,8 @@ def _answer(
 def _settle_rivals(ontology: Ontology, answers: list[Answerable]) -> tuple[Answerable, ...]:
     """Leave out classes that would rob another, or be robbed, of all leaves of their own."""
     alone = [answer for answer in answers if answer.status == "answerable"]
+    if (np.sum([answer.leaves for answer in alone], axis=0) <= 1).all():
+        return tuple(answers)  # no leaf is in two
     kept: list[Answerable] = []
     settled: dict[str, Answerable] = {}
     for answer in sorted(alone, key=lambda answer: int(answer.leaves.sum())):

@@ -1,5 +1,6 @@
 """Colours for the nodes of a tree: hue says which branch, lightness tells neighbours apart."""
 
+import functools
 import math
 from collections.abc import Iterable
 
@@ -34,6 +35,12 @@ def node_colors(ontology: Ontology) -> dict[str, Color]:
     The children of a node share its range of hues in proportion to their leaves, so that close
     relatives look alike. Inner nodes are paler than leaves.
     """
+    return dict(_node_colors(ontology))
+
+
+@functools.lru_cache(maxsize=16)
+def _node_colors(ontology: Ontology) -> dict[str, Color]:
+    """Return the colours, which a report asks for once for every data set and depth."""
     wheel: dict[str, tuple[float, float]] = {}
     tops = [node for node in ontology.nodes if ontology.depth_of(node) == 1]
     _share(ontology, [node for node in tops if node != BACKGROUND], (0.0, 1.0), wheel)

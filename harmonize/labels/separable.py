@@ -12,7 +12,7 @@ from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.tree_text import ROOT
 
-# Letters of shapes: C classes, K leaves.
+# Letters of shapes: C classes, K leaves, T sets of twins.
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,6 @@ def separable_leaves(ontology: Ontology, taught: Iterable[DatasetSpec]) -> Separ
     return Separable(tuple(map(tuple, sets.values())), tuple(untaught))
 
 
-def own_leaves(ontology: Ontology, separable: Separable, node: str) -> Bool[ndarray, " K"]:
-    """Return the leaves below a node that labels tell from all that is not below it."""
-    mask = ontology.leaf_mask(node)
-    taught = [ontology.leaf_mask(twins) for twins in separable.twins]
-    inside = [one for one in taught if not (one & ~mask).any()]
-    return np.any([np.zeros_like(mask), *inside], axis=0)
-
-
 def split_by_groups(
     ontology: Ontology, separable: Separable, groups: Sequence[str]
 ) -> list[tuple[tuple[str, ...], Bool[ndarray, " K"]]]:
@@ -62,17 +54,16 @@ def split_by_groups(
     Returns:
         The nodes that name each answer, and its leaves; in file order of their first leaves.
     """
-    taught = [ontology.leaf_mask(twins) for twins in separable.twins]
+    taught = _twin_masks(ontology, separable)
     answers: list[tuple[tuple[str, ...], Bool[ndarray, " K"]]] = []
+    in_a_group = np.zeros(len(taught), dtype=bool)
     for node in groups:
-        mask = own_leaves(ontology, separable, node)
+        below = ontology.leaf_mask(node)
+        in_a_group |= ~(taught & ~below).any(1)
+        mask = _own(taught, below)
         if mask.any():
             answers.append(((node,), mask))
-    answers += [
-        (ontology.describe(one), one)
-        for one in taught
-        if not any(not (one & ~ontology.leaf_mask(node)).any() for node in groups)
-    ]
+    answers += [(ontology.describe(one), one) for one in taught[~in_a_group]]
     return sorted(answers, key=lambda answer: int(answer[1].argmax()))
 
 
@@ -98,8 +89,9 @@ def answer_nodes(ontology: Ontology, separable: Separable) -> list[AnswerNode]:
     has all of them.
     """
     answers = [AnswerNode((ROOT,), 0, np.ones(len(ontology.leaves), dtype=bool))]
+    taught = _twin_masks(ontology, separable)
     for node in ontology.nodes:
-        mask = own_leaves(ontology, separable, node)
+        mask = _own(taught, ontology.leaf_mask(node))
         if mask.any():
             answers.append(AnswerNode((node,), ontology.depth_of(node), mask))
     for twins in separable.twins:
@@ -117,6 +109,18 @@ def with_twins(
     taught = [ontology.leaf_mask(twins) for twins in separable.twins]
     met = [np.outer((masks & one).any(1), one) for one in taught]
     return np.any([np.zeros_like(masks), *met], axis=0)
+
+
+def _twin_masks(ontology: Ontology, separable: Separable) -> Bool[ndarray, "T K"]:
+    """Return the leaves of each set of twins."""
+    none = np.zeros((0, len(ontology.leaves)), dtype=bool)
+    return np.concatenate([none, *(ontology.leaf_mask(one)[None] for one in separable.twins)])
+
+
+def _own(taught: Bool[ndarray, "T K"], below: Bool[ndarray, " K"]) -> Bool[ndarray, " K"]:
+    """Return the leaves below a node that labels tell from all that is not below it."""
+    own: Bool[ndarray, " K"] = np.any(taught[~(taught & ~below).any(1)], axis=0)
+    return own
 
 
 def _common_depth(ontology: Ontology, leaves: Sequence[str]) -> int:

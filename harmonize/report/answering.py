@@ -144,8 +144,9 @@ def open_sets(run: ReportedRun, roots: Mapping[str, str], notes: list[str]) -> l
         return []
     everywhere = {**run.roots, **roots}
     decoder = decoder_of(run.sources, run.decode)
+    steps = _steps(run.sources, decoder)
     opened = [
-        _open(run, run.sources, decoder, spec, split, everywhere, notes)
+        _open(run, run.sources, decoder, spec, split, everywhere, steps, notes)
         for spec, split in scored_sets(run)
     ]
     return [one for one in opened if one is not None]
@@ -171,20 +172,21 @@ def _open(
     spec: DatasetSpec,
     split: str,
     roots: dict[str, str],
+    steps: Sequence[tuple[str, AnswerSpace]],
     notes: list[str],
 ) -> ShownSet | None:
     try:
         dataset = SegmentationDataset(spec, split, root=spec.folder(roots))
         own = classes_of(sources, decoder, spec, roots)
         backed_off = _backed_off(run, sources, decoder, spec.name)
-        steps = (*_steps(sources, decoder), ("backed off", backed_off))
     except HarmonizeError as error:
         notes.append(f"{spec.name} is not shown: {error.problems[0]}")
         return None
     same = same_meaning(sources.ontology, spec)
     names = tuple(short_name(name, same.merged) for name in same.names)
     colors = class_colors(sources.ontology, spec, own=False)
-    return ShownSet(dataset, same.numbers, names, colors, steps, own)
+    every = (*steps, ("backed off", backed_off))
+    return ShownSet(dataset, same.numbers, names, colors, every, own)
 
 
 def _steps(sources: Sources, decoder: Decoder) -> list[tuple[str, AnswerSpace]]:

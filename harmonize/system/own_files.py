@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from harmonize.errors import HarmonizeError
+from harmonize.system.atomic_files import write_whole, writing
 
 _LOOKED_AT = 4096
 """Bytes at the start and at the end of a file in which it says who wrote it."""
@@ -38,6 +39,23 @@ def check_output(path: Path, mark: str, *, option: str = "", force: bool = False
         f"{name}: is there already, and not from this command; remove it, name another file, or "
         "replace it with --force"
     )
+
+
+def check_page(path: Path, mark: str, *, option: str = "", force: bool = False) -> None:
+    """Make sure that a page may be written, as ``check_output`` does, and is called one."""
+    if path.suffix.lower() != ".html":
+        raise HarmonizeError(f"{f'{option} {path}'.strip()}: is a page; expected a name in .html")
+    check_output(path, mark, option=option, force=force)
+
+
+def write_output(path: Path, text: str) -> None:
+    """Write a whole file; what UTF-8 cannot hold is written as an escape.
+
+    Raises:
+        HarmonizeError: it cannot be written.
+    """
+    with writing(path):
+        write_whole(path, text.encode(errors="backslashreplace"))
 
 
 def _ends(path: Path) -> bytes:

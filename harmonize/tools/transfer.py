@@ -14,6 +14,8 @@ from harmonize.labels.sources import load_sources
 
 MIX = "the mix"
 _WIDTH = 100
+_MOST_PAIRS = 30
+"""Pairs of data sets that are explained one by one in a terminal; five sets and their mix."""
 _INDENT = 13
 _ORDER: tuple[Status, ...] = ("coarser", "overlapping", "never", "answerable")
 
@@ -45,6 +47,15 @@ class Pair:
         return all(answer.status == "answerable" for answer in self.answers)
 
 
+@dataclass(frozen=True)
+class Group:
+    """Classes that are left out, or lose something, for the same reason."""
+
+    status: Status
+    names: tuple[str, ...]
+    reason: str
+
+
 def print_transfer(config: RunConfig) -> None:
     """Print which classes of each data set of a config each other one, and their mix, teaches.
 
@@ -55,18 +66,15 @@ def print_transfer(config: RunConfig) -> None:
     print(describe_transfer(sources.ontology, sources.specs, sources.taught))
 
 
-def describe_transfer(
+def find_pairs(
     ontology: Ontology, specs: Sequence[DatasetSpec], mix: Sequence[DatasetSpec]
-) -> str:
-    """Write what training on each data set, and on the mix, teaches of each data set.
-
-    First a table of counts, then for each pair the classes that are left out and why.
-    """
+) -> list[Pair]:
+    """Say what training on each data set, and on the mix, teaches of each data set."""
     taught = {spec.name: spec for spec in mix}  # which may be coarser
     sources = {spec.name: [taught.get(spec.name, spec)] for spec in specs}
     if len(mix) > 1:
         sources[MIX] = list(mix)
-    pairs = [
+    return [
         Pair(
             name,
             asked.name,
@@ -76,18 +84,35 @@ def describe_transfer(
         for name, trained in sources.items()
         for asked in specs
     ]
+
+
+def describe_transfer(
+    ontology: Ontology, specs: Sequence[DatasetSpec], mix: Sequence[DatasetSpec]
+) -> str:
+    """Write what training on each data set, and on the mix, teaches of each data set.
+
+    First a table of counts, then for each pair the classes that are left out and why; of many
+    pairs for those of the mix alone.
+    """
+    pairs = find_pairs(ontology, specs, mix)
     told = [pair for pair in pairs if pair.trained != pair.asked or not pair.complete]
     told.sort(key=lambda pair: pair.trained != MIX)
+    of_mix = [pair for pair in told if pair.trained == MIX]
+    left_out = of_mix and len(told) > _MOST_PAIRS
     trained = " + ".join(spec.name for spec in mix)
     text = (
         "Classes that can be answered when trained on (rows), asked in the words of (columns)\n\n"
     )
-    text += f"{_table(pairs)}\n\n{MIX if len(mix) > 1 else 'trained on'}: {trained}"
+    mixed = "\n".join(_wrap(f"{MIX if len(mix) > 1 else 'trained on'}: ", trained))
+    text += f"{_table(pairs)}\n\n{mixed}"
     was_short = False
-    for part in map(_explain, told):
+    for part in map(_explain, of_mix if left_out else told):
         is_short = "\n" not in part
         text += f"\n{part}" if is_short and was_short else f"\n\n{part}"
         was_short = is_short
+    if left_out:
+        text += f"\n\nWhat single sets teach of each other ({len(told) - len(of_mix)} pairs) is on "
+        text += "the page that `-o FILE.html` writes."
     return text
 
 
@@ -95,31 +120,54 @@ def _table(pairs: Sequence[Pair]) -> str:
     """Draw the counts, a row for each that is trained on and a column for each that is asked."""
     count = {(pair.trained, pair.asked): pair.count for pair in pairs}
     rows, columns = (list(dict.fromkeys(names)) for names in zip(*count, strict=True))
-    margin = max(len(name) for name in rows)
-    widths = [max(len(name), *(len(count[row, name]) for row in rows)) for name in columns]
     lines = [["", *columns], *([row, *(count[row, name] for name in columns)] for row in rows)]
-    return "\n".join(
+    drawn = _drawn(lines)
+    if max(map(len, drawn)) <= _WIDTH:
+        return "\n".join(drawn)
+    heads = [f"{number:>2} {row}" for number, row in enumerate(rows, 1)]
+    if rows[-1] == MIX:
+        heads[-1] = f"   {MIX}"
+    totals = [count[rows[0], name].split(" of ")[1] for name in columns]
+    lines = [["", *(str(number) for number in range(1, len(columns) + 1))]]
+    for head, row in zip(heads, rows, strict=True):
+        lines.append([head, *(count[row, name].split(" of ")[0] for name in columns)])
+    return "\n".join(_drawn([*lines, ["   of", *totals]]))
+
+
+def _drawn(lines: Sequence[Sequence[str]]) -> list[str]:
+    """Align the cells of a table, the first column to the left."""
+    first, *others = ([line[place] for line in lines] for place in range(len(lines[0])))
+    margin, widths = max(map(len, first)), [max(map(len, cells)) for cells in others]
+    return [
         "  ".join([f"{head:<{margin}}", *(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True))])
         for head, *cells in lines
-    )
+    ]
+
+
+def groups_of(pair: Pair) -> list[Group]:
+    """Return the classes left out, or that lose something, grouped by reason."""
+    groups: dict[tuple[Status, str], list[Answerable]] = {}
+    for answer in sorted(pair.answers, key=lambda answer: _ORDER.index(answer.status)):
+        if answer.reason:
+            groups.setdefault((answer.status, answer.reason), []).append(answer)
+    found: list[Group] = []
+    for (status, reason), group in groups.items():
+        names = [short_name(answer.name, pair.merged) for answer in group]
+        merge = [short_name(one, pair.merged) for one in merge_for(group[0], pair.answers)]
+        found.append(Group(status, tuple(names), reason + _hint(names, merge)))
+    return found
 
 
 def _explain(pair: Pair) -> str:
     """Write one pair: a line if all is answerable, else the classes left out, grouped by reason."""
     count = f"all {len(pair.answers)}" if pair.complete else pair.count
     lines = [f"{pair.trained} -> {pair.asked}: {count} classes"]
-    groups: dict[tuple[Status, str], list[Answerable]] = {}
-    for answer in sorted(pair.answers, key=lambda answer: _ORDER.index(answer.status)):
-        if answer.reason:
-            groups.setdefault((answer.status, answer.reason), []).append(answer)
     shown: Status | None = None
-    for (status, reason), group in groups.items():
-        names = [short_name(answer.name, pair.merged) for answer in group]
-        label = "" if status == shown else status
-        merge = [short_name(one, pair.merged) for one in merge_for(group[0], pair.answers)]
-        lines += _wrap(f"  {label:<{_INDENT}}", ", ".join(names))
-        lines += _wrap(f"    {'':<{_INDENT}}", reason + _hint(names, merge))
-        shown = status
+    for group in groups_of(pair):
+        label = "" if group.status == shown else group.status
+        lines += _wrap(f"  {label:<{_INDENT}}", ", ".join(group.names))
+        lines += _wrap(f"    {'':<{_INDENT}}", group.reason)
+        shown = group.status
     return "\n".join(lines)
 
 

@@ -6,11 +6,10 @@ from pathlib import Path
 from harmonize.config.run_config import find_file
 from harmonize.config.strict_yaml import load_file
 from harmonize.errors import HarmonizeError, printable
-from harmonize.system.atomic_files import write_whole, writing
-from harmonize.system.own_files import check_output
+from harmonize.system.own_files import check_output, check_page, write_output
 from harmonize.system.progress import tell
 from harmonize.tools.check.checked_file import Options, Report, check_tree, is_config, is_yaml
-from harmonize.tools.check.supervision import COLUMNS, Supervision
+from harmonize.tools.check.supervision import CHECK, COLUMNS, Supervision
 
 
 def check(names: Sequence[str], options: Options) -> int:
@@ -21,6 +20,8 @@ def check(names: Sequence[str], options: Options) -> int:
     """
     if options.csv is not None:
         check_output(options.csv, ",".join(COLUMNS), option="--csv", force=options.force)
+    if options.page is not None:
+        check_page(options.page, CHECK, option="--page", force=options.force)
     _refuse_idle(names, options.overrides)
     trees = {Path(name).stem: find_file(name) for name in names if not is_yaml(Path(name))}
     number = 0
@@ -44,7 +45,13 @@ def check(names: Sequence[str], options: Options) -> int:
     if number:
         print(f"{number} problem{'s' if number > 1 else ''}", flush=True)
     if options.csv is not None:
-        _write_csv(tables, options.csv)
+        path = options.csv
+        write_output(path, _only(tables, f"--csv {path}").csv())
+    if options.page is not None:
+        from harmonize.tools.pages.supervision_page import supervision_page  # slow to import
+
+        path = options.page
+        write_output(path, supervision_page(_only(tables, f"--page {path}")))
     return number
 
 
@@ -73,13 +80,13 @@ def _may_be_config(path: Path) -> bool:
         return True
 
 
-def _write_csv(tables: Sequence[Supervision], path: Path) -> None:
+def _only(tables: Sequence[Supervision], option: str) -> Supervision:
+    """Return the one table that an option is to write."""
     if not tables:
         raise HarmonizeError(
-            f"--csv {path}: there is nothing to write; it needs a config that can be trained, "
+            f"{option}: there is nothing to write; it needs a config that can be trained, "
             "whose data is there and read"
         )
     if len(tables) > 1:
-        raise HarmonizeError(f"--csv {path}: takes one config at a time, got {len(tables)}")
-    with writing(path):
-        write_whole(path, tables[0].csv().encode())
+        raise HarmonizeError(f"{option}: takes one config at a time, got {len(tables)}")
+    return tables[0]

@@ -18,12 +18,14 @@ class Options:
         csv: where to write the supervision table.
         overrides: of configs, such as ``data.roots.NAME=FOLDER``.
         force: replace the table's file, even if it is not one.
+        page: where to write the supervision table as a page.
     """
 
     scan: int | None = None
     csv: Path | None = None
     overrides: tuple[str, ...] = ()
     force: bool = False
+    page: Path | None = None
 
 
 @dataclass

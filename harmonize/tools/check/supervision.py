@@ -17,6 +17,12 @@ from harmonize.labels.target_space import TargetSpace
 
 COLUMNS = ("dataset", "split", "node", "depth", "pixels", "share", "classes")
 """Of the table as CSV."""
+CHECK = "harmonize check"
+"""Stands in every page of the table."""
+_WIDEST = 160
+"""Characters; a table of more data sets has shares alone."""
+_SHORT = 50
+"""Characters of a title in such a table."""
 _UNITS = ((10**9, "G"), (10**6, "M"), (10**3, "k"))
 
 
@@ -127,13 +133,11 @@ class Supervision:
             lines.append(("", str(depth), self._cells(pixels)))
         without = [self._without_label(place) for place in range(len(self.sources))]
         lines.append(("pixels without a label", "", without))
-        width = max(len(title) for title, _, _ in lines)
         column = max(16, *(len(cell) for _, _, cells in lines for cell in cells))
-        drawn = [
-            f"{title:<{width}}  {depth:>5}" + "".join(f"  {cell:>{column}}" for cell in cells)
-            for title, depth, cells in lines
-        ]
-        return "\n".join([self._heading(), *(line.rstrip() for line in drawn)])
+        drawn = _drawn(lines, column)
+        if max(map(len, drawn)) > _WIDEST:
+            return "\n".join([*self._numbered(), *_drawn(_narrow(lines), 5)])
+        return "\n".join([self.heading, *drawn])
 
     def csv(self) -> str:
         """Write every row and data set as CSV, with a header."""
@@ -157,13 +161,28 @@ class Supervision:
                     )
         return text.getvalue()
 
-    def _heading(self) -> str:
+    @property
+    def labelled(self) -> tuple[int, ...]:
+        """The labelled pixels of each source."""
+        return tuple(self._labelled.tolist())
+
+    @property
+    def heading(self) -> str:
+        """What was counted, in a line."""
         counted = ", ".join(
             f"{source.spec.name} {source.split} ({source.read} of {source.files} "
             f"{'labels' if source.spec.encoding.per_class else 'label files'})"
             for source in self.sources
         )
         return f"Labelled pixels, and their share of the data set's: {counted}"
+
+    def _numbered(self) -> list[str]:
+        """Say what was counted, with a number for each source."""
+        lines = ["Percentages of the labelled pixels of each data set, by its number:"]
+        for number, source in enumerate(self.sources, 1):
+            name = f"{source.spec.name} {source.split}"
+            lines.append(f"{number:>3} {name} ({source.read} of {source.files} label files)")
+        return lines
 
     def _title(self, nodes: tuple[str, ...]) -> str:
         if len(nodes) == 1:
@@ -177,6 +196,26 @@ class Supervision:
     def _without_label(self, place: int) -> str:
         total = int(self.sources[place].pixels.sum())
         return _amount(total - int(self._labelled[place]), total)
+
+
+def _drawn(lines: Sequence[tuple[str, str, list[str]]], column: int) -> list[str]:
+    """Align titles, depths and cells of a width."""
+    width = max(len(title) for title, _, _ in lines)
+    drawn = [
+        f"{title:<{width}}  {depth:>5}" + "".join(f"  {cell:>{column}}" for cell in cells)
+        for title, depth, cells in lines
+    ]
+    return [line.rstrip() for line in drawn]
+
+
+def _narrow(lines: Sequence[tuple[str, str, list[str]]]) -> list[tuple[str, str, list[str]]]:
+    """Return lines whose cells are percentages alone, with numbers at the head of columns."""
+    (title, depth, names), *others = lines
+    found = [(title, depth, [str(number) for number in range(1, len(names) + 1)])]
+    for title, depth, cells in others:
+        short = title if len(title) <= _SHORT else f"{title[: _SHORT - 6]} + ..."
+        found.append((short, depth, [cell.removesuffix(" %").split(" ")[-1] for cell in cells]))
+    return found
 
 
 def _mask(leaves: bytes) -> Bool[ndarray, " K"]:

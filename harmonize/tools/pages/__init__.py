@@ -1,0 +1,1 @@
+"""Pages of tables that are too wide for a terminal: transfer between data sets, supervision."""
