@@ -133,7 +133,9 @@ def _of_torchvision(
     from torchvision.models import get_model, get_model_builder  # slow to import
 
     if config.num_channels != 3:
-        raise HarmonizeError(f"model.channels: {config.name} takes 3 bands, got {config.num_channels}")
+        raise HarmonizeError(
+            f"model.channels: {config.name} takes 3 bands, got {config.num_channels}"
+        )
     decided = {"weights": None, "weights_backbone": None, "num_classes": num_leaves}
     for key in config.args.keys() & decided.keys():
         raise HarmonizeError(f"model.args.{key}: is decided by weights and the tree; remove it")

@@ -132,7 +132,9 @@ def _set_up(values: Any, config: ModelConfig) -> None:
     if hasattr(values, "num_channels"):
         values.num_channels = config.num_channels
     elif config.num_channels != 3:
-        raise HarmonizeError(f"model.channels: {config.name} takes 3 bands, got {config.num_channels}")
+        raise HarmonizeError(
+            f"model.channels: {config.name} takes 3 bands, got {config.num_channels}"
+        )
     if hasattr(values, "use_auxiliary_head"):
         values.use_auxiliary_head = False
 

@@ -14,7 +14,12 @@ from jaxtyping import Num, UInt8
 from numpy import ndarray
 
 from harmonize.errors import HarmonizeError
-from harmonize.pictures.limits import refuse_huge, refuse_several
+from harmonize.pictures.limits import (
+    MOST_OF_WINDOWS,
+    MOST_PIXELS,
+    refuse_huge,
+    refuse_several,
+)
 from harmonize.pictures.tiff_numbers import Window, read_numbers
 from harmonize.system.plain_files import is_plain, open_number
 
@@ -150,8 +155,8 @@ def open_page(path: Path, *, whole: bool = True) -> "Iterator[tifffile.TiffPage]
     try:
         with tifffile.TiffFile(path) as file:
             page = file.pages.first
-            if whole:
-                refuse_huge((page.imagewidth, page.imagelength), path)
+            most = MOST_PIXELS if whole else MOST_OF_WINDOWS
+            refuse_huge((page.imagewidth, page.imagelength), path, most)
             for further in list(file.pages)[1:]:
                 assert isinstance(further, tifffile.TiffPage)
                 if not (further.is_reduced or further.is_mask):  # made smaller, or its mask

@@ -11,7 +11,7 @@ from jaxtyping import Num, UInt8
 from numpy import ndarray
 
 from harmonize.errors import HarmonizeError
-from harmonize.pictures.limits import refuse_huge
+from harmonize.pictures.limits import MOST_PIXELS
 from harmonize.pictures.tiff_codecs import Packed, unpack
 
 if TYPE_CHECKING:
@@ -90,7 +90,12 @@ def read_numbers(
     """
     dtype = number_type(page, path)
     grid = _grid(page)
-    refuse_huge((grid.columns, grid.rows), path)
+    if grid.columns * grid.rows > MOST_PIXELS:
+        raise HarmonizeError(
+            f"{path}: is stored in strips or tiles of {grid.columns} x {grid.rows} pixels, more "
+            f"than the {MOST_PIXELS / 1e6:.0f} million that are read at once; save it in small "
+            f"tiles: `gdal_translate -co TILED=YES {path.name} tiled.tif`"
+        )
     for listed in (page.dataoffsets, page.databytecounts):
         if len(listed) != grid.planes * grid.per_plane:
             raise ValueError(f"{len(listed)} strips or tiles")
