@@ -70,10 +70,12 @@ class RowsOfLabel:
 
     Attributes:
         shape: height and width.
+        name: of the picture's file.
     """
 
     def __init__(self, label: WindowedLabel) -> None:
         self.shape = label.shape
+        self.name = label.picture
         self._label = label
         self._first = 0
         self._kept = np.zeros((0, label.shape[1]), np.int16)

@@ -49,7 +49,7 @@ def _about_colors(config: RunConfig, sources: Sources) -> Iterator[str]:
     plain = config.model.bands == RGB
     styles: set[str] = set()
     entries = [(entry, spec) for entry, spec in sources.trained if entry.train]
-    for entry, spec in entries:
+    for entry, _ in entries:
         augment = config.augment if entry.augment is None else entry.augment
         if augment.style and augment.style_of is not None:
             styles.add(augment.style_of)
