@@ -155,7 +155,7 @@ def test_the_edges_of_large_pictures_are_not_scored(
 def problems(folder: Path, *overrides: str) -> list[str]:
     with pytest.raises(HarmonizeError) as caught:
         check_run(scenes_config(folder, folder / "run", *overrides))
-    return caught.value.problems
+    return list(caught.value.problems)
 
 
 def test_bands_that_a_set_lacks_are_told_once(
@@ -217,7 +217,7 @@ def test_what_is_wrong_with_bands_is_said_before_training(scenes: Path) -> None:
 def test_names_of_bands_in_a_config(scenes: Path, bands: str, message: str) -> None:
     with pytest.raises(HarmonizeError) as caught:
         scenes_config(scenes, scenes / "run", f"model.channels={bands}")
-    assert caught.value.problems == [f"command line: model.channels: {message}"]
+    assert list(caught.value.problems) == [f"command line: model.channels: {message}"]
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,9 @@ def test_what_is_wrong_with_channels_of_a_mapping(
 
 def test_a_picture_that_does_not_fit_its_label_is_named(scenes: Path) -> None:
     write(scenes / "scenes/s0_ids.tif", labels(50, 69), tile=(16, 16))
-    message = "s0.tif: 70 x 50 pixels, but its label s0_ids.tif has 69 x 50; a sample of scenes"
+    message = (
+        "s0.tif: 70 x 50 pixels, but its label s0_ids.tif has 69 x 50; save both in one size; a "
+    )
     with pytest.raises(HarmonizeError, match=message):
         opened(scenes)[0]
 
@@ -268,7 +270,7 @@ def test_a_run_is_trained_and_scored(scenes: Path, tmp_path: Path) -> None:
     config = scenes_config(
         scenes, tmp_path / "run", "train.report=true", "data.workers=2", "data.cache=disk"
     )
-    train(config, "scenes")
+    train(config, name="scenes")
     found = json.loads((tmp_path / "run/evaluation.json").read_text())
     assert found["datasets"]["scenes"]["pixel_accuracy"] is not None
     assert (tmp_path / "run/report.html").exists()

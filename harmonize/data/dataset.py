@@ -182,7 +182,7 @@ class SegmentationDataset(Dataset[LabelledPicture]):
             if label is not None and not self.spec.encoding.needs_size:
                 told = self._labels.size(self.root, label)
                 size = told or header_size(self._labels.files(self.root, label)[0])
-                refuse_sizes(path, file.size, label, size)
+                refuse_sizes(path, file.size, label, size, fixed=True)
         width, height = file.size
         picture, whose = self.files.picture(number), (self.spec.name, self.split)
         windowed = WindowedLabel((height, width), self._labels, self.root, label, *whose, picture)

@@ -103,7 +103,7 @@ def bands(
     """
     height, width = picture.shape[1:]
     if height * width <= tiling.tile**2:
-        yield 0, run(picture[:, :height])
+        yield 0, run(picture[:, 0:height])
         return
     columns = tiling.cut(width)
     ramp: Tensor | None = None  # the last rows of the band before

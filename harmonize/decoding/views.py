@@ -22,7 +22,7 @@ from harmonize.decoding.tiled_network import DEFAULT_TILE, Answering, TiledNetwo
 Seen = Num[Tensor, "N h w"] | LargePicture
 
 
-def resized(picture: Seen, size: tuple[int, int]) -> Seen:
+def resized(picture: Seen, size: tuple[int, int]) -> Num[Tensor, "N h2 w2"] | LargePicture:
     """Return a picture at a height and width; one that is large only becomes a tensor then."""
     if not isinstance(picture, LargePicture):
         return F.resize(picture, list(size), antialias=True)

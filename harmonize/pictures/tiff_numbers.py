@@ -105,7 +105,7 @@ def read_numbers(
     if math.prod(shape) * dtype.itemsize > _MOST_BYTES:
         raise ValueError("too big")
     full = np.full(shape, page.nodata, dtype.newbyteorder("="))
-    planes = bands if grid.planes > 1 else [0]
+    planes, every = bands if grid.planes > 1 else [0], list(bands) == list(range(grid.channels))
     for rows, places, packed in _by_height(page, grid, dtype, _places(grid, window, planes)):
         parts = unpack(page, Packed(packed, rows, grid.columns, grid.channels), path)
         for place, part in zip(places, parts, strict=True):
@@ -117,7 +117,7 @@ def read_numbers(
             target = full[max(top, 0) : top + rows, max(left, 0) : left + grid.columns]
             numbers = numbers[: target.shape[0], : target.shape[1]]
             if grid.planes == 1:
-                target[...] = numbers if len(bands) == grid.channels else numbers[..., bands]
+                target[...] = numbers if every else numbers[..., list(bands)]
                 continue
             for number in [number for number, band in enumerate(bands) if band == plane]:
                 target[..., number] = numbers[..., 0]
