@@ -103,7 +103,7 @@ class Output:
                 colors = np.array(picture.getpalette(), np.uint8).reshape(256, 3)
             path, size = self.answer(wanted), (picture.height, picture.width)
             how = {"colors": colors, "made_by": MADE_BY}
-            with writing_tiff(path, wanted.path, size, pixels[0, 0], **how) as file:
+            with writing_tiff(path, wanted.path, size, pixels[0, 0, ...], **how) as file:
                 file.write(pixels)
             return
         mark = PngInfo()
@@ -122,7 +122,7 @@ class Output:
         """Write a TIFF file of a height and width, of the numbers of answers row by row."""
         table, colors = pixel_table(space)
         how = {"colors": colors, "made_by": MADE_BY}
-        with writing_tiff(self.answer(wanted), wanted.path, size, table[0], **how) as file:
+        with writing_tiff(self.answer(wanted), wanted.path, size, table[0, ...], **how) as file:
             for some in rows:
                 file.write(table[some])
 
