@@ -204,11 +204,11 @@ class LargePicture:
         window = Window(rows.start, 0, rows.stop, self.file.size[0])
         found = torch.from_numpy(self.file.read(window)).permute(2, 0, 1)
         found = found.flip(-1) if self.mirrored else found
-        return found.contiguous().to(self.device)
+        return found.to(self.device)
 
     def reduced(self, least: float) -> Num[Tensor, "C h w"]:
         """Read all of it as small as leaves its shorter side ``least`` pixels."""
         factor = choose_factor(self.file.size, least)
         found = torch.from_numpy(self.file.read(self.file.whole, factor)).permute(2, 0, 1)
         found = found.flip(-1) if self.mirrored else found
-        return found.contiguous().to(self.device)
+        return found.to(self.device)

@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from harmonize.config.channels import RGB, Channel
 from harmonize.errors import HarmonizeError
-from harmonize.pictures.limits import refuse_huge
+from harmonize.pictures.limits import MOST_PIXELS, refuse_huge
 from harmonize.pictures.tiff import is_tiff, open_page, refuse_turned_page
 from harmonize.pictures.tiff_numbers import Window, number_type, part_rows, read_numbers
 
@@ -91,16 +91,17 @@ class BandedFile:
         Raises:
             HarmonizeError: the file is damaged, or the window too large.
         """
-        if factor == 1:
-            return self._levels(window)
+        refuse_huge(window.shape, self.path, MOST_PIXELS * factor**2)
         height, width = window.shape
         found = np.empty((-(-height // factor), -(-width // factor), len(self.bands)), np.float32)
         step = max(_STRIPE // (width * max(len(self.bands), 1)) // self.rows, 1) * self.rows
         step = -(-step // factor) * factor
-        for first in range(window.top, window.bottom, step):
-            part = Window(first, window.left, min(first + step, window.bottom), window.right)
+        starts = [window.top, *range((window.top // step + 1) * step, window.bottom, step)]
+        for first, last in zip(starts, [*starts[1:], window.bottom], strict=True):
+            part = Window(first, window.left, last, window.right)
             row = (first - window.top) // factor
-            blocks = _block_means(self._levels(part), factor)
+            blocks = self._levels(part)
+            blocks = blocks if factor == 1 else _block_means(blocks, factor)
             found[row : row + len(blocks)] = blocks
         return found
 
@@ -112,7 +113,6 @@ class BandedFile:
     def _levels(self, window: Window) -> Float32[ndarray, "H W C"]:
         numbers = [band[0] for band in self.bands if band is not None]
         found = np.full((*window.shape, len(self.bands)), np.nan, np.float32)
-        refuse_huge(window.shape, self.path)
         with open_page(self.path, whole=False) as page:
             if (page.imagewidth, page.imagelength) != self.size:
                 raise HarmonizeError(f"{self.path}: has changed meanwhile; start again")
