@@ -1,6 +1,7 @@
 """Answers for GeoTIFF files: they lie where their pictures lie, and are those of other files."""
 
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -40,19 +41,22 @@ def write_geotiff(path: Path, values: np.ndarray, **how: Any) -> None:
     place = {key: value for key, value in place.items() if value is not None}
     tags = place.pop("tags", {})
     points = place.pop("gcps", None)
-    with rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        height=height,
-        width=width,
-        count=count,
-        dtype=values.dtype,
-        tiled=True,
-        blockxsize=16,
-        blockysize=16,
-        **place,
-    ) as file:
+    with (
+        warnings.catch_warnings(action="ignore"),  # of files without a transform
+        rasterio.open(
+            path,
+            "w",
+            driver="GTiff",
+            height=height,
+            width=width,
+            count=count,
+            dtype=values.dtype,
+            tiled=True,
+            blockxsize=16,
+            blockysize=16,
+            **place,
+        ) as file,
+    ):
         file.update_tags(**tags)
         if points is not None:
             file.gcps = points
