@@ -166,4 +166,4 @@ def _open(
     raise_all(problems)
     if not pairs:
         raise HarmonizeError("the run's config scores no data set; name one with --dataset")
-    return open_datasets(pairs, config.data.roots)
+    return open_datasets(pairs, config.data.roots, bands=config.model.bands)
