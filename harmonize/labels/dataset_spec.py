@@ -18,10 +18,10 @@ from harmonize.labels.beside import find_beside
 from harmonize.labels.class_file import ClassFile
 from harmonize.labels.class_table import DataClass
 from harmonize.labels.encoding import Encoding
+from harmonize.labels.answer_keys import check_answers, check_benchmark
 from harmonize.labels.mapping import (
     Mapping,
     Split,
-    check_answers,
     check_files,
     check_keys,
     read_classes,
@@ -54,6 +54,7 @@ class DatasetSpec:
         outside_root: whether paths with ``..`` may lead out of the data set's folder.
         answers: what is answered of classes that overlap.
         pixels: how many classes have, as far as that is said, which goes by.
+        benchmark: the classes that the data set's benchmark scores; none where it scores all.
         accept: findings of ``harmonize check`` that are meant, by kind.
     """
 
@@ -72,6 +73,7 @@ class DatasetSpec:
     outside_root: bool
     answers: Literal["strict", "approximate"]
     pixels: dict[str, float]
+    benchmark: tuple[str, ...]
     accept: Accept
     document: Document = field(repr=False, compare=False)
     _leaf_masks: dict[tuple[str, str], ndarray] = field(
@@ -108,6 +110,7 @@ class DatasetSpec:
         label = read_template(written.label or "", document.where(("label",)), problems)
         check_files(written, label, document, problems)
         check_answers(written, document, problems)
+        check_benchmark(written, document, problems)
         check_accept(written.accept, MAPPING_FINDINGS, document, problems)
         encoding = read_encoding(written, document, problems)
         raise_all(problems)
@@ -129,6 +132,7 @@ class DatasetSpec:
             outside_root=written.outside_root,
             answers=written.answers,
             pixels=written.pixels,
+            benchmark=written.benchmark,
             accept=written.accept,
             document=document,
         )
