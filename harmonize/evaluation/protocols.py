@@ -1,10 +1,10 @@
 """Published protocols that score one network on several data sets: what they say of its scores.
 
-MSeg: J. Lambert et al., "MSeg: A Composite Dataset for Multi-domain Semantic Segmentation", CVPR 2020.
-A test set that was not trained on is answered in its own classes, each by the sum of the
-probabilities of what it means, all else with nothing ("Using the MSeg taxonomy on a held-out
-dataset"); a class that nothing answers stays in the mean, and the sets are joined by the harmonic
-mean (the tables and ``collect_results.py`` of mseg-dataset/mseg-semantic).
+MSeg: Lambert et al., "MSeg: A Composite Dataset for Multi-domain Semantic Segmentation", CVPR 2020.
+A set that was not trained on is answered in its own classes, each by the sum of the probabilities
+of what it means (section "Using the MSeg taxonomy on a held-out dataset"); a class that nothing
+answers stays in the mean, and the sets are joined by the harmonic mean (the tables and
+``collect_results.py`` of mseg-dataset/mseg-semantic).
 
 RVC: the Robust Vision Challenge (robustvision.net; ozendelait/rvc_devkit): the same method and
 parameters for all sets, each scored by its own benchmark. Its ranks need the other entrants.
@@ -13,7 +13,6 @@ parameters for all sets, each scored by its own benchmark. Its ranks need the ot
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -29,11 +28,9 @@ from harmonize.evaluation.intervals import (
     interval_of,
     mean_ious,
 )
-from harmonize.evaluation.saved_protocol import ProtocolSet, SavedProtocol
+from harmonize.evaluation.saved_protocol import ProtocolName, ProtocolSet, SavedProtocol
 
 # Letters of shapes: S sets, R resamples.
-
-ProtocolName = Literal["mseg", "rvc"]
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,12 @@
 """What a protocol says of several data sets: as a file keeps it, and as a table of text."""
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 
 from harmonize.config.schema import Fraction, Range
 
 Share = Fraction | None
+ProtocolName = Literal["mseg", "rvc"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class ProtocolSet:
 class SavedProtocol:
     """The scores of several data sets by one protocol."""
 
-    name: str
+    name: ProtocolName
     """``mseg`` or ``rvc``."""
     sets: dict[str, ProtocolSet]
     """By name."""

@@ -14,11 +14,11 @@ from harmonize.config.accept import MAPPING_FINDINGS, Accept, check_accept
 from harmonize.config.schema import build
 from harmonize.config.strict_yaml import Document, Value, dump, load_file
 from harmonize.errors import HarmonizeError, near_matches, raise_all
+from harmonize.labels.answer_keys import check_answers, check_benchmark
 from harmonize.labels.beside import find_beside
 from harmonize.labels.class_file import ClassFile
 from harmonize.labels.class_table import DataClass
 from harmonize.labels.encoding import Encoding
-from harmonize.labels.answer_keys import check_answers, check_benchmark
 from harmonize.labels.mapping import (
     Mapping,
     Split,

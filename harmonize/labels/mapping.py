@@ -114,7 +114,7 @@ class Mapping:
     pixels: dict[str, Annotated[float, Range(0, 1e18)]] = field(default_factory=dict[str, float])
     """For ``answers: approximate``: how many pixels classes have, in any unit."""
     benchmark: tuple[str, ...] = ()
-    """The classes that the data set's own benchmark scores, if these are not all that mean something.
+    """The classes that the data set's own benchmark scores; unless given, all that mean something.
     ``harmonize evaluate --protocol`` neither answers nor scores the others."""
     accept: Accept = field(default_factory=Accept)
     """Findings of ``harmonize check`` that are meant: by kind, the names they may be about, or

@@ -14,9 +14,10 @@ from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.open_datasets import open_datasets
 from harmonize.errors import HarmonizeError, near_matches, raise_all
 from harmonize.evaluation.dataset_scores import DatasetScores
-from harmonize.evaluation.protocols import ProtocolName, check_protocol, summarize_protocol
 from harmonize.evaluation.picture_file import PICTURES_MARK, pictures_path
+from harmonize.evaluation.protocols import check_protocol, summarize_protocol
 from harmonize.evaluation.results import MADE_BY, report_results
+from harmonize.evaluation.saved_protocol import ProtocolName
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.scored_classes import for_benchmark
 from harmonize.labels.sources import Sources

@@ -51,9 +51,7 @@ def score(
     decoder = Decoder(tree, config.evaluate.decode)
     found: list[DatasetScores] = []
     for dataset in datasets:
-        classes = scored_classes(
-            sources.ontology, dataset.spec, sources.taught, whole=benchmark
-        )
+        classes = scored_classes(sources.ontology, dataset.spec, sources.taught, whole=benchmark)
         groups = depth_groups(sources.ontology, dataset.spec, sources.taught)
         if benchmark:
             groups, decoder = (), Decoder(class_tree(classes.masks), "leaves")
