@@ -11,13 +11,13 @@ from dataset_files import shipped
 from harmonize import cli
 from harmonize.config.strict_yaml import dump
 from harmonize.data.dataset import SegmentationDataset
-from universal_sets import SETS, TinySet, write_set, write_sets
+from universal_sets import SCANNET20, SETS, TinySet, write_set, write_sets
 
 REPO = Path(__file__).parents[1]
 REPORT_BYTES = 3_000_000
 
 
-@pytest.mark.parametrize("one", SETS, ids=lambda one: one.mapping)
+@pytest.mark.parametrize("one", [*SETS, SCANNET20], ids=lambda one: one.mapping)
 def test_every_class_is_read_from_a_set_in_its_official_folders(
     one: TinySet, tmp_path: Path
 ) -> None:

@@ -98,6 +98,11 @@ def evaluate(words: Sequence[str]) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the scores here as well")
     add_force(parser)
     parser.add_argument(
+        "--protocol",
+        choices=["mseg", "rvc"],
+        help="score as MSeg (CVPR 2020) or the Robust Vision Challenge do",
+    )
+    parser.add_argument(
         "overrides", nargs="*", metavar="key.path=value", help="such as data.roots.NAME=FOLDER"
     )
     add_quiet(parser, "scores, warnings and errors")
@@ -115,6 +120,7 @@ def evaluate(words: Sequence[str]) -> int:
         force=given.force,
         overrides=overrides,
         trust_code=given.trust_code,
+        protocol=given.protocol,
     )
     return 0
 

@@ -99,6 +99,7 @@ def evaluate(
         pictures=len(dataset),
         boundary=boundary,
         keep=keep,
+        truth=scored.truth,
     )
     mine = share(len(dataset), accelerator.process_index, accelerator.num_processes)
     pictures = load(

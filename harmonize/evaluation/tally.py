@@ -65,6 +65,7 @@ class Tally:
         pictures: the number of pictures of the data set.
         boundary: whether pixels near edges are counted too.
         keep: the numbers of those whose truth and answer are kept.
+        truth: the leaves of each class whose pixels are counted; ``masks`` unless given.
 
     Attributes:
         kept: the pictures of this process that were asked for.
@@ -80,8 +81,10 @@ class Tally:
         pictures: int,
         boundary: bool = False,
         keep: Collection[int] = (),
+        truth: Bool[ndarray, "C K"] | None = None,
     ) -> None:
-        scored = np.where(masks.any(1), np.arange(len(masks)), -1)
+        counted = masks if truth is None else truth
+        scored = np.where(counted.any(1), np.arange(len(masks)), -1)
         self._decoder = decoder
         self._groups = groups
         self._classes = _PictureCounter(Counter(Answers.of(decoder.tree, masks), scored))

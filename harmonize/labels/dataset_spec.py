@@ -15,6 +15,7 @@ from harmonize.config.channels import Channel
 from harmonize.config.schema import build
 from harmonize.config.strict_yaml import Document, Value, dump, load_file
 from harmonize.errors import HarmonizeError, near_matches, raise_all
+from harmonize.labels.answer_keys import check_answers, check_benchmark
 from harmonize.labels.beside import find_beside
 from harmonize.labels.class_file import ClassFile
 from harmonize.labels.class_table import DataClass
@@ -22,7 +23,6 @@ from harmonize.labels.encoding import Encoding
 from harmonize.labels.mapping import (
     Mapping,
     Split,
-    check_answers,
     check_bands,
     check_files,
     check_keys,
@@ -57,6 +57,7 @@ class DatasetSpec:
         outside_root: whether paths with ``..`` may lead out of the data set's folder.
         answers: what is answered of classes that overlap.
         pixels: how many classes have, as far as that is said, which goes by.
+        benchmark: the classes that the data set's benchmark scores; none where it scores all.
         accept: findings of ``harmonize check`` that are meant, by kind.
     """
 
@@ -76,6 +77,7 @@ class DatasetSpec:
     outside_root: bool
     answers: Literal["strict", "approximate"]
     pixels: dict[str, float]
+    benchmark: tuple[str, ...]
     accept: Accept
     document: Document = field(repr=False, compare=False)
     _leaf_masks: dict[tuple[str, str], ndarray] = field(
@@ -113,6 +115,7 @@ class DatasetSpec:
         check_files(written, label, document, problems)
         check_bands(written, document, problems)
         check_answers(written, document, problems)
+        check_benchmark(written, document, problems)
         check_accept(written.accept, MAPPING_FINDINGS, document, problems)
         encoding = read_encoding(written, document, problems)
         raise_all(problems)
@@ -135,6 +138,7 @@ class DatasetSpec:
             outside_root=written.outside_root,
             answers=written.answers,
             pixels=written.pixels,
+            benchmark=written.benchmark,
             accept=written.accept,
             document=document,
         )

@@ -24,6 +24,8 @@ _MOST_CLASSES = 10_000
 """Of a data set; more are hardly classes, but objects or places."""
 _MOST_VALUES = 1_000_000
 """Of all classes of a data set."""
+_OF_LABELS = ("value", "tolerance", "order", "annotations", "class_file", "benchmark")
+"""Further keys that a mapping without labels does not have."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,9 @@ class Mapping:
     else the one that has most of these leaves, among equals the one of the fewest leaves in all."""
     pixels: dict[str, Annotated[float, Range(0, 1e18)]] = field(default_factory=dict[str, float])
     """For ``answers: approximate``: how many pixels classes have, in any unit."""
+    benchmark: tuple[str, ...] = ()
+    """The classes that the data set's own benchmark scores; unless given, all that mean something.
+    ``harmonize evaluate --protocol`` neither answers nor scores the others."""
     accept: Accept = field(default_factory=Accept)
     """Findings of ``harmonize check`` that are meant: by kind, the names they may be about, or
     ``all``."""
@@ -130,7 +135,7 @@ def check_keys(written: Mapping, document: Document) -> None:
     if written.label is None:
         raise_all(
             f"{document.where((key,))}: there are no labels (label: null); remove the key"
-            for key in (*keys, "value", "tolerance", "order", "annotations", "class_file")
+            for key in (*keys, *_OF_LABELS)
             if document.get((key,)) is not None
         )
         return
@@ -221,19 +226,6 @@ def check_bands(written: Mapping, document: Document, problems: list[str]) -> No
                 f"{document.where((key,))}: TIFF pictures of which `channels` names the bands are "
                 "read as they are stored; remove the key"
             )
-
-
-def check_answers(written: Mapping, document: Document, problems: list[str]) -> None:
-    """Note what is wrong with how overlapping classes are answered."""
-    if written.pixels and written.answers != "approximate":
-        where = document.where(("pixels",))
-        problems.append(f"{where}: belongs to answers: approximate; say so, or remove the key")
-    problems += [
-        f"{document.where(('pixels', name))}: no class {name!r}; "
-        f"{near_matches(name, written.classes)}"
-        for name in written.pixels
-        if name not in written.classes
-    ]
 
 
 def read_template(text: str, where: str, problems: list[str]) -> Template | None:

@@ -13,7 +13,7 @@ from harmonize.config.strict_yaml import Value
 from harmonize.data.bad_list import BadList
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.decoding.decoder import Decoder
-from harmonize.decoding.decoding_tree import decoding_tree
+from harmonize.decoding.decoding_tree import class_tree, decoding_tree
 from harmonize.evaluation.by_depth import depth_groups
 from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.evaluation.evaluate import evaluate
@@ -33,11 +33,15 @@ def score(
     *,
     keep: int = 0,
     progress: bool = False,
+    benchmark: bool = False,
 ) -> list[DatasetScores]:
     """Score a network on data sets; every process must call this, with the same weights.
 
     Pictures that cannot be used are taken down in ``bad``, or end it if there is no such list. Of
     each data set the answers for ``keep`` of the others are kept.
+
+    For a ``benchmark`` a pixel is answered as the class whose leaves have the most probability
+    together, the classes that nothing answers are scored too, and no depth is.
     """
     own = {spec.name: entry.size for entry, spec in (*sources.trained, *sources.also)}
     sizes = {name: size for name, size in own.items() if size and not config.evaluate.size}
@@ -47,6 +51,10 @@ def score(
     decoder = Decoder(tree, config.evaluate.decode)
     found: list[DatasetScores] = []
     for dataset in datasets:
+        classes = scored_classes(sources.ontology, dataset.spec, sources.taught, whole=benchmark)
+        groups = depth_groups(sources.ontology, dataset.spec, sources.taught)
+        if benchmark:
+            groups, decoder = (), Decoder(class_tree(classes.masks), "leaves")
         with answering_like(model, dataset.spec.name):
             found.append(
                 evaluate(
@@ -55,8 +63,8 @@ def score(
                     sources.ontology,
                     accelerator=accelerator,
                     size=sizes.get(dataset.spec.name, config.answer_size),
-                    classes=scored_classes(sources.ontology, dataset.spec, sources.taught),
-                    groups=depth_groups(sources.ontology, dataset.spec, sources.taught),
+                    classes=classes,
+                    groups=groups,
                     decoder=decoder,
                     scales=config.evaluate.scales,
                     flip=config.evaluate.flip,
