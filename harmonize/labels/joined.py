@@ -1,7 +1,7 @@
-"""Several trees on the same pictures as one: their leaves side by side, and who means what of them.
+"""Several trees on the same pictures as one, whose leaves lie side by side.
 
-Targets, the network's channels and checkpoints have all leaves, tree after tree. The loss, scores and
-answers are each tree's own.
+Targets, the network's channels and checkpoints have all leaves, tree after tree. The loss, the
+scores and the answers are each tree's own.
 """
 
 import dataclasses

@@ -33,10 +33,10 @@ class Sources:
     trees: tuple[Ontology, ...] = ()
 
     @functools.cached_property
-    def of_trees(self) -> tuple[tuple[slice, "Sources"], ...]:
-        """For each tree its channels of the network, and the tree with the mappings that serve it."""
+    def of_trees(self) -> tuple[tuple[slice | None, "Sources"], ...]:
+        """For each tree its channels of the network, and what serves it."""
         if not self.trees:
-            return ((slice(None), self),)
+            return ((None, self),)
         ends = np.cumsum([len(tree.leaves) for tree in self.trees]).tolist()
         spans = [slice(a, b) for a, b in zip([0, *ends], ends, strict=False)]
         return tuple(

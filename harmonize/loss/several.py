@@ -1,4 +1,4 @@
-"""The loss of several trees on the same pictures: each tree's own, over its own channels, summed."""
+"""The loss of several trees on the same pictures: each over its own channels, summed."""
 
 from collections.abc import Sequence
 
@@ -40,7 +40,9 @@ class SeveralLosses(nn.Module):
         self._weights = tuple(weights)
         ends = np.cumsum([len(one.ontology.leaves) for one in spaces]).tolist()
         self._spans = [slice(a, b) for a, b in zip([0, *ends], ends, strict=False)]
-        tables = [_codes_of(space, span, one) for span, one in zip(self._spans, spaces, strict=True)]
+        tables = [
+            _codes_of(space, span, one) for span, one in zip(self._spans, spaces, strict=True)
+        ]
         self._codes_of = torch.from_numpy(np.stack(tables))
 
     def terms(
@@ -48,7 +50,7 @@ class SeveralLosses(nn.Module):
         logits: Float[Tensor, "B K H W"],
         codes: Integer[Tensor, "B H W"],
         *,
-        scale: Float[Tensor, " T"] | Float[Tensor, "T S"],
+        scale: Float[Tensor, " T"] | Float[Tensor, "T S"] | None = None,
         datasets: Integer[Tensor, " B"] | None = None,
         picture_scale: Float[Tensor, ""] | None = None,
         levels: UInt8[Tensor, "B H W"] | None = None,
@@ -58,6 +60,8 @@ class SeveralLosses(nn.Module):
         The depths of the trees follow one another, not weighted. Labelled is a pixel that is so in
         one tree at least.
         """
+        if scale is None:
+            scale = torch.ones(self.num_trees)
         found = [
             loss.terms(
                 logits[:, span],

@@ -68,15 +68,14 @@ class Segmenter(nn.Module):
     """Parts that stay in evaluation mode while the rest is trained."""
     shown: Shown | None = None
     """What its norms know of its pictures, if they have statistics for each data set."""
-    span: slice
-    """The channels that it answers with: all, but for those of one of several trees."""
+    span: slice | None = None
+    """The channels that it answers with, of one of several trees; None for all."""
 
     def __init__(self, network: nn.Module, traits: Traits = Traits()) -> None:
         super().__init__()
         self.network = network
         self.traits = traits
         self._reach = traits.reach
-        self.span = slice(None)
         self.register_buffer("mean", torch.tensor(traits.mean)[:, None, None])
         self.register_buffer("std", torch.tensor(traits.std)[:, None, None])
 
@@ -163,7 +162,7 @@ class Segmenter(nn.Module):
             for logits in outputs
         ]
         cut = [logits[..., :height, :width] for logits in scaled]
-        if self.span != slice(None):
+        if self.span is not None:
             cut = [logits[:, self.span] for logits in cut]
         return cut if auxiliary else cut[0]
 
@@ -172,9 +171,9 @@ class Segmenter(nn.Module):
 
 
 @contextlib.contextmanager
-def answering_of(model: nn.Module, span: slice) -> Iterator[None]:
-    """Have a network of several trees answer with the channels of one."""
-    if span == slice(None):
+def answering_of(model: nn.Module, span: slice | None) -> Iterator[None]:
+    """Have a network of several trees answer with the channels of one; with all if None."""
+    if span is None:
         yield
         return
     assert isinstance(model, Segmenter)
