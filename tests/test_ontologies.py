@@ -11,7 +11,7 @@ from PIL import Image
 
 from harmonize import DatasetSpec, HarmonizeError, HierarchicalLoss, Ontology, TargetSpace, cli
 from harmonize.config.run_config import RunConfig
-from harmonize.config.strict_yaml import Document, Value
+from harmonize.config.strict_yaml import Document, Value, dump
 from harmonize.labels.joined import join_meanings, join_trees
 from harmonize.labels.sources import load_sources
 from harmonize.loss.several import SeveralLosses
@@ -263,3 +263,17 @@ def test_a_joined_space_of_one_set_gives_each_tree_its_own_codes(project: Path) 
     sources = load_sources(config(project), several=True)
     assert isinstance(sources.space, TargetSpace)
     assert sources.space.num_codes == 6 + 3 + 1  # leaves; background, right, its mirror; thing
+
+
+def test_check_looks_at_all_trees(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text(dump(config(project).to_dict()))
+    assert cli.main(["check", str(path), "--scan", "0"]) == 0
+    trees = ", ".join(str(project / name) for name in ("tiny.txt", "material.txt"))
+    assert f"a config of fine, coarse on the trees {trees}" in capsys.readouterr().out
+    text = path.read_text().replace("material.txt", "none.txt")
+    path.write_text(text)
+    assert cli.main(["check", str(path), "--scan", "0"]) == 1
+    assert "none.txt" in capsys.readouterr().out
