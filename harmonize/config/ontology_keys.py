@@ -9,6 +9,13 @@ if TYPE_CHECKING:
     from harmonize.config.run_config import RunConfig
 
 
+def without_ontology(document: Document) -> list[str]:
+    """Return what is wrong if a config names no tree at all."""
+    if document.get(("ontology",)) is None and document.get(("ontologies",)) is None:
+        return [f"{document.where(())}: the key 'ontology' is missing; add it"]
+    return []
+
+
 def about_ontologies(config: "RunConfig", document: Document) -> list[str]:
     """Return what is wrong with the keys that name trees, and with keys that several refuse."""
     number = len(config.ontologies)

@@ -12,7 +12,7 @@ from harmonize.config.augment_config import STYLE_KEYS, AugmentConfig
 from harmonize.config.data_config import DataConfig, DatasetEntry, MixConfig
 from harmonize.config.loss_config import LossConfig
 from harmonize.config.model_config import ModelConfig
-from harmonize.config.ontology_keys import about_ontologies
+from harmonize.config.ontology_keys import about_ontologies, without_ontology
 from harmonize.config.schema import Range, build, key_of
 from harmonize.config.strict_yaml import Document, Value, load_file
 from harmonize.config.train_config import EvaluateConfig, OptimConfig, TrainConfig
@@ -71,7 +71,10 @@ class RunConfig:
         """Build a config from parsed YAML; see ``from_file``."""
         for assignment in overrides:
             document.override(assignment)
-        config = build(cls, document)
+        try:
+            config = build(cls, document)
+        except HarmonizeError as error:
+            raise HarmonizeError(*without_ontology(document), *error.problems) from None
         config = dataclasses.replace(config, datasets=config._with_run_augment(document))
         config._check(document)
         return config

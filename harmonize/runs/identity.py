@@ -14,6 +14,7 @@ from harmonize.runs.checkpoint import Checkpoint
 
 _IDENTITY = (
     ("ontology",),
+    ("ontologies",),
     ("datasets",),
     ("mix",),
     ("data", "size"),
