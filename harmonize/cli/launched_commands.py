@@ -217,9 +217,9 @@ def study(words: Sequence[str]) -> int:
     parser.add_argument(
         "--confidence",
         type=float,
-        default=0.9,
+        default=0.5,
         metavar="P",
-        help="at which labels are completed (default: 0.9)",
+        help="at which labels are completed (default: 0.5)",
     )
     given = parser.parse_intermixed_args(words)
     from harmonize.system.agreement import together  # slow to import, as are all below

@@ -24,6 +24,9 @@ def predict(words: Sequence[str]) -> int:
     parser.add_argument("run", type=Path, metavar="RUN_DIR")
     parser.add_argument("files", nargs="+", metavar="PICTURES", help="files, folders or 'patterns'")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", required=True)
+    parser.add_argument(
+        "--channels-of", metavar="NAME", help="TIFF pictures have the bands of this data set"
+    )
     parser.add_argument("--no-overlay", action="store_true", help="write no drawings")
     _add_answers(parser)
     _add_computing(parser)
@@ -53,6 +56,7 @@ def predict(words: Sequence[str]) -> int:
         trust_code=given.trust_code,
         roots=roots,
         ontology=given.ontology,
+        channels_of=given.channels_of,
     )
     return predict_run(given.run, pictures, Output(given.output, not given.no_overlay), options)
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, cast
 
 from harmonize.config.accept import CONFIG_FINDINGS, Accept, check_accept
 from harmonize.config.augment_config import STYLE_KEYS, AugmentConfig
+from harmonize.config.channels import check_names
 from harmonize.config.data_config import DataConfig, DatasetEntry, MixConfig
 from harmonize.config.loss_config import LossConfig
 from harmonize.config.model_config import ModelConfig
@@ -174,6 +175,16 @@ class RunConfig:
             f"{document.where(('train', key))}: {problem}" for key, holds, problem in wrong if holds
         ]
 
+    def _about_bands(self, document: Document) -> list[str]:
+        """Return what is wrong with the names of bands."""
+        names, problems = self.model.channels, list[str]()
+        if not isinstance(names, int):
+            check_names(names, document, ("model", "channels"), problems)
+            if not names:
+                where = document.where(("model", "channels"))
+                problems.append(f"{where}: a picture has at least one band; name it")
+        return problems
+
     def _about_norm(self, document: Document) -> list[str]:
         """Return what is wrong with statistics for each data set."""
         number = sum(entry.train is not None for entry in self.datasets)
@@ -221,6 +232,7 @@ class RunConfig:
             problems += self._unused(document)
         problems += self._misplaced(document)
         problems += self._about_training(document)
+        problems += self._about_bands(document)
         problems += self._about_norm(document)
         problems += self._about_mixing(document)
         problems += self.loss.problems(document, ("loss",))

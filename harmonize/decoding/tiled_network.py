@@ -9,17 +9,18 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import torch
 from accelerate import Accelerator
-from jaxtyping import Float, Int, Integer, UInt8
+from jaxtyping import Float, Int, Integer, Num
 from numpy import ndarray
 from torch import Tensor
 
+from harmonize.data.windows import LargePicture
 from harmonize.decoding.strips import strips
 from harmonize.decoding.tiling import Tiling, bands
 from harmonize.errors import HarmonizeError
 from harmonize.models.dataset_norms import answering_like
 from harmonize.models.segmenter import Segmenter
 
-# Letters of shapes: K leaves, C answers, H x W pixels of a picture, h x w of the network.
+# Letters of shapes: N bands, K leaves, C answers, H x W pixels of a picture, h x w of the network.
 
 DEFAULT_TILE = 768
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -48,7 +49,7 @@ class TiledNetwork:
     """A trained network on its device.
 
     Args:
-        model: pictures (B, 3, h, w) of 0..255 to logits (B, K, h, w).
+        model: pictures (B, N, h, w) of 0..255 to logits (B, K, h, w).
         accelerator: its device and precision are used, as they are now.
         in_training: whether the network is being trained, so that its memory stays laid out as it
             is and whoever calls sets it to evaluation.
@@ -83,7 +84,7 @@ class TiledNetwork:
     @torch.inference_mode()
     def answer(
         self,
-        picture: UInt8[Tensor, "3 h w"],
+        picture: Num[Tensor, "N h w"] | LargePicture,
         size: tuple[int, int],
         space: Answering,
         *,
@@ -103,7 +104,7 @@ class TiledNetwork:
         # A row of tiles is kept in memory: let it run along the shorter side.
         is_cut = height * width > tile * tile
         tiling = self._tiling(tile) if is_cut else Tiling(tile)
-        flip = width > height and is_cut
+        flip = width > height and is_cut and not isinstance(picture, LargePicture)
         if flip:
             picture, size, height = picture.mT, (size[1], size[0]), width
         answer = np.empty(size, dtype=np.uint8 if space.num <= 256 else np.uint16)
@@ -113,7 +114,11 @@ class TiledNetwork:
         return answer.T if flip else answer
 
     def scaled_logits(
-        self, picture: UInt8[Tensor, "3 h w"], size: tuple[int, int], *, tile: int = DEFAULT_TILE
+        self,
+        picture: Num[Tensor, "N h w"] | LargePicture,
+        size: tuple[int, int],
+        *,
+        tile: int = DEFAULT_TILE,
     ) -> Iterator[tuple[int, Float[Tensor, "K R W"]]]:
         """Yield the logits of an answer of a size in strips of rows; see ``strips``."""
         height, width = picture.shape[1:]
@@ -139,11 +144,11 @@ class TiledNetwork:
             )
         return tiling
 
-    def logits(self, picture: UInt8[Tensor, "3 h w"]) -> Float[Tensor, "K h w"]:
+    def logits(self, picture: Num[Tensor, "N h w"]) -> Float[Tensor, "K h w"]:
         """Run the network on a picture."""
         enabled = self._dtype is not None
         with torch.autocast(self.device.type, self._dtype, enabled=enabled):
             return self._model(picture[None])[0]
 
-    def _flipped(self, picture: UInt8[Tensor, "3 w h"]) -> Float[Tensor, "K w h"]:
+    def _flipped(self, picture: Num[Tensor, "N w h"]) -> Float[Tensor, "K w h"]:
         return self.logits(picture.mT).mT

@@ -13,13 +13,16 @@ import torch
 from jaxtyping import Integer
 from numpy import ndarray
 
+from harmonize.data.windows import LargePicture
 from harmonize.decoding.tiled_network import TiledNetwork
 from harmonize.decoding.views import ViewedNetwork
 from harmonize.errors import HarmonizeError, raise_all
 from harmonize.inference.answer_space import AnswerSpace
 from harmonize.inference.drawing import draw_answer, draw_overlay
 from harmonize.inference.inputs import Wanted, find_pictures
+from harmonize.inference.large_answers import answer_large
 from harmonize.inference.predict_options import PredictOptions, Wording, choose_answers
+from harmonize.inference.read_as import ReadAs
 from harmonize.inference.read_pictures import Seen, read_to_see
 from harmonize.inference.write_answers import Output, describe
 from harmonize.runs.opened import OpenedRun, open_run
@@ -92,7 +95,7 @@ def _predict(
     network = TiledNetwork(opened.network(accelerator.device), accelerator)
     network.check_tile(options.tile)
     viewed = ViewedNetwork(network, views, torch.from_numpy(opened.sources.ontology.mirror))
-    job = _Job(viewed, space, output, options)
+    job = _Job(viewed, space, output, options, wording.read_as)
     advice = "wait until it ends, or choose another --output"
     with locked_together(output.folder, is_main=accelerator.is_main_process, advice=advice):
         return _answer_all(job, wanted, wording, legend, f"{path} after {state.step} steps")
@@ -148,6 +151,7 @@ class _Job:
     space: AnswerSpace
     output: Output
     options: PredictOptions
+    read_as: ReadAs
 
     def answer_all(self, pictures: list[Wanted]) -> None:
         """Answer pictures, reading the next and writing the last one meanwhile.
@@ -170,7 +174,9 @@ class _Job:
                     continue
                 if written is not None:
                     _finish(written, problems)
-                written = pool.submit(self._write, wanted, seen.result(), answer)
+                written = None
+                if answer is not None:
+                    written = pool.submit(self._write, wanted, seen.result(), answer)
                 bar.update()
             if written is not None:
                 _finish(written, problems)
@@ -197,11 +203,17 @@ class _Job:
                 fit=self.network.views.is_one,
                 turn=self.options.turn,
                 show=self.output.overlays,
+                read_as=self.read_as,
+                lazily=True,
             )
 
-    def _answer(self, wanted: Wanted, seen: Future[Seen]) -> Integer[ndarray, "H W"]:
+    def _answer(self, wanted: Wanted, seen: Future[Seen]) -> Integer[ndarray, "H W"] | None:
+        """Answer a picture; None if it is so large that the answer was written meanwhile."""
         picture = seen.result()
         try:
+            if isinstance(picture.scaled, LargePicture):
+                answer_large(self.network, wanted, picture, self.space, self.output)
+                return None
             return self.network.answer(picture.scaled, picture.size, self.space)
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and not _is_out_of_memory(error):

@@ -20,6 +20,7 @@ from harmonize.inference.answer_space import (
     leaves,
 )
 from harmonize.inference.calibrated import NOT_CALIBRATED, FoundCalibration, Use, find_calibration
+from harmonize.inference.read_as import ReadAs, choose_channels
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.sources import Sources
 from harmonize.models.dataset_norms import PER_DATASET
@@ -51,6 +52,8 @@ class PredictOptions:
         roots: folders of data sets, for those that have their ids from a file there.
         trust_code: run the code that the run's network is, where it is not harmonize's own.
         ontology: the tree to answer by, of a run of several; each of them unless given.
+        channels_of: TIFF pictures have the bands of this data set; needed where those of a run's
+            data sets differ.
     """
 
     depth: int | None = None
@@ -70,6 +73,7 @@ class PredictOptions:
     roots: dict[str, str] = dataclasses.field(default_factory=dict[str, str])
     trust_code: bool = False
     ontology: str | None = None
+    channels_of: str | None = None
 
     def check(self) -> None:
         """Make sure that the options go together.
@@ -120,6 +124,8 @@ class Wording:
     """How the network looks at pictures."""
     like: str | None = None
     """The data set whose statistics of batch norm are taken; None for all together."""
+    read_as: ReadAs = ReadAs()
+    """The bands that the network takes, and those of TIFF pictures."""
 
 
 def choose_answers(run: OpenedRun, options: PredictOptions) -> Wording:
@@ -151,7 +157,8 @@ def choose_answers(run: OpenedRun, options: PredictOptions) -> Wording:
         evaluate.flip if options.flip is None else options.flip,
         options.tile,
     )
-    return Wording(answers, calibration, views, like)
+    read_as = choose_channels(run.config.model.bands, run.sources.specs, options.channels_of)
+    return Wording(answers, calibration, views, like, read_as)
 
 
 def _answers(

@@ -11,6 +11,7 @@ from jaxtyping import Bool
 from numpy import ndarray
 
 from harmonize.config.accept import MAPPING_FINDINGS, Accept, check_accept
+from harmonize.config.channels import Channel
 from harmonize.config.schema import build
 from harmonize.config.strict_yaml import Document, Value, dump, load_file
 from harmonize.errors import HarmonizeError, near_matches, raise_all
@@ -22,6 +23,7 @@ from harmonize.labels.encoding import Encoding
 from harmonize.labels.mapping import (
     Mapping,
     Split,
+    check_bands,
     check_files,
     check_keys,
     read_classes,
@@ -51,6 +53,7 @@ class DatasetSpec:
         resize_picture: whether a picture is scaled to its label's size.
         exif: whether pictures are turned as their EXIF orientation says; unless given, those that
             have one are refused.
+        channels: the bands of TIFF pictures; none for pictures that are read as colours.
         outside_root: whether paths with ``..`` may lead out of the data set's folder.
         answers: what is answered of classes that overlap.
         pixels: how many classes have, as far as that is said, which goes by.
@@ -70,6 +73,7 @@ class DatasetSpec:
     class_file: ClassFile | None
     resize_picture: bool
     exif: Literal["apply", "ignore"] | None
+    channels: tuple[Channel, ...]
     outside_root: bool
     answers: Literal["strict", "approximate"]
     pixels: dict[str, float]
@@ -109,6 +113,7 @@ class DatasetSpec:
         picture = read_template(written.picture, document.where(("picture",)), problems)
         label = read_template(written.label or "", document.where(("label",)), problems)
         check_files(written, label, document, problems)
+        check_bands(written, document, problems)
         check_answers(written, document, problems)
         check_benchmark(written, document, problems)
         check_accept(written.accept, MAPPING_FINDINGS, document, problems)
@@ -129,6 +134,7 @@ class DatasetSpec:
             class_file=written.class_file,
             resize_picture=written.resize_picture,
             exif=written.exif,
+            channels=written.channels,
             outside_root=written.outside_root,
             answers=written.answers,
             pixels=written.pixels,

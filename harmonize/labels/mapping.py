@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from harmonize.config.accept import Accept
+from harmonize.config.channels import Channel, check_channels
 from harmonize.config.schema import Count, Range
 from harmonize.config.strict_yaml import Document, KeyPath
 from harmonize.errors import HarmonizeError, near_matches, raise_all, wrong_characters
@@ -103,6 +104,9 @@ class Mapping:
     exif: Literal["apply", "ignore"] | None = None
     """Whether pictures are turned as their EXIF orientation says (``apply``) or lie as their labels
     do (``ignore``). Unless given, a picture that has an orientation is refused."""
+    channels: tuple[Channel, ...] = ()
+    """The bands of TIFF pictures, by name: ``[{name: red, band: 1}, {name: nir, band: 4, range: [0,
+    10000]}]``. Unless given, pictures are read as red, green and blue of 8 bits."""
     outside_root: bool = False
     """Whether paths with ``..`` may lead out of the data set's folder. Links are followed in any
     case, absolute paths never."""
@@ -209,6 +213,19 @@ def read_meaning(
             problems.append(f"{where}: {IGNORE} stands alone, got {list(listed)}")
         meaning[name] = () if listed == (IGNORE,) else listed
     return meaning
+
+
+def check_bands(written: Mapping, document: Document, problems: list[str]) -> None:
+    """Note what is wrong with the bands of pictures."""
+    check_channels(written.channels, document, ("channels",), problems)
+    if not written.channels and document.get(("channels",)) is not None:
+        problems.append(f"{document.where(('channels',))}: names no band; remove the key")
+    for key in ("exif", "resize_picture"):
+        if written.channels and getattr(written, key):
+            problems.append(
+                f"{document.where((key,))}: TIFF pictures of which `channels` names the bands are "
+                "read as they are stored; remove the key"
+            )
 
 
 def read_template(text: str, where: str, problems: list[str]) -> Template | None:

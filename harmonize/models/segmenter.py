@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int, Num
 from torch import Tensor, nn
 
+from harmonize.config.channels import RGB
 from harmonize.models.dataset_norms import Shown
 from harmonize.models.outputs import all_logits
 from harmonize.models.probing import measure_reach
@@ -20,10 +21,18 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-def for_channels(values: Sequence[float], channels: int) -> tuple[float, ...]:
-    """Repeat the statistics of three bands for more, as weights are; one band has their mean."""
+def for_channels(values: Sequence[float], channels: int | Sequence[str]) -> tuple[float, ...]:
+    """Return the statistics of bands from those of red, green and blue.
+
+    Of bands with names each of these has its own, and any other their mean. Those of a number are
+    repeated, as weights are; one band has their mean.
+    """
+    mean = sum(values) / len(values)
+    if not isinstance(channels, int):
+        own = dict(zip(RGB, values, strict=False))
+        return tuple(own.get(name, mean) for name in channels)
     if channels == 1:
-        return (sum(values) / len(values),)
+        return (mean,)
     return tuple(values[channel % len(values)] for channel in range(channels))
 
 
@@ -125,8 +134,13 @@ class Segmenter(nn.Module):
         return self
 
     def normalize(self, pictures: Num[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
-        """Scale pictures of 0..255 to the mean and variance that the network was made for."""
+        """Scale pictures of 0..255 to the mean and variance that the network was made for.
+
+        NaN, which stands for bands and pixels that are missing, becomes 0.
+        """
         normal = (pictures / 255 - self.mean) / self.std
+        if pictures.is_floating_point():  # what is missing is NaN
+            normal = normal.masked_fill(normal.isnan(), 0.0)
         return normal.contiguous(memory_format=torch.channels_last)
 
     def forward(

@@ -128,7 +128,7 @@ class ScoringRun:
             )
         if scorable:
             raise_all(unscorable_in_all(sources, [spec for spec, _ in pairs]))
-        return open_datasets(pairs, config.data.roots)
+        return open_datasets(pairs, config.data.roots, bands=config.model.bands)
 
     def score(
         self, datasets: list[SegmentationDataset], *, benchmark: bool = False

@@ -6,6 +6,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from harmonize.config.channels import RGB
 from harmonize.config.run_config import RunConfig
 from harmonize.errors import HarmonizeError, near_matches, raise_all
 from harmonize.labels.sources import Sources, load_sources
@@ -14,6 +15,7 @@ from harmonize.loss.build import build_losses
 from harmonize.models.build import build_model
 from harmonize.models.own_code import build_segmenter, needs_code
 from harmonize.models.segmenter import Segmenter
+from harmonize.pipeline.preflight_bands import check_bands
 from harmonize.runs.started_from import read_start
 from harmonize.training.compilation import check_compiler
 from harmonize.training.freezing import check_finetuning
@@ -21,8 +23,6 @@ from harmonize.training.part_size import check_parts
 from harmonize.training.trackers import check_trackers
 
 T = TypeVar("T")
-BANDS = 3
-"""Of every picture, as data sets are read."""
 
 
 def check_run(
@@ -73,6 +73,7 @@ def check_run(
         entries = (*sources.trained, *sources.also)
         problems += _unknown_epochs_of(config, sources)
         problems += _nothing_to_tell(sources)
+        problems += check_bands(config, sources)
         problems += unscorable_in_all(sources, [spec for entry, spec in entries if entry.evaluate])
     raise_all(problems)
     assert sources is not None
@@ -117,8 +118,14 @@ def _nothing_to_tell(sources: Sources) -> Iterator[str]:
 
 def _unusable(network: Segmenter, config: RunConfig) -> Iterator[str]:
     """Say what a run cannot do with a network that can be built."""
-    if network.in_channels != BANDS:
-        yield f"model.channels: pictures have {BANDS} bands, got {network.in_channels}"
+    number = len(config.model.bands)
+    if not number:
+        yield (
+            f"model.channels: pictures have {len(RGB)} bands, got {config.model.channels}; give "
+            "the bands' names instead, such as [red, green, blue, nir]"
+        )
+    elif network.in_channels != number:
+        yield f"model.channels: pictures have {number} bands, got {network.in_channels}"
     if config.train.compile and not network.may_compile:
         yield (
             f"train.compile: {config.model.title} cannot be compiled: "
