@@ -55,6 +55,7 @@ def predict(words: Sequence[str]) -> int:
         turn=not given.as_stored,
         trust_code=given.trust_code,
         roots=roots,
+        ontology=given.ontology,
         channels_of=given.channels_of,
     )
     return predict_run(given.run, pictures, Output(given.output, not given.no_overlay), options)
@@ -69,6 +70,9 @@ def _add_answers(parser: argparse.ArgumentParser) -> None:
     )
     asked.add_argument(
         "--confidence", type=float, metavar="P", help="answer the deepest node as probable as this"
+    )
+    parser.add_argument(
+        "--ontology", metavar="TREE", help="of a run of several trees (default: each of them)"
     )
     _add_calibration(parser)
 

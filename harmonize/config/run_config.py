@@ -13,6 +13,7 @@ from harmonize.config.channels import check_names
 from harmonize.config.data_config import DataConfig, DatasetEntry, MixConfig
 from harmonize.config.loss_config import LossConfig
 from harmonize.config.model_config import ModelConfig
+from harmonize.config.ontology_keys import about_ontologies, without_ontology
 from harmonize.config.schema import Range, build, key_of
 from harmonize.config.strict_yaml import Document, Value, load_file
 from harmonize.config.train_config import EvaluateConfig, OptimConfig, TrainConfig
@@ -24,12 +25,15 @@ SHIPPED = _PACKAGE / "shipped" if (_PACKAGE / "shipped").is_dir() else _PACKAGE.
 _SHIPPED_FOLDERS = ("trees", "datasets", "configs")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """Everything that a run is made from."""
 
-    ontology: str
-    """The tree: a text file."""
+    ontology: str = ""
+    """The tree: a text file. It, or ``ontologies``, is needed."""
+    ontologies: tuple[str, ...] = ()
+    """Several trees in place of one, which are learned of the same pictures side by side: each has
+    its own channels of the network, its own loss, scores and answers."""
     datasets: tuple[DatasetEntry, ...]
     """The sets that are mixed."""
     evaluate_also: tuple[DatasetEntry, ...] = ()
@@ -68,7 +72,10 @@ class RunConfig:
         """Build a config from parsed YAML; see ``from_file``."""
         for assignment in overrides:
             document.override(assignment)
-        config = build(cls, document)
+        try:
+            config = build(cls, document)
+        except HarmonizeError as error:
+            raise HarmonizeError(*without_ontology(document), *error.problems) from None
         config = dataclasses.replace(config, datasets=config._with_run_augment(document))
         config._check(document)
         return config
@@ -215,6 +222,7 @@ class RunConfig:
     def _check(self, document: Document) -> None:
         problems: list[str] = []
         check_accept(self.accept, CONFIG_FINDINGS, document, problems)
+        problems += about_ontologies(self, document)
         if not any(entry.train for entry in self.datasets):
             problems.append(
                 f"{document.where(('datasets',))}: nothing to train on; "

@@ -1,6 +1,7 @@
 """Answer pictures with the network of a run folder."""
 
 import contextlib
+import dataclasses
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,7 +25,7 @@ from harmonize.inference.predict_options import PredictOptions, Wording, choose_
 from harmonize.inference.read_as import ReadAs
 from harmonize.inference.read_pictures import Seen, read_to_see
 from harmonize.inference.write_answers import Output, describe
-from harmonize.runs.opened import open_run
+from harmonize.runs.opened import OpenedRun, open_run
 from harmonize.runs.precision import start_accelerator
 from harmonize.system.locks import locked_together
 from harmonize.system.progress import Progress, tell
@@ -36,6 +37,7 @@ from harmonize.system.signals import Stopped, signals_put_off, until_stopped
 def predict_run(run: Path, pictures: Sequence[str], output: Output, options: PredictOptions) -> int:
     """Answer pictures, and write a file of ids or colours for each, and a legend.
 
+    Of a run of several trees each is answered in a folder of its name, unless one is asked for.
     Each process answers every n-th picture. A picture that cannot be answered is told at the end;
     all others are.
 
@@ -54,12 +56,34 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, options: Pre
     """
     options.check()
     wanted = find_pictures(pictures, output.folder)
-    opened = open_run(run, which=options.checkpoint, trust_code=options.trust_code)
+    opened = open_run(run, which=options.checkpoint, trust_code=options.trust_code, several=True)
+    if options.ontology is not None:
+        return _predict(opened.of_tree(options.ontology), wanted, output, options)
+    if not opened.sources.trees:
+        return _predict(opened, wanted, output, options)
+    for tree in opened.trees:
+        its_output = dataclasses.replace(output, folder=output.folder / tree)
+        if status := _predict(opened.of_tree(tree), wanted, its_output, options):
+            return status
+    return 0
+
+
+def _predict(
+    opened: OpenedRun, wanted: list[Wanted], output: Output, options: PredictOptions
+) -> int:
+    """Answer pictures by one tree; return the exit status."""
     wording = choose_answers(opened, options)
     space, calibration, views = wording.answers, wording.calibration, wording.views
     path, state = opened.path, opened.state
-    source = {"run": str(run), "checkpoint": path.name, "step": state.step, "size": views.size}
+    source = {
+        "run": str(opened.folder),
+        "checkpoint": path.name,
+        "step": state.step,
+        "size": views.size,
+    }
     source["decode"] = space.decoder.how
+    if opened.span is not None:
+        source["ontology"] = opened.sources.ontology.name
     if not views.is_one:
         source |= {"scales": list(views.scales), "flip": views.flip}
     if wording.like is not None:

@@ -51,6 +51,7 @@ class PredictOptions:
         turn: turn pictures upright as their EXIF data says.
         roots: folders of data sets, for those that have their ids from a file there.
         trust_code: run the code that the run's network is, where it is not harmonize's own.
+        ontology: the tree to answer by, of a run of several; each of them unless given.
         channels_of: TIFF pictures have the bands of this data set; needed where those of a run's
             data sets differ.
     """
@@ -71,6 +72,7 @@ class PredictOptions:
     turn: bool = True
     roots: dict[str, str] = dataclasses.field(default_factory=dict[str, str])
     trust_code: bool = False
+    ontology: str | None = None
     channels_of: str | None = None
 
     def check(self) -> None:

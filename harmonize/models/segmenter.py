@@ -1,7 +1,8 @@
 """A network together with what it knows of itself: pictures in, logits out."""
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +77,8 @@ class Segmenter(nn.Module):
     """Parts that stay in evaluation mode while the rest is trained."""
     shown: Shown | None = None
     """What its norms know of its pictures, if they have statistics for each data set."""
+    span: slice | None = None
+    """The channels that it answers with, of one of several trees; None for all."""
 
     def __init__(self, network: nn.Module, traits: Traits = Traits()) -> None:
         super().__init__()
@@ -173,7 +176,21 @@ class Segmenter(nn.Module):
             for logits in outputs
         ]
         cut = [logits[..., :height, :width] for logits in scaled]
+        if self.span is not None:
+            cut = [logits[:, self.span] for logits in cut]
         return cut if auxiliary else cut[0]
 
     def _lacking(self, side: int) -> int:
         return max(self.traits.least, math.ceil(side / self.stride) * self.stride) - side
+
+
+@contextlib.contextmanager
+def answering_of(model: nn.Module, span: slice | None) -> Iterator[None]:
+    """Have a network of several trees answer with the channels of one; with all if None."""
+    if span is None:
+        yield
+        return
+    assert isinstance(model, Segmenter)
+    before, model.span = model.span, span
+    yield
+    model.span = before

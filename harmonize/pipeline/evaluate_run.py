@@ -21,7 +21,7 @@ from harmonize.evaluation.saved_protocol import ProtocolName
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.scored_classes import for_benchmark
 from harmonize.labels.sources import Sources
-from harmonize.labels.unanswerable import unscorable
+from harmonize.labels.unanswerable import unscorable_in_all
 from harmonize.models.dataset_norms import PER_DATASET
 from harmonize.runs.opened import OpenedRun, open_run
 from harmonize.runs.precision import start_accelerator
@@ -68,7 +68,9 @@ def evaluate_run(
         check_output(json_file, MADE_BY, option="--json", force=force)
         if is_plain(json_file):
             check_output(pictures_path(json_file), PICTURES_MARK, option="--json", force=force)
-    with open_for_scoring(run, which, overrides, trust_code=trust_code) as scoring:
+    with open_for_scoring(
+        run, which, overrides, trust_code=trust_code, several=protocol is None
+    ) as scoring:
         opened = scoring.datasets(datasets, split, protocol=protocol)
         results = scoring.score(opened, benchmark=protocol is not None)
         if scoring.is_main:
@@ -125,7 +127,7 @@ class ScoringRun:
                 own_norms=config.model.norm == PER_DATASET,
             )
         if scorable:
-            raise_all(unscorable(sources, [spec for spec, _ in pairs]))
+            raise_all(unscorable_in_all(sources, [spec for spec, _ in pairs]))
         return open_datasets(pairs, config.data.roots, bands=config.model.bands)
 
     def score(
@@ -152,16 +154,23 @@ class ScoringRun:
 
 @contextlib.contextmanager
 def open_for_scoring(
-    run: Path, which: str, overrides: Iterable[str], *, trust_code: bool = False, last: bool = True
+    run: Path,
+    which: str,
+    overrides: Iterable[str],
+    *,
+    trust_code: bool = False,
+    last: bool = True,
+    several: bool = False,
 ) -> Iterator[ScoringRun]:
     """Open a run's ``best`` or ``last`` checkpoint, and join the other processes.
 
-    These part at the end if this is the ``last`` thing that they do together.
+    These part at the end if this is the ``last`` thing that they do together. A run of ``several``
+    trees is refused unless that is fine.
 
     Raises:
         HarmonizeError: what the user can mend; see ``open_run``.
     """
-    opened = open_run(run, which=which, overrides=overrides, trust_code=trust_code)
+    opened = open_run(run, which=which, overrides=overrides, trust_code=trust_code, several=several)
     accelerator = start_accelerator(opened.config.train.precision)
     yield ScoringRun(opened, opened.network(accelerator.device), accelerator)
     if last:

@@ -10,8 +10,8 @@ from harmonize.config.channels import RGB
 from harmonize.config.run_config import RunConfig
 from harmonize.errors import HarmonizeError, near_matches, raise_all
 from harmonize.labels.sources import Sources, load_sources
-from harmonize.labels.unanswerable import unscorable, without_choice
-from harmonize.loss.build import build_loss
+from harmonize.labels.unanswerable import unscorable_in_all, without_choice
+from harmonize.loss.build import build_losses
 from harmonize.models.build import build_model
 from harmonize.models.own_code import build_segmenter, needs_code
 from harmonize.models.segmenter import Segmenter
@@ -54,7 +54,7 @@ def check_run(
 
     attempt(lambda: check_trackers(config.train.track))
     attempt(lambda: check_compiler(config.train.compile))
-    sources = attempt(lambda: load_sources(config))
+    sources = attempt(lambda: load_sources(config, several=True))
     if sources is not None:
         leaves = len(sources.ontology.leaves)
         names = sources.trained_names
@@ -69,12 +69,12 @@ def check_run(
                     config, network, num_processes=num_processes, shared=shared_norms
                 )
             )
-        attempt(lambda: build_loss(sources.space, config.loss))
+        attempt(lambda: build_losses(sources, config.loss))
         entries = (*sources.trained, *sources.also)
         problems += _unknown_epochs_of(config, sources)
         problems += _nothing_to_tell(sources)
         problems += check_bands(config, sources)
-        problems += unscorable(sources, [spec for entry, spec in entries if entry.evaluate])
+        problems += unscorable_in_all(sources, [spec for entry, spec in entries if entry.evaluate])
     raise_all(problems)
     assert sources is not None
     return sources
@@ -106,13 +106,14 @@ def _unknown_epochs_of(config: RunConfig, sources: Sources) -> list[str]:
     return [f"train.epochs_of: no data set {name!r} is trained on; {near_matches(name, trained)}"]
 
 
-def _nothing_to_tell(sources: Sources) -> list[str]:
-    """Say why all that is trained on teaches nothing, if it is so."""
-    problem = without_choice(sources.ontology, sources.taught)
-    if not problem:
-        return []
-    where = sources.taught[0].document.where(("meaning", sources.ontology.name))
-    return [f"{where}: {problem}"]
+def _nothing_to_tell(sources: Sources) -> Iterator[str]:
+    """Say why all that is trained on teaches nothing of a tree, if it is so."""
+    for _, its in sources.of_trees:
+        if not its.trained_names:
+            yield f"ontologies: nothing that is trained on means anything in {its.ontology.name}"
+        elif problem := without_choice(its.ontology, its.taught):
+            where = its.taught[0].document.where(("meaning", its.ontology.name))
+            yield f"{where}: {problem}"
 
 
 def _unusable(network: Segmenter, config: RunConfig) -> Iterator[str]:

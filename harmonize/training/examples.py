@@ -68,7 +68,8 @@ class Examples:
         with together():
             try:
                 for result in results:
-                    self._write_kept(step, result)
+                    if result.kept:
+                        self._write_kept(step, result)
             except HarmonizeError as error:
                 if not self._patient:
                     raise
