@@ -21,6 +21,7 @@ from harmonize.errors import HarmonizeError
 from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.inference.predict_options import PredictOptions, choose_answers
 from harmonize.inference.read_pictures import Seen, read_to_see, see
+from harmonize.inference.trained import TrainedRun
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.sources import Sources
 from harmonize.models.segmenter import Segmenter
@@ -164,7 +165,7 @@ class Run:
             flip=flip,
             tile=tile,
         )
-        wording = choose_answers(self._opened, options)
+        wording = choose_answers(TrainedRun(self._opened), options)
         seen = _see(picture, wording.views)
         space, shown = wording.answers, seen.shown
         assert shown is not None

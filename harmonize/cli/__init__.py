@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from harmonize import __version__
 from harmonize.cli import (
     calibrate_command,
+    export_command,
     file_commands,
     launched_commands,
     run_commands,
@@ -22,6 +23,7 @@ COMMANDS = {
     "evaluate": launched_commands.evaluate,
     "predict": run_commands.predict,
     "calibrate": calibrate_command.calibrate,
+    "export": export_command.export,
     "refine": run_commands.refine,
     "report": show_commands.report,
     "compare": show_commands.compare,

@@ -15,11 +15,13 @@ from numpy import ndarray
 from harmonize.decoding.tiled_network import TiledNetwork
 from harmonize.decoding.views import ViewedNetwork
 from harmonize.errors import HarmonizeError, raise_all
+from harmonize.exporting.onnx_model import open_model
 from harmonize.inference.answer_space import AnswerSpace
 from harmonize.inference.drawing import draw_answer, draw_overlay
 from harmonize.inference.inputs import Wanted, find_pictures
 from harmonize.inference.predict_options import PredictOptions, Wording, choose_answers
 from harmonize.inference.read_pictures import Seen, read_to_see
+from harmonize.inference.trained import Trained, TrainedRun
 from harmonize.inference.write_answers import Output, describe
 from harmonize.runs.opened import open_run
 from harmonize.runs.precision import start_accelerator
@@ -37,7 +39,7 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, options: Pre
     all others are.
 
     Args:
-        run: the run folder.
+        run: the run folder, or a file of ``harmonize export``.
         pictures: files, folders and patterns.
         output: where to write.
         options: what is wanted of the network.
@@ -51,27 +53,34 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, options: Pre
     """
     options.check()
     wanted = find_pictures(pictures, output.folder)
-    opened = open_run(run, which=options.checkpoint, trust_code=options.trust_code)
-    wording = choose_answers(opened, options)
+    trained, options = _open(run, options)
+    wording = choose_answers(trained, options)
     space, calibration, views = wording.answers, wording.calibration, wording.views
-    path, state = opened.path, opened.state
-    source = {"run": str(run), "checkpoint": path.name, "step": state.step, "size": views.size}
-    source["decode"] = space.decoder.how
+    source: dict[str, Any] = {**trained.origin, "size": views.size, "decode": space.decoder.how}
     if not views.is_one:
         source |= {"scales": list(views.scales), "flip": views.flip}
     if wording.like is not None:
         source["like"] = wording.like
     legend = describe(space, {**source, **calibration.legend()})
     output.check(wanted, legend)
-    precision = options.precision or opened.config.train.precision
+    precision = options.precision or trained.config.train.precision
     accelerator = start_accelerator(precision, cpu=options.cpu)
-    network = TiledNetwork(opened.network(accelerator.device), accelerator)
+    network = TiledNetwork(trained.network(accelerator.device), accelerator)
     network.check_tile(options.tile)
-    viewed = ViewedNetwork(network, views, torch.from_numpy(opened.sources.ontology.mirror))
+    viewed = ViewedNetwork(network, views, torch.from_numpy(trained.sources.ontology.mirror))
     job = _Job(viewed, space, output, options)
     advice = "wait until it ends, or choose another --output"
     with locked_together(output.folder, is_main=accelerator.is_main_process, advice=advice):
-        return _answer_all(job, wanted, wording, legend, f"{path} after {state.step} steps")
+        return _answer_all(job, wanted, wording, legend, trained.title)
+
+
+def _open(source: Path, options: PredictOptions) -> tuple[Trained, PredictOptions]:
+    """Open a run folder or an exported file; return it, and the options as it takes them."""
+    if source.is_file():
+        model = open_model(source)
+        return model, model.completed(options)
+    run = open_run(source, which=options.checkpoint, trust_code=options.trust_code)
+    return TrainedRun(run), options
 
 
 def _answer_all(
