@@ -5,7 +5,7 @@ import math
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -45,22 +45,27 @@ class Answering(Protocol):
         ...
 
 
-class Network(Protocol):
-    """Pictures (B, 3, h, w) of 0..255 to logits (B, K, h, w)."""
+if TYPE_CHECKING:
 
-    @property
-    def stride(self) -> int:
-        """What pictures are padded to multiples of."""
-        ...
+    class Network(Protocol):
+        """Pictures (B, 3, h, w) of 0..255 to logits (B, K, h, w)."""
 
-    @property
-    def reach(self) -> float:
-        """Pixels further off change no logit."""
-        ...
+        @property
+        def stride(self) -> int:
+            """What pictures are padded to multiples of."""
+            ...
 
-    def __call__(self, pictures: UInt8[Tensor, "B 3 h w"]) -> Float[Tensor, "B K h w"]:
-        """Run it."""
-        ...
+        @property
+        def reach(self) -> float:
+            """Pixels further off change no logit."""
+            ...
+
+        def __call__(self, pictures: UInt8[Tensor, "B 3 h w"]) -> Float[Tensor, "B K h w"]:
+            """Run it."""
+            ...
+
+else:  # a check at run time would ask for a reach, which takes seconds to measure
+    Network = object
 
 
 class TiledNetwork:

@@ -1,7 +1,7 @@
 """What answers pictures: the network of a run folder, or that of an exported file."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 
@@ -14,6 +14,7 @@ from harmonize.runs.opened import OpenedRun
 Origin = dict[str, str | int]
 
 
+@runtime_checkable
 class Trained(Protocol):
     """A trained network, and what it was trained with."""
 
