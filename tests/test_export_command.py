@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnxruntime as runtime
 import pytest
 import torch
 from PIL import Image
 
-runtime = pytest.importorskip("onnxruntime")
-
 from hand_made import untrained_run
+from harmonize import HarmonizeError
 from harmonize.api.run import Run
 from harmonize.cli import main
 
@@ -123,14 +123,14 @@ def test_files_of_others_are_not_replaced(
 
 
 def test_a_mapping_with_the_name_of_a_set_of_the_run_is_refused(
-    run: Path, capsys: pytest.CaptureFixture[str]
+    run: Path,
 ) -> None:
     other = run.parent / "other.yaml"
     other.write_text((run.parent / "fine.yaml").read_text())
     from harmonize.exporting.export_run import _other_mapping
     from harmonize.runs.opened import open_run
 
-    with pytest.raises(Exception, match=r"is called fine as a data set of the run; rename it"):
+    with pytest.raises(HarmonizeError, match=r"is called fine as a data set of the run; rename it"):
         _other_mapping(open_run(run), str(other))
 
 

@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 import numpy as np
+import onnxruntime as runtime
 import pytest
 import torch
 from torchvision.models import list_models, segmentation
@@ -18,8 +19,6 @@ from harmonize.inference.answer_space import AnswerLabel, AnswerSpace
 from harmonize.models.build import build_model
 from harmonize.models.segmenter import Segmenter, Traits
 from harmonize.models.with_encoder import DECODERS
-
-runtime = pytest.importorskip("onnxruntime")
 
 TINY_SEGFORMER = {
     "hidden_sizes": [8, 8, 16, 16],

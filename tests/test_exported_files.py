@@ -10,8 +10,6 @@ import pytest
 import torch
 from PIL import Image
 
-pytest.importorskip("onnxruntime")
-
 from hand_made import as_graph, facts_of, one_convolution, onnx, untrained_run
 from harmonize import HarmonizeError
 from harmonize.cli import main
