@@ -1,5 +1,6 @@
 """The ``harmonize`` command itself: its names, its help, and what it does not load."""
 
+import inspect
 import json
 import os
 import subprocess
@@ -86,6 +87,8 @@ def test_the_help_lists_every_command_with_its_first_line(
     listed = [line.split()[0] for line in commands.splitlines()]
     assert listed == list(cli.COMMANDS)
     assert "    train             Train one network on several data sets.\n" in shown
+    for name, command in cli.COMMANDS.items():
+        assert command.about == (inspect.getdoc(cli.function_of(name)) or "").splitlines()[0]
     assert max(map(len, shown.splitlines())) <= 110
 
 

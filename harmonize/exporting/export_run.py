@@ -99,7 +99,8 @@ def export_run(run: Path, output: Path, options: ExportOptions) -> None:
     wording = choose_answers(trained, answers)
     pictures: CalibrationPictures | None = None
     if options.int8 is not None:
-        pictures = calibration_pictures(opened, options.int8, options.split, wording.views.size)
+        size = wording.views.size
+        pictures = calibration_pictures(opened, options.int8, options.split, size, answers.roots)
     segmenter = opened.network()
     check_exportable(segmenter, opened.config.model.title)
     with answering_like(segmenter, wording.like):

@@ -48,7 +48,7 @@ class CalibrationPictures:
 
 
 def calibration_pictures(
-    opened: OpenedRun, name: str, split: str | None, size: int | str
+    opened: OpenedRun, name: str, split: str | None, size: int | str, roots: dict[str, str]
 ) -> CalibrationPictures:
     """Find the pictures of a data set of the run, or of a mapping file.
 
@@ -68,7 +68,7 @@ def calibration_pictures(
             f"{near_matches(name, known)}"
         )
     split = split or "train"
-    (dataset,) = open_datasets([(spec, split)], opened.config.data.roots)
+    (dataset,) = open_datasets([(spec, split)], {**opened.config.data.roots, **roots})
     total = len(dataset)
     chosen = sorted({number * total // min(total, MOST) for number in range(min(total, MOST))})
     if not chosen:

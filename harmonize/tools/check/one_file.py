@@ -20,11 +20,11 @@ from harmonize.tools.check.lint import (
     config_findings,
     mapping_findings,
     one_answer,
-    tree_findings,
 )
 from harmonize.tools.check.scan import SplitScan
 from harmonize.tools.check.split_files import check_files
 from harmonize.tools.check.supervision import Source, Supervision
+from harmonize.tools.check.tree_lint import tree_findings
 
 T = TypeVar("T")
 
