@@ -1,5 +1,6 @@
 """Write the network of a run folder as one file that runs without this project."""
 
+import contextlib
 import dataclasses
 import hashlib
 import io
@@ -7,7 +8,7 @@ import json
 import logging
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -270,19 +271,17 @@ def legend_of(space: AnswerSpace) -> dict[str, Any]:
     return {"answers": space.title, "encoding": space.encoding.name, "classes": classes}
 
 
-class _hushed(warnings.catch_warnings):
+@contextlib.contextmanager
+def _hushed() -> Iterator[None]:
     """Keep what PyTorch's exporter says of itself from the user."""
-
-    def __enter__(self) -> None:
-        super().__enter__()
-        warnings.simplefilter("ignore")
-        self._loggers = [logging.getLogger(name) for name in ("torch.export", "torch.onnx")]
-        self._loggers.append(logging.getLogger("torch"))
-        self._levels = [one.level for one in self._loggers]
-        for one in self._loggers:
-            one.setLevel(logging.CRITICAL)
-
-    def __exit__(self, *error: object) -> None:
-        for one, level in zip(self._loggers, self._levels, strict=True):
+    loggers = [logging.getLogger(name) for name in ("torch", "torch.export", "torch.onnx")]
+    levels = [one.level for one in loggers]
+    for one in loggers:
+        one.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for one, level in zip(loggers, levels, strict=True):
             one.setLevel(level)
-        super().__exit__(*error)  # pyright: ignore[reportArgumentType]

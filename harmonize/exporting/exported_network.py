@@ -31,6 +31,9 @@ class ExportedNetwork(nn.Module):
         strides: that the network is given at least along each side.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, segmenter: Segmenter, space: AnswerSpace, *, strides: int = 1) -> None:
         super().__init__()
         self.stride = segmenter.stride

@@ -1,5 +1,7 @@
 """Adaptive average pools, by operations that can be exported for pictures of any size."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -39,7 +41,7 @@ def _cells(length: int, number: int) -> Tensor:
 def with_plain_pools(network: nn.Module) -> nn.Module:
     """Put such a pool in the place of each adaptive one, and return the network."""
     for name, part in [*network.named_modules()]:
-        size = part.output_size if isinstance(part, nn.AdaptiveAvgPool2d) else 1
+        size: Any = part.output_size if isinstance(part, nn.AdaptiveAvgPool2d) else 1
         rows, columns = (size, size) if isinstance(size, int) else size
         if rows is not None and columns is not None and (rows, columns) != (1, 1):
             network.set_submodule(name, PlainAdaptivePool((rows, columns)))

@@ -92,7 +92,7 @@ def quantized(model: Any, pictures: CalibrationPictures) -> Any:
         tools.quantize_static(
             ready,
             done,
-            _Reader(pictures),
+            _Reader(pictures),  # pyright: ignore[reportArgumentType]  its package is optional
             quant_format=tools.QuantFormat.QDQ,
             op_types_to_quantize=[*_QUANTIZED],
             nodes_to_exclude=_outside(onnx.load_model(ready)),
