@@ -78,7 +78,8 @@ def _open(source: Path, options: PredictOptions) -> tuple[Trained, PredictOption
     """Open a run folder or an exported file; return it, and the options as it takes them."""
     if source.is_file():
         model = open_model(source)
-        return model, model.completed(options)
+        # Its cached properties are what the protocol asks for.
+        return model, model.completed(options)  # pyright: ignore[reportReturnType]
     run = open_run(source, which=options.checkpoint, trust_code=options.trust_code)
     return TrainedRun(run), options
 
