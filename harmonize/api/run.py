@@ -22,6 +22,7 @@ from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.inference.predict_options import PredictOptions, choose_answers
 from harmonize.inference.read_as import ReadAs
 from harmonize.inference.read_pictures import Seen, read_to_see, see
+from harmonize.inference.trained import TrainedRun
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.sources import Sources
 from harmonize.models.segmenter import Segmenter
@@ -169,7 +170,7 @@ class Run:
             tile=tile,
             channels_of=channels_of,
         )
-        wording = choose_answers(self._opened, options)
+        wording = choose_answers(TrainedRun(self._opened), options)
         seen = _see(picture, wording.views, wording.read_as)
         space, shown = wording.answers, seen.shown
         assert shown is not None

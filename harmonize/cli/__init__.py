@@ -36,6 +36,10 @@ COMMANDS = {
         "calibrate_command",
         "Make a network's probabilities hold, for predict --confidence.",
     ),
+    "export": Command(
+        "export_command",
+        "Write a trained network as one file that runs without this project.",
+    ),
     "refine": Command(
         "run_commands",
         "Complete the coarse labels of a data set with a trained network, inside what they say.",

@@ -1,26 +1,27 @@
 """A trained network, and its answers for pictures of any size."""
 
+import contextlib
 import math
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from jaxtyping import Float, Int, Integer, Num
 from numpy import ndarray
-from torch import Tensor
+from torch import Tensor, nn
 
 from harmonize.data.windows import LargePicture
 from harmonize.decoding.strips import strips
 from harmonize.decoding.tiling import Tiling, bands
 from harmonize.errors import HarmonizeError
 from harmonize.models.dataset_norms import answering_like
-from harmonize.models.segmenter import Segmenter
 
-# Letters of shapes: N bands, K leaves, C answers, H x W pixels of a picture, h x w of the network.
+# Letters of shapes: B pictures, N bands, K leaves, C answers, H x W pixels of a picture, h x w of
+# the network.
 
 DEFAULT_TILE = 768
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -45,25 +46,49 @@ class Answering(Protocol):
         ...
 
 
+if TYPE_CHECKING:
+
+    class Network(Protocol):
+        """Pictures (B, 3, h, w) of 0..255 to logits (B, K, h, w)."""
+
+        @property
+        def stride(self) -> int:
+            """What pictures are padded to multiples of."""
+            ...
+
+        @property
+        def reach(self) -> float:
+            """Pixels further off change no logit."""
+            ...
+
+        def __call__(self, pictures: UInt8[Tensor, "B 3 h w"]) -> Float[Tensor, "B K h w"]:
+            """Run it."""
+            ...
+
+else:  # a check at run time would ask for a reach, which takes seconds to measure
+    Network = object
+
+
 class TiledNetwork:
     """A trained network on its device.
 
     Args:
-        model: pictures (B, N, h, w) of 0..255 to logits (B, K, h, w).
+        model: pictures (B, N, h, w) of 0..255 to logits (B, K, h, w); it is moved to the device if
+            it is PyTorch's.
         accelerator: its device and precision are used, as they are now.
         in_training: whether the network is being trained, so that its memory stays laid out as it
             is and whoever calls sets it to evaluation.
     """
 
     def __init__(
-        self, model: Segmenter, accelerator: Accelerator, *, in_training: bool = False
+        self, model: Network, accelerator: Accelerator, *, in_training: bool = False
     ) -> None:
         self.accelerator = accelerator
         self.device = accelerator.device
         self._dtype = _AUTOCAST.get(accelerator.mixed_precision)
         self._speaks = accelerator.is_main_process
         self._model = model
-        if not in_training:
+        if isinstance(model, nn.Module) and not in_training:
             model.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             model.eval()
 
@@ -79,7 +104,9 @@ class TiledNetwork:
 
     def like(self, name: str | None) -> AbstractContextManager[None]:
         """Normalise pictures as those of a data set meanwhile; see ``answering_like``."""
-        return answering_like(self._model, name)
+        if isinstance(self._model, nn.Module):
+            return answering_like(self._model, name)
+        return contextlib.nullcontext()  # it was exported with the statistics of one or of all
 
     @torch.inference_mode()
     def answer(

@@ -17,6 +17,7 @@ from harmonize.data.windows import LargePicture
 from harmonize.decoding.tiled_network import TiledNetwork
 from harmonize.decoding.views import ViewedNetwork
 from harmonize.errors import HarmonizeError, raise_all
+from harmonize.exporting.onnx_model import open_model
 from harmonize.inference.answer_space import AnswerSpace
 from harmonize.inference.drawing import draw_answer, draw_overlay
 from harmonize.inference.inputs import Wanted, find_pictures
@@ -24,8 +25,9 @@ from harmonize.inference.large_answers import answer_large
 from harmonize.inference.predict_options import PredictOptions, Wording, choose_answers
 from harmonize.inference.read_as import ReadAs
 from harmonize.inference.read_pictures import Seen, read_to_see
+from harmonize.inference.trained import Trained, TrainedRun
 from harmonize.inference.write_answers import Output, describe
-from harmonize.runs.opened import OpenedRun, open_run
+from harmonize.runs.opened import open_run
 from harmonize.runs.precision import start_accelerator
 from harmonize.system.locks import locked_together
 from harmonize.system.progress import Progress, tell
@@ -42,7 +44,7 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, options: Pre
     all others are.
 
     Args:
-        run: the run folder.
+        run: the run folder, or a file of ``harmonize export``.
         pictures: files, folders and patterns.
         output: where to write.
         options: what is wanted of the network.
@@ -56,49 +58,47 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, options: Pre
     """
     options.check()
     wanted = find_pictures(pictures, output.folder)
+    if run.is_file():
+        model = open_model(run)
+        if options.ontology is not None:
+            raise HarmonizeError(f"--ontology {options.ontology}: {run} has one tree; leave it out")
+        # Its cached properties are what the protocol asks for.
+        trained: Trained = model  # pyright: ignore[reportAssignmentType]
+        return _predict(trained, wanted, output, model.completed(options))
     opened = open_run(run, which=options.checkpoint, trust_code=options.trust_code, several=True)
     if options.ontology is not None:
-        return _predict(opened.of_tree(options.ontology), wanted, output, options)
-    if not opened.sources.trees:
-        return _predict(opened, wanted, output, options)
-    for tree in opened.trees:
-        its_output = dataclasses.replace(output, folder=output.folder / tree)
-        if status := _predict(opened.of_tree(tree), wanted, its_output, options):
-            return status
-    return 0
+        opened = opened.of_tree(options.ontology)
+    elif opened.sources.trees:
+        for tree in opened.trees:
+            its_output = dataclasses.replace(output, folder=output.folder / tree)
+            if status := _predict(TrainedRun(opened.of_tree(tree)), wanted, its_output, options):
+                return status
+        return 0
+    return _predict(TrainedRun(opened), wanted, output, options)
 
 
 def _predict(
-    opened: OpenedRun, wanted: list[Wanted], output: Output, options: PredictOptions
+    trained: Trained, wanted: list[Wanted], output: Output, options: PredictOptions
 ) -> int:
     """Answer pictures by one tree; return the exit status."""
-    wording = choose_answers(opened, options)
+    wording = choose_answers(trained, options)
     space, calibration, views = wording.answers, wording.calibration, wording.views
-    path, state = opened.path, opened.state
-    source = {
-        "run": str(opened.folder),
-        "checkpoint": path.name,
-        "step": state.step,
-        "size": views.size,
-    }
-    source["decode"] = space.decoder.how
-    if opened.span is not None:
-        source["ontology"] = opened.sources.ontology.name
+    source: dict[str, Any] = {**trained.origin, "size": views.size, "decode": space.decoder.how}
     if not views.is_one:
         source |= {"scales": list(views.scales), "flip": views.flip}
     if wording.like is not None:
         source["like"] = wording.like
     legend = describe(space, {**source, **calibration.legend()})
     output.check(wanted, legend)
-    precision = options.precision or opened.config.train.precision
+    precision = options.precision or trained.config.train.precision
     accelerator = start_accelerator(precision, cpu=options.cpu)
-    network = TiledNetwork(opened.network(accelerator.device), accelerator)
+    network = TiledNetwork(trained.network(accelerator.device), accelerator)
     network.check_tile(options.tile)
-    viewed = ViewedNetwork(network, views, torch.from_numpy(opened.sources.ontology.mirror))
+    viewed = ViewedNetwork(network, views, torch.from_numpy(trained.sources.ontology.mirror))
     job = _Job(viewed, space, output, options, wording.read_as)
     advice = "wait until it ends, or choose another --output"
     with locked_together(output.folder, is_main=accelerator.is_main_process, advice=advice):
-        return _answer_all(job, wanted, wording, legend, f"{path} after {state.step} steps")
+        return _answer_all(job, wanted, wording, legend, trained.title)
 
 
 def _answer_all(

@@ -19,12 +19,12 @@ from harmonize.inference.answer_space import (
     groups,
     leaves,
 )
-from harmonize.inference.calibrated import NOT_CALIBRATED, FoundCalibration, Use, find_calibration
+from harmonize.inference.calibrated import NOT_CALIBRATED, FoundCalibration, Use
 from harmonize.inference.read_as import ReadAs, choose_channels
+from harmonize.inference.trained import Trained
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.sources import Sources
 from harmonize.models.dataset_norms import PER_DATASET
-from harmonize.runs.opened import OpenedRun
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class PredictOptions:
         if self.confidence is None and not self.calibrated:
             raise _about_probabilities("--uncalibrated")
 
-    def statistics_like(self, run: OpenedRun) -> str | None:
+    def statistics_like(self, run: Trained) -> str | None:
         """Return the data set whose statistics of batch norm are taken; None for all together.
 
         Raises:
@@ -128,8 +128,8 @@ class Wording:
     """The bands that the network takes, and those of TIFF pictures."""
 
 
-def choose_answers(run: OpenedRun, options: PredictOptions) -> Wording:
-    """Find the possible answers of a run's network, as options say.
+def choose_answers(run: Trained, options: PredictOptions) -> Wording:
+    """Find the possible answers of a trained network, as options say.
 
     Raises:
         HarmonizeError: there are no such answers, or no such calibration.
@@ -145,8 +145,8 @@ def choose_answers(run: OpenedRun, options: PredictOptions) -> Wording:
     size = run.config.answer_size if options.size is None else options.size
     calibration = NOT_CALIBRATED
     if options.confidence is not None and options.calibrated:
-        use = Use(options.confidence, options.like, size, run.state.step, options.checkpoint)
-        calibration = find_calibration(run.folder, run.sources.ontology.leaves, use)
+        use = Use(options.confidence, options.like, size, run.step, options.checkpoint)
+        calibration = run.calibration(use)
     roots = {**run.config.data.roots, **options.roots}
     decoder = decoder_of(run.sources, options.decode or run.config.evaluate.decode)
     answers = _answers(run.sources, decoder, options, roots, calibration.temperatures)
