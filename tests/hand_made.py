@@ -35,14 +35,16 @@ def one_convolution() -> Segmenter:
     """Return a network whose logits are a pixel's colours, mixed."""
     network = nn.Conv2d(3, 3, kernel_size=1)
     weights = torch.tensor([[3.0, -1, 0], [0, 3, -1], [-1, 0, 3]])
-    network.weight.data = weights[:, :, None, None]
-    network.bias.data.zero_()
+    with torch.no_grad():
+        network.weight.copy_(weights[:, :, None, None])
+        for bias in [*network.parameters()][1:]:
+            bias.zero_()
     return Segmenter(network, Traits(mean=(0.0,) * 3, std=(1.0,) * 3, reach=0))
 
 
 def as_graph() -> Any:
     """Return the same as an ONNX model, by the inputs and outputs of an exported network."""
-    weights = one_convolution().network.weight.detach().numpy() / 255
+    weights = next(one_convolution().network.parameters()).detach().numpy() / 255
     pixels = ["b", 3, "h", "w"]
     nodes = [
         helper.make_node("Cast", ["pictures"], ["numbers"], to=TensorProto.FLOAT),

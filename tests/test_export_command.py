@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as runtime
@@ -42,7 +43,7 @@ def test_a_bare_session_answers_as_predict_does(run: Path, tmp_path: Path) -> No
     for height, width in [(20, 24), (33, 17), (16, 16), (61, 90), (7, 41)]:
         picture = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
         expected = network.predict(picture, as_="fine", probabilities=True)
-        found = session.run(None, {"pictures": picture.transpose(2, 0, 1)[None]})
+        found: Any = session.run(None, {"pictures": picture.transpose(2, 0, 1)[None]})
         assert expected.probabilities is not None
         assert np.abs(found[1][0] - expected.probabilities).max() < 1e-4
         different += (found[0][0] != expected.map).sum()

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -234,7 +235,7 @@ def test_names_of_bands_in_a_config(scenes: Path, bands: str, message: str) -> N
 def test_what_is_wrong_with_channels_of_a_mapping(
     scenes: Path, key: str, value: object, message: str
 ) -> None:
-    override = {key: value}
+    override: dict[str, Any] = {key: value}
     if key.startswith("channels."):
         _, place, name = key.split(".")
         channels = [{"name": "nir", "band": 4}, {"name": "red", "band": 1}]

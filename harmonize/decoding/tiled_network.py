@@ -61,7 +61,7 @@ if TYPE_CHECKING:
             """Pixels further off change no logit."""
             ...
 
-        def __call__(self, pictures: UInt8[Tensor, "B 3 h w"]) -> Float[Tensor, "B K h w"]:
+        def __call__(self, pictures: Num[Tensor, "B N h w"]) -> Float[Tensor, "B K h w"]:
             """Run it."""
             ...
 
@@ -131,9 +131,9 @@ class TiledNetwork:
         # A row of tiles is kept in memory: let it run along the shorter side.
         is_cut = height * width > tile * tile
         tiling = self._tiling(tile) if is_cut else Tiling(tile)
-        flip = width > height and is_cut and not isinstance(picture, LargePicture)
-        if flip:
-            picture, size, height = picture.mT, (size[1], size[0]), width
+        flip = False
+        if isinstance(picture, Tensor) and is_cut and width > height:
+            flip, picture, size, height = True, picture.mT, (size[1], size[0]), width
         answer = np.empty(size, dtype=np.uint8 if space.num <= 256 else np.uint16)
         found = bands(self._flipped if flip else self.logits, picture, tiling)
         for first, strip in strips(found, height, size):

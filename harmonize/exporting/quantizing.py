@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
+from torch import Tensor
 
 from harmonize.config.run_config import find_file
 from harmonize.data.open_datasets import open_datasets
@@ -44,6 +45,7 @@ class CalibrationPictures:
     def read(self, number: int) -> UInt8[ndarray, "1 3 h w"]:
         """Return a picture as the network sees it."""
         seen = read_to_see(self.paths[number], size=self.size, show=False)
+        assert isinstance(seen.scaled, Tensor)  # as it is read as colours
         return seen.scaled.numpy()[None]
 
 

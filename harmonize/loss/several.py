@@ -43,7 +43,7 @@ class SeveralLosses(nn.Module):
         tables = [
             _codes_of(space, span, one) for span, one in zip(self._spans, spaces, strict=True)
         ]
-        self._codes_of = torch.from_numpy(np.stack(tables))
+        self._codes_of = torch.as_tensor(np.stack(tables))
 
     def terms(
         self,

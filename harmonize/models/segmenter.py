@@ -29,7 +29,7 @@ def for_channels(values: Sequence[float], channels: int | Sequence[str]) -> tupl
     """
     mean = sum(values) / len(values)
     if not isinstance(channels, int):
-        own = dict(zip(RGB, values, strict=False))
+        own: dict[str, float] = dict(zip(RGB, values, strict=False))
         return tuple(own.get(name, mean) for name in channels)
     if channels == 1:
         return (mean,)
