@@ -44,21 +44,21 @@ def checked(one: Any) -> Any:
         assert one.fget is not None
         assert one.fset is one.fdel is None
         return property(checked(one.fget))
-    if inspect.isgeneratorfunction(one) or not _resolved(one):
+    hints = _hints(one)
+    if inspect.isgeneratorfunction(one) or hints is None:
         return _theirs(one, typechecker=_types_checked)
     function = _types_checked(one)
-    if any("jaxtyping" in repr(hint) for hint in one.__annotations__.values()):
+    if any("jaxtyping" in repr(hint) for hint in hints.values()):
         return _of_one_shape(function)
     return function
 
 
-def _resolved(function: Callable[..., Any]) -> bool:
-    """Return whether all hints are known already; beartype refuses what is imported nowhere."""
+def _hints(function: Callable[..., Any]) -> dict[str, Any] | None:
+    """Return the hints if all are known already; beartype refuses what is imported nowhere."""
     try:
-        typing.get_type_hints(function)
+        return typing.get_type_hints(function)
     except NameError:
-        return False
-    return True
+        return None
 
 
 def _of_one_shape(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -206,7 +206,9 @@ def test_a_run_folder_of_a_stranger_runs_no_code(
     project = write_project(tmp_path)
     run = train(tiny_config(project, project / "run"), name="tiny")
     evil = b"cos\nsystem\n(S'touch " + str(tmp_path / "ran").encode() + b"'\ntR."
-    for path in [path for path in run.rglob("*") if path.is_file()]:
+    kinds = {path.name: path for path in run.rglob("*") if path.is_file()}
+    assert {"config.yaml", "evaluation.json", "truth.png", "metrics.jsonl"} <= kinds.keys()
+    for path in kinds.values():  # the pictures of other samples have the same names
         stranger = tmp_path / "stranger"
         shutil.rmtree(stranger, ignore_errors=True)
         shutil.copytree(run, stranger)
