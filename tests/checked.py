@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jaxtyping
+import torch
 import torchvision  # noqa: F401  imported below the hook, it and all of its own are compiled again
 from beartype import BeartypeConf, beartype
 
@@ -47,10 +48,8 @@ def checked(one: Any) -> Any:
     hints = _hints(one)
     if inspect.isgeneratorfunction(one) or hints is None:
         return _theirs(one, typechecker=_types_checked)
-    function = _types_checked(one)
-    if any("jaxtyping" in repr(hint) for hint in hints.values()):
-        return _of_one_shape(function)
-    return function
+    has_shapes = any("jaxtyping" in repr(hint) for hint in hints.values())
+    return _unless_traced(one, _types_checked(one), has_shapes=has_shapes)
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any] | None:
@@ -61,10 +60,18 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any] | None:
         return None
 
 
-def _of_one_shape(function: Callable[..., Any]) -> Callable[..., Any]:
+def _unless_traced(
+    function: Callable[..., Any], with_types: Callable[..., Any], *, has_shapes: bool
+) -> Callable[..., Any]:
+    """Check no call of a network that is compiled or exported: its sizes are no numbers then."""
+
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        with SHAPES:
+        if torch.compiler.is_compiling():
             return function(*args, **kwargs)
+        if not has_shapes:
+            return with_types(*args, **kwargs)
+        with SHAPES:
+            return with_types(*args, **kwargs)
 
     return call

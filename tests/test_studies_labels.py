@@ -194,7 +194,7 @@ def test_shares_whose_folders_have_the_same_name_are_refused(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     many = [range(10_000_000)]
-    monkeypatch.setattr(label_plan, "open_datasets", lambda *_: many)
+    monkeypatch.setattr(label_plan, "open_datasets", lambda *_, **__: many)
     config = leaves_only(project)
     subject = Subject(0, "fine", "x")
     sources = load_sources(config)

@@ -15,9 +15,10 @@ MOST_SCALED = 1 << 25
 """Of a picture that is enlarged for the network."""
 
 
-def refuse_huge(size: tuple[int, int], path: Path, most: int = MOST_PIXELS) -> None:
+def refuse_huge(size: tuple[int, int], path: Path, most: int | None = None) -> None:
     """Refuse a file that says it has more pixels than are read."""
     width, height = size
+    most = MOST_PIXELS if most is None else most
     if width * height > most:
         raise HarmonizeError(
             f"{path}: says that it has {width} x {height} pixels, more than the "
