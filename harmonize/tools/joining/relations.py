@@ -200,13 +200,15 @@ class _Judged:
         b_in_a, a_in_b = self.b_in_a.copy(), self.a_in_b.copy()
         for i, j in zip(*np.nonzero(b_in_a == _ALL), strict=True):
             for other in set(range(len(b_in_a))) - {i}:
-                self._apart(other, j, (i, j))
+                if self.shares.agreed_a_in_b[other, j] < _HINT:
+                    self._apart(other, j, (i, j))
             for other in set(range(b_in_a.shape[1])) - {j}:
                 if a_in_b[i, other] == _ALL:
                     self._has_more(self.a_in_b, (i, other), self.crossing.b.classes[j])
         for i, j in zip(*np.nonzero(a_in_b == _ALL), strict=True):
             for other in set(range(b_in_a.shape[1])) - {j}:
-                self._apart(i, other, (i, j))
+                if self.shares.agreed_b_in_a[i, other] < _HINT:
+                    self._apart(i, other, (i, j))
             for other in set(range(len(b_in_a))) - {i}:
                 if b_in_a[other, j] == _ALL:
                     self._has_more(self.b_in_a, (other, j), self.crossing.a.classes[i])
