@@ -1,6 +1,6 @@
 """Let networks look at their own pictures and at those of other data sets."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from harmonize.decoding.views import ViewedNetwork, Views
 from harmonize.errors import HarmonizeError
 from harmonize.inference.answer_space import AnswerSpace, classes_of, decoder_of
 from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.ontology import Ontology
 from harmonize.labels.same_meaning import same_meaning
 from harmonize.models.segmenter import Segmenter
 from harmonize.pipeline.evaluate_run import DEFAULT_SPLIT, ScoringRun, open_for_scoring
@@ -61,6 +62,8 @@ class Side:
         chosen: numbers of those that are looked at.
         classes: names of the classes that the run's tree tells apart.
         members: all names of each.
+        mirrors: by class the one that it becomes in a mirrored picture, as the run's tree says.
+        left: whose left that tree's names mean.
         unit: by class of the mapping the number among ``classes``, -1 for ignored ones; the last is
             for void.
     """
@@ -71,6 +74,8 @@ class Side:
     chosen: tuple[int, ...]
     classes: tuple[str, ...]
     members: tuple[tuple[str, ...], ...]
+    mirrors: Mapping[str, str]
+    left: str
     unit: Integer[ndarray, " C1"]
 
     def path(self, place: int) -> str:
@@ -196,8 +201,18 @@ def open_side(scoring: ScoringRun, spec: DatasetSpec, looking: Looking) -> Side:
         tuple(evenly(range(len(dataset)), looking.number)),
         tuple(group[0] for group in members),
         members,
+        _mirrors(scoring.run.sources.ontology, trained, [group[0] for group in members]),
+        scoring.run.sources.ontology.left,
         np.array([*(unit.get(name, -1) for name in spec.classes), -1]),
     )
+
+
+def _mirrors(ontology: Ontology, spec: DatasetSpec, classes: Sequence[str]) -> dict[str, str]:
+    """Return the classes that a horizontal flip exchanges."""
+    masks = dict(zip(spec.classes, spec.leaf_masks(ontology), strict=True))
+    owner = {masks[name].tobytes(): name for name in classes}
+    found = {name: owner.get(masks[name][ontology.mirror].tobytes(), name) for name in classes}
+    return {name: other for name, other in found.items() if name != other}
 
 
 def look_around(
