@@ -31,6 +31,7 @@ COMMANDS = {
     "tree": tree_commands.tree,
     "learn-tree": tree_commands.learn_tree,
     "tree-score": tree_commands.tree_score,
+    "join": tree_commands.join,
     "transfer": file_commands.transfer,
     "schema": file_commands.schema,
     "demo-data": file_commands.demo_data,

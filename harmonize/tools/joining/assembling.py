@@ -50,6 +50,8 @@ class Joined:
         meaning: by set and class, the nodes; ``TODO`` is one where something is open.
         doubts: the pairs that are open, by the class in whose meaning they are.
         unknown: classes that nothing is known about.
+        own: the leaves that each class has for sure.
+        common: the leaf of what two overlapping classes have in common.
     """
 
     text: str
@@ -57,6 +59,8 @@ class Joined:
     meaning: Mapping[str, Mapping[str, tuple[str, ...]]]
     doubts: Mapping[Class, tuple[Pair, ...]]
     unknown: tuple[Class, ...]
+    own: Mapping[Class, tuple[str, ...]]
+    common: Mapping[Pair, str]
 
     @property
     def num_open(self) -> int:
@@ -99,18 +103,16 @@ def assemble(
     lines += ["@left subject"] if left == "subject" else []
     text = "\n".join(lines) + "\n"
     tree = Ontology(text, name="tree", source="tree.txt")
-    leaves = {id(group): _leaves(group) for group in groups}
+    sure = {one: tuple(_leaves(group)) for group in groups for one in group.classes}
     meaning: dict[str, dict[str, tuple[str, ...]]] = {one.name: {} for one in sets}
-    for group in groups:
-        for name, class_name in group.classes:
-            own = list(leaves[id(group)])
-            own += [leaf for pair, leaf in common.items() if (name, class_name) in (pair.a, pair.b)]
-            nodes = tree.describe(tree.leaf_mask(own))
-            is_open = (name, class_name) in doubts
-            meaning[name][class_name] = (*nodes, TODO) if is_open else nodes
+    for one, leaves in sure.items():
+        shared = [leaf for pair, leaf in common.items() if one in (pair.a, pair.b)]
+        nodes = tree.describe(tree.leaf_mask([*leaves, *shared]))
+        meaning[one[0]][one[1]] = (*nodes, TODO) if one in doubts else nodes
     for name, class_name in unknown:
         meaning[name][class_name] = (TODO,)
-    return Joined(text, tree, meaning, doubts, unknown)
+    own = {one: tree.describe(tree.leaf_mask(leaves)) for one, leaves in sure.items()}
+    return Joined(text, tree, meaning, doubts, unknown, own, common)
 
 
 def _groups(sets: Sequence[ClassSet], pairs: Sequence[Pair]) -> list[Group]:

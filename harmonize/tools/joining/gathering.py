@@ -1,6 +1,7 @@
 """Let networks look at their own pictures and at those of other data sets."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -228,11 +229,11 @@ def look_around(
     """
     sides: list[Side] = []
     for spec, run in zip(specs, runs, strict=True):
-        with _opened(run, looking) as scoring:
+        with open_for_looking(run, looking) as scoring:
             sides.append(open_side(scoring, spec, looking))
     tables: dict[tuple[int, int], Integer[ndarray, "P B A"]] = {}
     for number, side in enumerate(sides):
-        with _opened(side.run, looking) as scoring:
+        with open_for_looking(side.run, looking) as scoring:
             network = Onlooker(scoring, side, looking)
             for other, seen in enumerate(sides):
                 tables[number, other] = network.count(seen)
@@ -247,7 +248,8 @@ def look_around(
     ]
 
 
-def _opened(run: Path, looking: Looking):  # noqa: ANN202  a context manager's type says little
+def open_for_looking(run: Path, looking: Looking) -> AbstractContextManager[ScoringRun]:
+    """Open a run; the processes stay together."""
     return open_for_scoring(
         run, looking.checkpoint, looking.overrides, trust_code=looking.trust_code, last=False
     )

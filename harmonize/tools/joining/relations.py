@@ -233,7 +233,7 @@ class _Judged:
             for j in range(len(b.classes)):
                 relation, sure, why = self._relation(i, j)
                 if other_scenes:
-                    relation, sure, why = self._guess(i, j), False, "the sets show other scenes"
+                    relation, sure, why = self._swallowed(i, j), False, "the sets show other scenes"
                 yield Pair(
                     (a.name, a.classes[i]),
                     (b.name, b.classes[j]),
@@ -319,6 +319,17 @@ class _Judged:
         if inner >= _LEANS or outer >= _LEANS:
             return "contains" if inner >= outer else "part of"
         return "overlaps" if max(inner, outer) >= _HINT else "disjoint"
+
+    def _swallowed(self, i: int, j: int) -> Relation:
+        """Guess for sets of other scenes: what is answered nearly everywhere may hold the rest."""
+        on_a, on_b = self.crossing.on_a.sum(0), self.crossing.on_b.sum(0)
+        if self._guess(i, j) == "unknown":
+            return "unknown"
+        if on_a[:, j].sum() >= _LEANS * on_a.sum() and on_a[i, j] >= _LEANS * on_a[i].sum():
+            return "part of"
+        if on_b[:, i].sum() >= _LEANS * on_b.sum() and on_b[j, i] >= _LEANS * on_b[j].sum():
+            return "contains"
+        return "disjoint"
 
     def _undecided(self, i: int, j: int) -> str:
         a, b = self.crossing.a, self.crossing.b
