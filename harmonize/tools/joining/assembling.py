@@ -9,7 +9,7 @@ from harmonize.labels.tree_text import ROOT
 from harmonize.tools.draft.by_name import TODO
 from harmonize.tools.joining.consistency import assembled, edges_of, reach, show
 from harmonize.tools.joining.contingency import ClassSet
-from harmonize.tools.joining.relations import Class, Pair
+from harmonize.tools.joining.relations import IN_COMMON, Class, Pair
 
 _EXPLAINED = 0.75
 """The share of a class from which on its parts are all of it."""
@@ -258,5 +258,5 @@ def _common_leaves(pairs: Sequence[Pair], groups: Sequence[Group]) -> dict[Pair,
     return {
         pair: f"{name[pair.a]}_and_{name[pair.b]}"
         for pair in pairs
-        if pair.relation == "overlaps" and pair.why == "both have a part in common"
+        if pair.relation == "overlaps" and pair.why.startswith(IN_COMMON)
     }

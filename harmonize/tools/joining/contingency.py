@@ -123,7 +123,8 @@ def unmix(
 
 def find_shares(crossing: Crossing, *, seed: int = 0, resamples: int = RESAMPLES) -> Shares:
     """Find how much of the classes of two sets lies in each other's."""
-    joint = _joint(crossing, crossing.on_a.sum(0)[None], crossing.on_b.sum(0)[None])
+    sums = [one.sum(0, keepdims=True).astype(float) for one in (crossing.on_a, crossing.on_b)]
+    joint = _joint(crossing, *sums)
     b_in_a, a_in_b = (one[:, 0] for one in _shares(joint))
     rng = np.random.default_rng(seed)
     drawn = [
@@ -151,8 +152,8 @@ def _joint(
     crossing: Crossing, on_a: Float[ndarray, "R A B"], on_b: Float[ndarray, "R B A"]
 ) -> Float[ndarray, "2 R A B"]:
     """Return pixels by true class of either set, on the pictures of each."""
-    first = unmix(on_a.astype(float), crossing.b.confusion)
-    second = unmix(on_b.astype(float), crossing.a.confusion)
+    first = unmix(on_a, crossing.b.confusion)
+    second = unmix(on_b, crossing.a.confusion)
     return np.stack([first, second.swapaxes(1, 2)])
 
 

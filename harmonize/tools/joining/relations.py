@@ -23,14 +23,18 @@ LEAST_IOU = 0.2
 """Of a class on its own pictures by its own network, below which it says nothing."""
 LEAST_PICTURES = 3
 LEAST_PIXELS = 200
-WHOLE, WHOLE_LEAST, WHOLE_LOW = 0.7, 0.35, 0.5
+WHOLE, WHOLE_LEAST, WHOLE_LOW = 0.75, 0.45, 0.55
 """The share that makes a class lie in another: agreed on, either way, and its interval's end."""
+WHOLE_REST = 0.2
+"""The largest share that it may seem to have in any other class then."""
 NONE, NONE_HIGH = 0.12, 0.25
 """The share up to which a class has nothing of another, and its interval's end."""
 PART_LOW, PART_HIGH, PART_APART = 0.15, 0.85, 0.3
 """Between which shares it lies partly in another, and how far both ways may be apart."""
 SAME_NAME = 0.9
 """Likeness of names from which on they decide what the pixels leave open."""
+IN_COMMON = "both have a part in common"
+"""What is said of classes whose pixels show it."""
 _LEANS = 0.5
 """The share from which on most of a class lies in another."""
 _HINT = 0.2
@@ -161,8 +165,8 @@ class _Judged:
         weak_a = np.array([name in reasons[0] for name in crossing.a.classes])
         weak_b = np.array([name in reasons[1] for name in crossing.b.classes])
         weak = weak_a[:, None] | weak_b[None]
-        b_in_a = _verdicts(shares.b_in_a, shares.agreed_b_in_a, shares.b_in_a_bounds)
-        a_in_b = _verdicts(shares.a_in_b, shares.agreed_a_in_b, shares.a_in_b_bounds)
+        b_in_a = _verdicts(shares.b_in_a, shares.agreed_b_in_a, shares.b_in_a_bounds, 0)
+        a_in_b = _verdicts(shares.a_in_b, shares.agreed_a_in_b, shares.a_in_b_bounds, 1)
         judged = cls(
             crossing,
             shares,
@@ -198,14 +202,14 @@ class _Judged:
         lies in b all the same, as far as shares tell, is b with something small beside it.
         """
         b_in_a, a_in_b = self.b_in_a.copy(), self.a_in_b.copy()
-        for i, j in zip(*np.nonzero(b_in_a == _ALL), strict=True):
+        for i, j in np.argwhere(b_in_a == _ALL).tolist():
             for other in set(range(len(b_in_a))) - {i}:
                 if self.shares.agreed_a_in_b[other, j] < _HINT:
                     self._apart(other, j, (i, j))
             for other in set(range(b_in_a.shape[1])) - {j}:
                 if a_in_b[i, other] == _ALL:
                     self._has_more(self.a_in_b, (i, other), self.crossing.b.classes[j])
-        for i, j in zip(*np.nonzero(a_in_b == _ALL), strict=True):
+        for i, j in np.argwhere(a_in_b == _ALL).tolist():
             for other in set(range(b_in_a.shape[1])) - {j}:
                 if self.shares.agreed_b_in_a[i, other] < _HINT:
                     self._apart(i, other, (i, j))
@@ -240,8 +244,8 @@ class _Judged:
                     relation,
                     sure,
                     why,
-                    _seen(on_a[i, j], on_a[:, j].sum(), on_a[i].sum()),
-                    _seen(on_b[i, j], on_b[i].sum(), on_b[:, j].sum()),
+                    _seen(on_a, i, j, answers=1),
+                    _seen(on_b, i, j, answers=0),
                     _two(self.shares.a_in_b[:, i, j]),
                     _two(self.shares.b_in_a[:, i, j]),
                     _two(self.shares.a_in_b_bounds[:, i, j]),
@@ -260,7 +264,7 @@ class _Judged:
         if inner == outer == _NONE:
             return "disjoint", True, note
         if _UNSURE not in (inner, outer):
-            return "overlaps", False, note or "both have a part in common"
+            return "overlaps", False, "; ".join(filter(None, (IN_COMMON, note)))
         weak = [
             f"{name}: {reasons[name]}"
             for name, reasons in zip(
@@ -294,7 +298,7 @@ class _Judged:
         else:
             rest, share = self.b_in_a[i, j], self.shares.b_in_a_bounds[:, i, j]
             others = self._others(self.a_in_b[:, j], self.shares.agreed_a_in_b[:, j], i)
-        if rest != _UNSURE or share[1] < WHOLE_LOW or any(sure for _, sure in others):
+        if rest == _NONE or share[1] < WHOLE_LOW or any(sure for _, sure in others):
             return relation, True, note
         return relation, False, f"or the same: {self._undecided(i, j)}"
 
@@ -356,16 +360,23 @@ def _verdicts(
     shares: Float[ndarray, "2 A B"],
     agreed: Float[ndarray, "A B"],
     bounds: Float[ndarray, "2 A B"],
+    axis: int,
 ) -> Int[ndarray, "A B"]:
+    """Judge shares, which add up to 1 along an axis."""
     least, most, (low, high) = shares.min(0), shares.max(0), bounds
-    whole = (agreed >= WHOLE) & (least >= WHOLE_LEAST) & (low >= WHOLE_LOW)
+    second = np.sort(agreed, axis).take([-2], axis)
+    whole = (agreed >= WHOLE) & (second <= WHOLE_REST)
+    whole &= (least >= WHOLE_LEAST) & (low >= WHOLE_LOW)
     none = (agreed <= NONE) & (high <= NONE_HIGH)
     part = (least >= PART_LOW) & (most <= PART_HIGH) & (most - least <= PART_APART)
     part &= low > NONE
     return np.select([whole, none, part], [_ALL, _NONE, _SOME], _UNSURE)
 
 
-def _seen(both: int, answered: int, labelled: int) -> Seen:
+def _seen(counts: Integer[ndarray, "A B"], i: int, j: int, *, answers: int) -> Seen:
+    """Return what is seen of a pair; ``answers`` is the axis of what the network answers."""
+    both, rows, columns = counts[i, j], counts[i].sum(), counts[:, j].sum()
+    answered, labelled = (columns, rows) if answers == 1 else (rows, columns)
     return Seen(int(both), float(both / max(answered, 1)), float(both / max(labelled, 1)))
 
 
