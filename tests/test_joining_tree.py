@@ -17,6 +17,7 @@ from harmonize.config.strict_yaml import Document
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.pipeline.train import train
+from harmonize.tools.joining import relations
 from harmonize.tools.joining.assembling import Joined, assemble
 from harmonize.tools.joining.consistency import settle
 from harmonize.tools.joining.relations import Class, Pair, Relation, relate
@@ -183,7 +184,7 @@ def test_two_trained_networks_join_their_sets(
         ("west", "background"): ("disjoint", True), ("west", "thing"): ("part of", True),
         ("east", "background"): ("disjoint", True), ("east", "thing"): ("part of", True),
     }
-    assert evidence["pairs"][0]["on_a"]["recall"] > 0.9
+    assert evidence["pairs"][0]["on_a"]["recall"] > 0.8
     assert evidence["pairs"][0]["look_at"]["on_a"]
     assert cli.main(["check", *(str(out / name) for name in ("halves.yaml", "coarse.yaml", "tree.txt"))]) == 0
     capsys.readouterr()
@@ -192,9 +193,12 @@ def test_two_trained_networks_join_their_sets(
 
 
 @pytest.mark.skipif(NODE is None, reason="there is no node on this machine")
-def test_the_page_writes_the_files_as_they_are_decided(project: Path, tmp_path: Path) -> None:
-    out = tmp_path / "few"
-    assert cli.main(words(project, "-o", str(out), "--pictures", "2")) == 0  # too few to be sure
+def test_the_page_writes_the_files_as_they_are_decided(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "open"
+    monkeypatch.setattr(relations, "WHOLE", 1.1)  # nothing is sure
+    assert cli.main(words(project, "-o", str(out), "--names", "off")) == 0
     page = (out / "join.html").read_text()
     state = re.search(r'id="state">(.*?)</script>', page, re.DOTALL)
     script = re.search(r'"use strict";(.*?)</script>', page, re.DOTALL)
@@ -224,7 +228,9 @@ def test_the_page_writes_the_files_as_they_are_decided(project: Path, tmp_path: 
     tree = Ontology.from_file(out / "tree.txt")
     masks = [DatasetSpec.from_file(out / f"{n}.yaml").leaf_masks(tree) for n in ("halves", "coarse")]
     assert np.array_equal(masks[0][0], masks[1][0])
-    assert np.array_equal(masks[0][1] | masks[0][2], masks[0][1] | masks[0][2] & masks[1][1])
+    assert (masks[0][1] <= masks[1][1]).all()
+    assert (masks[0][2] <= masks[1][1]).all()
+    assert not (masks[1][0] & masks[1][1]).any()
 
 
 def test_what_cannot_be_joined_is_said(
@@ -291,7 +297,10 @@ def test_a_run_that_tells_no_classes_apart_is_said(
     )
     values = tiny_values(project, tmp_path / "run")
     values["ontology"] = str(project / "tiny.txt")
-    values["datasets"] = [{"spec": str(tmp_path / "coarse.yaml"), "train": "train", "evaluate": None}]
+    values["datasets"] = [
+        {"spec": str(project / "fine.yaml"), "train": "train"},
+        {"spec": str(tmp_path / "coarse.yaml"), "train": "train"},
+    ]
     config = RunConfig.from_document(
         Document("tiny", values), ["train.steps=1", "accept.unsupervised=all"]
     )

@@ -93,7 +93,9 @@ def assemble(
     common = _common_leaves(pairs, groups)
     lines = [f"# {made_by}"]
     waiting = {group.own: group for group in groups if set(group.classes) & set(unknown)}
+    order = {id(group): number for number, group in enumerate(groups)}
     placed = [group for group in groups if group.leaf or group.parts]
+    placed.sort(key=lambda group: min(order[id(one)] for one in _within(group)))
     for group in placed:
         if _parent(group) is None:
             lines += _lines(group, placed, 0, waiting)
@@ -224,6 +226,10 @@ def _mirror_lines(groups: Sequence[Group], mirrors: Mapping[Class, Class]) -> li
         if one in leaf_of and other in leaf_of and not {leaf_of[one], leaf_of[other]} & {*exchanged}:
             exchanged |= {leaf_of[one]: leaf_of[other], leaf_of[other]: leaf_of[one]}
     return [f"@mirror {one} {other}" for one, other in exchanged.items() if one < other]
+
+
+def _within(group: Group) -> list[Group]:
+    return [group, *(one for part in group.parts for one in _within(part))]
 
 
 def _leaves(group: Group) -> list[str]:

@@ -27,7 +27,7 @@ WHOLE, WHOLE_LEAST, WHOLE_LOW = 0.75, 0.45, 0.55
 """The share that makes a class lie in another: agreed on, either way, and its interval's end."""
 WHOLE_REST = 0.2
 """The largest share that it may seem to have in any other class then."""
-NONE, NONE_HIGH = 0.12, 0.25
+NONE, NONE_HIGH = 0.1, 0.25
 """The share up to which a class has nothing of another, and its interval's end."""
 PART_LOW, PART_HIGH, PART_APART = 0.15, 0.85, 0.3
 """Between which shares it lies partly in another, and how far both ways may be apart."""
@@ -37,8 +37,6 @@ IN_COMMON = "both have a part in common"
 """What is said of classes whose pixels show it."""
 _LEANS = 0.5
 """The share from which on most of a class lies in another."""
-_HINT = 0.2
-"""The share from which on a class may have something of another."""
 
 _UNSURE, _NONE, _SOME, _ALL = range(4)
 
@@ -181,6 +179,11 @@ class _Judged:
         judged.exclude()
         return judged
 
+    @property
+    def common(self) -> Float[ndarray, "A B"]:
+        """The larger share that either of a pair has in the other."""
+        return np.maximum(self.shares.agreed_b_in_a, self.shares.agreed_a_in_b)
+
     def use_names(self) -> None:
         """Let equal names decide what the pixels leave open, but lean to."""
         for i, a in enumerate(self.crossing.a.classes):
@@ -204,14 +207,14 @@ class _Judged:
         b_in_a, a_in_b = self.b_in_a.copy(), self.a_in_b.copy()
         for i, j in np.argwhere(b_in_a == _ALL).tolist():
             for other in set(range(len(b_in_a))) - {i}:
-                if self.shares.agreed_a_in_b[other, j] < _HINT:
+                if self.common[other, j] <= NONE:
                     self._apart(other, j, (i, j))
             for other in set(range(b_in_a.shape[1])) - {j}:
                 if a_in_b[i, other] == _ALL:
                     self._has_more(self.a_in_b, (i, other), self.crossing.b.classes[j])
         for i, j in np.argwhere(a_in_b == _ALL).tolist():
             for other in set(range(b_in_a.shape[1])) - {j}:
-                if self.shares.agreed_b_in_a[i, other] < _HINT:
+                if self.common[i, other] <= NONE:
                     self._apart(i, other, (i, j))
             for other in set(range(len(b_in_a))) - {i}:
                 if b_in_a[other, j] == _ALL:
@@ -277,8 +280,8 @@ class _Judged:
     def _same(self, i: int, j: int, note: str) -> tuple[Relation, bool, str]:
         """Say same, unless one of both has something else too."""
         a, b = self.crossing.a.classes, self.crossing.b.classes
-        more_in_a = self._others(self.b_in_a[i], self.shares.agreed_b_in_a[i], j)
-        more_in_b = self._others(self.a_in_b[:, j], self.shares.agreed_a_in_b[:, j], i)
+        more_in_a = self._others(self.b_in_a[i], self.common[i], j)
+        more_in_b = self._others(self.a_in_b[:, j], self.common[:, j], i)
         if more_in_a and more_in_b:
             return "same", False, "each may have more than the other"
         if not more_in_a and not more_in_b:
@@ -294,10 +297,10 @@ class _Judged:
         """Say that one lies in the other, unless they may well be the same."""
         if relation == "contains":
             rest, share = self.a_in_b[i, j], self.shares.a_in_b_bounds[:, i, j]
-            others = self._others(self.b_in_a[i], self.shares.agreed_b_in_a[i], j)
+            others = self._others(self.b_in_a[i], self.common[i], j)
         else:
             rest, share = self.b_in_a[i, j], self.shares.b_in_a_bounds[:, i, j]
-            others = self._others(self.a_in_b[:, j], self.shares.agreed_a_in_b[:, j], i)
+            others = self._others(self.a_in_b[:, j], self.common[:, j], i)
         if rest == _NONE or share[1] < WHOLE_LOW or any(sure for _, sure in others):
             return relation, True, note
         return relation, False, f"or the same: {self._undecided(i, j)}"
@@ -309,8 +312,7 @@ class _Judged:
         return [
             (n, verdict == _ALL)
             for n, verdict in enumerate(verdicts.tolist())
-            if n != this
-            and (verdict == _ALL or (verdict == _UNSURE and shares[n] >= _HINT))
+            if n != this and (verdict == _ALL or (verdict != _NONE and shares[n] > NONE))
         ]
 
     def _guess(self, i: int, j: int) -> Relation:
@@ -322,7 +324,7 @@ class _Judged:
             return "same"
         if inner >= _LEANS or outer >= _LEANS:
             return "contains" if inner >= outer else "part of"
-        return "overlaps" if max(inner, outer) >= _HINT else "disjoint"
+        return "overlaps" if max(inner, outer) > NONE else "disjoint"
 
     def _swallowed(self, i: int, j: int) -> Relation:
         """Guess for sets of other scenes: what is answered nearly everywhere may hold the rest."""
