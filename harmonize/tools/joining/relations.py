@@ -280,8 +280,8 @@ class _Judged:
     def _same(self, i: int, j: int, note: str) -> tuple[Relation, bool, str]:
         """Say same, unless one of both has something else too."""
         a, b = self.crossing.a.classes, self.crossing.b.classes
-        more_in_a = self._others(self.b_in_a[i], self.common[i], j)
-        more_in_b = self._others(self.a_in_b[:, j], self.common[:, j], i)
+        more_in_a = self._others(self.b_in_a[i], self._open[i], j)
+        more_in_b = self._others(self.a_in_b[:, j], self._open[:, j], i)
         if more_in_a and more_in_b:
             return "same", False, "each may have more than the other"
         if not more_in_a and not more_in_b:
@@ -297,22 +297,27 @@ class _Judged:
         """Say that one lies in the other, unless they may well be the same."""
         if relation == "contains":
             rest, share = self.a_in_b[i, j], self.shares.a_in_b_bounds[:, i, j]
-            others = self._others(self.b_in_a[i], self.common[i], j)
+            others = self._others(self.b_in_a[i], self._open[i], j)
         else:
             rest, share = self.b_in_a[i, j], self.shares.b_in_a_bounds[:, i, j]
-            others = self._others(self.a_in_b[:, j], self.common[:, j], i)
+            others = self._others(self.a_in_b[:, j], self._open[:, j], i)
         if rest == _NONE or share[1] < WHOLE_LOW or any(sure for _, sure in others):
             return relation, True, note
         return relation, False, f"or the same: {self._undecided(i, j)}"
 
+    @property
+    def _open(self) -> Bool[ndarray, "A B"]:
+        """Whether two classes may have something in common."""
+        return ((self.b_in_a != _NONE) | (self.a_in_b != _NONE)) & (self.common > NONE)
+
     def _others(
-        self, verdicts: Int[ndarray, " N"], shares: Float[ndarray, " N"], this: int
+        self, verdicts: Int[ndarray, " N"], is_open: Bool[ndarray, " N"], this: int
     ) -> list[tuple[int, bool]]:
         """Return what else lies in a class, or may, and whether that is sure."""
         return [
             (n, verdict == _ALL)
             for n, verdict in enumerate(verdicts.tolist())
-            if n != this and (verdict == _ALL or (verdict != _NONE and shares[n] > NONE))
+            if n != this and (verdict == _ALL or is_open[n])
         ]
 
     def _guess(self, i: int, j: int) -> Relation:
