@@ -59,14 +59,20 @@ def cross(made: World) -> Crossing:
     """Let both networks look at both sets' pictures."""
     names = [list(dict.fromkeys(one[side] for one in made.things.values())) for side in range(2)]
     sets = [
-        ClassSet("AB"[side], tuple(names[side]), tuple((n,) for n in names[side]),
-                 _table(made, side, side, names, made.right))
+        ClassSet(
+            "AB"[side],
+            tuple(names[side]),
+            tuple((n,) for n in names[side]),
+            _table(made, side, side, names, made.right),
+        )
         for side in range(2)
     ]
     shifted = made.right - 0.08  # networks know the other set's pictures less well
     return Crossing(
-        sets[0], sets[1],
-        on_a=_table(made, 0, 1, names, shifted), on_b=_table(made, 1, 0, names, shifted),
+        sets[0],
+        sets[1],
+        on_a=_table(made, 0, 1, names, shifted),
+        on_b=_table(made, 1, 0, names, shifted),
     )
 
 
@@ -90,8 +96,10 @@ def _table(
 def truth(things: Things) -> dict[tuple[str, str], Relation]:
     """Return what each class of A is to each of B."""
     inside = [
-        {c: {t for t, both in things.items() if both[side] == c} for c in
-         dict.fromkeys(both[side] for both in things.values())}
+        {
+            c: {t for t, both in things.items() if both[side] == c}
+            for c in dict.fromkeys(both[side] for both in things.values())
+        }
         for side in range(2)
     ]
     return {

@@ -1,7 +1,7 @@
 """Relations between the classes of two sets, from made-up networks whose truth is known."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -9,7 +9,6 @@ import pytest
 from harmonize.tools.joining.consistency import settle
 from harmonize.tools.joining.contingency import (
     ClassSet,
-    Crossing,
     find_shares,
     information,
     shown,
@@ -44,7 +43,10 @@ def test_nothing_is_confidently_wrong_where_networks_are_mediocre(seed: int) -> 
 @pytest.mark.parametrize("seed", range(3))
 def test_overlapping_classes_are_a_doubt(seed: int) -> None:
     sets = {
-        "p": ("x", "v"), "q": ("x", "u"), "r": ("y", "u"), "s": ("y", "w"),
+        "p": ("x", "v"),
+        "q": ("x", "u"),
+        "r": ("y", "u"),
+        "s": ("y", "w"),
     }
     pairs = by_pair(relate(cross(world(sets, seed=seed)), names=False)[0])
     assert not pairs["x", "u"].sure
@@ -68,8 +70,9 @@ def test_sets_of_other_scenes_are_not_joined_but_for_what_swallows_all() -> None
     rng = np.random.default_rng(0)
     on_a = np.zeros_like(found.on_a)
     on_a[:, :, found.b.classes.index("sky")] = found.on_a.sum(2)  # B's network says sky of all
-    on_b = rng.multinomial(1000, np.full(len(found.a.classes), 1 / len(found.a.classes)),
-                           found.on_b.shape[:2])
+    on_b = rng.multinomial(
+        1000, np.full(len(found.a.classes), 1 / len(found.a.classes)), found.on_b.shape[:2]
+    )
     pairs, warning = relate(dataclasses.replace(found, on_a=on_a, on_b=on_b))
     assert "other scenes, nothing in common, or networks that have learned too little" in warning
     assert not any(pair.sure for pair in pairs)
@@ -109,7 +112,9 @@ def test_a_class_that_its_own_network_does_not_know_is_a_doubt_in_all_its_pairs(
     assert weak_classes(dataclasses.replace(found.b, own=own))["car"] == (
         "only 500 pixels of it in 1 of the pictures looked at"
     )
-    unknown = relate(dataclasses.replace(found, b=dataclasses.replace(weak, own=_without(own, car))))
+    unknown = relate(
+        dataclasses.replace(found, b=dataclasses.replace(weak, own=_without(own, car)))
+    )
     assert {p.relation for p in unknown[0] if p.b[1] == "car"} == {"unknown"}
 
 
@@ -132,8 +137,13 @@ def test_a_class_that_the_other_pictures_do_not_show_is_a_doubt() -> None:
 
 
 def test_names_decide_only_what_is_undecided_and_it_is_said() -> None:
-    kept = {"sky": ("sky", "sky"), "road": ("road", "road"), "kerb": ("road", "kerb"),
-            "wall": ("wall", "wall"), "gate": ("wall", "gate")}
+    kept = {
+        "sky": ("sky", "sky"),
+        "road": ("road", "road"),
+        "kerb": ("road", "kerb"),
+        "wall": ("wall", "wall"),
+        "gate": ("wall", "gate"),
+    }
     found = cross(world(kept, seed=0))
     shift = found.on_b.copy()  # A's network takes much of B's walls for road
     a, b = found.a.classes.index, found.b.classes.index
@@ -194,14 +204,23 @@ def _pair(a: str, relation: Relation, b: str, low: float = 0.9) -> Pair:
     made = relate(cross(world(ROAD, seed=0)))[0][0]
     one, other = (tuple(name.split(":")) for name in (a, b))
     return dataclasses.replace(
-        made, a=one, b=other, relation=relation, sure=True, why="",
-        a_in_b_interval=(low, 1.0), b_in_a_interval=(low, 1.0),
+        made,
+        a=one,
+        b=other,
+        relation=relation,
+        sure=True,
+        why="",
+        a_in_b_interval=(low, 1.0),
+        b_in_a_interval=(low, 1.0),
     )
 
 
 def test_a_cycle_becomes_a_doubt_at_its_weakest() -> None:
-    ring = [_pair("A:x", "part of", "B:y"), _pair("B:y", "part of", "C:z", 0.7),
-            _pair("A:x", "contains", "C:z")]
+    ring = [
+        _pair("A:x", "part of", "B:y"),
+        _pair("B:y", "part of", "C:z", 0.7),
+        _pair("A:x", "contains", "C:z"),
+    ]
     found = settle(ring)
     assert [pair.sure for pair in found] == [True, False, True]
     assert found[1].why.startswith("contradiction: ")
@@ -217,9 +236,9 @@ def test_what_follows_by_a_third_set_is_no_doubt() -> None:
     open_pair = dataclasses.replace(_pair("A:x", "overlaps", "C:z"), sure=False, why="?")
     found = settle([_pair("A:x", "part of", "B:y"), _pair("B:y", "part of", "C:z"), open_pair])
     assert (found[2].relation, found[2].sure, found[2].why) == (
-        "part of", True, "follows from the others",
+        "part of",
+        True,
+        "follows from the others",
     )
     apart = [_pair("A:x", "part of", "B:y"), _pair("B:y2", "contains", "C:z"), open_pair]
     assert settle(apart)[2].relation == "disjoint"
-
-

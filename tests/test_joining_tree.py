@@ -41,10 +41,24 @@ def test_the_tree_has_a_leaf_for_each_thing_and_both_sets_mean_it() -> None:
         "ground\n\troad\n\tkerb\nperson\n\tupper\n\tlower\n"
     )
     assert joined.meaning == {
-        "A": {"sky": ("sky",), "plant": ("plant",), "vehicle": ("vehicle",), "road": ("road",),
-              "kerb": ("kerb",), "person": ("person",)},
-        "B": {"sky": ("sky",), "tree": ("tree",), "grass": ("grass",), "car": ("car",),
-              "bus": ("bus",), "ground": ("ground",), "upper": ("upper",), "lower": ("lower",)},
+        "A": {
+            "sky": ("sky",),
+            "plant": ("plant",),
+            "vehicle": ("vehicle",),
+            "road": ("road",),
+            "kerb": ("kerb",),
+            "person": ("person",),
+        },
+        "B": {
+            "sky": ("sky",),
+            "tree": ("tree",),
+            "grass": ("grass",),
+            "car": ("car",),
+            "bus": ("bus",),
+            "ground": ("ground",),
+            "upper": ("upper",),
+            "lower": ("lower",),
+        },
     }
 
 
@@ -60,7 +74,9 @@ def pair_of(pairs: Sequence[Pair], a: str, b: str) -> Pair:
 
 
 def changed(
-    relations: dict[tuple[str, str], tuple[Relation, str]], *, mirrors: dict[Class, Class] | None = None
+    relations: dict[tuple[str, str], tuple[Relation, str]],
+    *,
+    mirrors: dict[Class, Class] | None = None,
 ) -> tuple[Joined, list[Pair]]:
     """Join the road sets with some relations in doubt."""
     found = cross(world(ROAD, seed=1, right=0.9))
@@ -135,7 +151,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for tree, name in (("own", "halves"), ("tiny", "coarse")):
         values = tiny_values(folder, folder / f"run_{name}")
         values["ontology"] = str(folder / f"{tree}.txt")
-        values["datasets"] = [{"spec": str(folder / f"{name}.yaml"), "train": "train", "evaluate": "val"}]
+        values["datasets"] = [
+            {"spec": str(folder / f"{name}.yaml"), "train": "train", "evaluate": "val"}
+        ]
         values["augment"] = {"flip": 0.0, "scale": [0.9, 1.0], "color": 0.0}
         config = RunConfig.from_document(
             Document("tiny", values), ["train.steps=120", "accept.unsupervised=all", "optim.lr=0.2"]
@@ -158,7 +176,11 @@ def test_two_trained_networks_join_their_sets(
     said = capsys.readouterr().out
     assert f"{out}/tree.txt and a mapping for each set are written" in said
     assert {path.name for path in out.iterdir()} == {
-        "tree.txt", "halves.yaml", "coarse.yaml", "evidence.json", "join.html",
+        "tree.txt",
+        "halves.yaml",
+        "coarse.yaml",
+        "evidence.json",
+        "join.html",
     }
     assert (out / "tree.txt").read_text() == (
         "# By harmonize join, from halves, coarse.\n"
@@ -169,7 +191,8 @@ def test_two_trained_networks_join_their_sets(
         "# With a meaning for tree.txt, by harmonize join.\n"
         + written.replace(
             "meaning:\n",
-            "meaning:\n  tree:\n    around: around\n    west: west\n    east: east\n    void: ignore\n",
+            "meaning:\n  tree:\n    around: around\n    west: west\n    east: east\n"
+            "    void: ignore\n",
         )
     )
     tree = Ontology.from_file(out / "tree.txt")
@@ -180,13 +203,18 @@ def test_two_trained_networks_join_their_sets(
     evidence = json.loads((out / "evidence.json").read_text())
     found = {(p["a"][1], p["b"][1]): (p["relation"], p["sure"]) for p in evidence["pairs"]}
     assert found == {
-        ("around", "background"): ("same", True), ("around", "thing"): ("disjoint", True),
-        ("west", "background"): ("disjoint", True), ("west", "thing"): ("part of", True),
-        ("east", "background"): ("disjoint", True), ("east", "thing"): ("part of", True),
+        ("around", "background"): ("same", True),
+        ("around", "thing"): ("disjoint", True),
+        ("west", "background"): ("disjoint", True),
+        ("west", "thing"): ("part of", True),
+        ("east", "background"): ("disjoint", True),
+        ("east", "thing"): ("part of", True),
     }
     assert evidence["pairs"][0]["on_a"]["recall"] > 0.8
     assert evidence["pairs"][0]["look_at"]["on_a"]
-    assert cli.main(["check", *(str(out / name) for name in ("halves.yaml", "coarse.yaml", "tree.txt"))]) == 0
+    trees = [str(project / "own.txt"), str(project / "tiny.txt"), str(out / "tree.txt")]
+    mappings = [str(out / "halves.yaml"), str(out / "coarse.yaml")]
+    assert cli.main(["check", *trees, *mappings]) == 0
     capsys.readouterr()
     assert cli.main(words(project, "-o", str(out), "--names", "off")) == 0  # its own are replaced
     assert not re.search(r'src="(?!data:)|https?://', (out / "join.html").read_text())
@@ -205,9 +233,14 @@ def test_the_page_writes_the_files_as_they_are_decided(
     assert state
     assert script
     (tmp_path / "state.json").write_text(state[1])
-    body = script[1].split("function show()")[0].replace(
-        'document.getElementById("state").textContent', "read('state.json')"
-    ).replace('document.querySelector(`input[name="${doubt.id}"]:checked`).value', "choose(doubt)")
+    body = (
+        script[1]
+        .split("function show()")[0]
+        .replace('document.getElementById("state").textContent', "read('state.json')")
+        .replace(
+            'document.querySelector(`input[name="${doubt.id}"]:checked`).value', "choose(doubt)"
+        )
+    )
     (tmp_path / "page.js").write_text(
         "const read = (name) => require('fs').readFileSync(name, 'utf8');\n"
         "let choose = () => '';\n" + body + "const open = texts();\n"
@@ -226,8 +259,11 @@ def test_the_page_writes_the_files_as_they_are_decided(
     for name, text in after.items():
         (out / name).write_text(text)
     tree = Ontology.from_file(out / "tree.txt")
-    masks = [DatasetSpec.from_file(out / f"{n}.yaml").leaf_masks(tree) for n in ("halves", "coarse")]
+    masks = [
+        DatasetSpec.from_file(out / f"{n}.yaml").leaf_masks(tree) for n in ("halves", "coarse")
+    ]
     assert np.array_equal(masks[0][0], masks[1][0])
+    assert masks[0][0].sum() == 1  # one leaf for both
     assert (masks[0][1] <= masks[1][1]).all()
     assert (masks[0][2] <= masks[1][1]).all()
     assert not (masks[1][0] & masks[1][1]).any()
@@ -255,10 +291,27 @@ def test_what_cannot_be_joined_is_said(
         (halves, "--runs", *runs): "one mapping: it takes two or more data sets to join",
         (halves, coarse, "--runs", runs[0]): "--runs: 1 for 2 mappings; give one for each",
         (halves, halves, "--runs", *runs): "halves: 2 mappings have this name",
-        (halves, coarse, "--runs", *runs[::-1]): "was trained on coarse, not on halves; give the runs",
-        (str(tmp_path / "other.yaml"), coarse, "--runs", *runs): "with other classes of it (left, west)",
+        (
+            halves,
+            coarse,
+            "--runs",
+            *runs[::-1],
+        ): "was trained on coarse, not on halves; give the runs",
+        (
+            str(tmp_path / "other.yaml"),
+            coarse,
+            "--runs",
+            *runs,
+        ): "with other classes of it (left, west)",
         (halves, str(tmp_path / "bare.yaml"), "--runs", *runs): "coarse",
-        (halves, coarse, "--runs", *runs, "--pictures", "0"): "--pictures 0: networks that see nothing",
+        (
+            halves,
+            coarse,
+            "--runs",
+            *runs,
+            "--pictures",
+            "0",
+        ): "--pictures 0: networks that see nothing",
         (halves, coarse, "--runs", *runs, "--split", "nope"): "no split 'nope'",
     }
     for given, expected in wrong.items():
@@ -276,7 +329,9 @@ def test_a_network_that_has_learned_nothing_is_said(
 ) -> None:
     values = tiny_values(project, tmp_path / "run")
     values["ontology"] = str(project / "tiny.txt")
-    values["datasets"] = [{"spec": str(project / "coarse.yaml"), "train": "train", "evaluate": "val"}]
+    values["datasets"] = [
+        {"spec": str(project / "coarse.yaml"), "train": "train", "evaluate": "val"}
+    ]
     config = RunConfig.from_document(
         Document("tiny", values), ["train.steps=1", "accept.unsupervised=all", "optim.lr=0.00001"]
     )
@@ -284,7 +339,9 @@ def test_a_network_that_has_learned_nothing_is_said(
     files = [str(project / f"{name}.yaml") for name in ("halves", "coarse")]
     capsys.readouterr()
     with pytest.raises(SystemExit):
-        cli.main(["join", *files, "--runs", str(project / "run_halves"), run, "-o", str(tmp_path / "o")])
+        cli.main(
+            ["join", *files, "--runs", str(project / "run_halves"), run, "-o", str(tmp_path / "o")]
+        )
     assert "says too little about coarse to be held against others" in capsys.readouterr().err
 
 
@@ -293,7 +350,9 @@ def test_a_run_that_tells_no_classes_apart_is_said(
 ) -> None:
     (tmp_path / "tiny.txt").write_text((project / "tiny.txt").read_text())
     (tmp_path / "coarse.yaml").write_text(
-        (project / "coarse.yaml").read_text().replace("{background: background,", "{background: ignore,")
+        (project / "coarse.yaml")
+        .read_text()
+        .replace("{background: background,", "{background: ignore,")
     )
     values = tiny_values(project, tmp_path / "run")
     values["ontology"] = str(project / "tiny.txt")
@@ -307,8 +366,16 @@ def test_a_run_that_tells_no_classes_apart_is_said(
     run = str(train(config, name="one"))
     capsys.readouterr()
     with pytest.raises(SystemExit):
-        cli.main([
-            "join", str(project / "halves.yaml"), str(tmp_path / "coarse.yaml"),
-            "--runs", str(project / "run_halves"), run, "-o", str(tmp_path / "o"),
-        ])
+        cli.main(
+            [
+                "join",
+                str(project / "halves.yaml"),
+                str(tmp_path / "coarse.yaml"),
+                "--runs",
+                str(project / "run_halves"),
+                run,
+                "-o",
+                str(tmp_path / "o"),
+            ]
+        )
     assert "tells 1 of its classes apart" in capsys.readouterr().err

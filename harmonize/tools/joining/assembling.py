@@ -223,7 +223,11 @@ def _mirror_lines(groups: Sequence[Group], mirrors: Mapping[Class, Class]) -> li
     leaf_of = {one: g.own for g in groups if not g.parts for one in g.classes}
     exchanged: dict[str, str] = {}
     for one, other in mirrors.items():
-        if one in leaf_of and other in leaf_of and not {leaf_of[one], leaf_of[other]} & {*exchanged}:
+        if (
+            one in leaf_of
+            and other in leaf_of
+            and not {leaf_of[one], leaf_of[other]} & {*exchanged}
+        ):
             exchanged |= {leaf_of[one]: leaf_of[other], leaf_of[other]: leaf_of[one]}
     return [f"@mirror {one} {other}" for one, other in exchanged.items() if one < other]
 

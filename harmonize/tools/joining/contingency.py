@@ -203,4 +203,3 @@ def information(counts: Integer[ndarray, "A B"], most: float) -> float:
 def _entropy(p: Float[ndarray, " N"]) -> float:
     p = p[p > 0]
     return float(-(p * np.log(p)).sum())
-

@@ -90,15 +90,17 @@ class Onlooker:
     Args:
         scoring: the opened run.
         side: its data set.
-        looking: how.
     """
 
-    def __init__(self, scoring: ScoringRun, side: Side, looking: Looking) -> None:
+    def __init__(self, scoring: ScoringRun, side: Side) -> None:
         opened = scoring.run
         spec = _trained_spec(scoring, side.spec.name)
         sources = opened.sources
         self.space: AnswerSpace = classes_of(
-            sources, decoder_of(sources, opened.config.evaluate.decode), spec, {}
+            sources,
+            decoder_of(sources, opened.config.evaluate.decode),
+            spec,
+            opened.config.data.roots,
         )
         unit = {name: n for n, group in enumerate(side.members) for name in group}
         self._unit = np.array([unit.get(name, -1) for name in spec.classes])
@@ -234,7 +236,7 @@ def look_around(
     tables: dict[tuple[int, int], Integer[ndarray, "P B A"]] = {}
     for number, side in enumerate(sides):
         with open_for_looking(side.run, looking) as scoring:
-            network = Onlooker(scoring, side, looking)
+            network = Onlooker(scoring, side)
             for other, seen in enumerate(sides):
                 tables[number, other] = network.count(seen)
     sets = [

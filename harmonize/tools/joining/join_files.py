@@ -83,7 +83,9 @@ def meaning_lines(
         one = (side.spec.name, first.get(name, name))
         nodes = joined.meaning[one[0]].get(one[1], (IGNORE,))
         for pair in joined.doubts.get(one, ()):
-            lines.append((one, f"{indent * 2}# TODO: {commented(question(pair, one, looked[pair]))}"))
+            lines.append(
+                (one, f"{indent * 2}# TODO: {commented(question(pair, one, looked[pair]))}")
+            )
         if one in joined.unknown:
             lines.append((one, f"{indent * 2}# TODO: its leaf is {_leaf(one, joined)}: {_UNKNOWN}"))
         shown = quoted(nodes[0] if len(nodes) == 1 else list(nodes))
@@ -138,7 +140,9 @@ def _plain(pair: Pair) -> dict[str, object]:
 
 def _set(one: ClassSet) -> dict[str, object]:
     weak = weak_classes(one)
-    rows = zip(one.classes, one.members, one.pixels, one.pictures, one.recall, one.precision, strict=True)
+    rows = zip(
+        one.classes, one.members, one.pixels, one.pictures, one.recall, one.precision, strict=True
+    )
     return {
         "name": one.name,
         "pictures": len(one.own),

@@ -116,7 +116,14 @@ def _tables(view: JoinView) -> list[dict[str, object]]:
                 (name, [_cell(found[(first.name, name), (second.name, b)]) for b in second.classes])
                 for name in first.classes
             ]
-            tables.append({"first": first.name, "second": second.name, "columns": second.classes, "rows": rows})
+            tables.append(
+                {
+                    "first": first.name,
+                    "second": second.name,
+                    "columns": second.classes,
+                    "rows": rows,
+                }
+            )
     return tables
 
 
@@ -151,10 +158,7 @@ def _state(view: JoinView, asked: Sequence[tuple[Pair, Class]]) -> dict[str, obj
             f"{name}.yaml": {
                 "head": around.head,
                 "tail": around.tail,
-                "lines": [
-                    {"text": text, "of": show(one) if one else ""}
-                    for one, text in lines
-                ],
+                "lines": [{"text": text, "of": show(one) if one else ""} for one, text in lines],
             }
             for name, (around, lines) in view.files.items()
         },

@@ -1,4 +1,4 @@
-"""What each class of one data set is to each of another: same, part of, contains, overlaps, apart."""
+"""What each class of one data set is to each of another: the same, a part, overlapping, apart."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -291,7 +291,11 @@ class _Judged:
         sure = [names[n] for n, is_sure in found if is_sure]
         if sure:
             return relation, True, f"{', '.join(sure)} being in it too"
-        return relation, False, f"or the same, if {', '.join(names[n] for n, _ in found)} is not in it"
+        return (
+            relation,
+            False,
+            f"or the same, if {', '.join(names[n] for n, _ in found)} is not in it",
+        )
 
     def _within(self, i: int, j: int, relation: Relation, note: str) -> tuple[Relation, bool, str]:
         """Say that one lies in the other, unless they may well be the same."""

@@ -104,7 +104,7 @@ def show_pairs(
     found: dict[Pair, list[ShownPair]] = {}
     for looker in {one.looker: None for one in wanted[:_MOST]}:
         with open_for_looking(sides[looker].run, looking) as scoring:
-            network = Onlooker(scoring, sides[looker], looking)
+            network = Onlooker(scoring, sides[looker])
             mine = [one for one in wanted[:_MOST] if one.looker == looker]
             for one in mine:
                 (item,) = network.pictures(sides[one.seen], [one.place])
@@ -114,9 +114,7 @@ def show_pairs(
     return found
 
 
-def _show(
-    one: _Place, item: FullPicture, network: Onlooker, sides: Sequence[Side]
-) -> ShownPair:
+def _show(one: _Place, item: FullPicture, network: Onlooker, sides: Sequence[Side]) -> ShownPair:
     side, own = sides[one.seen], sides[one.looker]
     ends = (one.pair.a, one.pair.b)
     labelled, answered = ends if ends[0][0] == side.spec.name else ends[::-1]
