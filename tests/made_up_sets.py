@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harmonize.tools.joining.contingency import ClassSet, Crossing
-from harmonize.tools.joining.relations import Relation
+from harmonize.tools.joining.pairs import Relation
 
 Things = Mapping[str, tuple[str, str]]
 """By thing the class of A and that of B that it is labelled as."""

@@ -14,7 +14,9 @@ from harmonize.tools.joining.contingency import (
     shown,
     unmix,
 )
-from harmonize.tools.joining.relations import Pair, Relation, relate, weak_classes
+from harmonize.tools.joining.pairs import Pair, Relation
+from harmonize.tools.joining.relations import relate
+from harmonize.tools.joining.verdicts import weak_classes
 from made_up_sets import ROAD, cross, truth, world
 
 

@@ -17,18 +17,19 @@ from harmonize.config.strict_yaml import Document
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.pipeline.train import train
-from harmonize.tools.joining import relations
+from harmonize.tools.joining import verdicts
 from harmonize.tools.joining.assembling import Joined, assemble
 from harmonize.tools.joining.consistency import settle
-from harmonize.tools.joining.relations import Class, Pair, Relation, relate
+from harmonize.tools.joining.pairs import Class, Pair, Relation
+from harmonize.tools.joining.relations import relate
 from made_up_sets import ROAD, Things, cross, world
 from tiny import FINE, tiny_values, write_project
 
 NODE = shutil.which("node")
 
 
-def join(things: Things, *, seed: int = 1) -> Joined:
-    found = cross(world(things, seed=seed, right=0.9))
+def join(things: Things, *, right: float = 0.9) -> Joined:
+    found = cross(world(things, seed=1, right=right))
     pairs = settle(relate(found, names=False)[0])
     return assemble([found.a, found.b], pairs, made_by="made")
 
@@ -63,7 +64,7 @@ def test_the_tree_has_a_leaf_for_each_thing_and_both_sets_mean_it() -> None:
 
 
 def test_names_that_both_sets_have_for_different_things_are_told_apart() -> None:
-    joined = join({"a": ("box", "box"), "b": ("box", "lid"), "c": ("rest", "rest")})
+    joined = join({"a": ("box", "box"), "b": ("box", "lid"), "c": ("rest", "rest")}, right=0.98)
     assert joined.text == "# made\nA_box\n\tbox\n\tlid\nrest\n"
     assert joined.meaning["A"]["box"] == ("A_box",)
     assert joined.meaning["B"]["box"] == ("box",)
@@ -225,7 +226,7 @@ def test_the_page_writes_the_files_as_they_are_decided(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "open"
-    monkeypatch.setattr(relations, "WHOLE", 1.1)  # nothing is sure
+    monkeypatch.setattr(verdicts, "WHOLE", 1.1)  # nothing is sure
     assert cli.main(words(project, "-o", str(out), "--names", "off")) == 0
     page = (out / "join.html").read_text()
     state = re.search(r'id="state">(.*?)</script>', page, re.DOTALL)

@@ -9,7 +9,7 @@ from harmonize.labels.tree_text import ROOT
 from harmonize.tools.draft.by_name import TODO
 from harmonize.tools.joining.consistency import assembled, edges_of, reach, show
 from harmonize.tools.joining.contingency import ClassSet
-from harmonize.tools.joining.relations import IN_COMMON, Class, Pair
+from harmonize.tools.joining.pairs import IN_COMMON, Class, Pair
 
 _EXPLAINED = 0.75
 """The share of a class from which on its parts are all of it."""

@@ -4,7 +4,7 @@ import dataclasses
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from harmonize.tools.joining.relations import Class, Pair, Relation
+from harmonize.tools.joining.pairs import Class, Pair, Relation
 
 Edges = dict[Class, dict[Class, Pair]]
 """From each class those that it lies in, and the pair that says so."""

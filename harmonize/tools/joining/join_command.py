@@ -25,8 +25,10 @@ from harmonize.tools.joining.join_files import (
     meaning_lines,
 )
 from harmonize.tools.joining.join_page import JoinView, join_page, open_pairs
-from harmonize.tools.joining.relations import Class, Pair, relate, weak_classes
+from harmonize.tools.joining.pairs import Class, Pair
+from harmonize.tools.joining.relations import relate
 from harmonize.tools.joining.seen_pairs import best_places, paths_of, show_pairs
+from harmonize.tools.joining.verdicts import weak_classes
 
 EVIDENCE = "evidence.json"
 PAGE = "join.html"

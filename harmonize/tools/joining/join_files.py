@@ -14,7 +14,8 @@ from harmonize.tools.joining.assembling import Joined
 from harmonize.tools.joining.consistency import show
 from harmonize.tools.joining.contingency import ClassSet
 from harmonize.tools.joining.gathering import Side
-from harmonize.tools.joining.relations import Class, Pair, weak_classes
+from harmonize.tools.joining.pairs import Class, Pair
+from harmonize.tools.joining.verdicts import weak_classes
 
 MADE_BY = "harmonize join"
 """Stands in every file that is written here."""

@@ -9,7 +9,7 @@ from harmonize.tools.joining.assembling import Joined
 from harmonize.tools.joining.consistency import show
 from harmonize.tools.joining.contingency import ClassSet
 from harmonize.tools.joining.join_files import TREE, Looked, MappingText
-from harmonize.tools.joining.relations import Class, Pair
+from harmonize.tools.joining.pairs import Class, Pair
 from harmonize.tools.joining.seen_pairs import ShownPair
 
 _SIGNS = {

@@ -13,7 +13,7 @@ from harmonize.report.inline_images import InlineImage, photograph
 from harmonize.tools.joining.contingency import Crossing
 from harmonize.tools.joining.gathering import Looking, Onlooker, Side, open_for_looking
 from harmonize.tools.joining.join_files import Looked
-from harmonize.tools.joining.relations import Pair
+from harmonize.tools.joining.pairs import Pair
 from harmonize.tools.refine.complete_labels import FullPicture
 
 # Letters of shapes: H x W pixels of a label, h x w of what is shown.
