@@ -193,7 +193,8 @@ def _example(cls: type, indent: str) -> Iterator[str]:
                 yield f"{indent}  - {next(lines).lstrip()}"
             yield from lines
         else:
-            value = SHOWN.get(doc.name, EXAMPLES[doc.name] if doc.required else doc.default)
+            own = EXAMPLES[doc.name] if doc.required or doc.name == "ontology" else doc.default
+            value = SHOWN.get(doc.name, own)
             yield _commented(f"{indent}{doc.name}: {_flow(value)}", doc.text)
 
 

@@ -12,12 +12,10 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 from hypothesis import HealthCheck, configuration, settings
-from jaxtyping import install_import_hook
 
-# As in type checkers, an int may stand for a float.
-install_import_hook(
-    "harmonize", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
-)
+from checked import check_package
+
+check_package("harmonize")
 
 settings.register_profile(
     "harmonize",
@@ -50,6 +48,13 @@ configuration.set_hypothesis_home_dir(_hypothesis_home.name)
 def pytest_unconfigure() -> None:
     """Remove what hypothesis cached."""
     _hypothesis_home.cleanup()
+
+
+@pytest.hookimpl(trylast=True)  # after pytest-randomly
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files of slow tests: at the end one worker would wait for the other."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,5 +1,6 @@
 """Small data sets on disk and their shipped mappings."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -44,8 +45,12 @@ def write_lfw(root: Path, person: str, number: int, classes: np.ndarray, ending:
 
 
 def shipped(repo: Path, name: str, override: dict[str, Value] | None = None) -> DatasetSpec:
-    """Load one of the shipped mappings."""
-    return DatasetSpec.from_file(repo / "datasets" / f"{name}.yaml", override)
+    """Load one of the shipped mappings; without changes only once."""
+    path = repo / "datasets" / f"{name}.yaml"
+    return DatasetSpec.from_file(path, override) if override else _as_shipped(path)
+
+
+_as_shipped = functools.cache(DatasetSpec.from_file)
 
 
 def make_spec(classes: str, meaning: str, options: str = "") -> DatasetSpec:

@@ -45,8 +45,11 @@ NOTED: dict[str, Any] = {}
 """What a process has found so far."""
 
 
-def run_group(number: int, work: Work, *arguments: object) -> list[Ended]:
-    """Do some work in each of so many processes, and return how they ended, by rank."""
+def run_group(number: int, work: Work, *arguments: object, together: bool = True) -> list[Ended]:
+    """Do some work in each of so many processes, and return how they ended, by rank.
+
+    Unless they work together, no process knows of the others.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -62,7 +65,9 @@ def run_group(number: int, work: Work, *arguments: object) -> list[Ended]:
         for rank in range(number):
             receiving, sending = _context.Pipe(duplex=False)
             ranks = {"RANK": str(rank), "LOCAL_RANK": str(rank)}
-            variables = {"ACCELERATE_USE_CPU": "true"} | (distributed | ranks if number > 1 else {})
+            variables = {"ACCELERATE_USE_CPU": "true"} | (
+                distributed | ranks if number > 1 and together else {}
+            )
             process = _context.Process(target=_run, args=(sending, variables, work, arguments))
             process.start()
             sending.close()  # so that the end of the process is noticed

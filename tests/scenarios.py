@@ -1,6 +1,7 @@
 """What the processes of a group do in tests; ``group.run_group`` starts them."""
 
 import os
+import resource
 import signal
 import zlib
 from pathlib import Path
@@ -9,12 +10,15 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
+from by_color import ByColor
 from group import NOTED
+from harmonize import DatasetSpec, Ontology, cli
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.mixing import StepSampler
 from harmonize.data.open_datasets import open_datasets, open_trained
 from harmonize.data.samples import Batch, MixedSamples
 from harmonize.errors import HarmonizeError
+from harmonize.evaluation.evaluate import evaluate
 from harmonize.labels.sources import load_sources
 from harmonize.pipeline import train as training
 from harmonize.runs import checkpoint
@@ -203,6 +207,34 @@ def finetune(project: Path) -> Found:
     with staged_networks():
         training.train(tiny_config(project, output, *FINETUNING), name="x")
     return {}
+
+
+def score_colors(project: Path) -> Found:
+    """Score the fine set by colour, with boundaries; return all counts and scores."""
+    processes()
+    accelerator = Accelerator()
+    spec = DatasetSpec.from_file(project / "fine.yaml")
+    dataset = SegmentationDataset(spec, "train", root=project / "fine_data")
+    tree = Ontology.from_file(project / "tiny.txt")
+    found = evaluate(ByColor(), dataset, tree, accelerator=accelerator, size=20, boundary=True)
+    counts = found.picture_counts
+    assert counts is not None
+    arrays = [part.tolist() for part in (counts.pictures, counts.starts, counts.entries)]
+    return {"arrays": arrays, "scores": found.to_dict(), "details": found.details()}
+
+
+def train_with_few_files(project: Path, *, may_raise: bool) -> Found:
+    """Train with loader processes where 32 files may be open, or more if the limit is raised."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1] if may_raise else 32
+    resource.setrlimit(resource.RLIMIT_NOFILE, (32, hard))
+    command = ["train", "--config", str(project / "run.yaml"), "data.workers=2"]
+    return {"status": cli.main(command)}
+
+
+def train_twin(project: Path) -> Found:
+    """Train a config that says no output, below a folder."""
+    os.chdir(project)
+    return {"status": cli.main(["train", "--config", "twins.yaml"])}
 
 
 def _rank() -> int:

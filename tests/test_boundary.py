@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from by_color import ByColor
 from harmonize import DatasetSpec, Ontology
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.evaluation.boundary import boundary_entries, near_edges
 from harmonize.evaluation.by_size import score_sizes
 from harmonize.evaluation.evaluate import evaluate
 from harmonize.evaluation.picture_counts import PixelsByClass
-from test_evaluate import ByColor
 from tiny import COLORS, write_project
 
 

@@ -14,8 +14,9 @@ from harmonize.config.strict_yaml import load_file
 from harmonize.data import cache_entry
 from harmonize.data.cache import DiskCache
 from harmonize.data.cache_entry import EntryNames, entry_path, read_entry, write_entry
-from harmonize.data.dataset import Pixels, SegmentationDataset
+from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.label_counts import count_labels
+from harmonize.data.pixels import Pixels
 from harmonize.labels.dataset_spec import DatasetSpec
 from tiny import write_project
 

@@ -7,36 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from accelerate import Accelerator
 from PIL import Image
-from torch import Tensor, nn
 
+from by_color import ByColor
 from harmonize import DatasetSpec, Ontology
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.evaluation.by_depth import depth_groups
 from harmonize.evaluation.evaluate import evaluate
 from harmonize.labels.scored_classes import ScoredClasses, scored_classes
-from harmonize.models.segmenter import Segmenter
 from tiny import COLORS, write_project
-
-
-class ByColor(nn.Module):
-    """Gives the leaves background, left and right logits by the pixel's nearest colour."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        colors = torch.from_numpy(COLORS.astype(np.uint8))[:, :, None, None]
-        self.normalize = Segmenter(nn.Identity()).normalize
-        self.register_buffer("colors", self.normalize(colors)[:, :, 0, 0])
-        self.sizes: list[tuple[int, int]] = []
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        self.sizes.append((pictures.shape[2], pictures.shape[3]))
-        colors = self.get_buffer("colors")
-        return -10 * (
-            self.normalize(pictures)[:, None] - colors[None, :, :, None, None]
-        ).square().sum(2)
 
 
 def without(tree: Ontology, dataset: SegmentationDataset, **reasons: str) -> ScoredClasses:

@@ -29,7 +29,7 @@ def test_the_example_config_has_every_key_with_its_default(pages: ModuleType) ->
     text = re.sub(r"```(yaml)?", "", pages.config_example())
     config = RunConfig.from_document(load_text(text, source="example"))
     entry = DatasetEntry("datasets/helen.yaml", train="train", evaluate="val")
-    assert config == RunConfig("trees/faces.txt", (entry,))
+    assert config == RunConfig(ontology="trees/faces.txt", datasets=(entry,))
     for doc in field_docs(RunConfig):
         inner = dataclass_of(doc.kind)
         for key in [doc, *(field_docs(inner) if inner else ())]:

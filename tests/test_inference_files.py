@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from torch import Tensor
 
 from decoders import flat_decoder
 from harmonize import HarmonizeError
@@ -107,6 +108,7 @@ def test_pictures_of_any_8_bit_mode_are_seen_in_colour(tmp_path: Path, mode: str
     path = tmp_path / ("a.tif" if mode == "CMYK" else "a.png")
     Image.new("RGB", (9, 5), (255, 255, 255)).convert(mode).save(path)
     seen = read_to_see(path, size=None)
+    assert isinstance(seen.scaled, Tensor)
     assert tuple(seen.scaled.shape) == (3, 5, 9)
     assert int(seen.scaled.min()) == 255
 

@@ -1,9 +1,7 @@
 """Counts of single pictures, and the intervals that they give a mean IoU."""
 
+import json
 import math
-import os
-import subprocess
-import sys
 from pathlib import Path
 from statistics import NormalDist
 
@@ -13,6 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import scenarios
+from group import run_group
 from harmonize.evaluation.intervals import (
     NONE,
     draw_weights,
@@ -157,30 +157,6 @@ def made_up(rng: np.random.Generator, pictures: int) -> PixelsByClass:
     return PixelsByClass(right, true, right + rng.gamma(1.0, 20.0, (pictures, 6)) * present)
 
 
-PROCESSES = """
-import json, sys
-from pathlib import Path
-from accelerate import Accelerator
-from harmonize import DatasetSpec, Ontology
-from harmonize.data.dataset import SegmentationDataset
-from harmonize.evaluation.evaluate import evaluate
-from test_evaluate import ByColor
-
-project, boundary = Path(sys.argv[1]), sys.argv[2] == "1"
-dataset = SegmentationDataset(
-    DatasetSpec.from_file(project / "fine.yaml"), "train", root=project / "fine_data"
-)
-accelerator = Accelerator(cpu=True)
-tree = Ontology.from_file(project / "tiny.txt")
-found = evaluate(ByColor(), dataset, tree, accelerator=accelerator, size=20, boundary=boundary)
-if accelerator.is_main_process:
-    counts = found.picture_counts
-    arrays = [counts.pictures.tolist(), counts.starts.tolist(), counts.entries.tolist()]
-    print("RESULT", json.dumps([arrays, found.to_dict(), found.details()]))
-accelerator.end_training()
-"""
-
-
 def test_intervals_are_the_same_for_any_number_of_processes(tmp_path: Path) -> None:
     from PIL import Image
 
@@ -193,30 +169,8 @@ def test_intervals_are_the_same_for_any_number_of_processes(tmp_path: Path) -> N
         ids[ids == 255] = 0
         ids[rng.random(ids.shape) < 0.05 * number] = 2
         Image.fromarray(COLORS[ids]).save(project / "fine_data" / f"{number:02d}.png")
-    found = [run_in(project, number) for number in (1, 2)]
-    assert found[0] == found[1]
-    assert '"boundary": {' in found[0]
-    assert '"mean_iou_interval": [0.' in found[0]
-
-
-def run_in(project: Path, number: int) -> str:
-    tests = Path(__file__).parent
-    environment = {
-        **os.environ,
-        "PYTHONPATH": f"{tests.parent}{os.pathsep}{tests}",
-        "ACCELERATE_USE_CPU": "true",
-    }
-    script = project / "score.py"
-    script.write_text(PROCESSES)
-    start = [sys.executable]
-    if number > 1:
-        start += ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(number)]
-    done = subprocess.run(
-        [*start, str(script), str(project), "1"],
-        capture_output=True,
-        text=True,
-        env=environment,
-        check=True,
-    )
-    (line,) = (one for one in done.stdout.splitlines() if "RESULT" in one)
-    return line.split("RESULT ")[1]
+    (one,), (two, _) = (run_group(number, scenarios.score_colors, project) for number in (1, 2))
+    found = json.dumps(one.found)
+    assert found == json.dumps(two.found)
+    assert '"boundary": {' in found
+    assert '"mean_iou_interval": [0.' in found

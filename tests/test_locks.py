@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+import scenarios
+from group import run_group
 from harmonize import HarmonizeError
 from harmonize.config.strict_yaml import dump
 from harmonize.pipeline.train import train
@@ -127,13 +129,8 @@ def test_two_starts_of_a_config_get_two_folders(tmp_path: Path) -> None:
     values = tiny_values(project, "")
     values["output"] = None
     (project / "twins.yaml").write_text(dump(values))
-    command = [sys.executable, "-m", "harmonize", "train", "--config", "twins.yaml"]
-    processes = [
-        subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        for _ in range(2)
-    ]
-    said = [process.communicate()[1] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], said
+    ended = run_group(2, scenarios.train_twin, project, together=False)
+    assert [one.status for one in ended] == [0, 0], ended
     folders = sorted(path.name for path in (project / "runs").iterdir())
     assert folders == ["twins", "twins-2"]
     for name in folders:

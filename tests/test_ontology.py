@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jaxtyping import TypeCheckError
 
 from harmonize import HarmonizeError, Ontology
 from small_trees import SMALL, tree
@@ -180,11 +179,6 @@ def test_a_set_of_leaves_is_described_by_the_fewest_nodes(
     before = mask.copy()
     assert small.describe(mask) == described
     assert mask.tolist() == before.tolist()
-
-
-def test_shape_annotations_are_checked_under_pytest() -> None:
-    with pytest.raises(TypeCheckError):
-        tree(SMALL).describe(np.zeros(4))
 
 
 def test_a_drawing_shows_the_tree_and_its_notes() -> None:

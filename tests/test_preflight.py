@@ -30,7 +30,8 @@ def test_every_mistake_about_the_network_is_named_beside_others(tmp_path: Path) 
 
 def test_pictures_have_three_bands(tmp_path: Path) -> None:
     assert problems(tmp_path, "model.channels=4") == [
-        "model.channels: pictures have 3 bands, got 4"
+        "model.channels: pictures have 3 bands, got 4; give the bands' names instead, such as "
+        "[red, green, blue, nir]"
     ]
 
 

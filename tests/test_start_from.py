@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,9 +23,18 @@ from tiny import tiny_config, write_project
 GROWN = "background\nthing\n\tleft\n\t\tupper\n\t\tlower\n\tright\n"
 
 
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a project in which the config is trained as ``first``; leave it as it is."""
+    project = write_project(tmp_path_factory.mktemp("begun"))
+    train(tiny_config(project, project / "first"), name="tiny")
+    return project
+
+
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
-    return write_project(tmp_path)
+def project(begun: Path, tmp_path: Path) -> Path:
+    """Return a copy of that project, whose pictures lie in the original."""
+    return shutil.copytree(begun, tmp_path / "project")
 
 
 def grown(project: Path, output: str, start: Path, *overrides: str) -> RunConfig:
@@ -55,7 +65,9 @@ def at_start(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> Trainer:
 def test_a_run_begins_with_every_old_group_as_probable_as_it_was(
     extra: tuple[str, ...], project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = train(tiny_config(project, project / "first", *extra), name="tiny")
+    first = project / "first"
+    if extra:
+        first = train(tiny_config(project, project / "averaged", *extra), name="tiny")
     trainer = at_start(grown(project, "second", first, *extra), monkeypatch)
     network, pictures = trainer.learner.network.eval(), torch.rand(2, 3, 20, 24) * 255
     with torch.no_grad():
@@ -72,7 +84,7 @@ def test_a_run_begins_with_every_old_group_as_probable_as_it_was(
 def test_the_run_says_and_keeps_what_became_of_each_leaf(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first = train(tiny_config(project, project / "first"), name="tiny")
+    first = project / "first"
     second = train(grown(project, "second", first), name="tiny")
     said = capsys.readouterr().out
     assert f"starts from {first / 'checkpoints' / 'step-00000006.safetensors'}, step 6:\n" in said
@@ -104,7 +116,7 @@ def weights(run: Path) -> dict[str, Tensor]:
 def test_resuming_goes_on_from_the_own_checkpoint_or_begins_as_the_other_run(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = train(tiny_config(project, project / "first"), name="tiny")
+    first = project / "first"
     whole = train(grown(project, "whole", first), name="tiny")
     # Interrupted before its first checkpoint.
     at_start(grown(project, "early", first), monkeypatch)
@@ -155,7 +167,7 @@ def edit_width(_: Path) -> tuple[str, ...]:
 def test_what_cannot_be_begun_is_told_before_anything_is_made(
     change: Callable[[Path], tuple[str, ...]], expected: str, project: Path
 ) -> None:
-    first = train(tiny_config(project, project / "first"), name="tiny")
+    first = project / "first"
     with pytest.raises(HarmonizeError) as caught:
         train(grown(project, "second", first, *change(project)), name="tiny")
     assert any(re.search(expected, line) for line in caught.value.problems), caught.value.problems
@@ -164,7 +176,7 @@ def test_what_cannot_be_begun_is_told_before_anything_is_made(
 
 def test_statistics_for_each_data_set_need_the_same_sets(project: Path) -> None:
     norms = ("model.norm=batch_per_dataset",)
-    first = train(tiny_config(project, project / "first", *norms), name="tiny")
+    first = train(tiny_config(project, project / "norms", *norms), name="tiny")
     other = (f"datasets.0.spec={project}/coarse.yaml", f"datasets.1.spec={project}/fine.yaml")
     config = grown(project, "second", first, *norms, *other)
     with pytest.raises(HarmonizeError, match=r"has batch norms of fine, coarse, not of coarse, f"):
@@ -177,7 +189,7 @@ def test_a_network_from_python_is_begun_as_on_the_same_leaves_only(project: Path
         return torch.nn.Conv2d(3, leaves, 3, padding=1)
 
     plain = ("model.width=null", "model.norm=batch")
-    config = tiny_config(project, project / "first", *plain)
+    config = tiny_config(project, project / "python", *plain)
     first = train(config, name="tiny", model=network(3))
     same = tiny_config(project, project / "same", *plain, f"train.start_from={first}")
     train(same, name="tiny", model=network(3))

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -138,9 +139,7 @@ def test_a_command_whose_answer_is_lost_fails(project: Path) -> None:
     assert err == "error: standard output: No space left on device; what was to be said is lost\n"
 
 
-@pytest.mark.parametrize(
-    "streams", ["2>&1 | head -1", ">&- 2>&- <&-", ">/dev/full 2>/dev/full", "2>&1 | true"]
-)
+@pytest.mark.parametrize("streams", ["2>&1 | head -1", ">/dev/full 2>&- <&-"])
 def test_training_goes_on_without_a_reader(project: Path, tmp_path: Path, streams: str) -> None:
     run = tmp_path / "run"
     line = f"harmonize train --config run.yaml output={run} {streams}; exit ${{PIPESTATUS[0]}}"
@@ -166,6 +165,7 @@ def test_a_closed_terminal_saves_the_run_unless_it_was_told_to_go_on(
     ) as process:
         while not (run / "metrics.jsonl").exists():
             assert process.poll() is None
+            time.sleep(0.05)
         process.send_signal(signal.SIGHUP)
         assert process.stdout is not None
         said = process.stdout.read().decode()

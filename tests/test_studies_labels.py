@@ -216,7 +216,7 @@ def hand_made(*by_seed: tuple[float, float, float]) -> tuple[LabelStudy, dict[An
     """Return a study of one share with the means of each seed: fine, fine + coarse, all."""
     kinds = {(FINE, 0.5): 0, (MIXED, 0.5): 1, (ALL, 1.0): 2}
     records = {kind: [record(seed[n]) for seed in by_seed] for kind, n in kinds.items()}
-    config = RunConfig("x", ())
+    config = RunConfig(ontology="x", datasets=())
     seeds = tuple(range(len(by_seed)))
     counts = {0.5: 5, 1.0: 10}
     subject = Subject(0, "fine", "x")

@@ -50,6 +50,9 @@ DIFFERENT_IDS = {
 MISSING = {("idd", "ignore"): "no pixel of the files has their 40; unlabelled ones are 35"}
 """Classes of the table that a mapping has not, with the reason."""
 
+SCANNET_20 = (*range(1, 13), 14, 16, 24, 28, 33, 34, 36, 39)
+"""The ids of NYUv2's classes that the benchmark of ScanNet scores."""
+
 SOURCE_OF = {"kitti": "cityscapes", "cityscapes_train_ids": "cityscapes"}
 """Mappings that take over the meaning of another set's classes."""
 
@@ -140,6 +143,36 @@ def test_sets_with_the_classes_of_another_mean_the_same(
     theirs = {name: {*leaves} - {VOID} for name, (_, leaves) in FACTS["datasets"][source].items()}
     for name, leaves in meant(mapping, universal).items():
         assert leaves == theirs.get(name.replace("_", " "), set())
+
+
+def test_scannets_benchmark_has_twenty_of_its_classes_which_mean_what_was_published(
+    universal: Ontology,
+) -> None:
+    theirs = {
+        number: {*leaves} - {VOID} for number, leaves in FACTS["datasets"]["scannet"].values()
+    }
+    spec = load("scannet20")
+    ours = meant("scannet20", universal)
+    scored = {entry.values: ours[name] for name, entry in spec.classes.items() if ours[name]}
+    assert scored == {(number,): theirs[number] for number in SCANNET_20}
+    void = {value for value in spec.classes["void"].values if isinstance(value, int)}
+    assert void == {*range(41)} - {*SCANNET_20}
+    full = load("scannet")
+    assert tuple(full.classes[name].values[0] for name in full.benchmark) == SCANNET_20
+    assert {name: entry for name, entry in full.classes.items() if name in full.benchmark} == {
+        name: entry for name, entry in spec.classes.items() if name != "void"
+    }
+
+
+@pytest.mark.parametrize("dataset", FACTS["evaluated"])
+def test_the_classes_of_a_benchmark_are_those_that_the_table_scores(dataset: str) -> None:
+    numbers = {name: number for name, (number, _) in FACTS["datasets"][dataset].items()}
+    scored = [own_name(dataset, name, numbers[name]) for name in FACTS["evaluated"][dataset]]
+    assert list(load(dataset).benchmark) == scored
+    if dataset == "cityscapes":
+        assert load("kitti").benchmark == load(dataset).benchmark
+        train_ids = [name for name in load("cityscapes_train_ids").classes if name != "void"]
+        assert list(load(dataset).benchmark) == train_ids
 
 
 @pytest.mark.parametrize("mapping", [one.mapping for one in SETS])

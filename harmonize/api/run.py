@@ -20,7 +20,9 @@ from harmonize.decoding.views import ViewedNetwork, Views
 from harmonize.errors import HarmonizeError
 from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.inference.predict_options import PredictOptions, choose_answers
+from harmonize.inference.read_as import ReadAs
 from harmonize.inference.read_pictures import Seen, read_to_see, see
+from harmonize.inference.trained import TrainedRun
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.sources import Sources
 from harmonize.models.segmenter import Segmenter
@@ -128,6 +130,7 @@ class Run:
         flip: bool | None = None,
         tile: int = DEFAULT_TILE,
         probabilities: bool = False,
+        channels_of: str | None = None,
     ) -> Answer:
         """Answer one picture. At most one of ``depth``, ``as_``, ``confidence``; else leaves.
 
@@ -145,6 +148,8 @@ class Run:
                 given.
             tile: pictures of more than ``tile * tile`` scaled pixels are answered in tiles.
             probabilities: keep the probability of every possible answer too.
+            channels_of: a TIFF picture has the bands of this data set, where those of the run's
+                data sets differ.
 
         Raises:
             HarmonizeError: a picture that cannot be read, or options that mean nothing.
@@ -163,9 +168,10 @@ class Run:
             scales=scales,
             flip=flip,
             tile=tile,
+            channels_of=channels_of,
         )
-        wording = choose_answers(self._opened, options)
-        seen = _see(picture, wording.views)
+        wording = choose_answers(TrainedRun(self._opened), options)
+        seen = _see(picture, wording.views, wording.read_as)
         space, shown = wording.answers, seen.shown
         assert shown is not None
         with self._tiled.like(wording.like):
@@ -217,12 +223,12 @@ class Run:
         return f"<p>{html.escape(repr(self))}</p><table>{table}</table>"
 
 
-def _see(picture: Picture, views: Views) -> Seen:
+def _see(picture: Picture, views: Views, read_as: ReadAs) -> Seen:
     """Read a picture, or take its pixels, scaled for the network."""
     if isinstance(picture, str | Path):
-        return read_to_see(Path(picture), size=views.read_at, fit=views.is_one)
+        return read_to_see(Path(picture), size=views.read_at, fit=views.is_one, read_as=read_as)
     if isinstance(picture, Image.Image):
-        return see(picture, size=views.read_at, fit=views.is_one)
+        return see(picture, size=views.read_at, fit=views.is_one, read_as=read_as)
     if picture.dtype != np.uint8 or picture.ndim not in (2, 3):
         raise HarmonizeError(
             f"the picture: expected pixels (H, W, 3) of type uint8 in 0..255, got {picture.dtype} "
@@ -236,6 +242,7 @@ def _see(picture: Picture, views: Views) -> Seen:
         Image.fromarray(picture[..., 0] if picture.shape[2:] == (1,) else picture),
         size=views.read_at,
         fit=views.is_one,
+        read_as=read_as,
     )
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from harmonize.calibration.calibration_results import DatasetCalibration
 from harmonize.config.run_config import RunConfig
-from harmonize.config.saved_json import read_saved, to_json
+from harmonize.config.saved_json import from_json, read_saved, to_json
 from harmonize.errors import HarmonizeError, near_matches
 from harmonize.evaluation.saved_scores import Count
 from harmonize.system.atomic_files import write_whole, writing
@@ -136,9 +136,23 @@ def read_calibration(run: Path) -> CalibrationFile | None:
         HarmonizeError: the file is damaged.
     """
     path = run / NAME
-    if not path.exists():
-        return None
-    saved = read_saved(_Saved, path, _again(path))
+    return _checked(read_saved(_Saved, path, _again(path)), path) if path.exists() else None
+
+
+def calibration_from(value: Any, path: Path) -> CalibrationFile:
+    """Build a calibration from the JSON that another file keeps of it.
+
+    Args:
+        value: the JSON.
+        path: of that file.
+
+    Raises:
+        HarmonizeError: it is damaged.
+    """
+    return _checked(from_json(_Saved, value, f"{path}: calibration"), path)
+
+
+def _checked(saved: _Saved, path: Path) -> CalibrationFile:
     empty = [name for name, one in saved.datasets.items() if not one.leaf_temperatures]
     empty += [name for name, one in saved.datasets.items() if not one.curve]
     if empty or not saved.datasets:

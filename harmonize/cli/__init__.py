@@ -1,47 +1,101 @@
 """The ``harmonize`` command: one function for each of its commands."""
 
 import argparse
-import inspect
+import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from harmonize import __version__
-from harmonize.cli import (
-    calibrate_command,
-    file_commands,
-    launched_commands,
-    run_commands,
-    show_commands,
-    tree_commands,
-)
 from harmonize.system.progress import voice_restored
 from harmonize.system.shown_errors import errors_shown
 
+
+@dataclass(frozen=True)
+class Command:
+    """Where a command is defined; its module is loaded only when it is called.
+
+    Attributes:
+        module: of this package, with a function of the command's name that takes the words after
+            it and returns the exit status; its docstring is the command's help.
+        about: the first line of that help.
+    """
+
+    module: str
+    about: str
+
+
 COMMANDS = {
-    "train": launched_commands.train,
-    "evaluate": launched_commands.evaluate,
-    "predict": run_commands.predict,
-    "calibrate": calibrate_command.calibrate,
-    "refine": run_commands.refine,
-    "report": show_commands.report,
-    "compare": show_commands.compare,
-    "check": file_commands.check,
-    "look": file_commands.look,
-    "new": file_commands.new,
-    "tree": tree_commands.tree,
-    "learn-tree": tree_commands.learn_tree,
-    "tree-score": tree_commands.tree_score,
-    "join": tree_commands.join,
-    "transfer": file_commands.transfer,
-    "schema": file_commands.schema,
-    "demo-data": file_commands.demo_data,
-    "compare-losses": launched_commands.compare_losses,
-    "label-efficiency": launched_commands.label_efficiency,
-    "study": launched_commands.study,
-    "benchmark": launched_commands.benchmark,
-    "chaos": launched_commands.chaos,
+    "train": Command("launched_commands", "Train one network on several data sets."),
+    "evaluate": Command(
+        "launched_commands",
+        "Score a trained network on data sets, each in its own classes.",
+    ),
+    "predict": Command("run_commands", "Answer pictures with a trained network."),
+    "calibrate": Command(
+        "calibrate_command",
+        "Make a network's probabilities hold, for predict --confidence.",
+    ),
+    "export": Command(
+        "export_command",
+        "Write a trained network as one file that runs without this project.",
+    ),
+    "refine": Command(
+        "run_commands",
+        "Complete the coarse labels of a data set with a trained network, inside what they say.",
+    ),
+    "report": Command("show_commands", "Show what runs learned, on one page."),
+    "compare": Command("show_commands", "Say whether runs score differently, picture by picture."),
+    "check": Command(
+        "file_commands",
+        "Check trees, mappings and configs: all problems at once, status 1 if there are any.",
+    ),
+    "look": Command("file_commands", "Show labels on the tree, or training samples, on one page."),
+    "new": Command("file_commands", "Draft a mapping from a folder of pictures and labels."),
+    "tree": Command(
+        "tree_commands",
+        "Draw a tree and its groups at every depth, or a config's tree and who labels what.",
+    ),
+    "learn-tree": Command("tree_commands", "Make a tree from what a run's network finds alike."),
+    "tree-score": Command(
+        "tree_commands",
+        "Say how well a tree fits what a run's network confuses, beside random trees.",
+    ),
+    "join": Command(
+        "tree_commands",
+        "Make one tree for data sets without a common one, by what their networks see.",
+    ),
+    "transfer": Command(
+        "file_commands",
+        "Show which data set's classes a network trained on another can answer.",
+    ),
+    "schema": Command(
+        "file_commands",
+        "Print the JSON Schema of configs, mappings or evaluation.json, to check their keys.",
+    ),
+    "demo-data": Command("file_commands", "Write two small synthetic face sets."),
+    "compare-losses": Command(
+        "launched_commands",
+        "Compare the flat, the finest and the hierarchical loss on identical input.",
+    ),
+    "label-efficiency": Command(
+        "launched_commands",
+        "See how much of what fine labels would give coarse labels recover.",
+    ),
+    "study": Command(
+        "launched_commands",
+        "Study whether coarse labels pay: harmonize study pays --config FILE --coarse NAME.",
+    ),
+    "benchmark": Command(
+        "launched_commands",
+        "Measure the loss, the loader, training and scoring, each against a baseline.",
+    ),
+    "chaos": Command(
+        "launched_commands",
+        "Kill a run at random instants, resume it, and compare it with one left alone.",
+    ),
 }
-"""Each takes the words after its name and returns the exit status; its docstring is its help."""
+"""By name, in the order in which they are listed."""
 
 _TRAINING = ("train", "compare-losses", "label-efficiency", "study", "chaos")
 """Those whose results are files; what they print is news."""
@@ -53,12 +107,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with errors_shown(needs_output=not set(words[:1]) & set(_TRAINING)):
         name = _parser().parse_args(words[:1]).command
         with voice_restored():
-            return COMMANDS[name](words[1:])
+            return function_of(name)(words[1:])
+
+
+def function_of(name: str) -> Callable[[Sequence[str]], int]:
+    """Load the module of a command, and return the function that it is."""
+    module = importlib.import_module(f"harmonize.cli.{COMMANDS[name].module}")
+    return getattr(module, name.replace("-", "_"))
 
 
 def _parser() -> argparse.ArgumentParser:
     width = max(map(len, COMMANDS))
-    lines = [f"    {n:<{width}}  {inspect.getdoc(c)}".splitlines()[0] for n, c in COMMANDS.items()]
+    lines = [f"    {name:<{width}}  {command.about}" for name, command in COMMANDS.items()]
     parser = argparse.ArgumentParser(
         prog="harmonize",
         usage="harmonize [-h] [--version] COMMAND ...",

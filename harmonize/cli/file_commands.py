@@ -15,24 +15,18 @@ from harmonize.cli.arguments import (
     files_and_changes,
     files_and_roots,
 )
-from harmonize.config.json_schema import json_schema
 from harmonize.config.run_config import RunConfig, find_file
 from harmonize.config.strict_yaml import load_file
 from harmonize.errors import HarmonizeError, printable
-from harmonize.evaluation.saved_scores import Evaluation
-from harmonize.labels.dataset_spec import DatasetSpec
-from harmonize.labels.mapping import Mapping
-from harmonize.labels.sources import load_sources
 from harmonize.system.atomic_files import write_whole, writing
 from harmonize.system.own_files import check_output
 from harmonize.system.progress import be_quiet
 from harmonize.tools.check.check_command import check as check_files
 from harmonize.tools.check.checked_file import Options, is_config
-from harmonize.tools.transfer import print_transfer
 
 LOOK = "harmonize look"
 """Stands in every page and sheet that ``look`` writes."""
-SCHEMAS = {"config": RunConfig, "mapping": Mapping, "evaluation": Evaluation}
+SCHEMAS = ("config", "mapping", "evaluation")
 
 
 def check(words: Sequence[str]) -> int:
@@ -103,7 +97,8 @@ def _look_at_mapping(path: Path, given: argparse.Namespace) -> None:
     if given.augment or given.labels:
         option = "--augment" if given.augment else "--labels"
         raise HarmonizeError(f"{option}: is about a config; leave it out for a mapping")
-    from harmonize.tools.look.labels_page import look_at_labels  # slow to import
+    from harmonize.labels.dataset_spec import DatasetSpec  # slow to import
+    from harmonize.tools.look.labels_page import look_at_labels
     from harmonize.tools.look.mapping_tree import tree_of
 
     _, roots = files_and_roots(given.overrides)
@@ -131,6 +126,7 @@ def _look_at_config(path: Path, given: argparse.Namespace) -> None:
         number = given.number or 12
         write_look(config, number, given.out, name=path.stem, augmented=given.augment)
         return
+    from harmonize.labels.sources import load_sources
     from harmonize.tools.look.labels_page import look_at_labels
 
     sources = load_sources(config)
@@ -193,6 +189,8 @@ def transfer(words: Sequence[str]) -> int:
     given = parser.parse_intermixed_args(words)
     path = find_file(given.config)
     if given.out is None:
+        from harmonize.tools.transfer import print_transfer  # slow to import
+
         print_transfer(config_of(path))
     else:
         from harmonize.tools.pages.transfer_page import transfer_page  # slow to import
@@ -220,7 +218,12 @@ def schema(words: Sequence[str]) -> int:
     title = f"{'An' if given.kind == 'evaluation' else 'A'} {given.kind} of harmonize"
     if given.output is not None:
         check_output(given.output, title, force=given.force)
-    text = json.dumps(json_schema(SCHEMAS[given.kind], title), indent=2, ensure_ascii=False)
+    from harmonize.config.json_schema import json_schema  # slow to import, as are all below
+    from harmonize.evaluation.saved_scores import Evaluation
+    from harmonize.labels.mapping import Mapping
+
+    described = dict(zip(SCHEMAS, (RunConfig, Mapping, Evaluation), strict=True))[given.kind]
+    text = json.dumps(json_schema(described, title), indent=2, ensure_ascii=False)
     if given.output is None:
         print(text)
     else:

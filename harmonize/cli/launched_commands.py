@@ -98,6 +98,11 @@ def evaluate(words: Sequence[str]) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the scores here as well")
     add_force(parser)
     parser.add_argument(
+        "--protocol",
+        choices=["mseg", "rvc"],
+        help="score as MSeg (CVPR 2020) or the Robust Vision Challenge do",
+    )
+    parser.add_argument(
         "overrides", nargs="*", metavar="key.path=value", help="such as data.roots.NAME=FOLDER"
     )
     add_quiet(parser, "scores, warnings and errors")
@@ -115,6 +120,7 @@ def evaluate(words: Sequence[str]) -> int:
         force=given.force,
         overrides=overrides,
         trust_code=given.trust_code,
+        protocol=given.protocol,
     )
     return 0
 
@@ -211,9 +217,9 @@ def study(words: Sequence[str]) -> int:
     parser.add_argument(
         "--confidence",
         type=float,
-        default=0.9,
+        default=0.5,
         metavar="P",
-        help="at which labels are completed (default: 0.9)",
+        help="at which labels are completed (default: 0.5)",
     )
     given = parser.parse_intermixed_args(words)
     from harmonize.system.agreement import together  # slow to import, as are all below

@@ -21,11 +21,14 @@ from harmonize.system.progress import be_quiet
 def predict(words: Sequence[str]) -> int:
     """Answer pictures with a trained network."""
     parser = command_parser(predict)
-    parser.add_argument("run", type=Path, metavar="RUN_DIR")
+    parser.add_argument("run", type=Path, metavar="RUN_DIR", help="or a file of `harmonize export`")
     parser.add_argument("files", nargs="+", metavar="PICTURES", help="files, folders or 'patterns'")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", required=True)
+    parser.add_argument(
+        "--channels-of", metavar="NAME", help="TIFF pictures have the bands of this data set"
+    )
     parser.add_argument("--no-overlay", action="store_true", help="write no drawings")
-    _add_answers(parser)
+    add_answers(parser)
     _add_computing(parser)
     add_quiet(parser, "warnings and errors")
     given = parser.parse_intermixed_args(words)
@@ -52,11 +55,13 @@ def predict(words: Sequence[str]) -> int:
         turn=not given.as_stored,
         trust_code=given.trust_code,
         roots=roots,
+        ontology=given.ontology,
+        channels_of=given.channels_of,
     )
     return predict_run(given.run, pictures, Output(given.output, not given.no_overlay), options)
 
 
-def _add_answers(parser: argparse.ArgumentParser) -> None:
+def add_answers(parser: argparse.ArgumentParser) -> None:
     """Take what is answered."""
     asked = parser.add_mutually_exclusive_group()
     asked.add_argument("--depth", type=count, metavar="N", help="answer the groups at this depth")
@@ -66,7 +71,19 @@ def _add_answers(parser: argparse.ArgumentParser) -> None:
     asked.add_argument(
         "--confidence", type=float, metavar="P", help="answer the deepest node as probable as this"
     )
+    parser.add_argument(
+        "--ontology", metavar="TREE", help="of a run of several trees (default: each of them)"
+    )
     _add_calibration(parser)
+
+
+def add_decode(parser: argparse.ArgumentParser) -> None:
+    """Take how pixels are decided."""
+    parser.add_argument(
+        "--decode",
+        choices=["tree", "leaves", "height"],
+        help="how pixels are decided (default: as the run is scored)",
+    )
 
 
 def _add_computing(parser: argparse.ArgumentParser) -> None:
@@ -94,11 +111,7 @@ def _add_computing(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help="average over mirrored views as well (default: as the run is scored)",
     )
-    parser.add_argument(
-        "--decode",
-        choices=["tree", "leaves", "height"],
-        help="how pixels are decided (default: as the run is scored)",
-    )
+    add_decode(parser)
     parser.add_argument("--precision", choices=["auto", "float32", "bf16", "fp16"])
     parser.add_argument("--cpu", action="store_true", help="even where there is a GPU")
     parser.add_argument(

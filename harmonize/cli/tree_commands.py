@@ -125,7 +125,7 @@ def tree_score(words: Sequence[str]) -> int:
 
 
 def join(words: Sequence[str]) -> int:
-    """Make one tree for data sets without a common one, by what their networks see in each other.
+    """Make one tree for data sets without a common one, by what their networks see.
 
     Each run's network looks at the pictures of its own set and of all others. Classes are the same,
     one part of the other, overlapping or disjoint if both networks say so; what is not sure is a

@@ -50,6 +50,8 @@ class LossConfig:
     normalize: Literal["batch", "dataset"] = "batch"
     """Whether the log loss is a mean over all labelled pixels of a batch, or over those of each
     data set, which then weighs as much as it has pictures in the batch."""
+    ontology_weights: tuple[NonNegative, ...] | None = None
+    """With ``ontologies``: the weight of each tree's loss in their sum; all 1 unless given."""
     compile: bool | None = None
     """Compute the loss in one compiled pass, by a C compiler for a CPU and by Triton for a GPU;
     null does so where that is possible."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+from harmonize.config.channels import RGB
 from harmonize.config.schema import Count, NonNegative, PositiveInt, Range
 
 
@@ -22,8 +23,10 @@ class ModelConfig:
     or ``hub`` to download them. For a network of transformers, a local folder."""
     weights_partial: bool = False
     """Take weights of which only some fit."""
-    channels: Annotated[int, Range(1, 65536)] = 3
-    """Bands of a picture."""
+    channels: Annotated[int, Range(1, 65536)] | tuple[str, ...] = 3
+    """Bands of a picture: their names, such as ``[red, green, blue, nir]``, which ``channels`` of
+    the mappings say where to find; 3 are red, green and blue. A band that a data set does not have
+    is filled with zeros after normalisation."""
     args: dict[str, Any] = field(default_factory=dict[str, Any])
     """Further arguments of the network's own code: ``{decoder_channels: [128, 64, 32, 16, 8]}``."""
     width: Annotated[int, Range(1, 65536)] | None = None
@@ -47,6 +50,18 @@ class ModelConfig:
     """What the sides of pictures are padded to multiples of; found by trying unless given."""
     reach: Count | None = None
     """Pixels further off change no logit; measured when it is needed unless given."""
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """The names of a picture's bands; none where their number alone is given."""
+        if isinstance(self.channels, int):
+            return RGB if self.channels == len(RGB) else ()
+        return self.channels
+
+    @property
+    def num_channels(self) -> int:
+        """The number of a picture's bands."""
+        return self.channels if isinstance(self.channels, int) else len(self.channels)
 
     @property
     def title(self) -> str:

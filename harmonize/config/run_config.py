@@ -9,9 +9,11 @@ from typing import Annotated, Any, Literal, cast
 
 from harmonize.config.accept import CONFIG_FINDINGS, Accept, check_accept
 from harmonize.config.augment_config import STYLE_KEYS, AugmentConfig
+from harmonize.config.channels import check_names
 from harmonize.config.data_config import DataConfig, DatasetEntry, MixConfig
 from harmonize.config.loss_config import LossConfig
 from harmonize.config.model_config import ModelConfig
+from harmonize.config.ontology_keys import about_ontologies, without_ontology
 from harmonize.config.schema import Range, build, key_of
 from harmonize.config.strict_yaml import Document, Value, load_file
 from harmonize.config.train_config import EvaluateConfig, OptimConfig, TrainConfig
@@ -23,12 +25,15 @@ SHIPPED = _PACKAGE / "shipped" if (_PACKAGE / "shipped").is_dir() else _PACKAGE.
 _SHIPPED_FOLDERS = ("trees", "datasets", "configs")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """Everything that a run is made from."""
 
-    ontology: str
-    """The tree: a text file."""
+    ontology: str = ""
+    """The tree: a text file. It, or ``ontologies``, is needed."""
+    ontologies: tuple[str, ...] = ()
+    """Several trees in place of one, which are learned of the same pictures side by side: each has
+    its own channels of the network, its own loss, scores and answers."""
     datasets: tuple[DatasetEntry, ...]
     """The sets that are mixed."""
     evaluate_also: tuple[DatasetEntry, ...] = ()
@@ -67,7 +72,10 @@ class RunConfig:
         """Build a config from parsed YAML; see ``from_file``."""
         for assignment in overrides:
             document.override(assignment)
-        config = build(cls, document)
+        try:
+            config = build(cls, document)
+        except HarmonizeError as error:
+            raise HarmonizeError(*without_ontology(document), *error.problems) from None
         config = dataclasses.replace(config, datasets=config._with_run_augment(document))
         config._check(document)
         return config
@@ -167,6 +175,16 @@ class RunConfig:
             f"{document.where(('train', key))}: {problem}" for key, holds, problem in wrong if holds
         ]
 
+    def _about_bands(self, document: Document) -> list[str]:
+        """Return what is wrong with the names of bands."""
+        names, problems = self.model.channels, list[str]()
+        if not isinstance(names, int):
+            check_names(names, document, ("model", "channels"), problems)
+            if not names:
+                where = document.where(("model", "channels"))
+                problems.append(f"{where}: a picture has at least one band; name it")
+        return problems
+
     def _about_norm(self, document: Document) -> list[str]:
         """Return what is wrong with statistics for each data set."""
         number = sum(entry.train is not None for entry in self.datasets)
@@ -204,6 +222,7 @@ class RunConfig:
     def _check(self, document: Document) -> None:
         problems: list[str] = []
         check_accept(self.accept, CONFIG_FINDINGS, document, problems)
+        problems += about_ontologies(self, document)
         if not any(entry.train for entry in self.datasets):
             problems.append(
                 f"{document.where(('datasets',))}: nothing to train on; "
@@ -213,6 +232,7 @@ class RunConfig:
             problems += self._unused(document)
         problems += self._misplaced(document)
         problems += self._about_training(document)
+        problems += self._about_bands(document)
         problems += self._about_norm(document)
         problems += self._about_mixing(document)
         problems += self.loss.problems(document, ("loss",))

@@ -1,6 +1,9 @@
 """What is known of a picture or label that cannot be used."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from harmonize.errors import HarmonizeError
 
@@ -37,3 +40,22 @@ class BadSampleError(HarmonizeError):
 
     def __reduce__(self) -> tuple[type["BadSampleError"], tuple[BadSample]]:
         return BadSampleError, (self.sample,)
+
+
+@contextlib.contextmanager
+def naming(dataset: str, split: str, picture: str, root: Path) -> Iterator[None]:
+    """Say of what goes wrong with a picture's files whose they are.
+
+    Raises:
+        BadSampleError: instead of another ``HarmonizeError``, and of want of memory.
+    """
+    try:
+        yield
+    except BadSampleError:
+        raise
+    except HarmonizeError as error:
+        sample = BadSample(dataset, split, picture, "; ".join(error.problems))
+        raise BadSampleError(sample) from None
+    except MemoryError:
+        reason = f"{root / picture}: there is not enough memory to read it and its label"
+        raise BadSampleError(BadSample(dataset, split, picture, reason)) from None

@@ -17,7 +17,8 @@ from harmonize.data.bad_list import BadList
 from harmonize.data.cache_entry import entry_path, read_entry
 from harmonize.data.cache_folder import Room, cache_path, make_room
 from harmonize.data.cache_making import Made, Survey, SurveyedPicture, make_all, work
-from harmonize.data.dataset import Pixels, SegmentationDataset
+from harmonize.data.dataset import SegmentationDataset
+from harmonize.data.pixels import Pixels
 from harmonize.system.agreement import together
 from harmonize.system.atomic_files import writing
 from harmonize.system.progress import is_quiet

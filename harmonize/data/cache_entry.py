@@ -22,7 +22,8 @@ import PIL
 from jaxtyping import Integer
 from numpy import ndarray
 
-from harmonize.data.dataset import Pixels, SegmentationDataset
+from harmonize.data.dataset import SegmentationDataset
+from harmonize.data.pixels import Pixels
 from harmonize.errors import HarmonizeError, printable
 
 # Letters of shapes: h x w pixels of a picture as training takes it, N of them.

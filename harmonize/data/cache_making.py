@@ -21,6 +21,7 @@ from harmonize.data.cache_entry import (
 )
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.loading import load
+from harmonize.data.pixels import Pixels
 from harmonize.pictures.reading import choose_factor, reduced_size
 from harmonize.system.progress import Progress
 
@@ -77,6 +78,8 @@ class Survey(Dataset[SurveyedPicture]):
 
     def _look(self, position: int) -> SurveyedPicture:
         dataset, number = self._place(position)
+        if not self._datasets[dataset].is_plain:
+            return SurveyedPicture("", 0, False)
         size = self._datasets[dataset].size(number)
         factor = choose_factor(size, self._least[dataset])
         name = self._names[dataset].name(number, factor)
@@ -97,6 +100,7 @@ class Survey(Dataset[SurveyedPicture]):
             return True
         dataset, number = self._place(position)
         pixels = self._datasets[dataset].pixels(number, least=self._least[dataset])
+        assert isinstance(pixels, Pixels)  # others are not kept
         if self[position].name != name:
             return False
         write_entry(path, pixels, self._num_classes(dataset))

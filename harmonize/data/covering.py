@@ -2,15 +2,15 @@
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Integer, UInt8
+from jaxtyping import Bool, Integer, Num
 from numpy import ndarray
 from torch import Tensor
 
 from harmonize.config.augment_config import AugmentConfig
-from harmonize.data.warping import FILL
+from harmonize.data.warping import fill_of
 from harmonize.labels.target_space import TargetSpace
 
-# Letters of shapes: S the side of a training sample, L codes up to ``ignore``.
+# Letters of shapes: C bands, S the side of a training sample, L codes up to ``ignore``.
 
 Hole = tuple[float, float, float, float]
 """Top, left, height and width of a rectangle, as fractions of the sample's side."""
@@ -29,7 +29,7 @@ def draw_holes(rng: np.random.Generator, config: AugmentConfig) -> tuple[Hole, .
 
 
 def cut_out(
-    picture: UInt8[Tensor, "3 S S"],
+    picture: Num[Tensor, "C S S"],
     codes: Integer[ndarray, "S S"],
     holes: tuple[Hole, ...],
     void: int,
@@ -41,7 +41,7 @@ def cut_out(
         last_row = max(round((top + height) * size), first_row + 1)
         last_column = max(round((left + width) * size), first_column + 1)
         hole = slice(first_row, last_row), slice(first_column, last_column)
-        picture[:, *hole] = torch.tensor(FILL, dtype=torch.uint8)[:, None, None]
+        picture[:, *hole] = fill_of(picture)
         codes[hole] = void
 
 
@@ -78,10 +78,10 @@ def choose_code(
 
 
 def pasted(
-    sample: tuple[UInt8[Tensor, "3 S S"], Integer[Tensor, "S S"]],
-    donor: tuple[UInt8[Tensor, "3 S S"], Integer[Tensor, "S S"]],
+    sample: tuple[Num[Tensor, "C S S"], Integer[Tensor, "S S"]],
+    donor: tuple[Num[Tensor, "C S S"], Integer[Tensor, "S S"]],
     code: int,
-) -> tuple[UInt8[Tensor, "3 S S"], Integer[Tensor, "S S"]]:
+) -> tuple[Num[Tensor, "C S S"], Integer[Tensor, "S S"]]:
     """Paste the pixels of one code of another sample, with their labels."""
     mask = donor[1] == code
     return torch.where(mask, donor[0], sample[0]), torch.where(mask, donor[1], sample[1])

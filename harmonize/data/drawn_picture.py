@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from harmonize.config.augment_config import AugmentConfig
 from harmonize.data.bad_samples import BadSample
-from harmonize.data.dataset import Pixels
 from harmonize.data.mixing import Draw
+from harmonize.data.pixels import Pixels
 from harmonize.data.rare import RareClasses, RareDraw
 from harmonize.data.styles import DrawnStyle
 from harmonize.data.transforms import Augmentation
+from harmonize.data.windows import WindowedPixels
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Donor:
     """
 
     picture: int
-    pixels: Pixels
+    pixels: Pixels | WindowedPixels
     choices: Augmentation
     pick: float
 
@@ -44,7 +45,7 @@ class DrawnPicture:
     """
 
     draw: Draw
-    pixels: Pixels
+    pixels: Pixels | WindowedPixels
     choices: Augmentation
     skipped: tuple[BadSample, ...] = ()
     donor: Donor | None = None

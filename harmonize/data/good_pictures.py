@@ -4,8 +4,10 @@ import itertools
 from collections.abc import Callable, Sequence
 
 from harmonize.data.bad_samples import BadSample, BadSampleError
-from harmonize.data.dataset import Pixels, SegmentationDataset
+from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.mixing import Draw, MixedOrder
+from harmonize.data.pixels import Pixels
+from harmonize.data.windows import WindowedPixels
 
 _MOST_IN_A_ROW = 16
 """Bad pictures of a data set that one sample may meet; with so many the data set is not there."""
@@ -38,7 +40,7 @@ class GoodPictures:
         self._cache = cache
         self._skip_bad = skip_bad
 
-    def next(self, position: int, skipped: list[BadSample]) -> tuple[Draw, Pixels]:
+    def next(self, position: int, skipped: list[BadSample]) -> tuple[Draw, Pixels | WindowedPixels]:
         """Read the first good picture from a position's own on; bad ones are added to a list.
 
         Raises:
@@ -55,7 +57,7 @@ class GoodPictures:
 
     def read(
         self, dataset: int, picture: int, skipped: list[BadSample], *, last: bool = False
-    ) -> Pixels | None:
+    ) -> Pixels | WindowedPixels | None:
         """Read a picture; None for a bad one, which is added to a list.
 
         Raises:

@@ -11,8 +11,9 @@ from harmonize.labels.class_table import ClassTable
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.mask_encodings import find_masks
 from harmonize.labels.set_index import opened, take_over
+from harmonize.pictures.tiff_numbers import Window
 
-# Letters of shapes: H x W pixels.
+# Letters of shapes: H x W pixels, h x w of a window.
 
 
 class LabelReader:
@@ -59,3 +60,19 @@ class LabelReader:
         if self._encoding.needs_size and size is not None:
             return self._encoding.read_sized(root, label, self._table, size())
         return self._encoding.read(root, label, self._table)
+
+    def read_window(
+        self, root: Path, label: str, window: Window, size: tuple[int, int]
+    ) -> Int[ndarray, "h w"]:
+        """Return the class numbers of a part of a label; see ``read``.
+
+        Args:
+            root: the data set's folder.
+            label: as the index keeps it.
+            window: inside the label.
+            size: width and height of the picture.
+        """
+        if not self._encoding.needs_size:
+            return self._encoding.read_window(root, label, self._table, window)
+        rows, columns = slice(window.top, window.bottom), slice(window.left, window.right)
+        return self._encoding.read_sized(root, label, self._table, size)[rows, columns]

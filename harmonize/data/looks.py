@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Num
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
 from harmonize.config.augment_config import AugmentConfig
 
-# Letters of shapes: S the side of a training sample.
+# Letters of shapes: C bands, S the side of a training sample.
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,11 @@ def draw_looks(rng: np.random.Generator, config: AugmentConfig) -> Looks | None:
     return Looks(gamma, grey, blur, float(rng.uniform(0, config.noise)), int(rng.integers(2**32)))
 
 
-def changed_looks(picture: UInt8[Tensor, "3 S S"], looks: Looks) -> UInt8[Tensor, "3 S S"]:
-    """Change a sample's looks: brightness, colour, sharpness, then noise, as a camera would."""
+def changed_looks(picture: Num[Tensor, "C S S"], looks: Looks) -> Num[Tensor, "C S S"]:
+    """Change a sample's looks: brightness, colour, sharpness, then noise, as a camera would.
+
+    Bands, as float32, only lose sharpness and get noise.
+    """
     if looks.gamma != 1:
         levels = F.adjust_gamma(torch.arange(256, dtype=torch.uint8).reshape(1, 1, -1), looks.gamma)
         picture = torch.from_numpy(levels.numpy().ravel().take(picture.numpy()))
@@ -58,11 +61,13 @@ def changed_looks(picture: UInt8[Tensor, "3 S S"], looks: Looks) -> UInt8[Tensor
         rng = np.random.default_rng(looks.noise_seed)
         noise = rng.standard_normal(tuple(picture.shape), dtype=np.float32)
         noisy = torch.from_numpy(noise).mul_(looks.noise).add_(picture)
+        if picture.is_floating_point():
+            return noisy
         picture = noisy.round_().clamp_(0, 255).to(torch.uint8)
     return picture
 
 
-def _blurred(picture: UInt8[Tensor, "3 S S"], deviation: float) -> UInt8[Tensor, "3 S S"]:
+def _blurred(picture: Num[Tensor, "C S S"], deviation: float) -> Num[Tensor, "C S S"]:
     """Blur as torchvision does, but rows and columns one after the other, which is quicker."""
     size = picture.shape[-1]
     reach = min(math.ceil(3 * deviation), size - 1)
@@ -76,4 +81,6 @@ def _blurred(picture: UInt8[Tensor, "3 S S"], deviation: float) -> UInt8[Tensor,
             for start in (reach - step, reach + step):
                 blurred.add_(pixels.narrow(side, start, size), alpha=weight)
         pixels = blurred
+    if picture.is_floating_point():
+        return pixels
     return pixels.round_().clamp_(0, 255).to(torch.uint8)

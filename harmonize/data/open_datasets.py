@@ -1,5 +1,8 @@
 """Index the picture and label files of the data sets that a config names."""
 
+from collections.abc import Sequence
+
+from harmonize.config.channels import RGB
 from harmonize.config.run_config import RunConfig
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.errors import HarmonizeError, raise_all
@@ -15,7 +18,7 @@ def open_trained(sources: Sources, config: RunConfig) -> list[SegmentationDatase
     """
     entries = [(entry, spec) for entry, spec in sources.trained if entry.train]
     pairs = [(spec, entry.train) for entry, spec in entries if entry.train]
-    opened = open_datasets(pairs, config.data.roots)
+    opened = open_datasets(pairs, config.data.roots, bands=config.model.bands)
     problems: list[str] = []
     for (entry, spec), dataset in zip(entries, opened, strict=True):
         number = len(dataset)
@@ -30,9 +33,14 @@ def open_trained(sources: Sources, config: RunConfig) -> list[SegmentationDatase
 
 
 def open_datasets(
-    pairs: list[tuple[DatasetSpec, str]], roots: dict[str, str]
+    pairs: list[tuple[DatasetSpec, str]], roots: dict[str, str], *, bands: Sequence[str] = RGB
 ) -> list[SegmentationDataset]:
     """Index the files of several mappings' splits.
+
+    Args:
+        pairs: the mappings and splits.
+        roots: folders of data sets, by name.
+        bands: the names of those that pictures are read as.
 
     Raises:
         HarmonizeError: everything that is missing from any of them.
@@ -41,7 +49,7 @@ def open_datasets(
     opened: list[SegmentationDataset] = []
     for spec, split in pairs:
         try:
-            opened.append(SegmentationDataset(spec, split, root=spec.folder(roots)))
+            opened.append(SegmentationDataset(spec, split, root=spec.folder(roots), bands=bands))
         except HarmonizeError as error:
             problems += error.problems
     raise_all(problems)

@@ -7,36 +7,38 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Integer, UInt8
+from jaxtyping import Integer, Num, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from harmonize.config.augment_config import AugmentConfig
 from harmonize.data.bad_samples import BadSample
 from harmonize.data.covering import choose_code, pasted, telling
-from harmonize.data.dataset import Pixels, SegmentationDataset
+from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.drawn_picture import Donor, DrawnPicture, Treatment
 from harmonize.data.good_pictures import GoodPictures
 from harmonize.data.mixing import Draw, MixedOrder
+from harmonize.data.pixels import Pixels
 from harmonize.data.styles import DrawnStyle, Style
 from harmonize.data.transforms import Augmentation, augment, draw_augmentation
-from harmonize.data.warping import FILL
+from harmonize.data.warping import fill_of
+from harmonize.data.windows import WindowedPixels
 from harmonize.labels.target_space import TargetSpace
 
-# Letters of shapes: S the side of a training crop, B samples of a batch.
+# Letters of shapes: C bands, S the side of a training crop, B samples of a batch.
 
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch of training samples."""
+    """A batch of training samples; bands that are missing are NaN."""
 
-    pictures: UInt8[Tensor, "B 3 S S"]
+    pictures: Num[Tensor, "B C S S"]
     codes: Integer[Tensor, "B S S"]
     datasets: Integer[Tensor, " B"]
     """The number of each sample's data set."""
     skipped: tuple[BadSample, ...] = ()
     """What others of these stand in for."""
-    plain: UInt8[Tensor, "B 3 S S"] | None = None
+    plain: Num[Tensor, "B C S S"] | None = None
     """The pictures before colours were changed or parts cut out, where labels are completed."""
     levels: UInt8[Tensor, "B S S"] | None = None
     """The weight of each pixel in the log loss, in steps of 1 / ``WEIGHT_LEVELS``; 1 if None."""
@@ -124,9 +126,7 @@ class MixedSamples(Dataset[Batch]):
         dataset = torch.tensor([found.draw.dataset])
         return Batch(picture[None], codes[None], dataset, found.skipped, plain)
 
-    def _changed(
-        self, found: DrawnPicture
-    ) -> tuple[UInt8[Tensor, "3 S S"], Integer[Tensor, "S S"]]:
+    def _changed(self, found: DrawnPicture) -> tuple[Num[Tensor, "C S S"], Integer[Tensor, "S S"]]:
         """Return the picture and its codes as they are trained on."""
         picture, codes = self._augmented(found, found.pixels, found.choices)
         given = self.donation(found)
@@ -136,7 +136,7 @@ class MixedSamples(Dataset[Batch]):
 
     def donation(
         self, found: DrawnPicture
-    ) -> tuple[tuple[UInt8[Tensor, "3 S S"], Integer[Tensor, "S S"]], int] | None:
+    ) -> tuple[tuple[Num[Tensor, "C S S"], Integer[Tensor, "S S"]], int] | None:
         """Return the sample of a donor and the code that is pasted from it, if there is one."""
         donor = found.donor
         if donor is None:
@@ -200,32 +200,36 @@ class MixedSamples(Dataset[Batch]):
         pixels = self._good.read(dataset, number, skipped)
         if pixels is None:
             return None
+        assert isinstance(pixels, Pixels)  # a run that asks for others is refused
         style = Style.of(pixels.picture, treatment.augment, treatment.size)
         return DrawnStyle(dataset, number, style)
 
     @staticmethod
-    def _choices(rng: np.random.Generator, pixels: Pixels, config: AugmentConfig) -> Augmentation:
-        height, width = pixels.classes.shape
+    def _choices(
+        rng: np.random.Generator, pixels: Pixels | WindowedPixels, config: AugmentConfig
+    ) -> Augmentation:
+        height, width = pixels.shape
         return draw_augmentation(rng, config, height=height, width=width)
 
     def _padded(
-        self, picture: UInt8[Tensor, "3 s s"], codes: Integer[Tensor, "s s"]
-    ) -> tuple[UInt8[Tensor, "3 S S"], Integer[Tensor, "S S"]]:
+        self, picture: Num[Tensor, "C s s"], codes: Integer[Tensor, "s s"]
+    ) -> tuple[Num[Tensor, "C S S"], Integer[Tensor, "S S"]]:
         """Fill a smaller sample up with void pixels, at the bottom and the right."""
         side, whole = len(codes), self._size
         if side == whole:
             return picture, codes
-        fill = torch.tensor(FILL, dtype=picture.dtype)[:, None, None]
-        padded = fill.repeat(1, whole, whole)
+        padded = fill_of(picture).repeat(1, whole, whole)
         padded[:, :side, :side] = picture
         void = torch.full((whole, whole), self._void, dtype=codes.dtype)
         void[:side, :side] = codes
         return padded, void
 
     def _augmented(
-        self, found: DrawnPicture, pixels: Pixels, choices: Augmentation
-    ) -> tuple[UInt8[Tensor, "3 S S"], Integer[Tensor, "S S"]]:
+        self, found: DrawnPicture, pixels: Pixels | WindowedPixels, choices: Augmentation
+    ) -> tuple[Num[Tensor, "C S S"], Integer[Tensor, "S S"]]:
         dataset = found.draw.dataset
+        if isinstance(pixels, WindowedPixels):
+            pixels, choices = pixels.cut(choices, self._treatments[dataset].size)
         return augment(
             pixels.picture,
             pixels.classes,

@@ -10,7 +10,13 @@ Size = tuple[int, int]
 
 
 def refuse_sizes(
-    path: Path, picture: Size, label: str, expected: Size, *, scaled: bool = False
+    path: Path,
+    picture: Size,
+    label: str,
+    expected: Size,
+    *,
+    scaled: bool = False,
+    fixed: bool = False,
 ) -> None:
     """Refuse a picture whose size is not its label's or, if it is scaled, whose shape is not.
 
@@ -20,12 +26,16 @@ def refuse_sizes(
         label: the path of its label.
         expected: the label's size.
         scaled: the mapping says ``resize_picture``.
+        fixed: it cannot say so.
     """
     if picture == expected or (scaled and of_one_shape(picture, expected)):
         return
+    remedy = "; save both in one size"
+    if not fixed:
+        remedy = _remedy(path, picture, expected, scaled=scaled)
     raise HarmonizeError(
         f"{path}: {picture[0]} x {picture[1]} pixels, but its label {label} has "
-        f"{expected[0]} x {expected[1]}{_remedy(path, picture, expected, scaled=scaled)}"
+        f"{expected[0]} x {expected[1]}{remedy}"
     )
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 
 from harmonize.config.run_config import RunConfig
-from harmonize.data.dataset import Pixels, SegmentationDataset
+from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.drawn_picture import Treatment
 from harmonize.data.label_counts import LabelCounts, count_labels
 from harmonize.data.mixing import MixedOrder
 from harmonize.data.open_datasets import open_trained
+from harmonize.data.pixels import Pixels
 from harmonize.data.rare import RareClasses, labels_inside
 from harmonize.data.samples import MixedSamples, least_side
 from harmonize.data.shares import Shares, needs_counts, sample_shares

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Integer, Shaped, UInt8
+from jaxtyping import Float, Int, Integer, Num, Shaped
 from numpy import ndarray
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
@@ -15,7 +15,7 @@ from harmonize.data.looks import Looks, changed_looks, draw_looks
 from harmonize.data.styles import Style
 from harmonize.data.warping import Warp, draw_warp, warped
 
-# Letters of shapes: H x W pixels, S the side of a training crop.
+# Letters of shapes: C bands, H x W pixels, S the side of a training crop.
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def _draw_start(rng: np.random.Generator, side: int, length: int) -> int:
 
 
 def augment(
-    picture: UInt8[ndarray, "H W 3"],
+    picture: Num[ndarray, "H W C"],
     labels: Integer[ndarray, "H W"],
     choices: Augmentation,
     *,
@@ -83,13 +83,13 @@ def augment(
     mirror: Integer[ndarray, " L"],
     void: int,
     style: Style | None = None,
-) -> tuple[UInt8[Tensor, "3 S S"], Integer[Tensor, "S S"]]:
+) -> tuple[Num[Tensor, "C S S"], Integer[Tensor, "S S"]]:
     """Crop, resize, warp, style, flip, cut out and colour a training sample.
 
     The crop comes before all that costs.
 
     Args:
-        picture: RGB, 0..255.
+        picture: RGB, 0..255; or bands as float32, NaN where one is missing.
         labels: numbers that ``codes`` gives the codes of.
         choices: what to do.
         size: the side S of the result.
@@ -125,11 +125,11 @@ def _inside(crop: tuple[int, int, int], shape: tuple[int, ...]) -> bool:
 
 
 def _cropped(
-    picture: UInt8[ndarray, "H W 3"],
+    picture: Num[ndarray, "H W C"],
     labels: Integer[ndarray, "H W"],
     where: tuple[int, int, int],
     size: int,
-) -> tuple[UInt8[Tensor, "3 S S"], Integer[ndarray, "S S"]]:
+) -> tuple[Num[Tensor, "C S S"], Integer[ndarray, "S S"]]:
     """Cut a crop out of a picture and its labels, and resize it."""
     top, left, side = where
     crop = slice(top, top + side), slice(left, left + side)
@@ -140,8 +140,8 @@ def _cropped(
 
 
 def _jitter(
-    picture: UInt8[Tensor, "3 S S"], brightness: float, contrast: float, saturation: float
-) -> UInt8[Tensor, "3 S S"]:
+    picture: Num[Tensor, "C S S"], brightness: float, contrast: float, saturation: float
+) -> Num[Tensor, "C S S"]:
     """Do as torchvision's three functions do, to the last bit, without their copies.
 
     Each of them ends with whole numbers, rounded down. The colours lie in planes, over which every
@@ -149,6 +149,8 @@ def _jitter(
     """
     if brightness == contrast == saturation == 1:
         return picture
+    if picture.is_floating_point():
+        return _jitter_bands(picture, brightness, contrast)
     pixels = torch.empty(picture.shape).copy_(picture)
     if brightness != 1:
         pixels.mul_(brightness).clamp_(0, 255).floor_()
@@ -159,6 +161,15 @@ def _jitter(
         grey = _grey(pixels)
         pixels.mul_(saturation).add_(grey, alpha=1 - saturation).clamp_(0, 255)
     return pixels.to(torch.uint8)
+
+
+def _jitter_bands(
+    picture: Float[Tensor, "C S S"], brightness: float, contrast: float
+) -> Float[Tensor, "C S S"]:
+    """Change the brightness and the contrast of bands, each around its own mean."""
+    pixels = picture * brightness
+    means = pixels.nanmean((1, 2), keepdim=True)
+    return pixels * contrast + means * (1 - contrast)
 
 
 def _grey(pixels: Float[Tensor, "3 S S"]) -> Float[Tensor, "S S"]:

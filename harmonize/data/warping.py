@@ -6,17 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Integer, UInt8
+from jaxtyping import Bool, Float, Integer, Num
 from numpy import ndarray
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
 from harmonize.config.augment_config import AugmentConfig
 
-# Letters of shapes: H x W pixels, S the side of a training sample.
+# Letters of shapes: C bands, H x W pixels, S the side of a training sample.
 
 FILL = (124, 116, 104)
-"""The colour of what is void: ImageNet's mean, from which networks take the least."""
+"""The colour of what is void: ImageNet's mean, from which networks take the least. Of bands it is
+NaN, which becomes 0 after normalisation."""
 _SQUARE = ((-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0))
 _MARGIN = 2
 """Pixels around what is sampled that are resized with it."""
@@ -73,18 +74,18 @@ def draw_warp(rng: np.random.Generator, config: AugmentConfig) -> Warp | None:
 
 
 def warped(
-    picture: UInt8[ndarray, "H W 3"],
+    picture: Num[ndarray, "H W C"],
     labels: Integer[ndarray, "H W"],
     matrix: Float[ndarray, "3 3"],
     size: int,
-) -> tuple[UInt8[Tensor, "3 S S"], Integer[ndarray, "S S"], Bool[ndarray, "S S"]]:
+) -> tuple[Num[Tensor, "C S S"], Integer[ndarray, "S S"], Bool[ndarray, "S S"]]:
     """Sample a picture and its labels at the centres of a sample's pixels.
 
     The picture is averaged over what a pixel of the sample covers, and interpolated; the labels are
     those of the pixels that the centres are in. Both follow from the same places.
 
     Args:
-        picture: RGB, 0..255.
+        picture: in 0..255.
         labels: of its pixels.
         matrix: as ``Warp.matrix`` gives it.
         size: the side S of the sample.
@@ -101,17 +102,33 @@ def warped(
     painted = _interpolated(picture, x, y, _pixels_apart(matrix, size))
     if not known.all():
         outside = torch.from_numpy(~known)
-        for plane, value in zip(painted, FILL, strict=True):
-            plane.masked_fill_(outside, value)
+        for plane, value in zip(painted, fill_of(painted), strict=True):
+            plane.masked_fill_(outside, float(value))
     return painted, numbers, known
 
 
+def fill_of(picture: Num[Tensor, "C *S"]) -> Num[Tensor, "C 1 1"]:
+    """Return the colour of what is void in a picture."""
+    if picture.is_floating_point():
+        return picture.new_full((len(picture), 1, 1), math.nan)
+    return torch.tensor(FILL, dtype=picture.dtype)[:, None, None]
+
+
+def reached(
+    matrix: Float[ndarray, "3 3"], size: int, shape: tuple[int, int]
+) -> tuple[slice, slice]:
+    """Return the rows and columns of a picture of a shape that a sample is made from."""
+    x, y = _places(matrix, size)
+    across, down = _pixels_apart(matrix, size)
+    return _range(y, shape[0], down), _range(x, shape[1], across)
+
+
 def _interpolated(
-    picture: UInt8[ndarray, "H W 3"],
+    picture: Num[ndarray, "H W C"],
     x: Float[ndarray, "S S"],
     y: Float[ndarray, "S S"],
     apart: Offset,
-) -> UInt8[Tensor, "3 S S"]:
+) -> Num[Tensor, "C S S"]:
     """Reduce what is needed of a picture to the sample's resolution, and interpolate in it."""
     across = _range(x, picture.shape[1], apart[0])
     down = _range(y, picture.shape[0], apart[1])
@@ -127,7 +144,7 @@ def _interpolated(
     found = torch.nn.functional.grid_sample(
         source, torch.from_numpy(grid)[None], padding_mode="border", align_corners=False
     )
-    return found[0].round_().to(torch.uint8)
+    return found[0] if picture.dtype == np.float32 else found[0].round_().to(torch.uint8)
 
 
 def _places(

@@ -100,6 +100,18 @@ def decoding_tree(ontology: Ontology, taught: Iterable[DatasetSpec] | None = Non
     return DecodingTree(units, names, np.stack(groups), _weights(ontology, units, groups))
 
 
+def class_tree(masks: Bool[ndarray, "C K"]) -> DecodingTree:
+    """Make a tree of one depth, whose units are sets of leaves that share none.
+
+    Empty sets are no units. The most probable unit is then the set whose leaves have the most
+    probability together.
+    """
+    units = masks[masks.any(1)]
+    number = len(units)
+    names = tuple((str(place),) for place in range(number))
+    return DecodingTree(units, (names,), np.arange(number)[None], (np.ones(number),))
+
+
 def _weights(
     ontology: Ontology, units: Bool[ndarray, "U K"], groups: Sequence[Int[ndarray, " U"]]
 ) -> tuple[Float[ndarray, " _"], ...]:

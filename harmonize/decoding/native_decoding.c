@@ -6,9 +6,9 @@
    depths with their groups one after the other, N in all; those of depth D are the units.
    Compiled with BFLOAT16 = 0 (float) or 1. */
 
-#include <stdint.h>
+#include "../system/logits.h"
+
 #include <stdlib.h>
-#include <string.h>
 
 #define LANES 16 /* of a vector */
 enum { TREE, LEAVES, HEIGHT };
@@ -16,28 +16,15 @@ enum { TREE, LEAVES, HEIGHT };
 typedef float floats __attribute__((vector_size(4 * LANES)));
 typedef int32_t ints __attribute__((vector_size(4 * LANES)));
 
-#if BFLOAT16
-typedef uint16_t logit_t;
-static inline float from_logit(logit_t stored) {
-    uint32_t bits = (uint32_t)stored << 16;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
 static inline floats from_logits(const logit_t *stored) {
-    uint16_t vector __attribute__((vector_size(2 * LANES)));
+    logit_t vector __attribute__((vector_size(sizeof(logit_t) * LANES)));
     memcpy(&vector, stored, sizeof vector);
+#if BFLOAT16
     return (floats)(__builtin_convertvector(vector, ints) << 16);
-}
 #else
-typedef float logit_t;
-static inline float from_logit(logit_t stored) { return stored; }
-static inline floats from_logits(const logit_t *stored) {
-    floats value;
-    memcpy(&value, stored, sizeof value);
-    return value;
-}
+    return vector;
 #endif
+}
 
 typedef struct {
     const logit_t *logits;

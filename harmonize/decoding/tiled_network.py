@@ -1,25 +1,27 @@
 """A trained network, and its answers for pictures of any size."""
 
+import contextlib
 import math
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from jaxtyping import Float, Int, Integer, UInt8
+from jaxtyping import Float, Int, Integer, Num
 from numpy import ndarray
-from torch import Tensor
+from torch import Tensor, nn
 
+from harmonize.data.windows import LargePicture
 from harmonize.decoding.strips import strips
 from harmonize.decoding.tiling import Tiling, bands
 from harmonize.errors import HarmonizeError
 from harmonize.models.dataset_norms import answering_like
-from harmonize.models.segmenter import Segmenter
 
-# Letters of shapes: K leaves, C answers, H x W pixels of a picture, h x w of the network.
+# Letters of shapes: B pictures, N bands, K leaves, C answers, H x W pixels of a picture, h x w of
+# the network.
 
 DEFAULT_TILE = 768
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -44,25 +46,49 @@ class Answering(Protocol):
         ...
 
 
+if TYPE_CHECKING:
+
+    class Network(Protocol):
+        """Pictures (B, 3, h, w) of 0..255 to logits (B, K, h, w)."""
+
+        @property
+        def stride(self) -> int:
+            """What pictures are padded to multiples of."""
+            ...
+
+        @property
+        def reach(self) -> float:
+            """Pixels further off change no logit."""
+            ...
+
+        def __call__(self, pictures: Num[Tensor, "B N h w"]) -> Float[Tensor, "B K h w"]:
+            """Run it."""
+            ...
+
+else:  # a check at run time would ask for a reach, which takes seconds to measure
+    Network = object
+
+
 class TiledNetwork:
     """A trained network on its device.
 
     Args:
-        model: pictures (B, 3, h, w) of 0..255 to logits (B, K, h, w).
+        model: pictures (B, N, h, w) of 0..255 to logits (B, K, h, w); it is moved to the device if
+            it is PyTorch's.
         accelerator: its device and precision are used, as they are now.
         in_training: whether the network is being trained, so that its memory stays laid out as it
             is and whoever calls sets it to evaluation.
     """
 
     def __init__(
-        self, model: Segmenter, accelerator: Accelerator, *, in_training: bool = False
+        self, model: Network, accelerator: Accelerator, *, in_training: bool = False
     ) -> None:
         self.accelerator = accelerator
         self.device = accelerator.device
         self._dtype = _AUTOCAST.get(accelerator.mixed_precision)
         self._speaks = accelerator.is_main_process
         self._model = model
-        if not in_training:
+        if isinstance(model, nn.Module) and not in_training:
             model.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             model.eval()
 
@@ -78,12 +104,14 @@ class TiledNetwork:
 
     def like(self, name: str | None) -> AbstractContextManager[None]:
         """Normalise pictures as those of a data set meanwhile; see ``answering_like``."""
-        return answering_like(self._model, name)
+        if isinstance(self._model, nn.Module):
+            return answering_like(self._model, name)
+        return contextlib.nullcontext()  # it was exported with the statistics of one or of all
 
     @torch.inference_mode()
     def answer(
         self,
-        picture: UInt8[Tensor, "3 h w"],
+        picture: Num[Tensor, "N h w"] | LargePicture,
         size: tuple[int, int],
         space: Answering,
         *,
@@ -103,9 +131,9 @@ class TiledNetwork:
         # A row of tiles is kept in memory: let it run along the shorter side.
         is_cut = height * width > tile * tile
         tiling = self._tiling(tile) if is_cut else Tiling(tile)
-        flip = width > height and is_cut
-        if flip:
-            picture, size, height = picture.mT, (size[1], size[0]), width
+        flip = False
+        if isinstance(picture, Tensor) and is_cut and width > height:
+            flip, picture, size, height = True, picture.mT, (size[1], size[0]), width
         answer = np.empty(size, dtype=np.uint8 if space.num <= 256 else np.uint16)
         found = bands(self._flipped if flip else self.logits, picture, tiling)
         for first, strip in strips(found, height, size):
@@ -113,7 +141,11 @@ class TiledNetwork:
         return answer.T if flip else answer
 
     def scaled_logits(
-        self, picture: UInt8[Tensor, "3 h w"], size: tuple[int, int], *, tile: int = DEFAULT_TILE
+        self,
+        picture: Num[Tensor, "N h w"] | LargePicture,
+        size: tuple[int, int],
+        *,
+        tile: int = DEFAULT_TILE,
     ) -> Iterator[tuple[int, Float[Tensor, "K R W"]]]:
         """Yield the logits of an answer of a size in strips of rows; see ``strips``."""
         height, width = picture.shape[1:]
@@ -139,11 +171,11 @@ class TiledNetwork:
             )
         return tiling
 
-    def logits(self, picture: UInt8[Tensor, "3 h w"]) -> Float[Tensor, "K h w"]:
+    def logits(self, picture: Num[Tensor, "N h w"]) -> Float[Tensor, "K h w"]:
         """Run the network on a picture."""
         enabled = self._dtype is not None
         with torch.autocast(self.device.type, self._dtype, enabled=enabled):
             return self._model(picture[None])[0]
 
-    def _flipped(self, picture: UInt8[Tensor, "3 w h"]) -> Float[Tensor, "K w h"]:
+    def _flipped(self, picture: Num[Tensor, "N w h"]) -> Float[Tensor, "K w h"]:
         return self.logits(picture.mT).mT

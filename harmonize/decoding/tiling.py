@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from harmonize.data.windows import LargePicture
+
 # Letters of shapes: C channels, K leaves, h x w pixels of the network, R rows.
 
 Run = Callable[[Shaped[Tensor, "C h w"]], Float[Tensor, "K h w"]]
@@ -88,7 +90,7 @@ class Tiling:
 
 
 def bands(
-    run: Run, picture: Shaped[Tensor, "C h w"], tiling: Tiling
+    run: Run, picture: Shaped[Tensor, "C h w"] | LargePicture, tiling: Tiling
 ) -> Iterator[tuple[int, Float[Tensor, "K R w"]]]:
     """Run a network over a picture, in tiles if it has more pixels than a tile.
 
@@ -101,7 +103,7 @@ def bands(
     """
     height, width = picture.shape[1:]
     if height * width <= tiling.tile**2:
-        yield 0, run(picture)
+        yield 0, run(picture[:, 0:height])
         return
     columns = tiling.cut(width)
     ramp: Tensor | None = None  # the last rows of the band before

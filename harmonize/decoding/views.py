@@ -6,15 +6,29 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Integer, UInt8
+from jaxtyping import Float, Int, Integer, Num
 from numpy import ndarray
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
 from harmonize.data.transforms import shorter_side
+from harmonize.data.windows import LargePicture
 from harmonize.decoding.tiled_network import DEFAULT_TILE, Answering, TiledNetwork
 
-# Letters of shapes: K leaves, C answers, H x W pixels of a label, h x w of a picture, R rows.
+# Letters of shapes: N bands, K leaves, C answers, H x W pixels of a label, h x w of a picture, R
+# rows.
+
+
+Seen = Num[Tensor, "N h w"] | LargePicture
+
+
+def resized(picture: Seen, size: tuple[int, int]) -> Num[Tensor, "N h2 w2"] | LargePicture:
+    """Return a picture at a height and width; one that is large only becomes a tensor then."""
+    if not isinstance(picture, LargePicture):
+        return F.resize(picture, list(size), antialias=True)
+    if picture.shape[1:] == size:
+        return picture
+    return F.resize(picture.reduced(min(size)), list(size), antialias=True)
 
 
 @dataclass(frozen=True)
@@ -81,9 +95,7 @@ class ViewedNetwork:
     soften: Callable[[Float[Tensor, "K R W"]], Float[Tensor, "K R W"]] | None = None
 
     @torch.inference_mode()
-    def look(
-        self, picture: UInt8[Tensor, "3 h w"], size: tuple[int, int]
-    ) -> list[Float[Tensor, "K H W"]]:
+    def look(self, picture: Seen, size: tuple[int, int]) -> list[Float[Tensor, "K H W"]]:
         """Return the probabilities of leaves in each view, in the pixels of the label.
 
         Args:
@@ -94,7 +106,7 @@ class ViewedNetwork:
         return [torch.cat([strip.exp().cpu() for strip in view], 1) for view in found]
 
     def averaged(
-        self, picture: UInt8[Tensor, "3 h w"], size: tuple[int, int]
+        self, picture: Seen, size: tuple[int, int]
     ) -> Iterator[tuple[int, Float[Tensor, "K R W"]]]:
         """Yield log p of leaves, p being the mean over the views, in strips of rows.
 
@@ -120,7 +132,7 @@ class ViewedNetwork:
             ]
 
     def strips(
-        self, picture: UInt8[Tensor, "3 h w"], size: tuple[int, int]
+        self, picture: Seen, size: tuple[int, int]
     ) -> Iterator[tuple[int, Float[Tensor, "K R W"]]]:
         """Yield the logits of an answer of a size, or what is averaged of several views, as strips.
 
@@ -130,12 +142,12 @@ class ViewedNetwork:
             yield from self.averaged(picture, size)
             return
         (side,) = self.views.sizes(min(size))
-        seen = F.resize(picture, list(shorter_side(*size, side)), antialias=True)
+        seen = resized(picture, shorter_side(*size, side))
         yield from self.network.scaled_logits(seen, size, tile=self.views.tile)
 
     @torch.inference_mode()
     def answer(
-        self, picture: UInt8[Tensor, "3 h w"], size: tuple[int, int], space: Answering
+        self, picture: Seen, size: tuple[int, int], space: Answering
     ) -> Integer[ndarray, "H W"]:
         """Return the number of each pixel's answer.
 
@@ -145,37 +157,38 @@ class ViewedNetwork:
             space: the possible answers.
         """
         if self.views.is_one:
+            if isinstance(picture, LargePicture):
+                (side,) = self.views.sizes(min(size))
+                picture = resized(picture, shorter_side(*size, side))
             return self.network.answer(picture, size, space, tile=self.views.tile)
         found = [space.decide(strip).cpu().numpy() for _, strip in self.averaged(picture, size)]
         return np.concatenate(found).astype(np.uint8 if space.num <= 256 else np.uint16)
 
     @torch.inference_mode()
     def probabilities(
-        self, picture: UInt8[Tensor, "3 h w"], size: tuple[int, int], space: Answering
+        self, picture: Seen, size: tuple[int, int], space: Answering
     ) -> Float[ndarray, "C H W"]:
         """Return the probability of each possible answer at each pixel; see ``answer``."""
         strips = self.strips(picture, size)
         return np.concatenate([space.probabilities(strip).cpu().numpy() for _, strip in strips], 1)
 
     def _views(
-        self, picture: UInt8[Tensor, "3 h w"], size: tuple[int, int]
+        self, picture: Seen, size: tuple[int, int]
     ) -> list[Iterator[Float[Tensor, "K R W"]]]:
         found: list[Iterator[Float[Tensor, "K R W"]]] = []
         for side in self.views.sizes(min(size)):
-            seen = F.resize(picture, list(shorter_side(*size, side)), antialias=True)
+            seen = resized(picture, shorter_side(*size, side))
             found.append(self._log_probabilities(seen, size))
             if self.views.flip:
                 found.append(self._mirrored(seen, size))
         return found
 
-    def _mirrored(
-        self, seen: UInt8[Tensor, "3 h w"], size: tuple[int, int]
-    ) -> Iterator[Float[Tensor, "K R W"]]:
+    def _mirrored(self, seen: Seen, size: tuple[int, int]) -> Iterator[Float[Tensor, "K R W"]]:
         for strip in self._log_probabilities(seen.flip(-1), size):
             yield strip[self.mirror.to(strip.device)].flip(-1)
 
     def _log_probabilities(
-        self, seen: UInt8[Tensor, "3 h w"], size: tuple[int, int]
+        self, seen: Seen, size: tuple[int, int]
     ) -> Iterator[Float[Tensor, "K R W"]]:
         for _, strip in self.network.scaled_logits(seen, size, tile=self.views.tile):
             logits = strip if self.soften is None else self.soften(strip)

@@ -83,6 +83,7 @@ class DatasetScores:
         skipped: the pictures that could not be used, each with the reason.
         merged: the names of the mapping behind each class that stands for several.
         approximate: classes that are answered by other leaves than they mean, and how these differ.
+        unanswered: classes that nothing answers but whose pixels are scored, each with the reason.
     """
 
     name: str
@@ -108,6 +109,7 @@ class DatasetScores:
     skipped: Mapping[str, str] = field(default_factory=dict[str, str])
     merged: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     approximate: Mapping[str, str] = field(default_factory=dict[str, str])
+    unanswered: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def is_alone(self) -> bool:
@@ -162,6 +164,7 @@ class DatasetScores:
             boundary=self.boundary and _saved_boundary(self.classes, self.boundary),
             merged=dict(self.merged),
             approximate=dict(self.approximate),
+            unanswered=dict(self.unanswered),
             confusion=SavedConfusion(
                 tuple(self.classes[number] for number in order), tuple(map(tuple, counts))
             ),

@@ -5,12 +5,13 @@ from collections.abc import Collection, Iterator, Sequence
 
 import torch
 from accelerate import Accelerator
-from torch import nn
+from torch import Tensor, nn
 
 from harmonize.data.bad_list import BadList
 from harmonize.data.bad_samples import BadSample
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.loading import load
+from harmonize.data.windows import LargePicture, RowsOfLabel, WindowedLabel
 from harmonize.decoding.decoder import Decoder
 from harmonize.decoding.decoding_tree import decoding_tree
 from harmonize.decoding.tiled_network import TiledNetwork
@@ -98,6 +99,7 @@ def evaluate(
         pictures=len(dataset),
         boundary=boundary,
         keep=keep,
+        truth=scored.truth,
     )
     mine = share(len(dataset), accelerator.process_index, accelerator.num_processes)
     pictures = load(
@@ -111,7 +113,9 @@ def evaluate(
     bar = Progress(len(mine), f"scoring {spec.name}", "pictures", shown=progress)
     with bar, _evaluating(model), torch.inference_mode(), together():
         for batch in equal_sizes(until_stopped(pictures), met):
-            if viewed is not None:
+            if viewed is None and isinstance(batch[0].picture, LargePicture):
+                viewed = _viewed(model, views, ontology, accelerator)
+            if viewed is not None and (in_views or isinstance(batch[0].picture, LargePicture)):
                 _add_in_views(tally, viewed, batch)
             else:
                 _add_together(tally, model, batch, accelerator)
@@ -140,7 +144,10 @@ def _viewed(
 def _add_in_views(tally: Tally, viewed: ViewedNetwork, batch: Sequence[ScaledPicture]) -> None:
     """Score pictures one by one, each in strips of rows."""
     for item in batch:
-        classes = item.classes.to(viewed.network.device)
+        if isinstance(item.classes, WindowedLabel):
+            classes = RowsOfLabel(item.classes)
+        else:
+            classes = item.classes.to(viewed.network.device)
         size = (classes.shape[0], classes.shape[1])
         tally.add_strips(viewed.averaged(item.picture, size), classes, item.number)
 
@@ -152,11 +159,17 @@ def _add_together(
     accelerator: Accelerator,
 ) -> None:
     """Score pictures of one size, which go through the network together."""
-    stacked = torch.stack([item.picture for item in batch]).to(accelerator.device)
+    stacked = torch.stack([_whole(item.picture) for item in batch]).to(accelerator.device)
     with accelerator.autocast():
         logits = model(stacked)
     for number, item in enumerate(batch):
-        tally.add(logits[number], item.classes.to(accelerator.device), item.number)
+        tally.add(logits[number], _whole(item.classes).to(accelerator.device), item.number)
+
+
+def _whole(read: Tensor | LargePicture | WindowedLabel) -> Tensor:
+    """Return what is not read in strips."""
+    assert isinstance(read, Tensor)
+    return read
 
 
 @contextlib.contextmanager

@@ -18,13 +18,13 @@ Interval = tuple[float, float]
 RESAMPLES = 1000
 LEVEL = 0.95
 NONE: Interval = (float("nan"), float("nan"))
-_SEED = 18
+SEED = 18
 _AT_A_TIME = 100
 """Resamples whose weights are held together."""
 
 
 def draw_weights(
-    pictures: int, *, resamples: int = RESAMPLES, seed: int = _SEED
+    pictures: int, *, resamples: int = RESAMPLES, seed: int = SEED
 ) -> Iterator[Float[ndarray, "S P"]]:
     """Yield how often each picture is in each resample: as many pictures, drawn with replacement.
 

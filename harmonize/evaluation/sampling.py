@@ -59,22 +59,26 @@ class Sampler:
         classes: Integer[Tensor, "H W"],
         number: int,
         *,
-        rows: range | None = None,
+        first: int = 0,
+        height: int | None = None,
     ) -> None:
         """Sample a picture of the data set by its number.
 
         Args:
             logits: of the picture, or of some rows of its label.
-            classes: of the whole picture.
+            classes: of the same pixels.
             number: of the picture.
-            rows: of the label, that the logits are for; all unless given.
+            first: the number of the first of these rows.
+            height: of the label; theirs unless given.
         """
-        rows = range(classes.shape[0]) if rows is None else rows
-        down, columns = pixel_grid(classes.shape[0], classes.shape[1], self._pixels)
+        rows, width = classes.shape
+        down, columns = pixel_grid(height or rows, width, self._pixels)
+        inside = (down >= first) & (down < first + rows)
+        down, columns = down[inside] - first, columns[inside]
         truth = classes[down, columns].long().cpu()
-        kept = self._known[truth] & (down >= rows.start) & (down < rows.stop)
-        down, columns, truth = down[kept] - rows.start, columns[kept], truth[kept]
-        values = _between(logits, down, columns, (len(rows), classes.shape[1]))
+        kept = self._known[truth]
+        down, columns, truth = down[kept], columns[kept], truth[kept]
+        values = _between(logits, down, columns, (rows, width))
         self._parts.append(PixelSample(values.cpu(), truth, torch.full_like(truth, number)))
 
     def sample(self) -> PixelSample:

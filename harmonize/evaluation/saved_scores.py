@@ -7,6 +7,7 @@ from typing import Annotated
 from harmonize.config.saved_json import read_saved
 from harmonize.config.schema import Fraction, Range
 from harmonize.errors import HarmonizeError
+from harmonize.evaluation.saved_protocol import SavedProtocol
 
 Number = float | None
 Share = Fraction | None
@@ -139,6 +140,9 @@ class SavedScores:
     """The mapping's classes behind each class that stands for several of one meaning."""
     approximate: dict[str, str] = field(default_factory=dict[str, str])
     """Classes answered by other leaves than they mean (``answers: approximate``), and which."""
+    unanswered: dict[str, str] = field(default_factory=dict[str, str])
+    """Under a protocol, classes that nothing answers, each with the reason: all their pixels are
+    wrong."""
     confusion: SavedConfusion | None = None
     """The confusion matrix."""
     worst: tuple[PictureScore, ...] = ()
@@ -154,6 +158,7 @@ DETAILS = (
     "by_size",
     "merged",
     "approximate",
+    "unanswered",
     "confusion",
     "worst",
     "best",
@@ -167,6 +172,8 @@ class Evaluation:
 
     datasets: dict[str, SavedScores]
     """The scores of each data set by name."""
+    protocol: SavedProtocol | None = None
+    """What the protocol says of them, if they were scored by one."""
     version: Annotated[int, Range(1)] = VERSION
     """Of the file's format."""
     made_by: str = "harmonize evaluate"

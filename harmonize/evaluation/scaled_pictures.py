@@ -1,11 +1,12 @@
 """The pictures of a data set as they are scored: scaled, and those of one size together."""
 
+import dataclasses
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Integer, UInt8
+from jaxtyping import Integer, Num
 from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms.v2 import functional as F
@@ -13,10 +14,11 @@ from torchvision.transforms.v2 import functional as F
 from harmonize.data.bad_samples import BadSample, BadSampleError
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.transforms import centre_square, resize_nearest, shorter_side
+from harmonize.data.windows import LargePicture, WindowedLabel
 from harmonize.decoding.views import Views
 from harmonize.labels.scored_classes import ScoredClasses
 
-# Letters of shapes: H x W pixels of a label, h x w of the network.
+# Letters of shapes: N bands, H x W pixels of a label, h x w of the network.
 
 _BATCH = 8
 """Pictures of equal size that go through the network together."""
@@ -26,12 +28,13 @@ _BATCH = 8
 class ScaledPicture:
     """A picture at the size that the network sees, its label at the size that is scored.
 
-    Where it is looked at in several views, or in tiles, it is at least as large as those.
+    Where it is looked at in several views, or in tiles, it is at least as large as those. Both are
+    read in strips where they are too large for memory.
     """
 
     number: int
-    picture: UInt8[Tensor, "3 h w"]
-    classes: Integer[Tensor, "H W"]
+    picture: Num[Tensor, "N h w"] | LargePicture
+    classes: Integer[Tensor, "H W"] | WindowedLabel
 
 
 class ScaledPictures(Dataset[ScaledPicture | BadSample]):
@@ -61,6 +64,10 @@ class ScaledPictures(Dataset[ScaledPicture | BadSample]):
             return error.sample
 
     def _scaled(self, number: int) -> ScaledPicture:
+        large = None if self._crop else self._dataset.large(number)
+        if large is not None:
+            numbers = None if self._numbers is None else self._numbers.numpy()
+            return ScaledPicture(number, large[0], dataclasses.replace(large[1], numbers=numbers))
         least = math.inf if self._crop else self._views.largest
         sample = self._dataset.scaled_down(number, least=least)
         picture, classes = sample.picture, sample.classes

@@ -37,7 +37,11 @@ def draw_table(name: str, scores: SavedScores) -> str:
 def _notes(scores: SavedScores, names: dict[str, str]) -> list[str]:
     """Say what is answered by other leaves, left out or skipped, and what proves nothing."""
     rows: list[str] = []
-    for title, notes in (("approximate", scores.approximate), ("left out", scores.left_out)):
+    for title, notes in (
+        ("approximate", scores.approximate),
+        ("no counterpart", scores.unanswered),
+        ("left out", scores.left_out),
+    ):
         rows += [f"{title}: {short_name(k, scores.merged)}, {says}" for k, says in notes.items()]
     rows += _without(scores)
     if len(names) == 1:

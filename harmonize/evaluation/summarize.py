@@ -47,9 +47,9 @@ def summarize(
         skipped: the pictures that could not be used, with the reasons.
         kept: the pictures that were asked for.
     """
-    masks = torch.from_numpy(scored.masks)
-    numbers = [number for number in range(len(masks)) if bool(masks[number].any())]
-    own = masks[numbers]
+    masks, truth = torch.from_numpy(scored.masks), torch.from_numpy(scored.truth)
+    numbers = [number for number in range(len(truth)) if bool(truth[number].any())]
+    own = truth[numbers]
     confusion = counted.confusion[numbers][:, numbers]
     alone = len(numbers) == 1
     # Of a class that is scored alone every answer is right: it has no scores.
@@ -87,6 +87,7 @@ def summarize(
         skipped=skipped,
         merged=scored.merged,
         approximate=scored.approximate,
+        unanswered=scored.unanswered,
     )
 
 

@@ -11,8 +11,10 @@ from jaxtyping import Bool, Float, Int, Integer
 from numpy import ndarray
 from torch import Tensor
 
+from harmonize.data.windows import RowsOfLabel
 from harmonize.decoding.answers import Answers
 from harmonize.decoding.decoder import Decoder
+from harmonize.errors import HarmonizeError
 from harmonize.evaluation.boundary import boundary_entries
 from harmonize.evaluation.by_depth import DepthGroups, DepthScores, score_depth
 from harmonize.evaluation.counting import AnsweredPicture, Counter
@@ -63,6 +65,7 @@ class Tally:
         pictures: the number of pictures of the data set.
         boundary: whether pixels near edges are counted too.
         keep: the numbers of those whose truth and answer are kept.
+        truth: the leaves of each class whose pixels are counted; ``masks`` unless given.
 
     Attributes:
         kept: the pictures of this process that were asked for.
@@ -78,8 +81,10 @@ class Tally:
         pictures: int,
         boundary: bool = False,
         keep: Collection[int] = (),
+        truth: Bool[ndarray, "C K"] | None = None,
     ) -> None:
-        scored = np.where(masks.any(1), np.arange(len(masks)), -1)
+        counted = masks if truth is None else truth
+        scored = np.where(counted.any(1), np.arange(len(masks)), -1)
         self._decoder = decoder
         self._groups = groups
         self._classes = _PictureCounter(Counter(Answers.of(decoder.tree, masks), scored))
@@ -102,20 +107,35 @@ class Tally:
     def add_strips(
         self,
         strips: Iterable[tuple[int, Float[Tensor, "K R W"]]],
-        classes: Integer[Tensor, "H W"],
+        classes: Integer[Tensor, "H W"] | RowsOfLabel,
         number: int,
     ) -> None:
-        """Count a picture whose logits come in strips of rows, each with its first row's number."""
-        parts = ((row, strip, classes[row : row + strip.shape[1]]) for row, strip in strips)
+        """Count a picture whose logits come in strips of rows, each with its first row's number.
+
+        Of a label that is read in strips too, nothing is kept.
+
+        Raises:
+            HarmonizeError: the edges of such a label are wanted.
+        """
+        if isinstance(classes, RowsOfLabel) and self._edges is not None:
+            raise HarmonizeError(
+                f"evaluate.boundary: {classes.name} has {classes.shape[1]} x {classes.shape[0]} "
+                "pixels, too many for the scores near edges; say evaluate.boundary=false, or cut it"
+            )
+        parts = (
+            (row, strip, _rows(classes, row, row + strip.shape[1]).to(strip.device))
+            for row, strip in strips
+        )
         self._add(parts, classes, number)
 
     def _add(
         self,
         parts: Iterable[tuple[int, Float[Tensor, "K h w"], Integer[Tensor, "R W"]]],
-        classes: Integer[Tensor, "H W"],
+        classes: Integer[Tensor, "H W"] | RowsOfLabel,
         number: int,
     ) -> None:
-        keep = number in self._keep and bool(self._scored.any())
+        kept = isinstance(classes, Tensor) and number in self._keep
+        keep = kept and bool(self._scored.any())
         answers: list[ndarray] = []
         counters = (self._classes, *self._depths)
         counts = [counter.counter.nothing() for counter in counters]
@@ -123,13 +143,14 @@ class Tally:
             picture = AnsweredPicture(self._decoder, logits, truth)
             for total, counter in zip(counts, counters, strict=True):
                 total += counter.counter.count(picture)
-            self._sampler.add(logits, classes, number, rows=range(row, row + len(truth)))
+            self._sampler.add(logits, truth, number, first=row, height=classes.shape[0])
             if keep or self._edges is not None:
                 answers.append(picture.answer(self._classes.counter.answers).cpu().numpy())
         for total, counter in zip(counts, counters, strict=True):
             counter.add(total, number)
         if not answers:
             return
+        assert isinstance(classes, Tensor)
         truth, found = classes.cpu().numpy(), np.concatenate(answers)
         if keep:
             self.kept[number] = Kept(truth, found)
@@ -147,6 +168,12 @@ class Tally:
         sample = join(samples, leaves=self._decoder.tree.leaves.shape[1])
         edges = None if self._edges is None else _join(self._edges)
         return Counted(confusion, tuple(depths), sample, pictures, edges)
+
+
+def _rows(
+    classes: Integer[Tensor, "H W"] | RowsOfLabel, first: int, last: int
+) -> Integer[Tensor, "R W"]:
+    return classes[first:last] if isinstance(classes, Tensor) else classes.rows(first, last)
 
 
 class _PictureCounter:

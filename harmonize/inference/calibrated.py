@@ -74,8 +74,25 @@ def find_calibration(run: Path, leaves: tuple[str, ...], use: Use) -> FoundCalib
         HarmonizeError: the calibration is damaged, of another tree, or lacks what is asked for.
     """
     file = read_calibration(run)
-    if file is None or file.step != use.step:
-        way_out = _way_out(run, file, use)
+    fits = file is not None and file.step == use.step
+    return use_calibration(file if fits else None, leaves, use, _way_out(run, file, use))
+
+
+def use_calibration(
+    file: CalibrationFile | None, leaves: tuple[str, ...], use: Use, way_out: str
+) -> FoundCalibration:
+    """Say what answers go by.
+
+    Args:
+        file: the calibration of the checkpoint in use, if there is one.
+        leaves: of the tree.
+        use: what it is wanted for.
+        way_out: why there is none, and how to get one.
+
+    Raises:
+        HarmonizeError: the calibration is of another tree, or lacks what is asked for.
+    """
+    if file is None:
         if use.like is not None:
             raise HarmonizeError(f"--like {use.like}: {way_out}")
         return FoundCalibration(warning=f"probabilities are not calibrated: {way_out}")

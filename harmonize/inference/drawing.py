@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from harmonize.inference.answer_space import AnswerLabel, AnswerSpace
 from harmonize.labels.palette import BACKGROUND
 
-# Letters of shapes: H x W pixels.
+# Letters of shapes: C answers, H x W pixels.
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -37,16 +37,26 @@ def draw_answer(answer: Integer[ndarray, "H W"], space: AnswerSpace) -> Image.Im
     Colours give an RGB picture (RGBA where any is four numbers); ids up to 255 a palette picture of
     8 bits, larger ones 16 bits of grey.
     """
+    table, palette = pixel_table(space)
+    picture = Image.fromarray(table[answer])
+    if palette is not None:
+        picture.putpalette(palette.tobytes())
+    return picture
+
+
+def pixel_table(
+    space: AnswerSpace,
+) -> tuple[Integer[ndarray, "C *parts"], UInt8[ndarray, "256 3"] | None]:
+    """Return the pixel that stands for each answer, and the palette of ids up to 255."""
     values = np.array([label.value for label in space.labels], dtype=np.int64)
     answered = np.any(space.masks, axis=1)
-    picture = Image.fromarray(space.encoding.pixels(values, answered)[answer])
-    if picture.mode != "L":  # colours, or ids beyond a palette
-        return picture
+    table = space.encoding.pixels(values, answered)
+    if table.ndim > 1 or table.dtype != np.uint8:  # colours, or ids beyond a palette
+        return table, None
     palette = np.zeros((_PALETTE_IDS, 3), dtype=np.uint8)  # of full length, so of 8 bits
     colors = np.array([label.color for label in space.labels], dtype=np.uint8)
     palette[values[answered]] = colors[answered]
-    picture.putpalette(palette.tobytes())
-    return picture
+    return table, palette
 
 
 def draw_overlay(

@@ -1,6 +1,7 @@
 """Answer pictures with the network of a run folder."""
 
 import contextlib
+import dataclasses
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,14 +13,19 @@ import torch
 from jaxtyping import Integer
 from numpy import ndarray
 
+from harmonize.data.windows import LargePicture
 from harmonize.decoding.tiled_network import TiledNetwork
 from harmonize.decoding.views import ViewedNetwork
 from harmonize.errors import HarmonizeError, raise_all
+from harmonize.exporting.onnx_model import open_model
 from harmonize.inference.answer_space import AnswerSpace
 from harmonize.inference.drawing import draw_answer, draw_overlay
 from harmonize.inference.inputs import Wanted, find_pictures
+from harmonize.inference.large_answers import answer_large
 from harmonize.inference.predict_options import PredictOptions, Wording, choose_answers
+from harmonize.inference.read_as import ReadAs
 from harmonize.inference.read_pictures import Seen, read_to_see
+from harmonize.inference.trained import Trained, TrainedRun
 from harmonize.inference.write_answers import Output, describe
 from harmonize.runs.opened import open_run
 from harmonize.runs.precision import start_accelerator
@@ -33,11 +39,12 @@ from harmonize.system.signals import Stopped, signals_put_off, until_stopped
 def predict_run(run: Path, pictures: Sequence[str], output: Output, options: PredictOptions) -> int:
     """Answer pictures, and write a file of ids or colours for each, and a legend.
 
+    Of a run of several trees each is answered in a folder of its name, unless one is asked for.
     Each process answers every n-th picture. A picture that cannot be answered is told at the end;
     all others are.
 
     Args:
-        run: the run folder.
+        run: the run folder, or a file of ``harmonize export``.
         pictures: files, folders and patterns.
         output: where to write.
         options: what is wanted of the network.
@@ -51,27 +58,47 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, options: Pre
     """
     options.check()
     wanted = find_pictures(pictures, output.folder)
-    opened = open_run(run, which=options.checkpoint, trust_code=options.trust_code)
-    wording = choose_answers(opened, options)
+    if run.is_file():
+        model = open_model(run)
+        if options.ontology is not None:
+            raise HarmonizeError(f"--ontology {options.ontology}: {run} has one tree; leave it out")
+        # Its cached properties are what the protocol asks for.
+        trained: Trained = model  # pyright: ignore[reportAssignmentType]
+        return _predict(trained, wanted, output, model.completed(options))
+    opened = open_run(run, which=options.checkpoint, trust_code=options.trust_code, several=True)
+    if options.ontology is not None:
+        opened = opened.of_tree(options.ontology)
+    elif opened.sources.trees:
+        for tree in opened.trees:
+            its_output = dataclasses.replace(output, folder=output.folder / tree)
+            if status := _predict(TrainedRun(opened.of_tree(tree)), wanted, its_output, options):
+                return status
+        return 0
+    return _predict(TrainedRun(opened), wanted, output, options)
+
+
+def _predict(
+    trained: Trained, wanted: list[Wanted], output: Output, options: PredictOptions
+) -> int:
+    """Answer pictures by one tree; return the exit status."""
+    wording = choose_answers(trained, options)
     space, calibration, views = wording.answers, wording.calibration, wording.views
-    path, state = opened.path, opened.state
-    source = {"run": str(run), "checkpoint": path.name, "step": state.step, "size": views.size}
-    source["decode"] = space.decoder.how
+    source: dict[str, Any] = {**trained.origin, "size": views.size, "decode": space.decoder.how}
     if not views.is_one:
         source |= {"scales": list(views.scales), "flip": views.flip}
     if wording.like is not None:
         source["like"] = wording.like
     legend = describe(space, {**source, **calibration.legend()})
     output.check(wanted, legend)
-    precision = options.precision or opened.config.train.precision
+    precision = options.precision or trained.config.train.precision
     accelerator = start_accelerator(precision, cpu=options.cpu)
-    network = TiledNetwork(opened.network(accelerator.device), accelerator)
+    network = TiledNetwork(trained.network(accelerator.device), accelerator)
     network.check_tile(options.tile)
-    viewed = ViewedNetwork(network, views, torch.from_numpy(opened.sources.ontology.mirror))
-    job = _Job(viewed, space, output, options)
+    viewed = ViewedNetwork(network, views, torch.from_numpy(trained.sources.ontology.mirror))
+    job = _Job(viewed, space, output, options, wording.read_as)
     advice = "wait until it ends, or choose another --output"
     with locked_together(output.folder, is_main=accelerator.is_main_process, advice=advice):
-        return _answer_all(job, wanted, wording, legend, f"{path} after {state.step} steps")
+        return _answer_all(job, wanted, wording, legend, trained.title)
 
 
 def _answer_all(
@@ -124,6 +151,7 @@ class _Job:
     space: AnswerSpace
     output: Output
     options: PredictOptions
+    read_as: ReadAs
 
     def answer_all(self, pictures: list[Wanted]) -> None:
         """Answer pictures, reading the next and writing the last one meanwhile.
@@ -146,7 +174,9 @@ class _Job:
                     continue
                 if written is not None:
                     _finish(written, problems)
-                written = pool.submit(self._write, wanted, seen.result(), answer)
+                written = None
+                if answer is not None:
+                    written = pool.submit(self._write, wanted, seen.result(), answer)
                 bar.update()
             if written is not None:
                 _finish(written, problems)
@@ -173,11 +203,17 @@ class _Job:
                 fit=self.network.views.is_one,
                 turn=self.options.turn,
                 show=self.output.overlays,
+                read_as=self.read_as,
+                lazily=True,
             )
 
-    def _answer(self, wanted: Wanted, seen: Future[Seen]) -> Integer[ndarray, "H W"]:
+    def _answer(self, wanted: Wanted, seen: Future[Seen]) -> Integer[ndarray, "H W"] | None:
+        """Answer a picture; None if it is so large that the answer was written meanwhile."""
         picture = seen.result()
         try:
+            if isinstance(picture.scaled, LargePicture):
+                answer_large(self.network, wanted, picture, self.space, self.output)
+                return None
             return self.network.answer(picture.scaled, picture.size, self.space)
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and not _is_out_of_memory(error):

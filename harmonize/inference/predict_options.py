@@ -19,11 +19,12 @@ from harmonize.inference.answer_space import (
     groups,
     leaves,
 )
-from harmonize.inference.calibrated import NOT_CALIBRATED, FoundCalibration, Use, find_calibration
+from harmonize.inference.calibrated import NOT_CALIBRATED, FoundCalibration, Use
+from harmonize.inference.read_as import ReadAs, choose_channels
+from harmonize.inference.trained import Trained
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.sources import Sources
 from harmonize.models.dataset_norms import PER_DATASET
-from harmonize.runs.opened import OpenedRun
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,9 @@ class PredictOptions:
         turn: turn pictures upright as their EXIF data says.
         roots: folders of data sets, for those that have their ids from a file there.
         trust_code: run the code that the run's network is, where it is not harmonize's own.
+        ontology: the tree to answer by, of a run of several; each of them unless given.
+        channels_of: TIFF pictures have the bands of this data set; needed where those of a run's
+            data sets differ.
     """
 
     depth: int | None = None
@@ -68,6 +72,8 @@ class PredictOptions:
     turn: bool = True
     roots: dict[str, str] = dataclasses.field(default_factory=dict[str, str])
     trust_code: bool = False
+    ontology: str | None = None
+    channels_of: str | None = None
 
     def check(self) -> None:
         """Make sure that the options go together.
@@ -83,7 +89,7 @@ class PredictOptions:
         if self.confidence is None and not self.calibrated:
             raise _about_probabilities("--uncalibrated")
 
-    def statistics_like(self, run: OpenedRun) -> str | None:
+    def statistics_like(self, run: Trained) -> str | None:
         """Return the data set whose statistics of batch norm are taken; None for all together.
 
         Raises:
@@ -118,10 +124,12 @@ class Wording:
     """How the network looks at pictures."""
     like: str | None = None
     """The data set whose statistics of batch norm are taken; None for all together."""
+    read_as: ReadAs = ReadAs()
+    """The bands that the network takes, and those of TIFF pictures."""
 
 
-def choose_answers(run: OpenedRun, options: PredictOptions) -> Wording:
-    """Find the possible answers of a run's network, as options say.
+def choose_answers(run: Trained, options: PredictOptions) -> Wording:
+    """Find the possible answers of a trained network, as options say.
 
     Raises:
         HarmonizeError: there are no such answers, or no such calibration.
@@ -137,8 +145,8 @@ def choose_answers(run: OpenedRun, options: PredictOptions) -> Wording:
     size = run.config.answer_size if options.size is None else options.size
     calibration = NOT_CALIBRATED
     if options.confidence is not None and options.calibrated:
-        use = Use(options.confidence, options.like, size, run.state.step, options.checkpoint)
-        calibration = find_calibration(run.folder, run.sources.ontology.leaves, use)
+        use = Use(options.confidence, options.like, size, run.step, options.checkpoint)
+        calibration = run.calibration(use)
     roots = {**run.config.data.roots, **options.roots}
     decoder = decoder_of(run.sources, options.decode or run.config.evaluate.decode)
     answers = _answers(run.sources, decoder, options, roots, calibration.temperatures)
@@ -149,7 +157,8 @@ def choose_answers(run: OpenedRun, options: PredictOptions) -> Wording:
         evaluate.flip if options.flip is None else options.flip,
         options.tile,
     )
-    return Wording(answers, calibration, views, like)
+    read_as = choose_channels(run.config.model.bands, run.sources.specs, options.channels_of)
+    return Wording(answers, calibration, views, like, read_as)
 
 
 def _answers(

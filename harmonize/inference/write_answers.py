@@ -2,19 +2,32 @@
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Integer
+from numpy import ndarray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from harmonize.errors import HarmonizeError, raise_all
 from harmonize.inference.answer_space import AnswerSpace
+from harmonize.inference.drawing import pixel_table
+from harmonize.inference.geotiff import (
+    is_answered_by_tiff,
+    need_rasterio,
+    software_of,
+    writing_tiff,
+)
 from harmonize.inference.inputs import Wanted
+from harmonize.pictures.tiff import is_tiff
 from harmonize.system.atomic_files import remove_parts, write_whole, writing
 from harmonize.system.plain_files import open_plain
+
+# Letters of shapes: R rows, W pixels across.
 
 MADE_BY = "harmonize predict"
 """Stands in every file, so that no other file is ever replaced."""
@@ -36,7 +49,11 @@ class Output:
 
     def answer(self, wanted: Wanted) -> Path:
         """Return the file of a picture's ids or colours."""
-        return self._beside(wanted, ".png")
+        return self._beside(wanted, ".tif" if self.is_tiff(wanted) else ".png")
+
+    def is_tiff(self, wanted: Wanted) -> bool:
+        """Say whether the answer is a TIFF file, as the picture lies somewhere or is very large."""
+        return is_answered_by_tiff(wanted.path)
 
     def overlay(self, wanted: Wanted) -> Path:
         """Return the file of the drawing."""
@@ -52,6 +69,8 @@ class Output:
         if self.folder.exists() and not self.folder.is_dir():
             raise HarmonizeError(f"--output {self.folder}: is a file; name a folder")
         for wanted in pictures:
+            if self.is_tiff(wanted):
+                need_rasterio(wanted.path)
             for path in (self.answer(wanted), self.overlay(wanted)):
                 drawn = path != self.overlay(wanted) or self.overlays
                 if drawn and path.exists() and not _is_ours(path):
@@ -78,11 +97,34 @@ class Output:
 
     def write_answer(self, wanted: Wanted, picture: Image.Image) -> None:
         """Write a picture of ids or colours."""
+        if self.is_tiff(wanted):
+            pixels, colors = np.asarray(picture), None
+            if picture.mode == "P":
+                colors = np.array(picture.getpalette(), np.uint8).reshape(256, 3)
+            path, size = self.answer(wanted), (picture.height, picture.width)
+            how = {"colors": colors, "made_by": MADE_BY}
+            with writing_tiff(path, wanted.path, size, pixels[0, 0, ...], **how) as file:
+                file.write(pixels)
+            return
         mark = PngInfo()
         mark.add_text("Software", MADE_BY)
         data = io.BytesIO()
         picture.save(data, format="PNG", pnginfo=mark)
         _write(self.answer(wanted), data.getvalue())
+
+    def write_rows(
+        self,
+        wanted: Wanted,
+        rows: Iterable[Integer[ndarray, "R W"]],
+        size: tuple[int, int],
+        space: AnswerSpace,
+    ) -> None:
+        """Write a TIFF file of a height and width, of the numbers of answers row by row."""
+        table, colors = pixel_table(space)
+        how = {"colors": colors, "made_by": MADE_BY}
+        with writing_tiff(self.answer(wanted), wanted.path, size, table[0, ...], **how) as file:
+            for some in rows:
+                file.write(table[some])
 
     def write_overlay(self, wanted: Wanted, picture: Image.Image) -> None:
         """Write a drawing."""
@@ -133,6 +175,8 @@ def _essence(path: Path) -> dict[str, Any] | None:
 
 def _is_ours(path: Path) -> bool:
     """Say whether a file carries the mark."""
+    if is_tiff(path):
+        return software_of(path) == MADE_BY
     try:
         with open_plain(path) as file, Image.open(file, formats=["PNG", "JPEG"]) as picture:
             marks = (picture.info.get("Software"), picture.info.get("comment"))

@@ -11,9 +11,11 @@ from jaxtyping import Bool
 from numpy import ndarray
 
 from harmonize.config.accept import MAPPING_FINDINGS, Accept, check_accept
+from harmonize.config.channels import Channel
 from harmonize.config.schema import build
 from harmonize.config.strict_yaml import Document, Value, dump, load_file
 from harmonize.errors import HarmonizeError, near_matches, raise_all
+from harmonize.labels.answer_keys import check_answers, check_benchmark
 from harmonize.labels.beside import find_beside
 from harmonize.labels.class_file import ClassFile
 from harmonize.labels.class_table import DataClass
@@ -21,7 +23,7 @@ from harmonize.labels.encoding import Encoding
 from harmonize.labels.mapping import (
     Mapping,
     Split,
-    check_answers,
+    check_bands,
     check_files,
     check_keys,
     read_classes,
@@ -51,9 +53,11 @@ class DatasetSpec:
         resize_picture: whether a picture is scaled to its label's size.
         exif: whether pictures are turned as their EXIF orientation says; unless given, those that
             have one are refused.
+        channels: the bands of TIFF pictures; none for pictures that are read as colours.
         outside_root: whether paths with ``..`` may lead out of the data set's folder.
         answers: what is answered of classes that overlap.
         pixels: how many classes have, as far as that is said, which goes by.
+        benchmark: the classes that the data set's benchmark scores; none where it scores all.
         accept: findings of ``harmonize check`` that are meant, by kind.
     """
 
@@ -69,9 +73,11 @@ class DatasetSpec:
     class_file: ClassFile | None
     resize_picture: bool
     exif: Literal["apply", "ignore"] | None
+    channels: tuple[Channel, ...]
     outside_root: bool
     answers: Literal["strict", "approximate"]
     pixels: dict[str, float]
+    benchmark: tuple[str, ...]
     accept: Accept
     document: Document = field(repr=False, compare=False)
     _leaf_masks: dict[tuple[str, str], ndarray] = field(
@@ -107,7 +113,9 @@ class DatasetSpec:
         picture = read_template(written.picture, document.where(("picture",)), problems)
         label = read_template(written.label or "", document.where(("label",)), problems)
         check_files(written, label, document, problems)
+        check_bands(written, document, problems)
         check_answers(written, document, problems)
+        check_benchmark(written, document, problems)
         check_accept(written.accept, MAPPING_FINDINGS, document, problems)
         encoding = read_encoding(written, document, problems)
         raise_all(problems)
@@ -126,9 +134,11 @@ class DatasetSpec:
             class_file=written.class_file,
             resize_picture=written.resize_picture,
             exif=written.exif,
+            channels=written.channels,
             outside_root=written.outside_root,
             answers=written.answers,
             pixels=written.pixels,
+            benchmark=written.benchmark,
             accept=written.accept,
             document=document,
         )

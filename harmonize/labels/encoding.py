@@ -15,8 +15,9 @@ from harmonize.config.strict_yaml import Value
 from harmonize.labels.class_table import ClassTable, DataClass
 from harmonize.labels.formula import MAX_ID
 from harmonize.labels.path_template import Fields, Template
+from harmonize.pictures.tiff_numbers import Window
 
-# Letters of shapes: C classes, H x W pixels.
+# Letters of shapes: C classes, H x W pixels, h x w of a window.
 
 _RANGE = re.compile(r"(\d{1,10})\s*-\s*(\d{1,10})")
 _LONGEST_RANGE = 100_000
@@ -119,6 +120,18 @@ class Encoding(ABC):
             UnknownValuesError: the file holds values that no class stands for.
             HarmonizeError: a file that cannot be read or has the wrong kind of pixels.
         """
+
+    def read_window(
+        self, root: Path, label: str, table: ClassTable, window: Window
+    ) -> Int[ndarray, "h w"]:
+        """Return the class numbers of a part of a label whose file tells its size.
+
+        Args:
+            root, label, table: as for ``read``.
+            window: inside the label; of large TIFF files only what it lies in is read.
+        """
+        rows, columns = slice(window.top, window.bottom), slice(window.left, window.right)
+        return self.read(root, label, table)[rows, columns]
 
     def read_sized(
         self, root: Path, label: str, table: ClassTable, size: tuple[int, int]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from harmonize.config.accept import Accept
+from harmonize.config.channels import Channel, check_channels
 from harmonize.config.schema import Count, Range
 from harmonize.config.strict_yaml import Document, KeyPath
 from harmonize.errors import HarmonizeError, near_matches, raise_all, wrong_characters
@@ -23,6 +24,8 @@ _MOST_CLASSES = 10_000
 """Of a data set; more are hardly classes, but objects or places."""
 _MOST_VALUES = 1_000_000
 """Of all classes of a data set."""
+_OF_LABELS = ("value", "tolerance", "order", "annotations", "class_file", "benchmark")
+"""Further keys that a mapping without labels does not have."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,9 @@ class Mapping:
     exif: Literal["apply", "ignore"] | None = None
     """Whether pictures are turned as their EXIF orientation says (``apply``) or lie as their labels
     do (``ignore``). Unless given, a picture that has an orientation is refused."""
+    channels: tuple[Channel, ...] = ()
+    """The bands of TIFF pictures, by name: ``[{name: red, band: 1}, {name: nir, band: 4, range: [0,
+    10000]}]``. Unless given, pictures are read as red, green and blue of 8 bits."""
     outside_root: bool = False
     """Whether paths with ``..`` may lead out of the data set's folder. Links are followed in any
     case, absolute paths never."""
@@ -111,6 +117,9 @@ class Mapping:
     else the one that has most of these leaves, among equals the one of the fewest leaves in all."""
     pixels: dict[str, Annotated[float, Range(0, 1e18)]] = field(default_factory=dict[str, float])
     """For ``answers: approximate``: how many pixels classes have, in any unit."""
+    benchmark: tuple[str, ...] = ()
+    """The classes that the data set's own benchmark scores; unless given, all that mean something.
+    ``harmonize evaluate --protocol`` neither answers nor scores the others."""
     accept: Accept = field(default_factory=Accept)
     """Findings of ``harmonize check`` that are meant: by kind, the names they may be about, or
     ``all``."""
@@ -126,7 +135,7 @@ def check_keys(written: Mapping, document: Document) -> None:
     if written.label is None:
         raise_all(
             f"{document.where((key,))}: there are no labels (label: null); remove the key"
-            for key in (*keys, "value", "tolerance", "order", "annotations", "class_file")
+            for key in (*keys, *_OF_LABELS)
             if document.get((key,)) is not None
         )
         return
@@ -206,17 +215,17 @@ def read_meaning(
     return meaning
 
 
-def check_answers(written: Mapping, document: Document, problems: list[str]) -> None:
-    """Note what is wrong with how overlapping classes are answered."""
-    if written.pixels and written.answers != "approximate":
-        where = document.where(("pixels",))
-        problems.append(f"{where}: belongs to answers: approximate; say so, or remove the key")
-    problems += [
-        f"{document.where(('pixels', name))}: no class {name!r}; "
-        f"{near_matches(name, written.classes)}"
-        for name in written.pixels
-        if name not in written.classes
-    ]
+def check_bands(written: Mapping, document: Document, problems: list[str]) -> None:
+    """Note what is wrong with the bands of pictures."""
+    check_channels(written.channels, document, ("channels",), problems)
+    if not written.channels and document.get(("channels",)) is not None:
+        problems.append(f"{document.where(('channels',))}: names no band; remove the key")
+    for key in ("exif", "resize_picture"):
+        if written.channels and getattr(written, key):
+            problems.append(
+                f"{document.where((key,))}: TIFF pictures of which `channels` names the bands are "
+                "read as they are stored; remove the key"
+            )
 
 
 def read_template(text: str, where: str, problems: list[str]) -> Template | None:

@@ -20,8 +20,10 @@ from harmonize.labels.numbers import ROUNDED, beyond_ids, whole_numbers
 from harmonize.labels.path_template import Fields, Template
 from harmonize.labels.soft_values import half, lie_around
 from harmonize.pictures.stored import Stored, read_stored
+from harmonize.pictures.tiff import is_tiff
+from harmonize.pictures.tiff_numbers import Window
 
-# Letters of shapes: C classes, H x W pixels.
+# Letters of shapes: C classes, H x W pixels, h x w of a window.
 
 _HEX_COLOR = re.compile(r"#[0-9a-fA-F]{6}(?:[0-9a-fA-F]{2})?")
 _SHOWN = 5
@@ -35,7 +37,9 @@ class _OneFile(Encoding):
     """How far each byte of a number may be from its class's."""
 
     @abstractmethod
-    def numbers(self, path: Path, table: ClassTable) -> Integer[ndarray, "H W"]:
+    def numbers(
+        self, path: Path, table: ClassTable, window: Window | None = None
+    ) -> Integer[ndarray, "H W"]:
         """Read the number of each pixel; HarmonizeError for the wrong kind of file."""
 
     def soft(self, numbers: Integer[ndarray, "H W"]) -> str:
@@ -49,8 +53,20 @@ class _OneFile(Encoding):
         return [(0, label)]
 
     def read(self, root: Path, label: str, table: ClassTable) -> Int[ndarray, "H W"]:
+        return self._classes(root, label, table, None)
+
+    def read_window(
+        self, root: Path, label: str, table: ClassTable, window: Window
+    ) -> Int[ndarray, "h w"]:
+        if not is_tiff(root / label):
+            return super().read_window(root, label, table, window)
+        return self._classes(root, label, table, window)
+
+    def _classes(
+        self, root: Path, label: str, table: ClassTable, window: Window | None
+    ) -> Int[ndarray, "H W"]:
         path = root / label
-        numbers = self.numbers(path, table)
+        numbers = self.numbers(path, table, window)
         classes = table.look_up(numbers, tolerance=self.tolerance)
         if not classes.size or classes.min() >= 0:
             return classes
@@ -88,8 +104,10 @@ class Ids(_OneFile):
         ids = parse_ids(value, least=MIN_ID, ranges=True)
         return None if ids is None else DataClass(name, ids)
 
-    def numbers(self, path: Path, table: ClassTable) -> Integer[ndarray, "H W"]:
-        stored = read_stored(path)
+    def numbers(
+        self, path: Path, table: ClassTable, window: Window | None = None
+    ) -> Integer[ndarray, "H W"]:
+        stored = read_stored(path, window=window)
         channels = stored.channels()
         if self.formula is None and "V" not in channels:
             raise HarmonizeError(
@@ -145,8 +163,10 @@ class Rgb(_OneFile):
         value = entry.values[0]
         return value >> 16 & 255, value >> 8 & 255, value & 255
 
-    def numbers(self, path: Path, table: ClassTable) -> Integer[ndarray, "H W"]:
-        colors = read_stored(path).colors(path)
+    def numbers(
+        self, path: Path, table: ClassTable, window: Window | None = None
+    ) -> Integer[ndarray, "H W"]:
+        colors = read_stored(path, window=window).colors(path)
         parts = np.ascontiguousarray(colors).view(">u4")[..., 0].astype(np.uint32)
         return parts >> 8 | (parts & 255) << 24 if table.highest > 0xFFFFFF else parts >> 8
 

@@ -1,5 +1,6 @@
 """The classes that a data set is scored and answered in, given what a network was taught."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -29,6 +30,8 @@ class ScoredClasses:
         merged: the names of the mapping behind each joined one.
         left_out: the classes that are not answered, each with the reason.
         approximate: classes that are answered by other leaves than they mean, and how these differ.
+        unanswered: classes that nothing answers but whose pixels are scored, each with the reason.
+        missed: the leaves that these mean, none for the others; None if there are none.
     """
 
     names: tuple[str, ...]
@@ -37,6 +40,13 @@ class ScoredClasses:
     merged: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     left_out: Mapping[str, str] = field(default_factory=dict[str, str])
     approximate: Mapping[str, str] = field(default_factory=dict[str, str])
+    unanswered: Mapping[str, str] = field(default_factory=dict[str, str])
+    missed: Bool[ndarray, "C K"] | None = None
+
+    @property
+    def truth(self) -> Bool[ndarray, "C K"]:
+        """The leaves of each class whose pixels are scored; none for the others."""
+        return self.masks if self.missed is None else self.masks | self.missed
 
     @property
     def is_as_written(self) -> bool:
@@ -60,8 +70,25 @@ def answers_for(
     return find_answers(ontology, taught, leaves)
 
 
+def for_benchmark(spec: DatasetSpec) -> DatasetSpec:
+    """Return a mapping that ignores what the data set's benchmark does not score.
+
+    Classes that overlap are answered approximately, as a benchmark wants an answer for each.
+    """
+    scored = spec.benchmark or tuple(spec.classes)
+    meaning = {
+        tree: {name: nodes if name in scored else () for name, nodes in meant.items()}
+        for tree, meant in spec.meaning.items()
+    }
+    return dataclasses.replace(spec, meaning=meaning, answers="approximate")
+
+
 def scored_classes(
-    ontology: Ontology, spec: DatasetSpec, trained: Iterable[DatasetSpec] | None = None
+    ontology: Ontology,
+    spec: DatasetSpec,
+    trained: Iterable[DatasetSpec] | None = None,
+    *,
+    whole: bool = False,
 ) -> ScoredClasses:
     """Return the classes that a data set is scored in.
 
@@ -69,13 +96,14 @@ def scored_classes(
         ontology: the tree.
         spec: of the data set.
         trained: of those that the network is trained on; unless given, it knows all classes.
+        whole: score the pixels of classes that cannot be answered too, which then are all wrong.
     """
     same = same_meaning(ontology, spec)
     if trained is None:
         return ScoredClasses(same.names, same.numbers, same.masks, same.merged)
     answers = answers_for(ontology, trained, spec)
     missing = unanswerable(answers)
-    masks = same.masks
+    masks, meant = same.masks, same.masks.copy()
     masks[[name in missing for name in same.names]] = False
     approximate: dict[str, str] = {}
     if spec.answers == "approximate":
@@ -83,6 +111,11 @@ def scored_classes(
             if answer.status == "answerable":
                 masks[same.names.index(answer.name)] = answer.leaves
                 approximate |= {answer.name: answer.reason} if answer.reason else {}
+    if whole and missing:
+        meant[[name not in missing for name in same.names]] = False
+        return ScoredClasses(
+            same.names, same.numbers, masks, same.merged, {}, approximate, missing, meant
+        )
     return ScoredClasses(same.names, same.numbers, masks, same.merged, missing, approximate)
 
 

@@ -3,10 +3,13 @@
 import functools
 from dataclasses import dataclass
 
+import numpy as np
+
 from harmonize.config.data_config import DatasetEntry
 from harmonize.config.run_config import RunConfig, find_file
 from harmonize.errors import HarmonizeError, near_matches, raise_all
 from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.joined import join_meanings, join_trees
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.target_space import TargetSpace
 
@@ -20,12 +23,26 @@ class Sources:
         trained: the mixed data sets, each entry of the config with its mapping.
         also: the sets that are scored but never trained on.
         completes: whether labels are completed during training, and so become other sets.
+        trees: those that ``ontology`` is joined from; none where it is one.
     """
 
     ontology: Ontology
     trained: tuple[tuple[DatasetEntry, DatasetSpec], ...]
     also: tuple[tuple[DatasetEntry, DatasetSpec], ...]
     completes: bool = False
+    trees: tuple[Ontology, ...] = ()
+
+    @functools.cached_property
+    def of_trees(self) -> tuple[tuple[slice | None, "Sources"], ...]:
+        """For each tree its channels of the network, and what serves it."""
+        if not self.trees:
+            return ((None, self),)
+        ends = np.cumsum([len(tree.leaves) for tree in self.trees]).tolist()
+        spans = [slice(a, b) for a, b in zip([0, *ends], ends, strict=False)]
+        return tuple(
+            (span, Sources(tree, _serving(self.trained, tree), _serving(self.also, tree)))
+            for span, tree in zip(spans, self.trees, strict=True)
+        )
 
     @property
     def specs(self) -> tuple[DatasetSpec, ...]:
@@ -50,21 +67,43 @@ class Sources:
         return TargetSpace(self.ontology, self.taught, finer=self.completes)
 
 
+def _serving(
+    pairs: tuple[tuple[DatasetEntry, DatasetSpec], ...], tree: Ontology
+) -> tuple[tuple[DatasetEntry, DatasetSpec], ...]:
+    """Return the mappings that say something about a tree."""
+    return tuple((entry, spec) for entry, spec in pairs if serves(spec, tree))
+
+
+def serves(spec: DatasetSpec, tree: Ontology) -> bool:
+    """Whether a mapping says what some of its classes mean in a tree."""
+    return tree.name in spec.meaning and bool(spec.leaf_masks(tree).any())
+
+
 def as_taught(entry: DatasetEntry, spec: DatasetSpec, ontology: Ontology) -> DatasetSpec:
     """Return a mapping as coarse as the entry of a config says."""
     return spec if entry.max_depth is None else spec.coarsened(ontology, entry.max_depth)
 
 
-def load_sources(config: RunConfig) -> Sources:
-    """Read the tree and the mappings that a config names.
+def load_sources(config: RunConfig, *, several: bool = False) -> Sources:
+    """Read the tree and the mappings that a config names, or ``several`` trees if that is fine.
 
     Raises:
         HarmonizeError: everything that is wrong in any of them.
     """
     problems: list[str] = []
     ontology: Ontology | None = None
+    trees: tuple[Ontology, ...] = ()
+    if config.ontologies and not several:
+        raise HarmonizeError(
+            f"ontologies: this works on one tree; say ontology={config.ontologies[0]} and "
+            "ontologies=[]"
+        )
     try:
-        ontology = Ontology.from_file(find_file(config.ontology))
+        if config.ontologies:
+            trees = tuple(Ontology.from_file(find_file(path)) for path in config.ontologies)
+            ontology = join_trees(trees)
+        else:
+            ontology = Ontology.from_file(find_file(config.ontology))
     except HarmonizeError as error:
         problems += error.problems
     loaded: list[tuple[DatasetEntry, DatasetSpec]] = []
@@ -72,6 +111,8 @@ def load_sources(config: RunConfig) -> Sources:
         try:
             spec = DatasetSpec.from_file(find_file(entry.spec), entry.override)
             problems += _without_labels(config, entry, spec)
+            if trees and ontology is not None:
+                spec = join_meanings(spec, trees, ontology)
             if ontology is not None and not spec.leaf_masks(ontology).any():
                 where = spec.document.where(("meaning", ontology.name))
                 problems.append(f"{where}: ignores every class, so there is nothing to learn")
@@ -102,7 +143,7 @@ def load_sources(config: RunConfig) -> Sources:
     assert ontology is not None
     number = len(config.datasets)
     completes = config.train.complete is not None
-    return Sources(ontology, tuple(loaded[:number]), tuple(loaded[number:]), completes)
+    return Sources(ontology, tuple(loaded[:number]), tuple(loaded[number:]), completes, trees)
 
 
 def _without_labels(config: RunConfig, entry: DatasetEntry, spec: DatasetSpec) -> list[str]:

@@ -10,7 +10,7 @@ from harmonize.labels.answerable import class_leaves, name_leaves, unanswerable
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.scored_classes import answers_for
-from harmonize.labels.sources import Sources
+from harmonize.labels.sources import Sources, serves
 
 # Letters of shapes: K leaves.
 
@@ -59,4 +59,18 @@ def unscorable(sources: Sources, specs: Iterable[DatasetSpec]) -> list[str]:
                 f"({'; '.join(reasons[:_SHOWN]) + more or 'it ignores all'}); leave it out, or see "
                 "`harmonize transfer CONFIG` on a config that scores it"
             )
+    return problems
+
+
+def unscorable_in_all(sources: Sources, specs: Iterable[DatasetSpec]) -> list[str]:
+    """Return a problem for each data set of which no class can be answered in any tree of a run."""
+    if not sources.trees:
+        return unscorable(sources, specs)
+    problems: list[str] = []
+    for spec in specs:
+        serving = [its for _, its in sources.of_trees if serves(spec, its.ontology)]
+        each = [unscorable(its, [spec]) for its in serving]
+        if all(each):
+            names = " nor ".join(tree.name for tree in sources.trees)
+            problems += each[0] if each else [f"{spec.name}: says nothing about {names}"]
     return problems

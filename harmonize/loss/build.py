@@ -4,11 +4,25 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from harmonize.config.loss_config import LossConfig
+from harmonize.labels.sources import Sources
 from harmonize.labels.target_space import TargetSpace
 from harmonize.loss.balance import balance_weights
 from harmonize.loss.hierarchical import HierarchicalLoss
+from harmonize.loss.several import SeveralLosses
 
 # Letters of shapes: N codes.
+
+
+def build_losses(
+    sources: Sources, config: LossConfig, pixels: Float[ndarray, " N"] | None = None
+) -> HierarchicalLoss | SeveralLosses:
+    """Return the loss of a run, of one tree or of several; see ``build_loss``."""
+    if not sources.trees:
+        return build_loss(sources.space, config, pixels)
+    spaces = [its.space for _, its in sources.of_trees]
+    losses = [build_loss(space, config) for space in spaces]
+    weights = config.ontology_weights or (1.0,) * len(losses)
+    return SeveralLosses(sources.space, spaces, losses, weights)
 
 
 def build_loss(

@@ -74,6 +74,8 @@ class HierarchicalLoss(nn.Module):
             what has no compiled form.
     """
 
+    num_trees = 1
+
     def __init__(
         self,
         space: TargetSpace,

@@ -1,11 +1,9 @@
-/* Vectors of the CPU, each number of another pixel; exponentials, logarithms and types of logits.
+/* Vectors of the CPU, each number of another pixel; exponentials and logarithms. */
 
-   Compiled with BFLOAT16 = 1 for logits and gradients of that type, 0 for float. */
+#include "../system/logits.h"
 
 #include <math.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 #ifdef __AVX512F__
 #include <immintrin.h>
 #endif
@@ -22,26 +20,6 @@
 typedef float floats __attribute__((vector_size(4 * LANES)));
 typedef uint16_t halves __attribute__((vector_size(2 * LANES)));
 typedef int32_t ints __attribute__((vector_size(4 * LANES)));
-
-#if BFLOAT16
-typedef uint16_t logit_t;
-static inline float from_logit(logit_t stored) {
-    uint32_t bits = (uint32_t)stored << 16;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-static inline logit_t to_logit(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16; /* to the nearest, ties to even */
-    return (logit_t)(value == value ? rounded : 0x7fc0);
-}
-#else
-typedef float logit_t;
-static inline float from_logit(logit_t stored) { return stored; }
-static inline logit_t to_logit(float value) { return value; }
-#endif
 
 static inline floats splat(float x) { return x - (floats){0}; }
 static inline floats load(const float *from) {

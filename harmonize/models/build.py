@@ -118,7 +118,7 @@ def _unet(num_leaves: int, config: ModelConfig) -> tuple[nn.Module, Traits]:
             f"model.width: group norm needs a multiple of {NORM_GROUPS}, got {width}"
         )
     norm = "group" if config.norm == "group" else "batch"
-    network = UNet(num_leaves, width, norm=norm, channels=config.channels)
+    network = UNet(num_leaves, width, norm=norm, channels=config.num_channels)
     return network, Traits(
         mean=for_channels(IMAGENET_MEAN, config.channels),
         std=for_channels(IMAGENET_STD, config.channels),
@@ -132,8 +132,10 @@ def _of_torchvision(
 ) -> tuple[nn.Module, Traits]:
     from torchvision.models import get_model, get_model_builder  # slow to import
 
-    if config.channels != 3:
-        raise HarmonizeError(f"model.channels: {config.name} takes 3 bands, got {config.channels}")
+    if config.num_channels != 3:
+        raise HarmonizeError(
+            f"model.channels: {config.name} takes 3 bands, got {config.num_channels}"
+        )
     decided = {"weights": None, "weights_backbone": None, "num_classes": num_leaves}
     for key in config.args.keys() & decided.keys():
         raise HarmonizeError(f"model.args.{key}: is decided by weights and the tree; remove it")

@@ -52,5 +52,5 @@ def load_pretrained(
         name=name,
         partial=config.weights_partial,
         whole=whole,
-        channels=config.channels,
+        channels=config.num_channels,
     )

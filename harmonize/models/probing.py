@@ -43,7 +43,7 @@ def find_multiple(
     Raises:
         HarmonizeError: no multiple will do, with the network's last complaint.
     """
-    run = _runner(network, config.channels, on_meta=on_meta)
+    run = _runner(network, config.num_channels, on_meta=on_meta)
     was_training = network.training
     network.eval()
     try:

@@ -1,7 +1,8 @@
 """A network together with what it knows of itself: pictures in, logits out."""
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from jaxtyping import Float, Int, Num
 from torch import Tensor, nn
 
+from harmonize.config.channels import RGB
 from harmonize.models.dataset_norms import Shown
 from harmonize.models.outputs import all_logits
 from harmonize.models.probing import measure_reach
@@ -19,10 +21,18 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-def for_channels(values: Sequence[float], channels: int) -> tuple[float, ...]:
-    """Repeat the statistics of three bands for more, as weights are; one band has their mean."""
+def for_channels(values: Sequence[float], channels: int | Sequence[str]) -> tuple[float, ...]:
+    """Return the statistics of bands from those of red, green and blue.
+
+    Of bands with names each of these has its own, and any other their mean. Those of a number are
+    repeated, as weights are; one band has their mean.
+    """
+    mean = sum(values) / len(values)
+    if not isinstance(channels, int):
+        own: dict[str, float] = dict(zip(RGB, values, strict=False))
+        return tuple(own.get(name, mean) for name in channels)
     if channels == 1:
-        return (sum(values) / len(values),)
+        return (mean,)
     return tuple(values[channel % len(values)] for channel in range(channels))
 
 
@@ -67,6 +77,8 @@ class Segmenter(nn.Module):
     """Parts that stay in evaluation mode while the rest is trained."""
     shown: Shown | None = None
     """What its norms know of its pictures, if they have statistics for each data set."""
+    span: slice | None = None
+    """The channels that it answers with, of one of several trees; None for all."""
 
     def __init__(self, network: nn.Module, traits: Traits = Traits()) -> None:
         super().__init__()
@@ -122,8 +134,13 @@ class Segmenter(nn.Module):
         return self
 
     def normalize(self, pictures: Num[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
-        """Scale pictures of 0..255 to the mean and variance that the network was made for."""
+        """Scale pictures of 0..255 to the mean and variance that the network was made for.
+
+        NaN, which stands for bands and pixels that are missing, becomes 0.
+        """
         normal = (pictures / 255 - self.mean) / self.std
+        if pictures.is_floating_point():  # what is missing is NaN
+            normal = normal.masked_fill(normal.isnan(), 0.0)
         return normal.contiguous(memory_format=torch.channels_last)
 
     def forward(
@@ -159,7 +176,21 @@ class Segmenter(nn.Module):
             for logits in outputs
         ]
         cut = [logits[..., :height, :width] for logits in scaled]
+        if self.span is not None:
+            cut = [logits[:, self.span] for logits in cut]
         return cut if auxiliary else cut[0]
 
     def _lacking(self, side: int) -> int:
         return max(self.traits.least, math.ceil(side / self.stride) * self.stride) - side
+
+
+@contextlib.contextmanager
+def answering_of(model: nn.Module, span: slice | None) -> Iterator[None]:
+    """Have a network of several trees answer with the channels of one; with all if None."""
+    if span is None:
+        yield
+        return
+    assert isinstance(model, Segmenter)
+    before, model.span = model.span, span
+    yield
+    model.span = before

@@ -68,7 +68,7 @@ def build_with_encoder(
     known = network.encoder.output_stride
     multiples = [number for number in MULTIPLES if number % known == 0]
     stride, least = find_multiple(network, config, multiples, on_meta=True)
-    set_unused_aside(network, config.channels, max(stride, least))
+    set_unused_aside(network, config.num_channels, max(stride, least))
     if config.checkpointing:  # only now: its backward pass would miss the shapes tried above
         _switch_checkpointing(encoder, name)
     facts: dict[str, Any] = timm.get_pretrained_cfg(name).to_dict() if is_timm else {}
@@ -108,7 +108,7 @@ def _build(
         return make(
             encoder_name=encoder,
             encoder_weights=None,
-            in_channels=config.channels,
+            in_channels=config.num_channels,
             classes=num_leaves,
             **{**options, **config.args},
         )

@@ -100,10 +100,10 @@ def build_with_transformers(
             name=config.name,
             partial=config.weights_partial,
             needed=f"{backbone}.",
-            channels=config.channels,
+            channels=config.num_channels,
         )
     stride, least = find_multiple(network, config, on_meta=True)
-    set_unused_aside(network, config.channels, max(stride, least))
+    set_unused_aside(network, config.num_channels, max(stride, least))
     if config.checkpointing:
         _switch_checkpointing(core, config.name)
     return network, Traits(
@@ -130,9 +130,11 @@ class TransformersLogits(nn.Module):
 def _set_up(values: Any, config: ModelConfig) -> None:
     """Say how many bands a picture has; leave out heads whose logits are never returned."""
     if hasattr(values, "num_channels"):
-        values.num_channels = config.channels
-    elif config.channels != 3:
-        raise HarmonizeError(f"model.channels: {config.name} takes 3 bands, got {config.channels}")
+        values.num_channels = config.num_channels
+    elif config.num_channels != 3:
+        raise HarmonizeError(
+            f"model.channels: {config.name} takes 3 bands, got {config.num_channels}"
+        )
     if hasattr(values, "use_auxiliary_head"):
         values.use_auxiliary_head = False
 

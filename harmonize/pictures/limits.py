@@ -8,17 +8,20 @@ from harmonize.errors import HarmonizeError
 MOST_PIXELS = 1 << 28
 """Of a file that is read: 16384 x 16384, which take 0.8 GB of memory in colour."""
 
+MOST_OF_WINDOWS = 1 << 34
+"""Of a file that is read in windows: 131072 x 131072."""
+
 MOST_SCALED = 1 << 25
 """Of a picture that is enlarged for the network."""
 
 
-def refuse_huge(size: tuple[int, int], path: Path) -> None:
+def refuse_huge(size: tuple[int, int], path: Path, most: int = MOST_PIXELS) -> None:
     """Refuse a file that says it has more pixels than are read."""
     width, height = size
-    if width * height > MOST_PIXELS:
+    if width * height > most:
         raise HarmonizeError(
             f"{path}: says that it has {width} x {height} pixels, more than the "
-            f"{MOST_PIXELS / 1e6:.0f} million that are read; cut it into smaller pictures"
+            f"{most / 1e6:.0f} million that are read; cut it into smaller pictures"
         )
 
 

@@ -14,6 +14,7 @@ from harmonize.pictures.deep_png import is_deep, read_deep
 from harmonize.pictures.opening import opened, refuse_rescaled
 from harmonize.pictures.reading import refuse_turned
 from harmonize.pictures.tiff import is_tiff, read_tiff
+from harmonize.pictures.tiff_numbers import Window
 
 # Letters of shapes: H x W pixels, C channels, N colours.
 
@@ -70,10 +71,13 @@ class Stored:
         return self.palette[self.values.astype(np.intp)]
 
 
-def read_stored(path: Path, *, exact: bool = True) -> Stored:
+def read_stored(path: Path, *, exact: bool = True, window: Window | None = None) -> Stored:
     """Read a label picture.
 
-    Unless ``exact``, grey of fewer than 8 bits may be scaled to 8.
+    Args:
+        path: of the file.
+        exact: else grey of fewer than 8 bits may be scaled to 8.
+        window: the part that is read, of a TIFF file alone; all unless given.
 
     Raises:
         HarmonizeError: naming the file.
@@ -82,7 +86,7 @@ def read_stored(path: Path, *, exact: bool = True) -> Stored:
         values = read_array(path)
         return Stored(values, str(values.dtype))
     if is_tiff(path):
-        found = read_tiff(path)
+        found = read_tiff(path, window)
         return Stored(found.values, found.mode, found.palette)
     with opened(path, tiff=False, is_label=True) as one:
         picture = one.picture

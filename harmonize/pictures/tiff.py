@@ -14,8 +14,13 @@ from jaxtyping import Num, UInt8
 from numpy import ndarray
 
 from harmonize.errors import HarmonizeError
-from harmonize.pictures.limits import refuse_huge, refuse_several
-from harmonize.pictures.tiff_numbers import read_numbers
+from harmonize.pictures.limits import (
+    MOST_OF_WINDOWS,
+    MOST_PIXELS,
+    refuse_huge,
+    refuse_several,
+)
+from harmonize.pictures.tiff_numbers import Window, read_numbers
 from harmonize.system.plain_files import is_plain, open_number
 
 if TYPE_CHECKING:
@@ -83,22 +88,27 @@ def tiff_header(path: Path) -> TiffHeader:
     """Return what a file says of its picture, without decoding it.
 
     Raises:
-        HarmonizeError: a damaged file, or one with several pictures or too large a one.
+        HarmonizeError: a damaged file, or one with several pictures.
     """
-    with _page(path) as page:
+    with open_page(path, whole=False) as page:
         size = page.imagewidth, page.imagelength
         if _turn(page) > 4:
             size = page.imagelength, page.imagewidth
         return TiffHeader(size, _by_pillow(page))
 
 
-def read_tiff(path: Path) -> TiffNumbers:
+def read_tiff(path: Path, window: Window | None = None) -> TiffNumbers:
     """Read the numbers of a TIFF file; those that are left out are its no-data value, or 0.
+
+    Args:
+        path: of the file.
+        window: the part that is read; all of it unless given. With one it may be of any size, but
+            must be stored upright.
 
     Raises:
         HarmonizeError: a damaged file, or one of a kind that is not read.
     """
-    with _page(path) as page:
+    with open_page(path, whole=window is None) as page:
         if page.samplesperpixel > _MOST_CHANNELS:
             raise HarmonizeError(
                 f"{path}: has {page.samplesperpixel} channels; save the one with the ids alone: "
@@ -107,7 +117,9 @@ def read_tiff(path: Path) -> TiffNumbers:
         mode = _mode(page)
         if mode == "YCbCr":
             raise HarmonizeError(f"{path}: its colours are stored as YCbCr; save it as RGB")
-        values = turned(read_numbers(page, path), _turn(page))
+        if window is not None:
+            refuse_turned_page(page, path)
+        values = turned(read_numbers(page, path, window), _turn(page))
         values = values[..., 0] if values.shape[2] == 1 else values
         return TiffNumbers(values, mode, _palette(page), page.photometric == 0)
 
@@ -123,15 +135,28 @@ def turned(values: Num[ndarray, "H W *C"], orientation: int) -> Num[ndarray, "h 
     return np.ascontiguousarray(values)
 
 
+def refuse_turned_page(page: "tifffile.TiffPage", path: Path) -> None:
+    """Refuse a page that is not stored upright, of which no windows are read."""
+    if _turn(page) != 1:
+        raise HarmonizeError(
+            f"{path}: its orientation is {_turn(page)}; save it upright: "
+            f"`gdal_translate {path.name} upright.tif`"
+        )
+
+
 @contextlib.contextmanager
-def _page(path: Path) -> "Iterator[tifffile.TiffPage]":
-    """Yield the page of a file's one picture; whatever goes wrong becomes one line."""
+def open_page(path: Path, *, whole: bool = True) -> "Iterator[tifffile.TiffPage]":
+    """Yield the page of a file's one picture; whatever goes wrong becomes one line.
+
+    One with more pixels than are read as a ``whole`` is refused if that is wanted.
+    """
     import tifffile  # takes a fifth of a second, which those without such files need not wait for
 
     try:
         with tifffile.TiffFile(path) as file:
             page = file.pages.first
-            refuse_huge((page.imagewidth, page.imagelength), path)
+            most = MOST_PIXELS if whole else MOST_OF_WINDOWS
+            refuse_huge((page.imagewidth, page.imagelength), path, most)
             for further in list(file.pages)[1:]:
                 assert isinstance(further, tifffile.TiffPage)
                 if not (further.is_reduced or further.is_mask):  # made smaller, or its mask

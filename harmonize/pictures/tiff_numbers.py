@@ -1,7 +1,7 @@
 """The numbers of a TIFF page, put together from its strips or tiles."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from jaxtyping import Num, UInt8
 from numpy import ndarray
 
 from harmonize.errors import HarmonizeError
-from harmonize.pictures.limits import refuse_huge
+from harmonize.pictures.limits import MOST_PIXELS
 from harmonize.pictures.tiff_codecs import Packed, unpack
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ _KINDS = {1: "u", 2: "i", 3: "f", 4: "u"}
 _WHOLE_BYTES = {"u": (8, 16, 32, 64), "i": (8, 16, 32, 64), "f": (16, 32, 64)}
 _WITH_PREDICTOR = (5, 8, 32946, 34925, 50000)
 """Compressions that keep differences where a file says so; libtiff ignores others' predictors."""
+_TOGETHER = 1 << 24
+"""Bytes of strips or tiles that are decoded at a time."""
 _MOST_BYTES = 1 << 31
 """Of numbers: the most pixels that are read, with 8 bytes each."""
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
@@ -49,38 +51,97 @@ class _Grid:
     channels: int
 
 
-def read_numbers(page: "tifffile.TiffPage", path: Path) -> Num[ndarray, "H W C"]:
+@dataclass(frozen=True)
+class Window:
+    """A part of a page, inside it: the first row and column, and those after the last."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.bottom - self.top, self.right - self.left
+
+
+def read_numbers(
+    page: "tifffile.TiffPage",
+    path: Path,
+    window: Window | None = None,
+    *,
+    bands: Sequence[int] | None = None,
+) -> Num[ndarray, "H W C"]:
     """Read the numbers of a page.
 
     What the file leaves out has its no-data value, or 0; of colours that a JPEG stores as YCbCr
     the numbers are RGB.
 
+    Args:
+        page: of the file.
+        path: of the file, for errors.
+        window: what is read, from the strips or tiles that it lies in alone; all unless given.
+        bands: which of the channels, from 0; all unless given.
+
     Raises:
         HarmonizeError: numbers or a compression of a kind that is not read.
         Exception: of any kind, where the page is damaged.
     """
-    dtype = _dtype(page, path)
+    dtype = number_type(page, path)
     grid = _grid(page)
-    refuse_huge((grid.columns, grid.rows), path)
-    if len(page.dataoffsets) != grid.planes * grid.per_plane:
-        raise ValueError(f"{len(page.dataoffsets)} strips or tiles")
-    height, width = page.imagelength, page.imagewidth
-    shape = grid.planes, height, width, grid.channels
+    if grid.columns * grid.rows > MOST_PIXELS:
+        raise HarmonizeError(
+            f"{path}: is stored in strips or tiles of {grid.columns} x {grid.rows} pixels, more "
+            f"than the {MOST_PIXELS / 1e6:.0f} million that are read at once; save it in small "
+            f"tiles: `gdal_translate -co TILED=YES {path.name} tiled.tif`"
+        )
+    for listed in (page.dataoffsets, page.databytecounts):
+        if len(listed) != grid.planes * grid.per_plane:
+            raise ValueError(f"{len(listed)} strips or tiles")
+    window = window or Window(0, 0, page.imagelength, page.imagewidth)
+    bands = range(page.samplesperpixel) if bands is None else bands
+    shape = (*window.shape, len(bands))
     if math.prod(shape) * dtype.itemsize > _MOST_BYTES:
         raise ValueError("too big")
     full = np.full(shape, page.nodata, dtype.newbyteorder("="))
-    for rows, places, packed in _by_height(page, grid):
+    planes, every = bands if grid.planes > 1 else [0], list(bands) == list(range(grid.channels))
+    for rows, places, packed in _by_height(page, grid, dtype, _places(grid, window, planes)):
         parts = unpack(page, Packed(packed, rows, grid.columns, grid.channels), path)
         for place, part in zip(places, parts, strict=True):
             plane, place = divmod(place, grid.per_plane)
-            top, left = place // grid.across * grid.rows, place % grid.across * grid.columns
+            top = place // grid.across * grid.rows - window.top
+            left = place % grid.across * grid.columns - window.left
             numbers = _numbers(part, page, dtype, (rows, grid.columns, grid.channels))
-            target = full[plane, top : top + rows, left : left + grid.columns]
-            target[...] = numbers[: target.shape[0], : target.shape[1]]
-    return np.moveaxis(full[..., 0], 0, -1) if grid.planes > 1 else full[0]
+            numbers = numbers[max(-top, 0) :, max(-left, 0) :]
+            target = full[max(top, 0) : top + rows, max(left, 0) : left + grid.columns]
+            numbers = numbers[: target.shape[0], : target.shape[1]]
+            if grid.planes == 1:
+                target[...] = numbers if every else numbers[..., list(bands)]
+                continue
+            for number in [number for number, band in enumerate(bands) if band == plane]:
+                target[..., number] = numbers[..., 0]
+    return full
 
 
-def _dtype(page: "tifffile.TiffPage", path: Path) -> np.dtype:
+def _places(grid: _Grid, window: Window, planes: Iterable[int]) -> list[int]:
+    """Return the numbers of the strips or tiles that a window of some planes meets, in order."""
+    down = range(window.top // grid.rows, -(-window.bottom // grid.rows))
+    across = range(window.left // grid.columns, -(-window.right // grid.columns))
+    return [
+        plane * grid.per_plane + row * grid.across + column
+        for plane in sorted(set(planes))
+        for row in down
+        for column in across
+    ]
+
+
+def part_rows(page: "tifffile.TiffPage") -> int:
+    """Return the rows of a strip or tile."""
+    return _grid(page).rows
+
+
+def number_type(page: "tifffile.TiffPage", path: Path) -> np.dtype:
     """Return the type of a page's numbers in the file's byte order."""
     bits = page.bitspersample
     kind = _KINDS.get(page.sampleformat if isinstance(page.sampleformat, int) else 0)
@@ -109,20 +170,20 @@ def _grid(page: "tifffile.TiffPage") -> _Grid:
 
 
 def _by_height(
-    page: "tifffile.TiffPage", grid: _Grid
+    page: "tifffile.TiffPage", grid: _Grid, dtype: np.dtype, wanted: Iterable[int]
 ) -> Iterator[tuple[int, list[int], list[bytes]]]:
-    """Yield the strips or tiles that are there: those of full height, then the lower ones."""
+    """Yield the strips or tiles that are there, some at a time: of full height, then lower ones."""
     last = page.imagelength % grid.rows if not page.is_tiled else 0
     groups: dict[int, list[int]] = {grid.rows: [], last: []}
-    for place, (offset, count) in enumerate(
-        zip(page.dataoffsets, page.databytecounts, strict=True)
-    ):
-        if offset and count:
+    for place in wanted:
+        if page.dataoffsets[place] and page.databytecounts[place]:
             is_last = place % grid.per_plane == grid.per_plane - 1
             groups[last if is_last and last else grid.rows].append(place)
+    together = max(_TOGETHER // (grid.rows * grid.columns * grid.channels * dtype.itemsize), 1)
     for rows, places in groups.items():
-        if places:
-            yield rows, places, [_stored(page, place) for place in places]
+        for first in range(0, len(places), together):
+            some = places[first : first + together]
+            yield rows, some, [_stored(page, place) for place in some]
 
 
 def _stored(page: "tifffile.TiffPage", place: int) -> bytes:

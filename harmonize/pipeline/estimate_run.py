@@ -20,6 +20,7 @@ from harmonize.decoding.views import Views
 from harmonize.errors import HarmonizeError, printable
 from harmonize.inference.answer_space import AnswerSpace
 from harmonize.inference.predict_options import PredictOptions, choose_answers
+from harmonize.inference.trained import TrainedRun
 from harmonize.labels.separable import separable_leaves, with_twins
 from harmonize.labels.sources import Sources
 from harmonize.models.segmenter import Segmenter
@@ -83,7 +84,7 @@ def estimate_run(run: Path, options: EstimateOptions) -> None:
     ) as scoring:
         opened = scoring.run
         asked = PredictOptions(depth=options.depth, dataset=options.classes_of)
-        wording = choose_answers(opened, asked)
+        wording = choose_answers(TrainedRun(opened), asked)
         space, notes = _with_temperatures(opened, wording.answers, options)
         if not wording.views.is_one:
             notes.append(

@@ -15,10 +15,14 @@ from harmonize.data.open_datasets import open_datasets
 from harmonize.errors import HarmonizeError, near_matches, raise_all
 from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.evaluation.picture_file import PICTURES_MARK, pictures_path
+from harmonize.evaluation.protocols import check_protocol, summarize_protocol
 from harmonize.evaluation.results import MADE_BY, report_results
+from harmonize.evaluation.saved_protocol import ProtocolName
 from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.scored_classes import for_benchmark
 from harmonize.labels.sources import Sources
-from harmonize.labels.unanswerable import unscorable
+from harmonize.labels.unanswerable import unscorable_in_all
+from harmonize.models.dataset_norms import PER_DATASET
 from harmonize.runs.opened import OpenedRun, open_run
 from harmonize.runs.precision import start_accelerator
 from harmonize.system.atomic_files import is_plain
@@ -39,6 +43,7 @@ def evaluate_run(
     force: bool = False,
     overrides: Iterable[str] = (),
     trust_code: bool = False,
+    protocol: ProtocolName | None = None,
 ) -> None:
     """Score a run's checkpoint, print the tables and write them as JSON if asked.
 
@@ -54,6 +59,7 @@ def evaluate_run(
         force: replace that file, even if it is not one of scores.
         overrides: of the run's config, such as ``data.roots.NAME=FOLDER``.
         trust_code: run the code that the run's network is, where it is not harmonize's own.
+        protocol: score each data set as its benchmark does, and say what this protocol says of all.
 
     Raises:
         HarmonizeError: what the user can mend.
@@ -62,11 +68,18 @@ def evaluate_run(
         check_output(json_file, MADE_BY, option="--json", force=force)
         if is_plain(json_file):
             check_output(pictures_path(json_file), PICTURES_MARK, option="--json", force=force)
-    with open_for_scoring(run, which, overrides, trust_code=trust_code) as scoring:
-        results = scoring.score(scoring.datasets(datasets, split))
+    with open_for_scoring(
+        run, which, overrides, trust_code=trust_code, several=protocol is None
+    ) as scoring:
+        opened = scoring.datasets(datasets, split, protocol=protocol)
+        results = scoring.score(opened, benchmark=protocol is not None)
         if scoring.is_main:
             tell(f"{scoring.run.path}, after {scoring.run.state.step} steps")
-            report_results(results, json_file)
+            specs = [dataset.spec for dataset in opened]
+            saved = protocol and summarize_protocol(
+                protocol, results, _trained_on(scoring.run.sources, specs)
+            )
+            report_results(results, json_file, saved)
 
 
 @dataclass(frozen=True)
@@ -89,7 +102,12 @@ class ScoringRun:
         return self.accelerator.is_main_process
 
     def datasets(
-        self, names: Sequence[str], split: str | None, *, scorable: bool = True
+        self,
+        names: Sequence[str],
+        split: str | None,
+        *,
+        scorable: bool = True,
+        protocol: ProtocolName | None = None,
     ) -> list[SegmentationDataset]:
         """Index the files of data sets of the run or of mapping files; see ``evaluate_run``.
 
@@ -97,10 +115,28 @@ class ScoringRun:
             HarmonizeError: what is wrong with any of them, also that none of its classes can be
                 answered, if they must be ``scorable``.
         """
-        return _open(self.run.sources, self.run.config, names, split, scorable=scorable)
+        sources, config = self.run.sources, self.run.config
+        pairs = _chosen(sources, config, names, split)
+        if protocol is not None:
+            pairs = [(for_benchmark(spec), its) for spec, its in pairs]
+            specs = [spec for spec, _ in pairs]
+            check_protocol(
+                protocol,
+                [spec.name for spec in specs],
+                _trained_on(sources, specs),
+                own_norms=config.model.norm == PER_DATASET,
+            )
+        if scorable:
+            raise_all(unscorable_in_all(sources, [spec for spec, _ in pairs]))
+        return open_datasets(pairs, config.data.roots, bands=config.model.bands)
 
-    def score(self, datasets: list[SegmentationDataset]) -> list[DatasetScores]:
-        """Score the network on data sets; every process must call this."""
+    def score(
+        self, datasets: list[SegmentationDataset], *, benchmark: bool = False
+    ) -> list[DatasetScores]:
+        """Score the network on data sets, as their benchmarks do if this is asked for.
+
+        Every process must call this.
+        """
         config = self.run.config
         skip = config.data.on_bad_sample == "skip"
         bad = BadList(datasets, config.data.bad_share) if skip else None
@@ -112,35 +148,39 @@ class ScoringRun:
             self.accelerator,
             bad,
             progress=self.is_main,
+            benchmark=benchmark,
         )
 
 
 @contextlib.contextmanager
 def open_for_scoring(
-    run: Path, which: str, overrides: Iterable[str], *, trust_code: bool = False, last: bool = True
+    run: Path,
+    which: str,
+    overrides: Iterable[str],
+    *,
+    trust_code: bool = False,
+    last: bool = True,
+    several: bool = False,
 ) -> Iterator[ScoringRun]:
     """Open a run's ``best`` or ``last`` checkpoint, and join the other processes.
 
-    These part at the end if this is the ``last`` thing that they do together.
+    These part at the end if this is the ``last`` thing that they do together. A run of ``several``
+    trees is refused unless that is fine.
 
     Raises:
         HarmonizeError: what the user can mend; see ``open_run``.
     """
-    opened = open_run(run, which=which, overrides=overrides, trust_code=trust_code)
+    opened = open_run(run, which=which, overrides=overrides, trust_code=trust_code, several=several)
     accelerator = start_accelerator(opened.config.train.precision)
     yield ScoringRun(opened, opened.network(accelerator.device), accelerator)
     if last:
         accelerator.end_training()
 
 
-def _open(
-    sources: Sources,
-    config: RunConfig,
-    datasets: Sequence[str],
-    split: str | None,
-    *,
-    scorable: bool,
-) -> list[SegmentationDataset]:
+def _chosen(
+    sources: Sources, config: RunConfig, datasets: Sequence[str], split: str | None
+) -> list[tuple[DatasetSpec, str]]:
+    """Return the mappings and splits that are to be scored."""
     known = {spec.name: (entry, spec) for entry, spec in (*sources.trained, *sources.also)}
     pairs: list[tuple[DatasetSpec, str]] = []
     for name in datasets or [name for name, (entry, _) in known.items() if entry.evaluate]:
@@ -161,9 +201,21 @@ def _open(
         for name in config.data.roots
         if name not in {*names, *known}
     ]
-    if scorable:
-        problems += unscorable(sources, [spec for spec, _ in pairs])
     raise_all(problems)
     if not pairs:
         raise HarmonizeError("the run's config scores no data set; name one with --dataset")
-    return open_datasets(pairs, config.data.roots)
+    return pairs
+
+
+def _trained_on(sources: Sources, specs: Iterable[DatasetSpec]) -> set[str]:
+    """Return the names of the data sets whose pictures are trained on, by whatever mapping."""
+    names = set(sources.trained_names)
+    places = {
+        (spec.root, spec.picture.text) for entry, spec in sources.trained if entry.train is not None
+    }
+    return {
+        spec.name
+        for spec in specs
+        if spec.name in names
+        or (spec.root is not None and (spec.root, spec.picture.text) in places)
+    }

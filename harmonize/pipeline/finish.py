@@ -50,6 +50,8 @@ def finish(
         HarmonizeError: the scores cannot be written.
     """
     report_results(results, output / EVALUATION)
+    if sources.trees:  # `harmonize evaluate` and `predict` are what a run of several trees has
+        return
     with _warned("the run is not calibrated"):
         _calibrate(results, scored, sources, config, output, step)
     if config.train.report:

@@ -6,14 +6,16 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from harmonize.config.channels import RGB
 from harmonize.config.run_config import RunConfig
 from harmonize.errors import HarmonizeError, near_matches, raise_all
 from harmonize.labels.sources import Sources, load_sources
-from harmonize.labels.unanswerable import unscorable, without_choice
-from harmonize.loss.build import build_loss
+from harmonize.labels.unanswerable import unscorable_in_all, without_choice
+from harmonize.loss.build import build_losses
 from harmonize.models.build import build_model
 from harmonize.models.own_code import build_segmenter, needs_code
 from harmonize.models.segmenter import Segmenter
+from harmonize.pipeline.preflight_bands import check_bands
 from harmonize.runs.started_from import read_start
 from harmonize.training.compilation import check_compiler
 from harmonize.training.freezing import check_finetuning
@@ -21,8 +23,6 @@ from harmonize.training.part_size import check_parts
 from harmonize.training.trackers import check_trackers
 
 T = TypeVar("T")
-BANDS = 3
-"""Of every picture, as data sets are read."""
 
 
 def check_run(
@@ -54,7 +54,7 @@ def check_run(
 
     attempt(lambda: check_trackers(config.train.track))
     attempt(lambda: check_compiler(config.train.compile))
-    sources = attempt(lambda: load_sources(config))
+    sources = attempt(lambda: load_sources(config, several=True))
     if sources is not None:
         leaves = len(sources.ontology.leaves)
         names = sources.trained_names
@@ -69,11 +69,12 @@ def check_run(
                     config, network, num_processes=num_processes, shared=shared_norms
                 )
             )
-        attempt(lambda: build_loss(sources.space, config.loss))
+        attempt(lambda: build_losses(sources, config.loss))
         entries = (*sources.trained, *sources.also)
         problems += _unknown_epochs_of(config, sources)
         problems += _nothing_to_tell(sources)
-        problems += unscorable(sources, [spec for entry, spec in entries if entry.evaluate])
+        problems += check_bands(config, sources)
+        problems += unscorable_in_all(sources, [spec for entry, spec in entries if entry.evaluate])
     raise_all(problems)
     assert sources is not None
     return sources
@@ -105,19 +106,26 @@ def _unknown_epochs_of(config: RunConfig, sources: Sources) -> list[str]:
     return [f"train.epochs_of: no data set {name!r} is trained on; {near_matches(name, trained)}"]
 
 
-def _nothing_to_tell(sources: Sources) -> list[str]:
-    """Say why all that is trained on teaches nothing, if it is so."""
-    problem = without_choice(sources.ontology, sources.taught)
-    if not problem:
-        return []
-    where = sources.taught[0].document.where(("meaning", sources.ontology.name))
-    return [f"{where}: {problem}"]
+def _nothing_to_tell(sources: Sources) -> Iterator[str]:
+    """Say why all that is trained on teaches nothing of a tree, if it is so."""
+    for _, its in sources.of_trees:
+        if not its.trained_names:
+            yield f"ontologies: nothing that is trained on means anything in {its.ontology.name}"
+        elif problem := without_choice(its.ontology, its.taught):
+            where = its.taught[0].document.where(("meaning", its.ontology.name))
+            yield f"{where}: {problem}"
 
 
 def _unusable(network: Segmenter, config: RunConfig) -> Iterator[str]:
     """Say what a run cannot do with a network that can be built."""
-    if network.in_channels != BANDS:
-        yield f"model.channels: pictures have {BANDS} bands, got {network.in_channels}"
+    number = len(config.model.bands)
+    if not number:
+        yield (
+            f"model.channels: pictures have {len(RGB)} bands, got {config.model.channels}; give "
+            "the bands' names instead, such as [red, green, blue, nir]"
+        )
+    elif network.in_channels != number:
+        yield f"model.channels: pictures have {number} bands, got {network.in_channels}"
     if config.train.compile and not network.may_compile:
         yield (
             f"train.compile: {config.model.title} cannot be compiled: "

@@ -62,6 +62,7 @@ def train(
         scored = open_datasets(
             [(s, e.evaluate) for e, s in (*sources.trained, *sources.also) if e.evaluate],
             config.data.roots,
+            bands=config.model.bands,
         )
         config = with_steps(config, sources, trained)
         check_batch(config, number)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
-from jaxtyping import Int, Integer, UInt8
+from jaxtyping import Int, Integer, Num, UInt8
 from numpy import ndarray
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
@@ -31,11 +31,12 @@ from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.palette import Color, class_colors
 from harmonize.labels.same_meaning import same_meaning, short_name
 from harmonize.labels.sources import Sources
+from harmonize.pictures.banded import as_colors
 from harmonize.report.read_runs import ReportedRun
 from harmonize.runs.opened import OpenedRun, open_run
 from harmonize.runs.precision import start_accelerator
 
-# Letters of shapes: C classes, H x W pixels as the page shows them.
+# Letters of shapes: N bands, C classes, H x W pixels as the page shows them.
 
 CONFIDENCE = 0.9
 """What a backed-off answer is as probable as."""
@@ -101,7 +102,10 @@ class Answerer:
         scale = min(longest / max(height, width), 1.0)
         shown = max(round(height * scale), 1), max(round(width * scale), 1)
         return Answered(
-            F.resize(whole, list(shown), antialias=True).permute(1, 2, 0).numpy(),
+            as_colors(
+                F.resize(whole, list(shown), antialias=True).permute(1, 2, 0).numpy(),
+                dataset.bands,
+            ),
             resize_nearest(classes, *shown).numpy(),
             self._answers(dataset, whole, shown, many),
         )
@@ -109,7 +113,7 @@ class Answerer:
     def _answers(
         self,
         dataset: SegmentationDataset,
-        picture: UInt8[Tensor, "3 h w"],
+        picture: Num[Tensor, "N h w"],
         size: tuple[int, int],
         many: Sequence[AnswerSpace],
     ) -> tuple[Integer[ndarray, "H W"], ...]:
@@ -176,7 +180,7 @@ def _open(
     notes: list[str],
 ) -> ShownSet | None:
     try:
-        dataset = SegmentationDataset(spec, split, root=spec.folder(roots))
+        dataset = SegmentationDataset(spec, split, root=spec.folder(roots), bands=run.bands)
         own = classes_of(sources, decoder, spec, roots)
         backed_off = _backed_off(run, sources, decoder, spec.name)
     except HarmonizeError as error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harmonize.calibration.calibration_file import CalibrationFile, read_calibration
+from harmonize.config.channels import RGB
 from harmonize.config.run_config import RunConfig
 from harmonize.config.strict_yaml import load_text
 from harmonize.config.train_config import Decode
@@ -30,6 +31,7 @@ class ReportedRun:
         checkpoint: the newest whole one and its file, if there is one.
         sources: the tree and the mappings, if they are known.
         decode: how the run decides pixels.
+        bands: the names of those that its network takes.
         training, evaluations: the lines of metrics.jsonl by step.
         scores: the newest scores of each data set.
         scored_step: the step that they are from, if it is known.
@@ -44,6 +46,7 @@ class ReportedRun:
     checkpoint: tuple[Path, Checkpoint] | None = None
     sources: Sources | None = None
     decode: Decode = "tree"
+    bands: Sequence[str] = RGB
     training: Sequence[TrainLine] = ()
     evaluations: Sequence[EvaluationLine] = ()
     scores: Mapping[str, SavedScores] = field(default_factory=dict[str, SavedScores])
@@ -99,6 +102,7 @@ def read_run(folder: Path, name: str) -> ReportedRun:
         checkpoint=checkpoint,
         sources=_sources(checkpoint, config, notes),
         decode=config.evaluate.decode if config else "tree",
+        bands=config.model.bands if config else RGB,
         training=metrics.training,
         evaluations=metrics.evaluations,
         scores=scores,

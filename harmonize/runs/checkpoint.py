@@ -24,6 +24,7 @@ from harmonize.config.run_config import RunConfig
 from harmonize.config.strict_yaml import load_text
 from harmonize.errors import HarmonizeError
 from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.joined import join_meanings
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.sources import Sources
 from harmonize.runs.health import RunHealth
@@ -70,6 +71,7 @@ class Checkpoint:
         mappings: the YAML of each data set's mapping, the trained ones first.
         pictures: by use and data set, how many there are and a checksum of their names; empty in
             checkpoints of older versions.
+        trees: the name and text of each tree where the run has several, which ``ontology`` joins.
     """
 
     step: int
@@ -86,6 +88,7 @@ class Checkpoint:
     ontology: tuple[str, str]
     mappings: tuple[str, ...]
     pictures: dict[str, str] = field(default_factory=dict[str, str])
+    trees: tuple[tuple[str, str], ...] = ()
 
     def run_config(self) -> RunConfig:
         """Return the config of the run."""
@@ -102,11 +105,16 @@ class Checkpoint:
         number = len(config.datasets)
         if len(specs) != number + len(config.evaluate_also):
             raise HarmonizeError("the checkpoint's mappings: not as many as its config has sets")
+        ontology = Ontology(text, name=name, source=f"the checkpoint's {name}")
+        trees = tuple(Ontology(its, name=one) for one, its in self.trees)
+        if trees:
+            specs = [join_meanings(spec, trees, ontology) for spec in specs]
         return Sources(
-            Ontology(text, name=name, source=f"the checkpoint's {name}"),
+            ontology,
             tuple(zip(config.datasets, specs[:number], strict=True)),
             tuple(zip(config.evaluate_also, specs[number:], strict=True)),
             config.train.complete is not None,
+            trees,
         )
 
 
@@ -138,6 +146,7 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
             "ontology": checkpoint.ontology,
             "mappings": checkpoint.mappings,
             "pictures": checkpoint.pictures,
+            **({"trees": checkpoint.trees} if checkpoint.trees else {}),
             "optimizer_numbers": numbers,
             "param_groups": checkpoint.optimizer.get("param_groups", []),
         }
@@ -226,6 +235,7 @@ def _check_types(facts: dict[str, Any]) -> None:
         "ontology": _are(str, facts["ontology"]) and len(facts["ontology"]) == 2,
         "mappings": _are(str, facts["mappings"]) and len(facts["mappings"]) > 0,
         "pictures": _are(str, list(facts.get("pictures", {}).values())),
+        "trees": all(_are(str, one) and len(one) == 2 for one in facts.get("trees", [])),
         "optimizer_numbers": _are(dict, list(facts["optimizer_numbers"].values())),
         "param_groups": _are(dict, groups)
         and all(_are(int, group["params"]) and _is_number(group["scale"]) for group in groups),
@@ -277,6 +287,7 @@ def _assemble(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
         ontology=(facts["ontology"][0], facts["ontology"][1]),
         mappings=tuple(facts["mappings"]),
         pictures=facts.get("pictures", {}),
+        trees=tuple((name, text) for name, text in facts.get("trees", [])),
     )
 
 

@@ -14,6 +14,7 @@ from harmonize.runs.checkpoint import Checkpoint
 
 _IDENTITY = (
     ("ontology",),
+    ("ontologies",),
     ("datasets",),
     ("mix",),
     ("data", "size"),
@@ -39,6 +40,7 @@ def describe_run(config: RunConfig, sources: Sources) -> dict[str, Any]:
     return {
         "config": dump(config.to_dict()),
         "ontology": (sources.ontology.name, sources.ontology.text),
+        "trees": tuple((tree.name, tree.text) for tree in sources.trees),
         "mappings": tuple(spec.text for spec in sources.specs),
     }
 

@@ -1,5 +1,6 @@
 """Open a run folder: its network, tree, mappings and config, from one checkpoint."""
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from torch import nn
 
 from harmonize.config.run_config import RunConfig
 from harmonize.config.strict_yaml import load_text
-from harmonize.errors import HarmonizeError
+from harmonize.errors import HarmonizeError, near_matches
 from harmonize.labels.sources import Sources
 from harmonize.models.build import build_model
 from harmonize.models.own_code import PASSED, build_segmenter, needs_code
@@ -32,6 +33,7 @@ class OpenedRun:
         config: of the run, with the changes that were asked for.
         sources: the tree and the mappings of the run.
         model: the network as it was passed in, untrained; None to build it.
+        span: the channels that the network answers with, of one of its trees; None for all.
     """
 
     folder: Path
@@ -40,6 +42,7 @@ class OpenedRun:
     config: RunConfig
     sources: Sources
     model: nn.Module | None = None
+    span: slice | None = None
 
     def network(self, device: torch.device | str | None = None) -> Segmenter:
         """Build the trained network on a device (the CPU unless given), ready to answer.
@@ -47,14 +50,34 @@ class OpenedRun:
         Raises:
             HarmonizeError: the checkpoint's weights do not fit the network that its config names.
         """
-        leaves, names = len(self.sources.ontology.leaves), self.sources.trained_names
+        whole = self.state.sources() if self.span is not None else self.sources
+        leaves, names = len(whole.ontology.leaves), whole.trained_names
         if self.model is None:
             network = build_model(leaves, self.config.model, pretrained=False, datasets=names)
         else:
             network = build_segmenter(self.model, leaves, self.config.model, datasets=names)
         restore_model(network, self.state, self.path)
+        network.span = self.span
         network = network.to(device or "cpu", memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network.eval()
+
+    @property
+    def trees(self) -> tuple[str, ...]:
+        """The names of the run's trees."""
+        return tuple(tree.name for tree in self.sources.trees or (self.sources.ontology,))
+
+    def of_tree(self, name: str) -> "OpenedRun":
+        """Return the run as one of its trees alone has it.
+
+        Raises:
+            HarmonizeError: it has no such tree.
+        """
+        if name not in self.trees:
+            raise HarmonizeError(
+                f"{self.folder}: has no tree {name!r}; {near_matches(name, self.trees)}"
+            )
+        span, sources = self.sources.of_trees[self.trees.index(name)]
+        return dataclasses.replace(self, span=span, sources=sources)
 
 
 def open_run(
@@ -64,6 +87,7 @@ def open_run(
     overrides: Iterable[str] = (),
     trust_code: bool = False,
     model: nn.Module | None = None,
+    several: bool = False,
 ) -> OpenedRun:
     """Open a run's ``best`` or ``last`` checkpoint.
 
@@ -73,6 +97,7 @@ def open_run(
         overrides: of the run's config, such as ``data.roots.NAME=FOLDER``.
         trust_code: import the code that the run's network is, if it is not harmonize's.
         model: the run's network, built as for the training; its weights are replaced.
+        several: whether the run may have several trees.
 
     Raises:
         HarmonizeError: there is no such checkpoint, a change means nothing to a trained network, or
@@ -100,4 +125,10 @@ def open_run(
                 "run unasked; say trust_code=True (--trust-code) if you trust it, or pass the "
                 "network: Run.open(folder, model=...)"
             )
-    return OpenedRun(folder, path, state, config, state.sources(), model)
+    sources = state.sources()
+    if sources.trees and not several:
+        names = ", ".join(tree.name for tree in sources.trees)
+        raise HarmonizeError(
+            f"{folder}: the run has several trees ({names}), and this works on a run of one"
+        )
+    return OpenedRun(folder, path, state, config, sources, model)

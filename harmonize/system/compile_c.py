@@ -34,7 +34,7 @@ def compiled(source: Path, *defines: str) -> ctypes.CDLL:
     """Return what a file compiles to with some macros, compiling it if it has not been yet.
 
     Args:
-        source: a C file; those that it includes by a name in quotes are beside it.
+        source: a C file; those that it includes are named from its folder, in quotes.
         defines: as ``NAME=VALUE``.
 
     Raises:
@@ -61,7 +61,7 @@ def _texts(source: Path) -> list[str]:
     """Return what a C file and all that it includes say."""
     text = source.read_text()
     included = re.findall(r'^#include "(.+)"', text, re.MULTILINE)
-    return [text, *(more for name in included for more in _texts(source.with_name(name)))]
+    return [text, *(more for name in included for more in _texts(source.parent / name))]
 
 
 def find_compiler() -> tuple[str, ...]:

@@ -5,11 +5,12 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import NoReturn, TypeVar
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from harmonize.errors import printable
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 T = TypeVar("T")
 
@@ -48,9 +49,15 @@ def is_quiet() -> bool:
 
 def tell(text: str) -> None:
     """Print news, without breaking the live line; a quiet command has none."""
-    if not _Voice.quiet:
+    if _Voice.quiet:
+        return
+    if "tqdm" in sys.modules:  # then there may be a live line
+        from tqdm import tqdm
+
         tqdm.write(text, file=sys.stdout)
-        sys.stdout.flush()
+    else:
+        print(text)
+    sys.stdout.flush()
 
 
 class Progress:
@@ -79,7 +86,9 @@ class Progress:
         self._begun = self._told = time.monotonic()
         self._bar: tqdm[NoReturn] | None = None
         if shown and sys.stderr.isatty():
-            self._bar = tqdm(
+            from tqdm import tqdm as live_line  # slow to import
+
+            self._bar = live_line(
                 total=total,
                 initial=start,
                 desc=title,

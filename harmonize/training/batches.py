@@ -24,12 +24,13 @@ from harmonize.data.shares import Shares, needs_counts, pixels_of_codes, sample_
 from harmonize.data.training_samples import least_sides, training_samples
 from harmonize.labels.sources import Sources
 from harmonize.loss.hierarchical import HierarchicalLoss
+from harmonize.loss.several import SeveralLosses
 from harmonize.runs.balance_file import read_balance, write_balance
 from harmonize.system.agreement import together
 from harmonize.system.signals import until_stopped
 from harmonize.training.digest import Digest
 
-# Letters of shapes: S data sets, N codes.
+# Letters of shapes: S data sets, T trees, N codes.
 
 
 @dataclass(frozen=True)
@@ -37,23 +38,23 @@ class StepCounts:
     """What the batch of a step holds in all processes, by data set.
 
     Attributes:
-        labelled: pixels that the loss is a mean over.
+        labelled: pixels that the loss is a mean over; of several trees for each.
         pictures: all of them.
     """
 
-    labelled: Int[Tensor, " S"]
+    labelled: Int[Tensor, " S"] | Int[Tensor, "T S"]
     pictures: Int[Tensor, " S"]
 
     def scale(
         self, normalize: Literal["batch", "dataset"]
-    ) -> Float[Tensor, ""] | Float[Tensor, " S"]:
+    ) -> Float[Tensor, "*T"] | Float[Tensor, "*T S"]:
         """Return the factor of the loss's sums that makes a mean of them.
 
         With ``dataset`` there is one for each data set: its mean over its own labelled pixels
         weighs as much as it has pictures.
         """
         if normalize == "batch":
-            return 1 / self.labelled.sum().clamp(min=1)
+            return 1 / self.labelled.sum(-1).clamp(min=1)
         return self.pictures / self.pictures.sum() / self.labelled.clamp(min=1)
 
 
@@ -136,7 +137,7 @@ class TrainingBatches:
     def take(
         self,
         batches: Iterator[Batch],
-        loss: HierarchicalLoss,
+        loss: HierarchicalLoss | SeveralLosses,
         change: Callable[[Batch], Batch],
     ) -> tuple[list[Batch], StepCounts]:
         """Take a step's parts to the device and change them there; count what all processes have.
@@ -146,26 +147,27 @@ class TrainingBatches:
             HarmonizeError: one of them cannot read its share, or too many samples are bad.
         """
         device, number = self._accelerator.device, len(self.samples.datasets)
-        with together(2 * number) as shared:
+        kinds = loss.num_trees
+        with together((kinds + 1) * number) as shared:
             given = [next(batches) for _ in range(self._config.train.accumulate)]
             if self.digest is not None:
                 for batch in given:
                     self.digest.add(batch, self._step)
             self._step += 1
             parts = [change(batch.to(device)) for batch in given]
-            counts = torch.zeros(2, number, dtype=torch.int64, device=device)
+            counts = torch.zeros(kinds + 1, number, dtype=torch.int64, device=device)
             for part in parts:
                 datasets, labelled = part.datasets.long(), loss.count_labelled(part.codes)
-                counts[0].index_add_(0, datasets, labelled)
-                counts[1].index_add_(0, datasets, torch.ones_like(labelled))
+                counts[:-1].index_add_(1, datasets, labelled.view(kinds, -1))
+                counts[-1].index_add_(0, datasets, torch.ones_like(datasets))
             shared.counts = counts.flatten()
             met = [] if self.bad is None else [bad for part in parts for bad in part.skipped]
             shared.news = sum(not self.bad.is_known(bad) for bad in met) if self.bad else 0
         if self.bad is not None and shared.news:
             self.bad.add(met)
         assert shared.counts is not None
-        labelled, pictures = shared.counts.view(2, number)
-        return parts, StepCounts(labelled, pictures)
+        *labelled, pictures = shared.counts.view(kinds + 1, number)
+        return parts, StepCounts(torch.stack(labelled) if kinds > 1 else labelled[0], pictures)
 
     def _sampler(self, start: int, end: int) -> StepSampler:
         return StepSampler(

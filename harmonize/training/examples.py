@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Integer, UInt8
+from jaxtyping import Integer, Num, UInt8
 from numpy import ndarray
 from PIL import Image
 from torch import Tensor
@@ -19,11 +19,12 @@ from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.evaluation.tally import Kept
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.palette import NOT_SCORED, Color, class_colors
+from harmonize.pictures.banded import as_colors
 from harmonize.pictures.reading import read_picture
 from harmonize.system.agreement import together
 from harmonize.system.atomic_files import write_whole, writing
 
-# Letters of shapes: H x W pixels of a label.
+# Letters of shapes: N bands, H x W pixels of a label.
 
 FOLDER = "pictures"
 _PALETTE = 256
@@ -67,7 +68,8 @@ class Examples:
         with together():
             try:
                 for result in results:
-                    self._write_kept(step, result)
+                    if result.kept:
+                        self._write_kept(step, result)
             except HarmonizeError as error:
                 if not self._patient:
                     raise
@@ -80,7 +82,7 @@ class Examples:
         for number, kept in result.kept.items():
             folder = example_folder(self._output, result.name, number)
             if not (folder / "truth.png").exists():
-                _write_question(folder, _shown(dataset, number, kept), kept, colors)
+                _write_question(folder, _shown(dataset, number, kept), kept, colors, dataset.bands)
             _write(_answer_path(folder, step), _png(kept.answer, colors))
 
     def shown(
@@ -104,7 +106,7 @@ def _answer_path(folder: Path, step: int) -> Path:
     return folder / f"step-{step:08d}.png"
 
 
-def _shown(dataset: SegmentationDataset, number: int, kept: Kept) -> UInt8[Tensor, "3 H W"]:
+def _shown(dataset: SegmentationDataset, number: int, kept: Kept) -> Num[Tensor, "N H W"]:
     """Return a picture at the size of its label, as far as it is scored."""
     picture = dataset[number].picture
     size = kept.truth.shape
@@ -114,11 +116,15 @@ def _shown(dataset: SegmentationDataset, number: int, kept: Kept) -> UInt8[Tenso
 
 
 def _write_question(
-    folder: Path, shown: UInt8[Tensor, "3 H W"], kept: Kept, colors: Sequence[Color]
+    folder: Path,
+    shown: Num[Tensor, "N H W"],
+    kept: Kept,
+    colors: Sequence[Color],
+    bands: Sequence[str],
 ) -> None:
     """Write a picture and its truth."""
     picture = io.BytesIO()
-    pixels = shown.permute(1, 2, 0).numpy()
+    pixels = as_colors(shown.permute(1, 2, 0).numpy(), bands)
     Image.fromarray(pixels).save(picture, format="JPEG", quality=_QUALITY)
     _write(folder / "input.jpg", picture.getvalue())
     _write(folder / "truth.png", _png(kept.truth, colors))

@@ -1,7 +1,8 @@
 """Score a network on data sets, while it is trained or from its run folder."""
 
+import dataclasses
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,19 +14,21 @@ from harmonize.config.strict_yaml import Value
 from harmonize.data.bad_list import BadList
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.decoding.decoder import Decoder
-from harmonize.decoding.decoding_tree import decoding_tree
+from harmonize.decoding.decoding_tree import class_tree, decoding_tree
 from harmonize.evaluation.by_depth import depth_groups
 from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.evaluation.evaluate import evaluate
 from harmonize.labels.scored_classes import scored_classes
-from harmonize.labels.sources import Sources
+from harmonize.labels.sources import Sources, serves
+from harmonize.labels.unanswerable import unscorable
 from harmonize.models.dataset_norms import answering_like
+from harmonize.models.segmenter import answering_of
 from harmonize.runs.checkpoint import Weights
 
 
 def score(
     model: nn.Module,
-    datasets: Iterable[SegmentationDataset],
+    datasets: Sequence[SegmentationDataset],
     sources: Sources,
     config: RunConfig,
     accelerator: Accelerator,
@@ -33,30 +36,40 @@ def score(
     *,
     keep: int = 0,
     progress: bool = False,
+    benchmark: bool = False,
 ) -> list[DatasetScores]:
     """Score a network on data sets; every process must call this, with the same weights.
 
     Pictures that cannot be used are taken down in ``bad``, or end it if there is no such list. Of
-    each data set the answers for ``keep`` of the others are kept.
+    each data set the answers for ``keep`` of the others are kept. Of several trees each is scored,
+    and the scores are called ``DATASET:TREE``.
+
+    For a ``benchmark`` a pixel is answered as the class whose leaves have the most probability
+    together, the classes that nothing answers are scored too, and no depth is.
     """
     own = {spec.name: entry.size for entry, spec in (*sources.trained, *sources.also)}
     sizes = {name: size for name, size in own.items() if size and not config.evaluate.size}
     for buffer in model.buffers():  # batch norm's statistics are each process's own
         _broadcast(buffer)
-    tree = decoding_tree(sources.ontology, sources.taught)
-    decoder = Decoder(tree, config.evaluate.decode)
     found: list[DatasetScores] = []
-    for dataset in datasets:
-        with answering_like(model, dataset.spec.name):
-            found.append(
-                evaluate(
+    for span, its in sources.of_trees:
+        decoder = Decoder(decoding_tree(its.ontology, its.taught), config.evaluate.decode)
+        for dataset in datasets:
+            if sources.trees and not _can_be_scored(its, dataset):
+                continue
+            classes = scored_classes(its.ontology, dataset.spec, its.taught, whole=benchmark)
+            groups = depth_groups(its.ontology, dataset.spec, its.taught)
+            if benchmark:
+                groups, decoder = (), Decoder(class_tree(classes.masks), "leaves")
+            with answering_like(model, dataset.spec.name), answering_of(model, span):
+                scores = evaluate(
                     model,
                     dataset,
-                    sources.ontology,
+                    its.ontology,
                     accelerator=accelerator,
                     size=sizes.get(dataset.spec.name, config.answer_size),
-                    classes=scored_classes(sources.ontology, dataset.spec, sources.taught),
-                    groups=depth_groups(sources.ontology, dataset.spec, sources.taught),
+                    classes=classes,
+                    groups=groups,
                     decoder=decoder,
                     scales=config.evaluate.scales,
                     flip=config.evaluate.flip,
@@ -67,8 +80,16 @@ def score(
                     boundary=config.evaluate.boundary,
                     keep=examples(len(dataset), keep),
                 )
-            )
+            if sources.trees:
+                scores = dataclasses.replace(scores, name=f"{scores.name}:{its.ontology.name}")
+            found.append(scores)
     return found
+
+
+def _can_be_scored(sources: Sources, dataset: SegmentationDataset) -> bool:
+    """Whether a data set says something about a tree, and a run's labels teach some of it."""
+    serving = serves(dataset.spec, sources.ontology)
+    return serving and not unscorable(sources, [dataset.spec])
 
 
 def examples(pictures: int, number: int) -> tuple[int, ...]:
@@ -139,7 +160,8 @@ def mean_over(names: Iterable[str], results: list[DatasetScores]) -> float | Non
     Those that are scored in one class alone do not count.
     """
     own = set(names)
-    counted = [result for result in results if result.name in own and not result.is_alone]
+    known = [result for result in results if result.name.partition(":")[0] in own]
+    counted = [result for result in known if not result.is_alone]
     means = [result.scores.mean_iou for result in counted]
     mean = sum(means) / len(means) if means else math.nan
     return None if math.isnan(mean) else mean

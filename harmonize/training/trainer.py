@@ -18,8 +18,8 @@ from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.samples import Batch
 from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.labels.sources import Sources
-from harmonize.loss.build import build_loss
-from harmonize.loss.hierarchical import LossTerms
+from harmonize.loss.build import build_losses
+from harmonize.loss.hierarchical import HierarchicalLoss, LossTerms
 from harmonize.runs.checkpoint import Standing
 from harmonize.runs.health import RunHealth
 from harmonize.runs.identity import describe_pictures
@@ -71,7 +71,7 @@ class Trainer:
         self.step = 0
         self.patient = config.train.on_failed_checkpoint == "continue"
         self.batches = TrainingBatches(config, sources, trained, scored, output, accelerator)
-        self.loss = build_loss(sources.space, config.loss, self.batches.pixels)
+        self.loss = build_losses(sources, config.loss, self.batches.pixels)
         depth = sources.ontology.depth
         self.depths = DepthWeighting(config.loss, depth, config.train.steps, accelerator)
         names = [dataset.spec.name for dataset in trained]
@@ -89,7 +89,8 @@ class Trainer:
         )
         self.origin = None if start is None else start.origin
         self.completing = Completing(config, sources.space, self.learner, accelerator)
-        self.meter = LossMeter(names, sources.ontology.depth, accelerator.device)
+        depths = sum(its.ontology.depth for _, its in sources.of_trees)
+        self.meter = LossMeter(names, depths, accelerator.device)
         self.health = RunHealth()
         self.examples = Examples(sources.ontology, scored, output, patient=self.patient)
         self.guard = Guard(self.learner.network, has_scaler=accelerator.scaler is not None)
@@ -218,7 +219,8 @@ class Trainer:
         self.completing.begin(self.step)
         parts, counts = self.batches.take(batches, self.loss, self.completing.complete)
         lr = learner.begin(self.step)
-        self.depths.begin(self.step, self.loss)
+        if isinstance(self.loss, HierarchicalLoss):
+            self.depths.begin(self.step, self.loss)
         # Gradients are averaged over the processes, but the loss is a mean over all their pixels.
         scale = accelerator.num_processes * counts.scale(self.config.loss.normalize)
         each = accelerator.num_processes / counts.pictures.sum()
@@ -250,7 +252,8 @@ class Trainer:
             for part, its_terms in zip(parts, terms, strict=True):
                 self.meter.add(its_terms, part.datasets)
             learner.apply_gradient(self.step)
-            self.depths.look(self.step, self.loss, outputs, terms)
+            if isinstance(self.loss, HierarchicalLoss):
+                self.depths.look(self.step, self.loss, outputs, terms)
             self.health.in_a_row = 0
         else:
             self._refuse(what, parts, terms)
@@ -329,7 +332,7 @@ class Trainer:
             self.config,
             self.accelerator,
             self.batches.bad,
-            keep=self.config.evaluate.pictures,
+            keep=0 if self.sources.trees else self.config.evaluate.pictures,
             progress=self.accelerator.is_main_process,
         )
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, Num
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
@@ -18,7 +18,8 @@ from harmonize.inference.answer_space import AnswerSpace
 from harmonize.unseen.picture_sums import SeenPixels, count_picture
 from harmonize.unseen.reading import Read
 
-# Letters of shapes: K leaves, C answers, L classes of a label, P pixels, H x W pixels of a picture.
+# Letters of shapes: N bands, K leaves, C answers, L classes of a label, P pixels, H x W pixels of a
+# picture.
 
 SCALES = (1.0, 0.75, 1.25)
 """Sizes of the views, relative to the run's; each is looked at mirrored as well."""
@@ -93,7 +94,7 @@ class Looker:
 
     def _see(
         self,
-        picture: UInt8[Tensor, "3 h w"],
+        picture: Num[Tensor, "N h w"],
         full: tuple[int, int],
         rows: Int[Tensor, " P"],
         columns: Int[Tensor, " P"],
@@ -112,7 +113,7 @@ class Looker:
 
     def _views(
         self,
-        picture: UInt8[Tensor, "3 h w"],
+        picture: Num[Tensor, "N h w"],
         full: tuple[int, int],
         rows: Int[Tensor, " P"],
         columns: Int[Tensor, " P"],
@@ -126,7 +127,7 @@ class Looker:
 
     def _logits(
         self,
-        seen: UInt8[Tensor, "3 h w"],
+        seen: Num[Tensor, "N h w"],
         full: tuple[int, int],
         rows: Int[Tensor, " P"],
         columns: Int[Tensor, " P"],

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Integer, UInt8
+from jaxtyping import Integer, Num
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -13,14 +13,14 @@ from harmonize.data.dataset import SegmentationDataset
 from harmonize.errors import HarmonizeError
 from harmonize.pictures.reading import Exif, read_reduced
 
-# Letters of shapes: H x W pixels of a picture.
+# Letters of shapes: N bands, H x W pixels of a picture.
 
 
 @dataclass(frozen=True)
 class Read:
     """A picture that was read, and its label if it has one; or why it was not."""
 
-    picture: UInt8[Tensor, "3 H W"] | None = None
+    picture: Num[Tensor, "N H W"] | None = None
     classes: Integer[Tensor, "H W"] | None = None
     problem: str = ""
 

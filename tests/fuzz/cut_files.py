@@ -15,8 +15,8 @@ from PIL import Image
 from fuzz.targets import FuzzError
 from harmonize.data.cache import DiskCache
 from harmonize.data.cache_entry import entry_path, read_entry, write_entry
-from harmonize.data.dataset import Pixels
 from harmonize.data.label_counts import _checksum, _read
+from harmonize.data.pixels import Pixels
 from harmonize.errors import HarmonizeError
 from harmonize.pictures.arrays import ARRAYS
 from harmonize.pictures.reading import header_size, picture_size, read_picture

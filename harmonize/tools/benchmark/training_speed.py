@@ -150,7 +150,7 @@ class _Contest:
             "accumulate": config.train.accumulate,
             "model": config.model.name,
             "width": config.model.width,
-            "leaves": self._trainer.loss.num_leaves,
+            "leaves": len(self._trainer.sources.ontology.leaves),
             "precision": precision_name(accelerator),
             "processes": accelerator.num_processes,
         }

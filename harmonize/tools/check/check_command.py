@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harmonize.config.run_config import find_file
 from harmonize.config.strict_yaml import load_file
@@ -9,7 +10,9 @@ from harmonize.errors import HarmonizeError, printable
 from harmonize.system.own_files import check_output, check_page, write_output
 from harmonize.system.progress import tell
 from harmonize.tools.check.checked_file import Options, Report, check_tree, is_config, is_yaml
-from harmonize.tools.check.supervision import CHECK, COLUMNS, Supervision
+
+if TYPE_CHECKING:
+    from harmonize.tools.check.supervision import Supervision  # slow to import
 
 
 def check(names: Sequence[str], options: Options) -> int:
@@ -18,10 +21,7 @@ def check(names: Sequence[str], options: Options) -> int:
     Raises:
         HarmonizeError: the supervision table cannot be written.
     """
-    if options.csv is not None:
-        check_output(options.csv, ",".join(COLUMNS), option="--csv", force=options.force)
-    if options.page is not None:
-        check_page(options.page, CHECK, option="--page", force=options.force)
+    _check_outputs(options)
     _refuse_idle(names, options.overrides)
     trees = {Path(name).stem: find_file(name) for name in names if not is_yaml(Path(name))}
     number = 0
@@ -55,6 +55,18 @@ def check(names: Sequence[str], options: Options) -> int:
     return number
 
 
+def _check_outputs(options: Options) -> None:
+    """Make sure that what is to be written takes no other file's place."""
+    if options.csv is None and options.page is None:
+        return
+    from harmonize.tools.check.supervision import CHECK, COLUMNS  # slow to import
+
+    if options.csv is not None:
+        check_output(options.csv, ",".join(COLUMNS), option="--csv", force=options.force)
+    if options.page is not None:
+        check_page(options.page, CHECK, option="--page", force=options.force)
+
+
 def _check_file(path: Path, trees: dict[str, Path], options: Options, report: Report) -> None:
     """Check a tree (text), or a mapping or config (YAML) and all that it names."""
     if not is_yaml(path):
@@ -80,7 +92,7 @@ def _may_be_config(path: Path) -> bool:
         return True
 
 
-def _only(tables: Sequence[Supervision], option: str) -> Supervision:
+def _only(tables: "Sequence[Supervision]", option: str) -> "Supervision":
     """Return the one table that an option is to write."""
     if not tables:
         raise HarmonizeError(

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harmonize.config.strict_yaml import Document
 from harmonize.labels.ontology import Ontology
-from harmonize.tools.check.lint import tree_findings
-from harmonize.tools.check.supervision import Supervision
+from harmonize.tools.check.tree_lint import tree_findings
+
+if TYPE_CHECKING:
+    from harmonize.tools.check.supervision import Supervision  # slow to import
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Report:
     summary: str = ""
     problems: list[str] = field(default_factory=list[str])
     notes: list[str] = field(default_factory=list[str])
-    tables: list[Supervision] = field(default_factory=list[Supervision])
+    tables: "list[Supervision]" = field(default_factory=list["Supervision"])
 
     def tell(self, *problems: object) -> None:
         """Add the problems that are not there yet."""

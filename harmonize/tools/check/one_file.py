@@ -20,11 +20,11 @@ from harmonize.tools.check.lint import (
     config_findings,
     mapping_findings,
     one_answer,
-    tree_findings,
 )
 from harmonize.tools.check.scan import SplitScan
 from harmonize.tools.check.split_files import check_files
 from harmonize.tools.check.supervision import Source, Supervision
+from harmonize.tools.check.tree_lint import tree_findings
 
 T = TypeVar("T")
 
@@ -90,8 +90,10 @@ class FileCheck:
         """Check all that a config names, and count what its data sets teach."""
         config = self._run_config(document)
         about_keys, self._report = self._report, Report()
-        tree = self._right(Ontology.from_file, find_file(config.ontology))
-        self._report.tell(*(tree_findings(tree) if tree else []))
+        paths = config.ontologies or (config.ontology,)
+        trees = [self._right(Ontology.from_file, find_file(path)) for path in paths]
+        self._report.tell(*(found for tree in trees if tree for found in tree_findings(tree)))
+        tree = None if config.ontologies else trees[0]  # of several nothing is counted
         sets = self._sets(config, tree)  # before torch is loaded: that makes processes heavier
         about_files, self._report = self._report, about_keys
         from harmonize.pipeline.preflight import check_run  # slow to import
@@ -118,7 +120,8 @@ class FileCheck:
             ]
         names = ", ".join(one.spec.name for one in sets)
         read = _read([(one.spec, one.scans) for one in sets])
-        self._report.summary = f"a config of {names} on the tree {config.ontology}{read}"
+        kind = "trees" if config.ontologies else "tree"
+        self._report.summary = f"a config of {names} on the {kind} {', '.join(paths)}{read}"
 
     def _run_config(self, document: Document) -> RunConfig:
         """Read a config, or at least what it names, if other keys are wrong."""
@@ -129,7 +132,7 @@ class FileCheck:
             return config
         named: dict[str, Value] = {
             key: document.get((key,))
-            for key in ("ontology", "datasets", "evaluate_also")
+            for key in ("ontology", "ontologies", "datasets", "evaluate_also")
             if document.get((key,)) is not None
         }
         named["data"] = {"roots": document.get(("data", "roots")) or {}}

@@ -15,6 +15,7 @@ from harmonize.errors import HarmonizeError
 from harmonize.labels.class_table import UnknownValuesError
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.palette_order import palette_bytes
+from harmonize.pictures.banded import BandedFile
 from harmonize.pictures.reading import picture_size
 from harmonize.system.pool import num_cores, shared_out
 from harmonize.system.progress import Progress
@@ -28,6 +29,8 @@ _AT_ONCE = 8
 """Files that a process reads before it hands over."""
 _MOST_OF_PALETTE = 20
 """Files with one palette that are named."""
+_READ_BY = 16
+"""Pixels a side that become one where bands are only gone through."""
 _MOST_UNKNOWN = 256
 """Values of a file without a class, beyond which it is hardly a label."""
 
@@ -181,7 +184,7 @@ class _Scanner:
         path = self._root / self._files.picture(number)
         size: tuple[int, int] | None = None
         try:
-            size = picture_size(path, exif=self._spec.exif)
+            size = self._size(path)
         except HarmonizeError as error:
             result.problems += error.problems
         if not self._spec.has_labels:
@@ -189,9 +192,7 @@ class _Scanner:
             result.pixels = np.array([width * height])
             return result
         try:
-            classes = self._labels.read(
-                self._root, label, lambda: size or picture_size(path, exif=self._spec.exif)
-            )
+            classes = self._labels.read(self._root, label, lambda: size or self._size(path))
         except UnknownValuesError as error:
             classes, result.unknown, result.soft = error.classes, error.counts, error.soft
             if len(error.counts) > _MOST_UNKNOWN:
@@ -209,10 +210,21 @@ class _Scanner:
         if size is not None:
             wanted, scaled = (classes.shape[1], classes.shape[0]), self._spec.resize_picture
             try:
-                refuse_sizes(path, size, label, wanted, scaled=scaled)
+                refuse_sizes(
+                    path, size, label, wanted, scaled=scaled, fixed=bool(self._spec.channels)
+                )
             except HarmonizeError as error:
                 result.problems += error.problems
         return result
+
+    def _size(self, path: Path) -> tuple[int, int]:
+        """Return a picture's width and height, having gone through all of it."""
+        if not self._spec.channels:
+            return picture_size(path, exif=self._spec.exif)
+        names = [channel.name for channel in self._spec.channels]
+        file = BandedFile.open(path, self._spec.channels, names)
+        file.read(file.whole, _READ_BY)
+        return file.size
 
     def _palettes(self, label: str) -> list[tuple[str, bytes]]:
         """Return a label's files that have a palette, with it, where indexes are read."""

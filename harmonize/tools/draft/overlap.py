@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Num
 from torch import Tensor, nn
 from torchvision.transforms.v2 import functional as F
 
@@ -17,7 +17,7 @@ from harmonize.runs.opened import open_run
 from harmonize.system.processes import processes
 from harmonize.system.progress import Progress
 
-# Letters of shapes: K leaves, C classes, H x W pixels of a label, h x w of the network.
+# Letters of shapes: N bands, K leaves, C classes, H x W pixels of a label, h x w of the network.
 
 _LEAVES = 16
 """Leaves whose logits are scaled at a time, for memory."""
@@ -81,7 +81,7 @@ def count_overlap(
 
 
 def predict_leaves(
-    network: LeafPredictor, picture: UInt8[Tensor, "3 H W"], shape: torch.Size
+    network: LeafPredictor, picture: Num[Tensor, "N H W"], shape: torch.Size
 ) -> Int[Tensor, "H W"]:
     """Return the most probable leaf of each pixel of a label."""
     refuse_scaled((picture.shape[2], picture.shape[1]), network.size, "a picture")

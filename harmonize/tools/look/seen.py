@@ -24,6 +24,7 @@ from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.palette import Color, color_of_leaves, node_colors
 from harmonize.labels.sources import Sources, load_sources
 from harmonize.labels.target_space import TargetSpace
+from harmonize.pictures.banded import as_colors
 
 # Letters of shapes: S the side of a training sample.
 
@@ -113,7 +114,7 @@ def _class_name(spec: DatasetSpec, space: TargetSpace, code: int) -> str:
 def _seen(samples: MixedSamples, position: int, labels: _Labels, *, augmented: bool) -> SeenSample:
     found, batch = samples.find(position), samples[position]
     dataset = samples.datasets[found.draw.dataset]
-    picture = batch.pictures[0].permute(1, 2, 0).numpy()
+    picture = as_colors(batch.pictures[0].permute(1, 2, 0).numpy(), dataset.bands)
     codes, inverse, counts = np.unique(batch.codes[0], return_inverse=True, return_counts=True)
     known = [labels.of(dataset.spec.name, int(code)) for code in codes]
     numbers = inverse.reshape(picture.shape[:2])
@@ -168,7 +169,7 @@ def _said(found: DrawnPicture, pasted: str) -> Iterator[str]:
 
 
 def _crop(found: DrawnPicture) -> str:
-    height, width = found.pixels.classes.shape
+    height, width = found.pixels.shape
     return f"crop of {found.choices.crop[2]} from {width} x {height} pixels"
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Integer, UInt8
+from jaxtyping import Float, Int, Integer, Num
 from numpy import ndarray
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -19,7 +19,8 @@ from harmonize.system.signals import until_stopped
 from harmonize.tools.refine.label_sets import LabelSets
 from harmonize.tools.refine.refine_tally import CONTRADICTED, RefineTally
 
-# Letters of shapes: K leaves, H x W pixels of a label, h x w of a picture, P pixels, V views.
+# Letters of shapes: N bands, K leaves, H x W pixels of a label, h x w of a picture, P pixels, V
+# views.
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class FullPicture:
     """A picture and its label, class numbers at the label's own size."""
 
     number: int
-    picture: UInt8[Tensor, "3 h w"]
+    picture: Num[Tensor, "N h w"]
     classes: Integer[Tensor, "H W"]
 
 

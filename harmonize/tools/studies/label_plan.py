@@ -180,7 +180,9 @@ def count_pictures(
     """
     entry, spec = sources.trained[subject.number]
     assert entry.train is not None
-    number = len(open_datasets([(spec, entry.train)], config.data.roots)[0])
+    number = len(
+        open_datasets([(spec, entry.train)], config.data.roots, bands=config.model.bands)[0]
+    )
     counts = {share: round(share * number) for share in shares}
     for share, count in counts.items():
         if count in (0, number):

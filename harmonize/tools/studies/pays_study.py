@@ -132,7 +132,9 @@ def _coarse_data(study: PaysStudy, seed: int, name: str) -> SegmentationDataset:
     entry, spec = next(pair for pair in sources.trained if pair[1].name == name)
     assert entry.train is not None
     taught = as_taught(entry, spec, sources.ontology)
-    data = open_datasets([(taught, entry.train)], study.config.data.roots)[0]
+    data = open_datasets(
+        [(taught, entry.train)], study.config.data.roots, bands=study.config.model.bands
+    )[0]
     if entry.take is not None:
         data.files = data.files.part(*entry.part, seed=seed)
     return data

@@ -1,0 +1,79 @@
+"""The command ``harmonize export``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from harmonize.cli.arguments import (
+    add_checkpoint,
+    add_force,
+    add_quiet,
+    add_trust,
+    command_parser,
+    files_and_roots,
+    size,
+)
+from harmonize.cli.run_commands import add_answers, add_decode
+from harmonize.errors import HarmonizeError
+from harmonize.system.progress import be_quiet
+
+
+def export(words: Sequence[str]) -> int:
+    """Write a trained network as one file that runs without this project.
+
+    Pictures of any size go in as bytes; classes, probabilities and logits come out. `harmonize
+    predict` takes the file in place of a run folder, and answers by onnxruntime.
+    """
+    parser = command_parser(export)
+    parser.add_argument("run", type=Path, metavar="RUN_DIR")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", required=True)
+    parser.add_argument(
+        "--format",
+        choices=["onnx", "torch"],
+        default="onnx",
+        help="onnx, or a program of torch.export (default: onnx)",
+    )
+    add_answers(parser)
+    add_decode(parser)
+    parser.add_argument(
+        "--size",
+        type=size,
+        metavar="N",
+        help="shorter side to look at unless the file is told otherwise, or full (default: the "
+        "run's)",
+    )
+    parser.add_argument(
+        "--int8",
+        metavar="NAME_OR_YAML",
+        help="compute in int8, scaled by what occurs in pictures of this data set",
+    )
+    parser.add_argument("--split", metavar="NAME", help="of --int8 (default: the trained one)")
+    add_checkpoint(parser)
+    add_trust(parser)
+    add_force(parser)
+    parser.add_argument(
+        "overrides", nargs="*", metavar="data.roots.NAME=FOLDER", help="where a data set is"
+    )
+    add_quiet(parser, "warnings and errors")
+    given = parser.parse_intermixed_args(words)
+    be_quiet(given.quiet)
+    files, roots = files_and_roots(given.overrides)
+    if files:
+        raise HarmonizeError(f"{files[0]}: expected data.roots.NAME=FOLDER")
+    from harmonize.exporting.export_run import ExportOptions, export_run  # slow to import
+    from harmonize.inference.predict_options import PredictOptions
+
+    answers = PredictOptions(
+        depth=given.depth,
+        dataset=given.dataset,
+        confidence=given.confidence,
+        like=given.like,
+        calibrated=not given.uncalibrated,
+        decode=given.decode,
+        size=given.size,
+        checkpoint=given.checkpoint,
+        trust_code=given.trust_code,
+        roots=roots,
+    )
+    options = ExportOptions(answers, given.format, given.int8, given.split, given.force)
+    export_run(given.run, given.output, options)
+    return 0

@@ -1,0 +1,105 @@
+"""Every network of ``models`` that can be exported is, and answers as it does in PyTorch."""
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+import onnxruntime as runtime
+import pytest
+import torch
+from torchvision.models import list_models, segmentation
+
+from decoders import flat_decoder
+from harmonize import HarmonizeError
+from harmonize.config.model_config import ModelConfig
+from harmonize.exporting.export_run import as_onnx, check_exportable, trace
+from harmonize.exporting.exported_network import ExportedNetwork
+from harmonize.inference.answer_space import AnswerLabel, AnswerSpace
+from harmonize.models.build import build_model
+from harmonize.models.segmenter import Segmenter, Traits
+from harmonize.models.with_encoder import DECODERS
+
+TINY_SEGFORMER = {
+    "hidden_sizes": [8, 8, 16, 16],
+    "depths": [1, 1, 1, 1],
+    "num_attention_heads": [1, 1, 2, 2],
+    "decoder_hidden_size": 16,
+}
+NETWORKS: dict[str, dict[str, Any]] = {
+    "unet, batch": {"width": 4},
+    "unet, group": {"width": 8, "norm": "group"},
+    "unet, per data set": {"width": 4, "norm": "batch_per_dataset"},
+    **{f"{name} upon resnet18": {"name": name, "encoder": "resnet18"} for name in DECODERS},
+    **{name: {"name": name} for name in list_models(module=segmentation) if "101" not in name},
+    "transformers/segformer": {"name": "transformers/segformer", "args": TINY_SEGFORMER},
+}
+NETWORKS.pop("dpt upon resnet18")  # is for transformers
+NETWORKS["dpt upon a transformer"] = {"name": "dpt", "encoder": "vit_tiny_patch16_224"}
+
+SPACE = AnswerSpace(
+    "leaves",
+    tuple(AnswerLabel(str(n), n, (str(n),), 1, (n, n, n)) for n in range(5)),
+    np.eye(5, dtype=bool),
+    flat_decoder(5),
+)
+
+
+def built(options: dict[str, Any]) -> Segmenter:
+    torch.manual_seed(0)
+    return build_model(5, ModelConfig(**options), datasets=("a", "b")).eval()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_answers_as_in_pytorch(name: str) -> None:
+    """At a size that was traced with by none, as a batch, odd, and enlarged."""
+    segmenter = built(NETWORKS[name])
+    check_exportable(segmenter, name)
+    program, least = trace(segmenter, SPACE, name)
+    assert least <= 256
+    model = as_onnx(program, 64)
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4
+    session = runtime.InferenceSession(model.SerializeToString(), options)
+    for shape in [(2, 3, 141, 177), (1, 3, 300, 259)]:
+        pictures = torch.randint(0, 256, shape, dtype=torch.uint8)
+        seen = {"pictures": pictures.numpy(), "size": np.array(least + 9)}
+        (logits,) = session.run(["logits"], seen)
+        plain = ExportedNetwork(segmenter, SPACE, strides=math.ceil(least / segmenter.stride))
+        with torch.no_grad():
+            expected = plain(pictures, torch.tensor(least + 9))[2]
+        assert np.abs(logits - expected.numpy()).max() < 1e-4 * float(expected.abs().max())
+
+
+def test_an_exported_network_sees_what_its_own_forward_does() -> None:
+    segmenter = built({"width": 4})
+    network = ExportedNetwork(segmenter, SPACE)
+    for height, width in [(33, 47), (16, 5), (1, 1)]:
+        pictures = torch.randint(0, 256, (2, 3, height, width), dtype=torch.uint8)
+        with torch.no_grad():
+            classes, probabilities, logits = network(pictures, torch.tensor(0))
+            expected = segmenter(pictures)
+        torch.testing.assert_close(logits, expected, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(probabilities, expected.softmax(1), atol=1e-4, rtol=1e-4)
+        assert (classes != expected.argmax(1)).float().mean() < 0.01
+
+
+def test_networks_that_cannot_be_exported_are_told() -> None:
+    network = built({"width": 4})
+    bands = Segmenter(network.network, Traits(mean=(0.0,), std=(1.0,)))
+    with pytest.raises(HarmonizeError, match=r"^unet: takes 1 bands; only networks for RGB are"):
+        check_exportable(bands, "unet")
+    network.traits = dataclasses.replace(network.traits, no_export="so say its authors")
+    with pytest.raises(HarmonizeError, match=r"^unet: cannot be exported: so say its authors$"):
+        check_exportable(network, "unet")
+
+
+def test_a_network_that_looks_at_the_numbers_is_told() -> None:
+    class Moody(torch.nn.Conv2d):
+        def forward(self, input: torch.Tensor) -> torch.Tensor:
+            return super().forward(input if input.sum() > 0 else -input)
+
+    segmenter = Segmenter(Moody(3, 5, 1), Traits(stride=64))
+    with pytest.raises(HarmonizeError, match=r"^mine: cannot be exported: "):
+        trace(segmenter, SPACE, "mine")

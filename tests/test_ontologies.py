@@ -1,0 +1,279 @@
+"""Several trees learned of the same pictures, each with its own channels, loss, scores, answers."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from harmonize import DatasetSpec, HarmonizeError, HierarchicalLoss, Ontology, TargetSpace, cli
+from harmonize.config.run_config import RunConfig
+from harmonize.config.strict_yaml import Document, Value, dump
+from harmonize.labels.joined import join_meanings, join_trees
+from harmonize.labels.sources import load_sources
+from harmonize.loss.several import SeveralLosses
+from harmonize.pipeline.train import train
+from harmonize.runs.opened import open_run
+from tiny import tiny_values, write_project
+
+MATERIAL = "hard\n\tstone\n\tmetal\nsoft\n"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny sets: fine means nodes of both trees, coarse of the first alone."""
+    folder = write_project(tmp_path_factory.mktemp("ontologies"))
+    (folder / "material.txt").write_text(MATERIAL)
+    text = (
+        (folder / "fine.yaml")
+        .read_text()
+        .replace(
+            "right: right, void: ignore}}",
+            "right: right, void: ignore},\n"
+            "  material: {background: soft, left: ignore, right: [stone, metal], void: ignore}}",
+        )
+    )
+    (folder / "fine.yaml").write_text(text)
+    return folder
+
+
+def config(project: Path, *overrides: str, **further: Any) -> RunConfig:
+    values: dict[str, Value] = tiny_values(project, project / "run")
+    del values["ontology"]
+    values["ontologies"] = [str(project / "tiny.txt"), str(project / "material.txt")]
+    return RunConfig.from_document(Document("tiny", {**values, **further}), overrides)
+
+
+@pytest.fixture(scope="module")
+def run(project: Path) -> Path:
+    return train(config(project), name="tiny")
+
+
+def trees_of(project: Path) -> list[Ontology]:
+    return [Ontology.from_file(project / name) for name in ("tiny.txt", "material.txt")]
+
+
+def test_trees_are_joined_leaf_after_leaf_and_keep_their_mirror_images(project: Path) -> None:
+    joined = join_trees(trees_of(project))
+    assert joined.name == "tiny+material"
+    assert joined.leaves == ("background", "left", "right", "stone", "metal", "soft")
+    assert joined.mirror.tolist() == [0, 2, 1, 3, 4, 5]
+    assert [joined.depth_of(leaf) for leaf in joined.leaves] == [1, 2, 2, 2, 2, 1]
+
+
+def test_a_class_means_nodes_of_all_trees(project: Path) -> None:
+    trees = trees_of(project)
+    joined = join_trees(trees)
+    spec = join_meanings(DatasetSpec.from_file(project / "fine.yaml"), trees, joined)
+    assert spec.leaf_masks(joined).astype(int).tolist() == [
+        [1, 0, 0, 0, 0, 1],
+        [0, 1, 0, 0, 0, 0],
+        [0, 0, 1, 1, 1, 0],
+        [0, 0, 0, 0, 0, 0],
+    ]
+    coarse = join_meanings(DatasetSpec.from_file(project / "coarse.yaml"), trees, joined)
+    assert coarse.leaf_masks(joined)[:, 3:].sum() == 0
+
+
+def test_the_loss_is_the_weighted_sum_of_each_trees_own_mean(project: Path) -> None:
+    sources = load_sources(config(project), several=True)
+    (scene, its), (material, other) = sources.of_trees
+    assert (scene, material) == (slice(0, 3), slice(3, 6))
+    assert other.trained_names == ("fine",)
+    losses = [HierarchicalLoss(one.space) for one in (its, other)]
+    loss = SeveralLosses(sources.space, [its.space, other.space], losses, (1.0, 0.5))
+    torch.manual_seed(0)
+    logits = torch.randn(2, 6, 1, 4, requires_grad=True)
+    classes = np.array([[0, 1, 2, 3], [2, 2, 1, 1]])
+    fine = torch.from_numpy(sources.space.class_codes("fine")[classes])[:, None]
+    # in the first tree 7 pixels are labelled, in the second 4: the left has no material
+    assert loss.count_labelled(fine).tolist() == [[3, 4], [2, 2]]
+    terms = loss.terms(logits, fine, scale=torch.tensor([1 / 7, 1 / 4]))
+    own = torch.from_numpy(its.space.class_codes("fine")[classes])[:, None]
+    stuff = torch.from_numpy(other.space.class_codes("fine")[classes])[:, None]
+    expected = losses[0](logits[:, :3], own) + 0.5 * losses[1](logits[:, 3:], stuff)
+    assert terms.loss.item() == pytest.approx(expected.item(), abs=1e-6)
+    got = torch.autograd.grad(terms.loss, logits, retain_graph=True)[0]
+    assert torch.allclose(got, torch.autograd.grad(expected, logits)[0], atol=1e-6)
+    assert terms.labelled.tolist() == [3, 4]
+    # background: two trees' depths 1; left: depths 1, 2 of the first; right: these, and hard
+    assert terms.resolved.tolist() == [[3, 3, 2, 1], [4, 4, 2, 0]]
+    assert terms.by_depth.shape == (2, 4)
+
+
+def test_a_set_that_says_nothing_of_a_tree_does_not_change_its_loss(project: Path) -> None:
+    sources = load_sources(config(project), several=True)
+    spaces = [its.space for _, its in sources.of_trees]
+    losses = [HierarchicalLoss(space) for space in spaces]
+    loss = SeveralLosses(sources.space, spaces, losses, (1.0, 1.0))
+    codes = torch.from_numpy(sources.space.class_codes("coarse"))[None, None]
+    logits = torch.randn(1, 6, 1, 2, requires_grad=True)
+    assert loss.count_labelled(codes).tolist() == [[2], [0]]
+    terms = loss.terms(logits, codes, scale=torch.ones(2))
+    terms.loss.backward()
+    assert logits.grad is not None
+    assert (logits.grad[:, 3:] == 0).all()
+    assert (logits.grad[:, :3] != 0).all()
+
+
+def test_each_tree_is_scored_by_its_own_channels(run: Path, project: Path) -> None:
+    found = json.loads((run / "evaluation.json").read_text())["datasets"]
+    assert list(found) == ["fine:tiny", "coarse:tiny", "fine:material"]
+    assert list(found["fine:tiny"]["iou"]) == ["background", "left", "right"]
+    # the left has no material: it is void there
+    assert list(found["fine:material"]["iou"]) == ["background", "right"]
+    counts = np.array(found["fine:material"]["confusion"]["counts"]).sum()
+    whole = np.array(found["fine:tiny"]["confusion"]["counts"]).sum()
+    left = sum(
+        int((np.asarray(Image.open(project / "fine_data" / f"{n}_ids.png")) == 1).sum())
+        for n in range(10, 15)
+    )
+    assert counts == whole - left
+    again = project / "again.json"
+    assert cli.main(["evaluate", str(run), "--json", str(again)]) == 0
+    assert json.loads(again.read_text())["datasets"] == found
+
+
+def test_each_tree_is_answered_in_its_own_folder(run: Path, project: Path, tmp_path: Path) -> None:
+    picture = str(project / "fine_data" / "10.png")
+    words = ["predict", str(run), picture, "--no-overlay", "-o", str(tmp_path / "out")]
+    assert cli.main(words) == 0
+    leaves = {"tiny": ("background", "left", "right"), "material": ("stone|metal", "soft")}
+    for tree in leaves:
+        legend = json.loads((tmp_path / "out" / tree / "legend.json").read_text())
+        assert legend["ontology"] == tree
+    opened = open_run(run, several=True)
+    seen = torch.from_numpy(np.array(Image.open(picture))).permute(2, 0, 1)[None].float()
+    whole = opened.network()(seen)
+    assert torch.equal(opened.of_tree("tiny").network()(seen), whole[:, :3])
+    assert torch.equal(opened.of_tree("material").network()(seen), whole[:, 3:])
+    one = ["predict", str(run), picture, "--ontology", "material", "-o", str(tmp_path / "one")]
+    assert cli.main([*one, "--no-overlay"]) == 0
+    name = "10.png"
+    alone = (tmp_path / "one" / name).read_bytes()
+    assert alone == (tmp_path / "out" / "material" / name).read_bytes()
+
+
+def test_a_run_of_several_trees_goes_on_where_it_was(project: Path) -> None:
+    half = config(project, f"output={project}/half", "train.steps=3", "optim.schedule=constant")
+    first = train(half, name="x")
+    assert open_run(first, several=True).trees == ("tiny", "material")
+    on = config(
+        project,
+        f"output={project}/half",
+        "train.steps=3",
+        "optim.schedule=constant",
+        "train.resume=true",
+    )
+    assert train(on, name="x") == first
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["calibrate"], "the run has several trees (tiny, material), and this works on a run of"),
+        (["evaluate", "--protocol", "rvc"], "the run has several trees (tiny, material)"),
+        (
+            ["predict", "x.png", "--ontology", "materiel"],
+            "no tree 'materiel'; did you mean material",
+        ),
+    ],
+)
+def test_what_is_for_one_tree_refuses_several(
+    words: list[str],
+    message: str,
+    run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (20, 20)).save("x.png")
+    further = ["-o", "out"] if words[0] == "predict" else []
+    with pytest.raises(SystemExit):
+        cli.main([words[0], str(run), *words[1:], *further])
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("ontology=a.txt", r"ontologies: ontology is given too; remove one of them"),
+        ("ontologies=[a.txt]", r"ontologies: are two trees or more; of one say ontology: a\.txt"),
+        ("ontologies=[]", r"the key 'ontology' is missing; add it"),
+        ("loss.ontology_weights=[1]", r"needs 2 weights, one for each tree, got 1"),
+        ("loss.balance=sqrt", r"loss\.balance: is for one tree, .*several \(tiny, material\); rem"),
+        ("loss.depth_weights=[1,2]", r"loss\.depth_weights: is for one tree"),
+        ("loss.depth_schedule=gradient", r"loss\.depth_schedule: is for one tree"),
+        ("train.complete={}", r"train\.complete: is for one tree"),
+        ("train.start_from=runs/x", r"train\.start_from: is for one tree"),
+        ("datasets.0.max_depth=1", r"datasets\.0\.max_depth: is for one tree"),
+    ],
+)
+def test_keys_that_do_not_go_together_are_refused(change: str, message: str, project: Path) -> None:
+    with pytest.raises(HarmonizeError, match=message):
+        config(project, change)
+
+
+def test_weights_of_trees_belong_to_several(project: Path) -> None:
+    values = tiny_values(project, "x")
+    with pytest.raises(HarmonizeError, match=r"ontology_weights: belongs to ontologies; remove"):
+        RunConfig.from_document(Document("tiny", values), ["loss.ontology_weights=[1,1]"])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        (
+            "a\nb\n",
+            "c\nb\n",
+            r"two.txt:2:1: one has a node 'b' as well; name one of them otherwise",
+        ),
+        ("@left subject\na\nb\n", "c\nd\n", r"two: left is the viewer's, and the subject's in one"),
+    ],
+)
+def test_trees_that_cannot_be_joined_are_refused(
+    first: str, second: str, message: str, tmp_path: Path
+) -> None:
+    paths = [tmp_path / "one.txt", tmp_path / "two.txt"]
+    for path, text in zip(paths, (first, second), strict=True):
+        path.write_text(text)
+    with pytest.raises(HarmonizeError, match=message):
+        join_trees([Ontology.from_file(path) for path in paths])
+    with pytest.raises(HarmonizeError, match=r"ontologies: two trees are called 'one'; rename"):
+        join_trees([Ontology.from_file(paths[0])] * 2)
+
+
+def test_a_mapping_that_serves_none_of_the_trees_is_refused(project: Path) -> None:
+    trees = [Ontology("x\ny\n", name="weather"), Ontology("u\nv\n", name="time")]
+    spec = DatasetSpec.from_file(project / "fine.yaml")
+    with pytest.raises(HarmonizeError, match=r"nothing about weather nor time; add meaning\.weat"):
+        join_meanings(spec, trees, join_trees(trees))
+
+
+def test_tools_of_one_tree_say_how_to_choose_it(project: Path) -> None:
+    with pytest.raises(HarmonizeError, match=r"ontologies: this works on one tree; say ontology="):
+        load_sources(config(project))
+
+
+def test_a_joined_space_of_one_set_gives_each_tree_its_own_codes(project: Path) -> None:
+    sources = load_sources(config(project), several=True)
+    assert isinstance(sources.space, TargetSpace)
+    assert sources.space.num_codes == 6 + 3 + 1  # leaves; background, right, its mirror; thing
+
+
+def test_check_looks_at_all_trees(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text(dump(config(project).to_dict()))
+    assert cli.main(["check", str(path), "--scan", "0"]) == 0
+    trees = ", ".join(str(project / name) for name in ("tiny.txt", "material.txt"))
+    assert f"a config of fine, coarse on the trees {trees}" in capsys.readouterr().out
+    text = path.read_text().replace("material.txt", "none.txt")
+    path.write_text(text)
+    assert cli.main(["check", str(path), "--scan", "0"]) == 1
+    assert "none.txt" in capsys.readouterr().out
