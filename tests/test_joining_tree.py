@@ -22,20 +22,20 @@ from harmonize.tools.joining.assembling import Joined, assemble
 from harmonize.tools.joining.consistency import settle
 from harmonize.tools.joining.pairs import Class, Pair, Relation
 from harmonize.tools.joining.relations import relate
-from made_up_sets import ROAD, Things, cross, world
+from made_up_sets import ROAD, cross, truth, world
 from tiny import FINE, tiny_values, write_project
 
 NODE = shutil.which("node")
 
 
-def join(things: Things, *, right: float = 0.9) -> Joined:
-    found = cross(world(things, seed=1, right=right))
+def join() -> Joined:
+    found = cross(world(ROAD, seed=1, right=0.9))
     pairs = settle(relate(found, names=False)[0])
     return assemble([found.a, found.b], pairs, made_by="made")
 
 
 def test_the_tree_has_a_leaf_for_each_thing_and_both_sets_mean_it() -> None:
-    joined = join(ROAD)
+    joined = join()
     assert joined.num_open == 0
     assert joined.text == (
         "# made\nsky\nplant\n\ttree\n\tgrass\nvehicle\n\tcar\n\tbus\n"
@@ -64,7 +64,13 @@ def test_the_tree_has_a_leaf_for_each_thing_and_both_sets_mean_it() -> None:
 
 
 def test_names_that_both_sets_have_for_different_things_are_told_apart() -> None:
-    joined = join({"a": ("box", "box"), "b": ("box", "lid"), "c": ("rest", "rest")}, right=0.98)
+    things = {"a": ("box", "box"), "b": ("box", "lid"), "c": ("rest", "rest")}
+    found, true = cross(world(things, seed=1)), truth(things)
+    pairs = [
+        dataclasses.replace(pair, relation=true[pair.a[1], pair.b[1]], sure=True, why="")
+        for pair in relate(found)[0]
+    ]
+    joined = assemble([found.a, found.b], pairs, made_by="made")
     assert joined.text == "# made\nA_box\n\tbox\n\tlid\nrest\n"
     assert joined.meaning["A"]["box"] == ("A_box",)
     assert joined.meaning["B"]["box"] == ("box",)
