@@ -61,6 +61,10 @@ COMMANDS = {
         "tree_commands",
         "Say how well a tree fits what a run's network confuses, beside random trees.",
     ),
+    "join": Command(
+        "tree_commands",
+        "Make one tree for data sets without a common one, by what their networks see.",
+    ),
     "transfer": Command(
         "file_commands",
         "Show which data set's classes a network trained on another can answer.",

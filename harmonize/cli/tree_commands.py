@@ -1,4 +1,4 @@
-"""The commands about trees: ``harmonize tree | learn-tree | tree-score``."""
+"""The commands about trees: ``harmonize tree | learn-tree | tree-score | join``."""
 
 import argparse
 from collections.abc import Callable, Sequence
@@ -13,6 +13,7 @@ from harmonize.cli.arguments import (
     add_trust,
     command_parser,
     count,
+    files_and_changes,
     take_overrides,
 )
 from harmonize.cli.file_commands import config_of
@@ -121,6 +122,51 @@ def tree_score(words: Sequence[str]) -> int:
 
     print_tree_score(_asked(given), given.tree)
     return 0
+
+
+def join(words: Sequence[str]) -> int:
+    """Make one tree for data sets without a common one, by what their networks see.
+
+    Each run's network looks at the pictures of its own set and of all others. Classes are the same,
+    one part of the other, overlapping or disjoint if both networks say so; what is not sure is a
+    TODO in the mappings that are written, and is shown on a page with pictures to look at.
+    """
+    parser = command_parser(join)
+    parser.add_argument("mappings", nargs="+", metavar="MAPPING", help="two data sets or more")
+    parser.add_argument(
+        "--runs", nargs="+", required=True, metavar="RUN_DIR", help="one trained on each, in order"
+    )
+    parser.add_argument("--names", choices=["on", "off"], default="on", help=_NAMES)
+    parser.add_argument("--split", metavar="NAME", help="(default: what a run scores, else val)")
+    parser.add_argument(
+        "--pictures", type=count, default=100, metavar="N", help="of each set (default: 100)"
+    )
+    add_checkpoint(parser)
+    add_trust(parser)
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="DIR", help="the folder of the files"
+    )
+    add_force(parser)
+    given = parser.parse_intermixed_args(words)
+    from harmonize.tools.joining.gathering import Looking  # slow to import
+    from harmonize.tools.joining.join_command import join_sets
+
+    mappings, changes = files_and_changes([*given.mappings, *given.runs])
+    runs = [Path(word) for word in given.runs if word in mappings]
+    join_sets(
+        [word for word in given.mappings if word in mappings],
+        runs,
+        given.output,
+        looking=Looking(
+            given.split, given.pictures, given.checkpoint, changes, trust_code=given.trust_code
+        ),
+        names=given.names == "on",
+        force=given.force,
+    )
+    return 0
+
+
+_NAMES = "whether equal names decide what the pixels leave open (default: on)"
 
 
 def _about_run(command: Callable[[Sequence[str]], int]) -> argparse.ArgumentParser:
