@@ -31,16 +31,16 @@ class ExportedNetwork(nn.Module):
         strides: that the network is given at least along each side.
     """
 
-    mean: Tensor
-    std: Tensor
+    pictures_mean: Tensor
+    pictures_std: Tensor
 
     def __init__(self, segmenter: Segmenter, space: AnswerSpace, *, strides: int = 1) -> None:
         super().__init__()
         self.stride = segmenter.stride
         self.least = max(math.ceil(segmenter.traits.least / segmenter.stride), strides)
         self.network = with_plain_pools(copy.deepcopy(segmenter.network))
-        self.register_buffer("mean", segmenter.mean[None].clone())
-        self.register_buffer("std", segmenter.std[None].clone())
+        self.register_buffer("pictures_mean", segmenter.mean[None].clone())
+        self.register_buffer("pictures_std", segmenter.std[None].clone())
         self.answers = PlainAnswers(space)
         self.number = torch.uint8 if space.num <= 256 else torch.int32
         self.eval()
@@ -58,7 +58,9 @@ class ExportedNetwork(nn.Module):
         down = torch.arange(rows * self.stride).clamp(max=seen_height - 1)
         right = torch.arange(columns * self.stride).clamp(max=seen_width - 1)
         padded = seen.index_select(2, down).index_select(3, right)
-        logits = all_logits(self.network((padded / 255 - self.mean) / self.std))[0].float()
+        logits = all_logits(self.network((padded / 255 - self.pictures_mean) / self.pictures_std))[
+            0
+        ].float()
         if logits.shape[-2:] != padded.shape[-2:]:
             logits = _scaled(logits, (rows * self.stride, columns * self.stride))
         logits = logits.index_select(2, torch.arange(seen_height))

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from harmonize import __version__
 from harmonize.errors import HarmonizeError
-from harmonize.exporting.facts import Facts, opened, sealed
+from harmonize.exporting.facts import KEY, Facts, opened, sealed
 from harmonize.system.extras import need
 from harmonize.system.plain_files import open_plain
 
@@ -27,6 +28,7 @@ def finish_onnx(model: Any, facts: Facts, legend: str) -> bytes:
         del value.metadata_props[:]
     del model.graph.metadata_props[:]
     del model.metadata_props[:]
+    model.producer_name, model.producer_version = KEY, __version__  # stands first in the file
     for key, value in sealed(facts, model.SerializeToString(deterministic=True), legend).items():
         model.metadata_props.add(key=key, value=value)
     return model.SerializeToString(deterministic=True)
