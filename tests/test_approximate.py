@@ -13,7 +13,7 @@ from decoders import by_tree
 from harmonize import DatasetSpec, HarmonizeError, Ontology
 from harmonize.cli import main
 from harmonize.config.data_config import DatasetEntry
-from harmonize.config.strict_yaml import Value, dump
+from harmonize.config.strict_yaml import Value
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.evaluation.evaluate import evaluate
 from harmonize.inference.answer_space import classes_of
@@ -21,8 +21,8 @@ from harmonize.inference.write_answers import describe
 from harmonize.labels.answerable import Answerable
 from harmonize.labels.scored_classes import answers_for, scored_classes
 from harmonize.labels.sources import Sources
+from ways import TREE, write_mapping
 
-TREE = "road\nlane\nrail\nwalk\nkerb\ngrass\n"
 TAUGHT = {
     "street": "road",
     "bike": "lane",
@@ -34,20 +34,7 @@ Nodes = dict[str, str | list[str]]
 
 
 def mapping(name: str, meaning: Nodes, **further: Value) -> DatasetSpec:
-    """Write a mapping on the tree ``ways``, and read it."""
-    values: dict[str, Value] = {
-        "name": name,
-        "root": str(Path.cwd()),
-        "picture": "{id}.png",
-        "label": "{id}_ids.png",
-        "encoding": "ids",
-        "splits": {"val": {"range": [0, 0]}},
-        "classes": {key: number for number, key in enumerate(meaning)},
-        "meaning": {"ways": dict[str, Value](meaning)},  # type: ignore[arg-type]
-        **further,
-    }
-    Path(f"{name}.yaml").write_text(dump(values))
-    return DatasetSpec.from_file(f"{name}.yaml")
+    return write_mapping(name, dict[str, Value](meaning), root=str(Path.cwd()), **further)  # type: ignore[arg-type]
 
 
 @pytest.fixture

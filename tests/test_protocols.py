@@ -29,8 +29,8 @@ from harmonize.evaluation.saved_scores import read_evaluation
 from harmonize.labels.scored_classes import for_benchmark, scored_classes
 from harmonize.pipeline.train import train
 from tiny import tiny_config, write_project
+from ways import TREE, write_mapping
 
-TREE = "road\nlane\nrail\nwalk\nkerb\ngrass\n"
 MEANING: dict[str, Value] = {
     "way": ["road", "lane"],
     "side": ["walk", "kerb"],
@@ -52,18 +52,7 @@ class ByRed(nn.Module):
 
 
 def mapping(name: str, meaning: dict[str, Value], **further: Value) -> DatasetSpec:
-    values: dict[str, Value] = {
-        "name": name,
-        "picture": f"{name}/{{id}}.png",
-        "label": f"{name}/{{id}}_ids.png",
-        "encoding": "ids",
-        "splits": {"val": {"range": [0, 0]}},
-        "classes": {key: number for number, key in enumerate(meaning)},
-        "meaning": {"ways": meaning},
-        **further,
-    }
-    Path(f"{name}.yaml").write_text(dump(values))
-    return DatasetSpec.from_file(f"{name}.yaml")
+    return write_mapping(name, meaning, folder=f"{name}/", **further)
 
 
 @pytest.fixture
