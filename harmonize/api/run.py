@@ -70,7 +70,8 @@ class Run:
         """Open a run folder.
 
         Args:
-            folder: of the run.
+            folder: of the run, or the address of one that was pushed (``hub:USER/NAME``), which
+                is pulled into the user's cache.
             which: checkpoint.
             model: a network like the one that was trained, for a run whose network is code of its
                 own; its weights are replaced by the checkpoint's.
@@ -81,6 +82,10 @@ class Run:
             HarmonizeError: no run folder, no such checkpoint, or a network that needs ``model`` or
                 ``trust_code``.
         """
+        if isinstance(folder, str) and ("://" in folder or folder.startswith("hub:")):
+            from harmonize.sharing.pull import cached_run
+
+            folder = cached_run(folder)
         opened = open_run(Path(folder), which=which, model=model, trust_code=trust_code)
         return cls(opened, cpu=cpu)
 

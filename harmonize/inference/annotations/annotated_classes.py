@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
+from harmonize.config.accept import ALL
 from harmonize.config.strict_yaml import Value, dump
 from harmonize.inference.answer_space import AnswerSpace
 from harmonize.labels.dataset_spec import DatasetSpec
@@ -19,6 +20,10 @@ from harmonize.labels.tree_text import ROOT
 
 UNLABELLED = "unlabelled"
 """The class of pixels that no annotation covers, where no answer is for the rest."""
+
+
+_MEANT = ("shared-leaves", "partly-labelled", "never-seen")
+"""Findings of ``harmonize check``: answers are of several depths, and not all of them occur."""
 
 
 @dataclass(frozen=True)
@@ -124,5 +129,6 @@ def mapping_text(
         "meaning": {
             tree: {one.name: list(one.nodes) if one.nodes else IGNORE for one in classes},
         },
+        "accept": dict.fromkeys(_MEANT, ALL),
     }
     return head + dump(value)
