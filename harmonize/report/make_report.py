@@ -72,11 +72,9 @@ def make_report(
         extremes=min(max(_EXTREMES // pairs, 1), _EXTREMES_EACH),
         bytes=_BYTES // len(found),
     )
+    shown = limits if pictures else None
     page = render(
-        [
-            _view(run, roots or {}, limits if pictures else None, accelerator, opener)
-            for run in found
-        ],
+        [_view(run, roots or {}, shown, accelerator, opener) for run in found],
         score_tables(found),
         learning_curves(found),
         find_differences(found),

@@ -48,7 +48,7 @@ class CardFacts:
     def scores(self) -> dict[str, SavedScores]:
         """The scores by data set; none without a file of them."""
         path = self.folder / EVALUATION
-        return dict(read_evaluation(path, "score the run again").datasets) if path.is_file() else {}
+        return read_evaluation(path, "score the run again") if path.is_file() else {}
 
     @property
     def parts(self) -> list[Sources]:

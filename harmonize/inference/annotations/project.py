@@ -115,12 +115,12 @@ class Project:
     @property
     def name(self) -> str:
         """What the data set is called: as its folder is, as far as names may be so."""
-        return re.sub(r"[^\w-]+", "_", self.folder.absolute().name) or "answers"
+        return self.mapping.stem
 
     @property
     def mapping(self) -> Path:
         """The mapping's file."""
-        return self.folder / f"{self.name}.yaml"
+        return mapping_of(self.folder)
 
     def check(self, pictures: Sequence[Wanted], *, banded: bool = False) -> None:
         """Make sure that pictures can be annotated, and that no corrections would be lost.
@@ -220,6 +220,12 @@ class Project:
             with writing(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(path, data)
+
+
+def mapping_of(folder: Path) -> Path:
+    """Return the mapping's file of a project in a folder, whose name it has as far as it can."""
+    name = re.sub(r"[^\w-]+", "_", folder.resolve().name) or "answers"
+    return folder / f"{name}.yaml"
 
 
 def read_answer(path: Path, space: AnswerSpace) -> Integer[ndarray, "H W"]:
