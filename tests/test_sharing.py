@@ -346,7 +346,10 @@ def test_what_is_wrong_with_places_is_told(
         (["pull", tmp_path / "none"], "there is nothing"),
         (["pull", tmp_path / "file"], "is no folder"),
         (["pull", made, "-o", tmp_path], "exists already; name another folder with --output"),
-        (["pull", made, "-o", tmp_path / "r", "--max-gib", "1e-6"], "raise --max-gib, now 1e-06"),
+        (
+            ["pull", made, "-o", tmp_path / "r", "--max-gib", "1e-6"],
+            "raise --max-gib, now 9.99e-07",
+        ),
         (["pull", made, "--max-gib", "0"], "--max-gib 0: a number above 0"),
         (["pull", "hub:name"], "hub:name: expected hub:USER/NAME or hub:USER/NAME@REVISION"),
         (["pull", "nothing://x"], "nothing://x: cannot be opened: Protocol not known"),

@@ -99,7 +99,7 @@ class Manifest:
         total = sum(facts.bytes for facts in self.files.values())
         if total > most:
             problems.append(
-                f"{where}: is too large: {total / GIB:.1f} GiB; raise --max-gib, now {most / GIB:g}"
+                f"{where}: is too large: {total} bytes; raise --max-gib, now {most / GIB:.3g}"
             )
         raise_all(problems)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import BinaryIO, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from harmonize.errors import HarmonizeError
 
@@ -45,8 +45,8 @@ class Store(Protocol):
         ...
 
 
-def copy_at_most(source: BinaryIO, path: Path, size: int, where: str) -> None:
-    """Copy a stream into a file.
+def copy_at_most(source: Any, path: Path, size: int, where: str) -> None:
+    """Copy a binary stream, of whatever kind, into a file.
 
     Raises:
         HarmonizeError: it has more bytes than it should.
