@@ -57,8 +57,8 @@ def labels_of(mapping: Path) -> tuple[list[str], list[tuple[str, np.ndarray]]]:
         ("label-studio", ["--depth", "1"]),
     ],
 )
+@pytest.mark.usefixtures("project")
 def test_annotations_are_the_answers_and_pass_the_check(
-    project: Path,
     tmp_path: Path,
     kind: str,
     asked: list[str],

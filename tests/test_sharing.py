@@ -172,6 +172,8 @@ def test_a_pulled_run_works_without_the_data(
         assert main(["report", "run"]) == 0
         assert "fine is not shown" in (tmp_path / "run" / "report.html").read_text()
         assert main(["tree", "run/trees/tiny.txt"]) == 0
+        pytest.importorskip("onnxscript")
+        assert main(["export", "run", "-o", "model.onnx", "-q"]) == 0
     finally:
         hidden.rename(project)
 
@@ -347,7 +349,7 @@ def test_what_is_wrong_with_places_is_told(
         (["pull", tmp_path / "file"], "is no folder"),
         (["pull", made, "-o", tmp_path], "exists already; name another folder with --output"),
         (
-            ["pull", made, "-o", tmp_path / "r", "--max-gib", "1e-6"],
+            ["pull", made, "-o", "r", "--max-gib", "1e-6"],
             "raise --max-gib, now 9.99e-07",
         ),
         (["pull", made, "--max-gib", "0"], "--max-gib 0: a number above 0"),
