@@ -28,6 +28,11 @@ def predict(words: Sequence[str]) -> int:
         "--channels-of", metavar="NAME", help="TIFF pictures have the bands of this data set"
     )
     parser.add_argument("--no-overlay", action="store_true", help="write no drawings")
+    parser.add_argument(
+        "--write",
+        choices=["coco", "labelme", "label-studio", "cvat"],
+        help="write annotations too, to be corrected in a tool, and a mapping that reads them back",
+    )
     add_answers(parser)
     _add_computing(parser)
     add_quiet(parser, "warnings and errors")
@@ -58,7 +63,8 @@ def predict(words: Sequence[str]) -> int:
         ontology=given.ontology,
         channels_of=given.channels_of,
     )
-    return predict_run(given.run, pictures, Output(given.output, not given.no_overlay), options)
+    output = Output(given.output, not given.no_overlay, given.write)
+    return predict_run(given.run, pictures, output, options)
 
 
 def add_answers(parser: argparse.ArgumentParser) -> None:
