@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 
 from annotated_sets import brush, rle
 from decoders import flat_decoder
-from harmonize import DatasetSpec, HarmonizeError
+from harmonize import DatasetSpec, HarmonizeError, Ontology
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.inference.annotations.parts import CRUMB, parts_of
 from harmonize.inference.annotations.project import Project, read_answer
@@ -28,6 +28,7 @@ from label_maps import LABEL_MAPS
 
 FORMATS = ["coco", "labelme", "label-studio", "cvat"]
 NAMES = ["background", "a & b", "no", 'q"uote <x>']
+FLAT = Ontology("background\nw0\nw1\nw2\nw3\n", name="flat")
 COLORS = [(0, 0, 0), (10, 20, 30), (30, 20, 10), (200, 100, 0)]
 
 
@@ -52,7 +53,7 @@ def make(
         one.path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", numbers.shape[::-1]).save(one.path)
         output.write_answer(one, draw_answer(numbers, space))
-    project = Project.of(output, kind, space, None, "flat")
+    project = Project.of(output, kind, space, None, FLAT)
     project.check(wanted)
     project.write(wanted, ["run: a\nb"])
     return project
@@ -226,18 +227,18 @@ def test_pictures_that_cannot_be_annotated_are_told(
 ) -> None:
     path = tmp_path / name
     Image.new("RGB", (4, 4)).save(path, format="PNG" if "\t" in name else None)
-    project = Project.of(Output(tmp_path / "out"), kind, made_space(), None, "flat")
+    project = Project.of(Output(tmp_path / "out"), kind, made_space(), None, FLAT)
     with pytest.raises(HarmonizeError, match=problem):
         project.check([Wanted(path, Path(path.stem))], banded=True)
 
 
 def test_two_pictures_of_one_json_and_an_unknown_tool_are_told(tmp_path: Path) -> None:
     wanted = [Wanted(tmp_path / f"a.{end}", Path("a")) for end in ("jpg", "png")]
-    project = Project.of(Output(tmp_path), "labelme", made_space(), None, "flat")
+    project = Project.of(Output(tmp_path), "labelme", made_space(), None, FLAT)
     with pytest.raises(HarmonizeError, match="two pictures differ in their ending alone; rename"):
         project.check(wanted)
     with pytest.raises(HarmonizeError, match="--write voc: choose from coco, labelme, label-st"):
-        Project.of(Output(tmp_path), "voc", made_space(), None, "flat")
+        Project.of(Output(tmp_path), "voc", made_space(), None, FLAT)
 
 
 def test_an_answer_in_other_words_is_told(tmp_path: Path) -> None:

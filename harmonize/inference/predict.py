@@ -99,7 +99,7 @@ def predict_trained(
     output.check(wanted, legend)
     project = None
     if output.annotations is not None:
-        tree = trained.sources.ontology.name
+        tree = trained.sources.ontology
         how = {"turn": options.turn}
         project = Project.of(output, output.annotations, space, wording.dataset, tree, **how)
         project.check(wanted, banded=bool(wording.read_as.channels))

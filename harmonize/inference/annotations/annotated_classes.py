@@ -7,10 +7,12 @@ import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
-from harmonize.config.strict_yaml import Value, dump
+from harmonize.config.accept import ALL, Accepted
+from harmonize.config.strict_yaml import Value, dump, load_text
 from harmonize.inference.answer_space import AnswerSpace
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.mapping import IGNORE
+from harmonize.labels.ontology import Ontology
 from harmonize.labels.palette import BACKGROUND, Color
 from harmonize.labels.palette import UNKNOWN as UNKNOWN_COLOR
 from harmonize.labels.tree_text import ROOT
@@ -103,9 +105,10 @@ def annotated_classes(space: AnswerSpace, spec: DatasetSpec | None, tree: str) -
 def mapping_text(
     name: str,
     classes: Sequence[AnnotatedClass],
-    tree: str,
+    tree: Ontology,
     files: Mapping[str, Value],
     notes: Sequence[str],
+    unseen: Sequence[str] = (),
 ) -> str:
     """Return the mapping of a project.
 
@@ -115,6 +118,7 @@ def mapping_text(
         tree: whose nodes they mean.
         files: the keys that say where pictures and labels are, and how these are read.
         notes: lines about where the labels are from.
+        unseen: the classes that no pixel has.
     """
     head = "".join(f"# {' '.join(note.split())}\n" for note in notes)
     value: dict[str, Value] = {
@@ -122,7 +126,22 @@ def mapping_text(
         **files,
         "classes": {one.name: [] if one.is_rest else None for one in classes},
         "meaning": {
-            tree: {one.name: list(one.nodes) if one.nodes else IGNORE for one in classes},
+            tree.name: {one.name: list(one.nodes) if one.nodes else IGNORE for one in classes},
         },
     }
+    if accept := _accepted(value, tree, unseen):
+        value["accept"] = accept
     return head + dump(value)
+
+
+def _accepted(value: dict[str, Value], tree: Ontology, unseen: Sequence[str]) -> dict[str, Value]:
+    """Return the findings of ``harmonize check`` about a mapping, all of which are meant.
+
+    Answers are of several depths, and not each of them occurs.
+    """
+    from harmonize.tools.check.lint import mapping_findings  # what people correct is checked too
+
+    spec = DatasetSpec.from_document(load_text(dump(value), "the mapping of annotations"))
+    found = mapping_findings(spec, tree, Accepted({}, spec.document))
+    accept: dict[str, Value] = {finding.kind: ALL for finding in found}
+    return accept | ({"never-seen": [*unseen]} if unseen else {})

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import escape, quoteattr
 
 from harmonize.inference.annotations.annotated_classes import AnnotatedClasses
 from harmonize.inference.annotations.parts import Part
@@ -38,8 +38,17 @@ class CvatWriter:
             {"name": one.name, "color": one.hex, "attributes": []} for _, one in self._classes.drawn
         ]
         head = '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>'
-        text = "\n".join([head, *self._images, "</annotations>\n"])
+        text = "\n".join([head, self._meta(), *self._images, "</annotations>\n"])
         return {FILE: text.encode(), LABELS: (json.dumps(labels, indent=1) + "\n").encode()}
+
+    def _meta(self) -> str:
+        """Return the labels as CVAT's own files have them at their head."""
+        labels = "".join(
+            f"<label><name>{escape(one.name)}</name><color>{one.hex}</color><attributes/></label>"
+            for _, one in self._classes.drawn
+        )
+        size = f"<size>{len(self._images)}</size><mode>annotation</mode>"
+        return f"<meta><task>{size}<labels>{labels}</labels></task></meta>"
 
     def _shape(self, part: Part) -> str:
         label = quoteattr(self._classes.classes[part.number].name)

@@ -30,6 +30,7 @@ from harmonize.inference.drawing import pixel_table
 from harmonize.inference.inputs import Wanted
 from harmonize.inference.write_answers import Output
 from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.ontology import Ontology
 from harmonize.pictures.tiff import is_tiff
 from harmonize.system.atomic_files import write_whole, writing
 from harmonize.system.progress import Progress
@@ -75,7 +76,7 @@ class Project:
         kind: the tool.
         space: the possible answers.
         classes: that annotations may have.
-        tree: the name of the run's tree.
+        tree: of the run.
         turn: whether pictures are turned upright as their EXIF data says.
     """
 
@@ -83,7 +84,7 @@ class Project:
     kind: str
     space: AnswerSpace
     classes: AnnotatedClasses
-    tree: str
+    tree: Ontology
     turn: bool = True
 
     @classmethod
@@ -93,7 +94,7 @@ class Project:
         kind: str,
         space: AnswerSpace,
         spec: DatasetSpec | None,
-        tree: str,
+        tree: Ontology,
         *,
         turn: bool = True,
     ) -> "Project":
@@ -104,7 +105,7 @@ class Project:
         """
         if kind not in _WRITERS:
             raise HarmonizeError(f"--write {kind}: choose from {', '.join(_WRITERS)}")
-        classes = annotated_classes(space, spec, tree)
+        classes = annotated_classes(space, spec, tree.name)
         return cls(output, kind, space, classes, tree, turn)
 
     @property
@@ -115,12 +116,12 @@ class Project:
     @property
     def name(self) -> str:
         """What the data set is called: as its folder is, as far as names may be so."""
-        return re.sub(r"[^\w-]+", "_", self.folder.absolute().name) or "answers"
+        return self.mapping.stem
 
     @property
     def mapping(self) -> Path:
         """The mapping's file."""
-        return self.folder / f"{self.name}.yaml"
+        return mapping_of(self.folder)
 
     def check(self, pictures: Sequence[Wanted], *, banded: bool = False) -> None:
         """Make sure that pictures can be annotated, and that no corrections would be lost.
@@ -171,9 +172,11 @@ class Project:
             HarmonizeError: an answer cannot be read, or a file cannot be written.
         """
         writer: Writer = _WRITERS[self.kind](self.classes)
+        seen = np.zeros(len(self.classes.classes), dtype=bool)
         with Progress(len(pictures), f"annotating for {self.kind}", "pictures") as bar:
             for one in bar.over(pictures):
                 numbers = self.classes.numbers[read_answer(self.output.answer(one), self.space)]
+                seen[np.unique(numbers)] = True
                 parts = list(parts_of(numbers, self.classes.rest))
                 name = _name(one)
                 self._link(one, name)
@@ -182,7 +185,10 @@ class Project:
         if self.kind == "labelme":
             rows = [f"{row}\t{label_of(row)}" for row in rows]
         self._write(writer.finish())
-        text = mapping_text(self.name, self.classes.classes, self.tree, self._keys(writer), notes)
+        classes = self.classes.classes
+        missing = zip(classes, ~seen, strict=True)
+        unseen = [one.name for one, is_unseen in missing if is_unseen and one.nodes]
+        text = mapping_text(self.name, classes, self.tree, self._keys(writer), notes, unseen)
         listed = os.fsencode("".join(f"{row}\n" for row in rows))
         self._write({LIST: listed, self.mapping.name: text.encode()})
 
@@ -220,6 +226,12 @@ class Project:
             with writing(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(path, data)
+
+
+def mapping_of(folder: Path) -> Path:
+    """Return the mapping's file of a project in a folder, whose name it has as far as it can."""
+    name = re.sub(r"[^\w-]+", "_", folder.resolve().name) or "answers"
+    return folder / f"{name}.yaml"
 
 
 def read_answer(path: Path, space: AnswerSpace) -> Integer[ndarray, "H W"]:
