@@ -7,8 +7,9 @@ import torch
 from harmonize import UNet
 from harmonize.config.train_config import OptimConfig
 from harmonize.labels.sources import load_sources
-from harmonize.runs.checkpoint import Checkpoint, Standing
+from harmonize.runs.checkpoint import Checkpoint
 from harmonize.runs.identity import describe_run
+from harmonize.runs.standing import Standing
 from harmonize.training.optimizer import build_optimizer
 from tiny import tiny_config, write_project
 

@@ -7,10 +7,11 @@ import torch
 from harmonize.config.run_config import RunConfig
 from harmonize.labels.sources import load_sources
 from harmonize.models.segmenter import Segmenter
-from harmonize.runs.checkpoint import Checkpoint, Standing, save
+from harmonize.runs.checkpoint import Checkpoint, save
 from harmonize.runs.checkpoints import step_path
 from harmonize.runs.health import RunHealth
 from harmonize.runs.identity import describe_run
+from harmonize.runs.standing import Standing
 
 
 def save_run(network: Segmenter, config: RunConfig, folder: Path) -> Path:

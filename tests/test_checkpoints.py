@@ -8,7 +8,8 @@ import pytest
 from checkpoint_cases import make
 from harmonize import HarmonizeError
 from harmonize.runs import checkpoints
-from harmonize.runs.checkpoint import Standing, save
+from harmonize.runs.checkpoint import save
+from harmonize.runs.standing import Standing
 from harmonize.system.atomic_files import part_of
 
 COPIES = [

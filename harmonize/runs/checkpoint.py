@@ -7,13 +7,12 @@ holds, so that damage is noticed.
 
 import hashlib
 import json
-import math
 import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -27,27 +26,9 @@ from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.joined import join_meanings
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.sources import Sources
-from harmonize.runs.health import RunHealth
+from harmonize.runs.checkpoint_facts import check_types
+from harmonize.runs.standing import Standing, Weights
 from harmonize.system.atomic_files import part_of, write_whole
-
-Weights = Literal["raw", "ema"]
-"""The weights as the last step left them, or their exponential moving average."""
-
-
-@dataclass(frozen=True)
-class Standing:
-    """What the evaluations of a run have found so far.
-
-    Attributes:
-        best: the best mean IoU over the trained data sets; None before any evaluation.
-        best_step: its step.
-        answers_with: the weights that were better at the last evaluation; before any, the average
-            if there is one.
-    """
-
-    best: float | None = None
-    best_step: int = 0
-    answers_with: Weights = "raw"
 
 
 @dataclass(frozen=True)
@@ -216,50 +197,8 @@ def checksum_of(facts: str, tensors: Mapping[str, Tensor]) -> str:
     return total.hexdigest()
 
 
-def _check_types(facts: dict[str, Any]) -> None:
-    """Make sure that facts are of the types that ``save`` writes.
-
-    Raises:
-        KeyError, TypeError: some are missing, or of another type.
-    """
-    health, standing, groups = facts["health"], facts["standing"], facts["param_groups"]
-    best = standing["best"]
-    fitting = {
-        "step": _is_count(facts["step"]),
-        "standing": (best is None or _is_number(best))
-        and _is_count(standing["best_step"])
-        and standing["answers_with"] in get_args(Weights),
-        "scaler": isinstance(facts["scaler"], dict | None),
-        "health": isinstance(health, dict) and health.keys() <= vars(RunHealth()).keys(),
-        "config": isinstance(facts["config"], str),
-        "ontology": _are(str, facts["ontology"]) and len(facts["ontology"]) == 2,
-        "mappings": _are(str, facts["mappings"]) and len(facts["mappings"]) > 0,
-        "pictures": _are(str, list(facts.get("pictures", {}).values())),
-        "trees": all(_are(str, one) and len(one) == 2 for one in facts.get("trees", [])),
-        "optimizer_numbers": _are(dict, list(facts["optimizer_numbers"].values())),
-        "param_groups": _are(dict, groups)
-        and all(_are(int, group["params"]) and _is_number(group["scale"]) for group in groups),
-    }
-    wrong = [key for key, fits in fitting.items() if not fits]
-    if wrong:
-        raise TypeError(f"of another type: {', '.join(wrong)}")
-
-
-def _is_count(value: object) -> bool:
-    return type(value) is int and value >= 0
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)
-
-
-def _are(kind: type, items: object) -> bool:
-    """Say whether something is a list of items of a kind."""
-    return isinstance(items, list) and all(isinstance(item, kind) for item in items)
-
-
 def _assemble(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
-    _check_types(facts)
+    check_types(facts)
     state: dict[int, dict[str, Any]] = {
         int(index): dict(numbers) for index, numbers in facts["optimizer_numbers"].items()
     }

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from harmonize.errors import HarmonizeError, printable
-from harmonize.runs.checkpoint import Checkpoint, Standing, load
+from harmonize.runs.checkpoint import Checkpoint, load
+from harmonize.runs.standing import Standing
 from harmonize.system.atomic_files import remove_parts
 
 FOLDER = "checkpoints"

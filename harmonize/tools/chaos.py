@@ -5,30 +5,22 @@ at the same places as an idle one.
 """
 
 import contextlib
-import json
 import os
 import random
 import signal
 import socket
 import sys
 import time
-import traceback
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
 
-from safetensors import safe_open
-
-from harmonize.config.run_config import RunConfig
-from harmonize.pipeline.train import train
 from harmonize.runs import checkpoints
-from harmonize.runs.metrics_log import METRICS
-from harmonize.runs.run_folder import EVALUATION
-from harmonize.system.shown_errors import errors_shown
 from harmonize.tools.benchmark.made_up_data import made_up_config, write_datasets
 from harmonize.tools.chaos_faults import Faults
+from harmonize.tools.chaos_processes import LOOK, ChaosRun, lead
+from harmonize.tools.chaos_results import lines_left, parts_written, run_results
 
 _SETS = 2
 _STEPS = 12
@@ -48,9 +40,6 @@ _CONFIG = (
     "train.log_every=1",
     *(f"datasets.{number}.evaluate=train" for number in range(_SETS)),
 )
-_SPEEDS = ("pictures_per_second",)
-_LOOK = 0.0005
-"""Seconds between two looks at the files of a run."""
 _EVERY = 5
 """Every so many rounds another fault than a kill is put upon a run of its own."""
 _SAVING = 0.01
@@ -137,23 +126,23 @@ class Chaos:
 
     def _kill(self, output: Path, tally: KillTally) -> bool:
         """Start or resume a run and kill it; say whether it was still there."""
-        stale = _parts(output)
+        stale = parts_written(output)
         with self._started(output) as run:
             if not self._wait(run, output):
                 return False
         os.killpg(run.leader, signal.SIGKILL)
         os.waitpid(run.leader, 0)
-        tally.in_save += bool(_parts(output) - stale)
+        tally.in_save += bool(parts_written(output) - stale)
         tally.before_first += checkpoints.newest(output) is None
         return True
 
-    def _wait(self, run: "_Run", output: Path) -> bool:
+    def _wait(self, run: ChaosRun, output: Path) -> bool:
         """Wait for a random place of the run; say whether the run goes on yet.
 
         Half of the places lie shortly after the beginning of a save, half anywhere between two
         lines of metrics, before the first or after the last.
         """
-        last = _events_left(self._alone, output)
+        last = lines_left(self._alone, output)
         saves, lines = self._random.choice([0, 0, 0, 1, 2, 3]), self._random.randint(0, last)
         kind, wanted = ("save", saves) if saves else ("line", lines)
         pause, before = self._start_up, time.monotonic()
@@ -171,7 +160,7 @@ class Chaos:
             pause = self._ending
         end = time.monotonic() + self._random.uniform(0, pause)
         while time.monotonic() < end:
-            time.sleep(_LOOK)
+            time.sleep(LOOK)
             if run.has_ended():
                 return False
         return True
@@ -185,7 +174,7 @@ class Chaos:
             sys.exit(f"{output}: the run failed:\n{log[-3000:]}")
 
     @contextlib.contextmanager
-    def _started(self, output: Path) -> Iterator["_Run"]:
+    def _started(self, output: Path) -> Iterator[ChaosRun]:
         """Start or resume a run in processes of a group of their own.
 
         They go on afterwards, but not without this process.
@@ -198,11 +187,11 @@ class Chaos:
         leader = os.fork()
         if not leader:
             os.setpgid(0, 0)
-            _lead(config, output.with_suffix(".log"), processes=self._processes, port=port)
+            lead(config, output.with_suffix(".log"), processes=self._processes, port=port)
         with contextlib.suppress(OSError):  # it has done so itself
             os.setpgid(leader, leader)
         try:
-            yield _Run(leader, output)
+            yield ChaosRun(leader, output)
         except BaseException:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(leader, signal.SIGKILL)
@@ -210,137 +199,5 @@ class Chaos:
 
     def _compare(self, output: Path, tally: KillTally) -> None:
         tally.finished += 1
-        ours, theirs = _results(output), _results(self._alone)
+        ours, theirs = run_results(output, _STEPS), run_results(self._alone, _STEPS)
         tally.differences.update(what for what in ours if ours[what] != theirs[what])
-
-
-class _Run:
-    """A run that goes on in other processes.
-
-    Attributes:
-        leader: the id of the process that leads the others.
-        status: how it ended, or None.
-    """
-
-    def __init__(self, leader: int, output: Path) -> None:
-        self.leader = leader
-        self.status: int | None = None
-        self._output = output
-        self._seen, self._size = _parts(output), _logged(output)
-
-    def has_ended(self) -> bool:
-        """Say whether the leader has ended."""
-        if self.status is None:
-            ended, status = os.waitpid(self.leader, os.WNOHANG)
-            self.status = status if ended else None
-        return self.status is not None
-
-    def events(self) -> Iterator[str]:
-        """Yield ``save`` when a checkpoint begins and ``line`` when metrics are logged."""
-        while not self.has_ended():
-            time.sleep(_LOOK)
-            parts, size = _parts(self._output), _logged(self._output)
-            if parts - self._seen:
-                yield "save"
-            if size > self._size:
-                yield "line"
-            self._seen, self._size = self._seen | parts, size
-
-
-def _lead(config: RunConfig, log: Path, *, processes: int, port: int) -> NoReturn:
-    """Run a config in this process and others of its group, and end with its status."""
-    with log.open("ab") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    sys.stdout = sys.stderr = os.fdopen(1, "w", buffering=1)
-    os.environ |= {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
-    if processes == 1:
-        _train(config)
-    os.environ |= {
-        "WORLD_SIZE": str(processes),
-        "LOCAL_WORLD_SIZE": str(processes),
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-    }
-    children: list[int] = []
-    for rank in range(processes):
-        child = os.fork()
-        if not child:
-            os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
-            _train(config)
-        children.append(child)
-    statuses = [os.waitpid(child, 0)[1] for child in children]
-    os._exit(int(any(statuses)))
-
-
-def _train(config: RunConfig) -> NoReturn:
-    """Train and end the process as a script would."""
-    status = 1
-    try:
-        with errors_shown():
-            train(config, name="chaos")
-        status = 0
-    except SystemExit as end:
-        status = end.code if isinstance(end.code, int) else 1
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
-
-
-def _parts(output: Path) -> frozenset[tuple[str, int]]:
-    """Return the checkpoints that are half written, or were when their writer was killed."""
-    found: set[tuple[str, int]] = set()
-    folder = output / checkpoints.FOLDER
-    for place in (folder, *_listed(output, f".{folder.name}.*.part")):
-        for path in _listed(place, ".*.part" if place == folder else ".*"):
-            with contextlib.suppress(OSError):
-                found.add((path.name, path.stat().st_ino))
-    return frozenset(found)
-
-
-def _listed(folder: Path, pattern: str) -> list[Path]:
-    """Return what fits in a folder; nothing if the folder goes meanwhile."""
-    with contextlib.suppress(OSError):
-        return [*folder.glob(pattern)]
-    return []
-
-
-def _logged(output: Path) -> int:
-    """Return the size of a run's metrics in bytes."""
-    try:
-        return (output / METRICS).stat().st_size
-    except OSError:
-        return 0
-
-
-def _events_left(alone: Path, output: Path) -> int:
-    """Return how many lines of metrics a run has yet to log: those of the undisturbed run."""
-    newest = checkpoints.newest(output)
-    step = int(newest.stem.removeprefix("step-")) if newest else 0
-    return sum(line["step"] > step for line in _lines(alone))
-
-
-def _lines(output: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (output / METRICS).read_text().splitlines()]
-
-
-def _results(output: Path) -> dict[str, object]:
-    """Return all that must be as in any other run of the config."""
-    return {
-        "weights": _content(checkpoints.step_path(output, _STEPS)),
-        "best": _content(checkpoints.best_path(output)),
-        "metrics": [{k: v for k, v in line.items() if k not in _SPEEDS} for line in _lines(output)],
-        "scores": (output / EVALUATION).read_text(),
-        "files": sorted(p.name for p in output.rglob("*")),
-    }
-
-
-def _content(path: Path) -> dict[str, object]:
-    """Return all that a checkpoint holds but the config, which names the run's folder."""
-    with safe_open(path, framework="numpy") as file:
-        facts = json.loads(file.metadata()["harmonize"].partition(" ")[2])
-        tensors = {name: file.get_tensor(name).tobytes() for name in file.keys()}  # noqa: SIM118
-    return {**tensors, **{key: value for key, value in facts.items() if key != "config"}}

@@ -14,7 +14,7 @@ from harmonize.config.run_config import RunConfig
 from harmonize.errors import HarmonizeError, printable
 from harmonize.labels.sources import Sources
 from harmonize.runs import checkpoints
-from harmonize.runs.checkpoint import Checkpoint, Standing, load, restore_model, save
+from harmonize.runs.checkpoint import Checkpoint, load, restore_model, save
 from harmonize.runs.health import RunHealth
 from harmonize.runs.identity import (
     check_same_config,
@@ -24,6 +24,7 @@ from harmonize.runs.identity import (
 )
 from harmonize.runs.lost_checkpoints import refuse_lost
 from harmonize.runs.run_folder import CONFIG
+from harmonize.runs.standing import Standing
 from harmonize.system.agreement import together
 from harmonize.training.bad_numbers import check_weights
 from harmonize.training.completing import Completing

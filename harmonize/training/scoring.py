@@ -23,7 +23,7 @@ from harmonize.labels.sources import Sources, serves
 from harmonize.labels.unanswerable import unscorable
 from harmonize.models.dataset_norms import answering_like
 from harmonize.models.segmenter import answering_of
-from harmonize.runs.checkpoint import Weights
+from harmonize.runs.standing import Weights
 
 
 def score(

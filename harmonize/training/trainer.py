@@ -1,7 +1,6 @@
 """The training loop, under Accelerate."""
 
 import contextlib
-import dataclasses
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -20,7 +19,6 @@ from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.labels.sources import Sources
 from harmonize.loss.build import build_losses
 from harmonize.loss.hierarchical import HierarchicalLoss, LossTerms
-from harmonize.runs.checkpoint import Standing
 from harmonize.runs.health import RunHealth
 from harmonize.runs.identity import describe_pictures
 from harmonize.runs.started_from import read_start
@@ -35,9 +33,9 @@ from harmonize.training.completing import Completing
 from harmonize.training.depth_weighting import DepthWeighting
 from harmonize.training.digest import weights_digest
 from harmonize.training.estimate import Estimate
+from harmonize.training.evaluations import Evaluations
 from harmonize.training.examples import Examples
 from harmonize.training.learner import Learner
-from harmonize.training.scoring import WeightScores, score
 from harmonize.training.summary import bad_news, summarize
 from harmonize.training.tracking import LossMeter, Tracker
 
@@ -94,7 +92,6 @@ class Trainer:
         self.health = RunHealth()
         self.examples = Examples(sources.ontology, scored, output, patient=self.patient)
         self.guard = Guard(self.learner.network, has_scaler=accelerator.scaler is not None)
-        self.standing = Standing(answers_with="raw" if self.learner.average is None else "ema")
         self.checkpointing = Checkpointing(
             config,
             sources,
@@ -107,9 +104,19 @@ class Trainer:
             self.completing,
             describe_pictures(trained, scored),
         )
+        self.evaluations = Evaluations(
+            config,
+            sources,
+            trained,
+            scored,
+            self.learner,
+            accelerator,
+            self.checkpointing,
+            self.batches.bad,
+        )
         found = self.checkpointing.restore() if config.train.resume else None
         if found is not None:
-            self.step, self.standing = found
+            self.step, self.evaluations.standing = found
         self.saved = self.step
         """The step of the newest checkpoint."""
 
@@ -128,7 +135,7 @@ class Trainer:
             batches = self.batches.from_step(self.step)
             if config.digest and self.step == 0:
                 tracker.start(weights_digest(self.learner.network))
-            while self.step < config.steps and not self._has_stalled():
+            while self.step < config.steps and not self.evaluations.have_stalled(self.step):
                 lr = self.train_step(batches)
                 self.step += 1
                 tracker.step()
@@ -191,19 +198,13 @@ class Trainer:
         """Say whether what is done every so many steps is done now."""
         return every is not None and self.step > 0 and self.step % every == 0
 
-    def _has_stalled(self) -> bool:
-        """Say whether as many evaluations as the run has patience for were no better."""
-        every, patience = self.config.train.evaluate_every, self.config.train.patience
-        if every is None or patience is None:
-            return False
-        return self.step // every - self.standing.best_step // every >= patience
-
     def _end_early(self, tracker: Tracker) -> None:
         """Save a run that has lost patience, and say so."""
         if self.saved != self.step:
             self._save(tracker)
+        best = self.evaluations.standing.best_step
         tracker.say(
-            f"step {self.step}: no better than after step {self.standing.best_step}, for "
+            f"step {self.step}: no better than after step {best}, for "
             f"{self.config.train.patience} evaluations: the run ends (train.patience)"
         )
 
@@ -291,7 +292,7 @@ class Trainer:
     def _save(self, tracker: Tracker) -> None:
         with tracker.untimed():
             tracker.flush()
-            self.checkpointing.save_step(self.step, self.standing)
+            self.checkpointing.save_step(self.step, self.evaluations.standing)
             self.saved = self.step
 
     def _evaluate(self, tracker: Tracker) -> list[DatasetScores]:
@@ -306,43 +307,11 @@ class Trainer:
         if not self.saved:
             self._save(tracker)  # no best is ever alone: the run can go on from here
         with tracker.untimed(scoring=True):
-            found = self._score_weights()
-            self._remember(found)
+            found = self.evaluations.score()
+            self.evaluations.keep_best(found, self.step, again=self.saved == self.step)
             self.examples.write(self.step, found.best)
             tracker.evaluation(self.step, found.to_dict())
             tracker.pictures(self.step, lambda: self.examples.shown(self.step, found.best))
         if found.raw:
             tracker.tell(f"step {self.step}: {found.summary()}")
         return found.best
-
-    def _score_weights(self) -> WeightScores:
-        """Score the network with its weights, and with their average if it has one."""
-        trained = frozenset(dataset.spec.name for dataset in self.trained)
-        raw, average = self._score(), self.learner.average
-        if average is None:
-            return WeightScores(trained, raw, None)
-        with average.in_network():
-            return WeightScores(trained, raw, self._score())
-
-    def _score(self) -> list[DatasetScores]:
-        return score(
-            self.learner.network,
-            self.scored,
-            self.sources,
-            self.config,
-            self.accelerator,
-            self.batches.bad,
-            keep=0 if self.sources.trees else self.config.evaluate.pictures,
-            progress=self.accelerator.is_main_process,
-        )
-
-    def _remember(self, found: WeightScores) -> None:
-        """Save the network if it is the best so far, and which weights the run answers with."""
-        before, mean = self.standing, found.mean
-        self.standing = dataclasses.replace(before, answers_with=found.answers_with)
-        if mean is not None and (before.best is None or mean > before.best):
-            best = Standing(mean, self.step, found.answers_with)
-            if self.checkpointing.save_best(self.step, best):
-                self.standing = best
-        if self.standing.answers_with != before.answers_with and self.saved == self.step:
-            self.checkpointing.save_step(self.step, self.standing)
