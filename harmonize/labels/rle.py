@@ -3,12 +3,12 @@
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Int, Integer, UInt8
 from numpy import ndarray
 
 from harmonize.errors import HarmonizeError
 
-# Letters of shapes: N runs, B bytes.
+# Letters of shapes: N runs, B bytes, H x W pixels.
 
 _FIRST, _MORE, _SIGN, _BITS = 48, 0x20, 0x10, 5
 _LONGEST = 6
@@ -46,6 +46,35 @@ def read_runs(written: dict[str, Any], size: tuple[int, int], where: str) -> Int
             f"{where}: its RLE has {int(runs.sum())} pixels, its picture {width * height}"
         )
     return runs
+
+
+def write_runs(numbers: Integer[ndarray, "H W"]) -> dict[int, dict[str, Any]]:
+    """Return the mask of each number of a map, with the keys ``size`` and ``counts``, a text."""
+    flat = numbers.ravel(order="F")
+    starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
+    ends = np.append(starts[1:], flat.size)
+    order = np.argsort(flat[starts], kind="stable")
+    present, firsts = np.unique(flat[starts][order], return_index=True)
+    written: dict[int, dict[str, Any]] = {}
+    for number, runs in zip(present.tolist(), np.split(order, firsts[1:]), strict=True):
+        edges = np.concatenate([[0], np.stack([starts[runs], ends[runs]], 1).ravel(), [flat.size]])
+        counts = np.diff(edges)
+        counts = counts[:-1] if counts[-1] == 0 else counts  # nothing is outside at the end
+        written[number] = {"size": list(numbers.shape), "counts": _compress(counts)}
+    return written
+
+
+def _compress(counts: Int[ndarray, " N"]) -> str:
+    """Write numbers as COCO's text; see ``_compressed``."""
+    numbers = counts.astype(np.int64)
+    numbers[3:] -= counts[1:-2]
+    places = np.arange(_LONGEST + 1)
+    shifted = numbers[:, None] >> _BITS * places
+    parts = shifted & 31
+    is_last = shifted >> _BITS == np.where(parts & _SIGN, -1, 0)  # nothing but the sign follows
+    lengths = is_last.argmax(axis=1)[:, None]
+    characters = _FIRST + parts + _MORE * (places < lengths)
+    return characters[places <= lengths].astype(np.uint8).tobytes().decode("ascii")
 
 
 def _compressed(text: str, where: str) -> Int[ndarray, " N"]:
