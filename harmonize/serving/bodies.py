@@ -79,7 +79,7 @@ def _check_type(kind: Message, encoding: str) -> None:
     raise Refusal(
         415,
         f"Content-Type: {kind['content-type']}: expected a picture; say image/jpeg, image/png or "
-        f"another, {_PLAIN}, or send a form ({FORM})",
+        f"another (curl: -H 'Content-Type: image/jpeg'), {_PLAIN}, or send a form ({FORM})",
     )
 
 

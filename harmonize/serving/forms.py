@@ -117,7 +117,7 @@ def _hex(space: AnswerSpace, number: int) -> str:
 
 def _box(mask: ndarray) -> list[int]:
     """Return the left, top, width and height of some pixels."""
-    (rows,), (columns,) = mask.any(1).nonzero(), mask.any(0).nonzero()
+    rows, columns = (np.flatnonzero(np.any(mask, axis=axis)) for axis in (1, 0))
     left, top = int(columns[0]), int(rows[0])
     return [left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1]
 

@@ -24,6 +24,7 @@ from harmonize.runs.precision import start_accelerator
 from harmonize.serving.batches import Batches
 from harmonize.serving.bodies import Limits
 from harmonize.serving.door import Door
+from harmonize.serving.forms import FORMS
 from harmonize.serving.questions import Question, Words
 from harmonize.serving.reading import Reader
 from harmonize.serving.refusals import Refusal
@@ -139,7 +140,9 @@ def serving(
         blank = Image.new("RGB", (_FIRST_SIDE, _FIRST_SIDE))
         seen = see(blank, size=views.read_at, fit=views.is_one, read_as=wording.read_as)
         try:
-            batches.submit(seen, wording).result()
+            answer = batches.submit(seen, wording).result()
+            for form in FORMS.values():  # which import what they need
+                form.write(answer, wording.answers)
         except Refusal as refusal:
             raise HarmonizeError(f"{trained.title}: {refusal.line}") from None
         reader = Reader(folder, options.limits.most_pixels, predicting.turn)
