@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +137,7 @@ def _polygons(found: Any) -> np.ndarray:
     for one in found["features"]:
         inside = np.zeros(drawn.shape, dtype=bool)
         for ring in one["geometry"]["coordinates"]:
-            for (x, y), (x2, y2) in zip(ring, ring[1:], strict=False):
+            for (x, y), (x2, y2) in pairwise(ring):
                 if x == x2:
                     inside[min(y, y2) : max(y, y2), x:] ^= True
         assert inside.sum() == one["properties"]["area"]

@@ -1,27 +1,30 @@
 """harmonize serve when clients are many, slow or gone, and when it is asked to stop."""
 
+import contextlib
 import json
 import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from hand_made import untrained_run
 from harmonize import HarmonizeError
+from harmonize.cli import main
 from harmonize.decoding.tiled_network import TiledNetwork
 from harmonize.inference.predict_options import PredictOptions
+from harmonize.serving import serve
 from harmonize.serving.batches import Batches
 from harmonize.serving.server import address, listen
-from served import Gate, Reply, Served, served, wait_until
+from served import Gate, Reply, served, wait_until
 
 HEAD = (
     b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 5000\r\n\r\n"
@@ -109,10 +112,8 @@ def test_a_connection_without_a_whole_request_is_cut(run: Path, sent: bytes) -> 
     with served(run, timeout=0.4) as one, socket.create_connection(("127.0.0.1", one.port)) as slow:
         begun = time.monotonic()
         slow.sendall(sent)
-        try:
+        with contextlib.suppress(ConnectionResetError):
             received(slow)  # it ends
-        except ConnectionResetError:
-            pass
         assert time.monotonic() - begun < 20
         wait_until(lambda: not one.server.server_state.connections)
 
@@ -172,7 +173,7 @@ def test_an_oversize_that_is_not_announced_is_harmless(run: Path, picture: bytes
 def test_memory_that_lacks_is_told_and_one_of_a_batch_spoils_no_other(
     run: Path, picture: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def lack(*_: object) -> None:
+    def lack(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("for all of them")
 
     with served(run, wait=0.3) as one:
@@ -246,45 +247,49 @@ def test_what_is_closed_answers_what_waits(run: Path) -> None:
     assert not batches._thread.is_alive()
 
 
-def start(run: Path, *words: str) -> tuple["subprocess.Popen[str]", Served, str]:
-    """Start the command; return its process, its port and its first line."""
-    program = "import sys, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    program += "from harmonize.cli import main; sys.exit(main(sys.argv[1:]))"
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, "serve", str(run), "--port", "0", "--cpu", *words],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    found = re.search(r" answers at http://127\.0\.0\.1:(\d+); Ctrl-C ends it\n$", line)
-    assert found is not None, line + process.stdout.read()
-    return process, Served(None, None, int(found[1])), line  # type: ignore[arg-type]
-
-
+@pytest.mark.usefixtures("signals_heard")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_the_service_once_its_requests_are_answered(
-    run: Path, picture: bytes, number: signal.Signals
+def test_a_signal_ends_the_command_once_its_requests_are_answered(
+    run: Path,
+    picture: bytes,
+    number: signal.Signals,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    process, one, _ = start(run)
-    try:
-        assert one.ask("/predict", picture).status == 200
-        with socket.create_connection(("127.0.0.1", one.port)) as slow:
+    ports: list[int] = []
+    found: list[bytes] = []
+
+    def noted(host: str, port: int) -> socket.socket:
+        listening = listen(host, port)
+        ports.append(listening.getsockname()[1])
+        return listening
+
+    def use() -> None:
+        wait_until(lambda: ports)
+        with socket.create_connection(("127.0.0.1", ports[0])) as slow:
             slow.sendall(HEAD.replace(b"5000", str(len(picture)).encode()) + picture[:20])
-            wait_until(lambda: one.ask("/health").json["busy"] == 1)
-            process.send_signal(number)
-            wait_until(lambda: _is_refused(one.port))
+            wait_until(lambda: _ask(ports[0])["busy"] == 1)
+            os.kill(os.getpid(), number)
+            wait_until(lambda: _is_refused(ports[0]))
             slow.sendall(picture[20:])
-            assert received(slow).startswith(b"HTTP/1.1 200 ")
-        said, _ = process.communicate(timeout=60)
-        assert process.returncode == 0
-        lines = said.splitlines()
-        assert f"{number.name}: what is being answered is finished, nothing new is begun" in lines
-        assert lines[-1] == "2 pictures were answered"
-    finally:
-        process.kill()
+            found.append(received(slow))
+
+    monkeypatch.setattr(serve, "listen", noted)
+    client = threading.Thread(target=use)
+    client.start()
+    assert main(["serve", str(run), "--port", "0", "--cpu"]) == 0
+    client.join()
+    assert found[0].startswith(b"HTTP/1.1 200 ")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith(f" answers at http://127.0.0.1:{ports[0]}; Ctrl-C ends it")
+    said = f"{number.name}: what is being answered is finished, nothing new is begun"
+    assert said in lines
+    assert lines[-1] == "pictures answered: 1"
+
+
+def _ask(port: int) -> Any:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health") as response:
+        return json.load(response)
 
 
 def _is_refused(port: int) -> bool:
@@ -295,7 +300,7 @@ def _is_refused(port: int) -> bool:
     return False
 
 
-def test_a_port_that_is_taken_is_named(run: Path) -> None:
+def test_a_port_that_is_taken_is_named() -> None:
     with listen("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
         assert address(taken) == f"http://127.0.0.1:{port}"

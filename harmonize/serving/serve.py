@@ -79,7 +79,7 @@ def serve_run(run: Path, options: ServeOptions, predicting: PredictOptions) -> i
         server = make_server(Door(service.app()), timeout=options.limits.timeout)
         tell(printable(f"{trained.title} answers at {address(listening)}; Ctrl-C ends it"))
         server.run(sockets=[listening])
-        tell(f"{service.answered} pictures were answered")
+        tell(f"pictures answered: {service.answered}")
     return 0
 
 
