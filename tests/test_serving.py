@@ -19,6 +19,7 @@ from harmonize.exporting.onnx_file import finish_onnx
 from harmonize.inference.predict_options import PredictOptions
 from harmonize.labels.regions import from_columns, pixels_of_runs
 from harmonize.labels.rle import read_runs
+from harmonize.system.progress import be_quiet, voice_restored
 from served import Served, served
 
 SIZES = ((24, 20), (17, 33), (41, 30), (1, 3))
@@ -58,7 +59,8 @@ def pictures(run: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def service(run: Path) -> Iterator[Served]:
-    with served(run) as one:
+    with voice_restored(), served(run) as one:
+        be_quiet(True)  # a line may come when its test is over
         yield one
 
 
