@@ -1,4 +1,4 @@
-"""Forms of answers on maps drawn at random: runs, polygons, and the description of the service."""
+"""Forms of answers on maps drawn at random: polygons, and the description of the service."""
 
 import io
 import sys
@@ -13,8 +13,6 @@ from PIL import Image
 
 from hand_made import untrained_run
 from harmonize.cli import main
-from harmonize.labels.regions import from_columns, pixels_of_runs
-from harmonize.labels.rle import read_runs, write_runs
 from harmonize.serving.outlines import outlines
 from served import served
 
@@ -23,26 +21,6 @@ def maps(number: int) -> list[np.ndarray]:
     rng = np.random.default_rng(number)
     sizes = rng.integers(1, 9, (number, 2))
     return [rng.integers(0, 3, size) for size in sizes]
-
-
-@pytest.mark.parametrize("numbers", [np.array([[4]]), np.zeros((70, 3), dtype=int), *maps(40)])
-def test_runs_are_read_back(numbers: np.ndarray) -> None:
-    drawn = np.full(numbers.size, -1)
-    size = numbers.shape[1], numbers.shape[0]
-    written = write_runs(numbers)
-    for number, runs in written.items():
-        drawn[from_columns(pixels_of_runs(read_runs(runs, size, "it")), size)] = number
-    np.testing.assert_array_equal(drawn.reshape(numbers.shape), numbers)
-    assert [*written] == np.unique(numbers).tolist()
-
-
-def test_runs_are_those_of_cocos_own_tools() -> None:
-    masks = pytest.importorskip("pycocotools.mask")
-    large = np.kron(np.random.default_rng(0).integers(0, 4, (9, 7)), np.ones((90, 110), dtype=int))
-    for numbers in (*maps(20), large):
-        for number, runs in write_runs(numbers).items():
-            mask = np.asfortranarray((numbers == number).astype(np.uint8))
-            assert masks.encode(mask)["counts"].decode() == runs["counts"]
 
 
 def test_regions_by_hand() -> None:

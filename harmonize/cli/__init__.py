@@ -41,6 +41,14 @@ COMMANDS = {
         "export_command",
         "Write a trained network as one file that runs without this project.",
     ),
+    "push": Command(
+        "share_commands",
+        "Share a trained run: weights, tree, mappings, scores and a model card.",
+    ),
+    "pull": Command(
+        "share_commands",
+        "Fetch a shared run and check it; the folder serves as that of any run.",
+    ),
     "refine": Command(
         "run_commands",
         "Complete the coarse labels of a data set with a trained network, inside what they say.",

@@ -25,6 +25,11 @@ def predict(words: Sequence[str]) -> int:
     parser.add_argument("files", nargs="+", metavar="PICTURES", help="files, folders or 'patterns'")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", required=True)
     parser.add_argument("--no-overlay", action="store_true", help="write no drawings")
+    parser.add_argument(
+        "--write",
+        choices=["coco", "labelme", "label-studio", "cvat"],
+        help="write annotations too, to be corrected in a tool, and a mapping that reads them back",
+    )
     add_answers(parser)
     add_computing(parser)
     add_quiet(parser, "warnings and errors")
@@ -55,7 +60,8 @@ def predict(words: Sequence[str]) -> int:
         ontology=given.ontology,
         channels_of=given.channels_of,
     )
-    return predict_run(given.run, pictures, Output(given.output, not given.no_overlay), options)
+    output = Output(given.output, not given.no_overlay, given.write)
+    return predict_run(given.run, pictures, output, options)
 
 
 def add_answers(parser: argparse.ArgumentParser) -> None:

@@ -42,10 +42,12 @@ class Output:
     Attributes:
         folder: holds the legend; answers are written below it.
         overlays: whether pictures of them are written too.
+        annotations: the tool that annotations are written for too, if any; see ``Project``.
     """
 
     folder: Path
     overlays: bool = True
+    annotations: str | None = None
 
     def answer(self, wanted: Wanted) -> Path:
         """Return the file of a picture's ids or colours."""

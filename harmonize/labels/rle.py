@@ -3,12 +3,12 @@
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int, Integer, UInt8
+from jaxtyping import Bool, Int, UInt8
 from numpy import ndarray
 
 from harmonize.errors import HarmonizeError
 
-# Letters of shapes: N runs, B bytes, H x W pixels.
+# Letters of shapes: N runs, B bytes, H x W pixels of a picture, P pixels in a row.
 
 _FIRST, _MORE, _SIGN, _BITS = 48, 0x20, 0x10, 5
 _LONGEST = 6
@@ -48,35 +48,6 @@ def read_runs(written: dict[str, Any], size: tuple[int, int], where: str) -> Int
     return runs
 
 
-def write_runs(numbers: Integer[ndarray, "H W"]) -> dict[int, dict[str, Any]]:
-    """Return the mask of each number of a map, with the keys ``size`` and ``counts``, a text."""
-    flat = numbers.ravel(order="F")
-    starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
-    ends = np.append(starts[1:], flat.size)
-    order = np.argsort(flat[starts], kind="stable")
-    present, firsts = np.unique(flat[starts][order], return_index=True)
-    written: dict[int, dict[str, Any]] = {}
-    for number, runs in zip(present.tolist(), np.split(order, firsts[1:]), strict=True):
-        edges = np.concatenate([[0], np.stack([starts[runs], ends[runs]], 1).ravel(), [flat.size]])
-        counts = np.diff(edges)
-        counts = counts[:-1] if counts[-1] == 0 else counts  # nothing is outside at the end
-        written[number] = {"size": list(numbers.shape), "counts": _compress(counts)}
-    return written
-
-
-def _compress(counts: Int[ndarray, " N"]) -> str:
-    """Write numbers as COCO's text; see ``_compressed``."""
-    numbers = counts.astype(np.int64)
-    numbers[3:] -= counts[1:-2]
-    places = np.arange(_LONGEST + 1)
-    shifted = numbers[:, None] >> _BITS * places
-    parts = shifted & 31
-    is_last = shifted >> _BITS == np.where(parts & _SIGN, -1, 0)  # nothing but the sign follows
-    lengths = is_last.argmax(axis=1)[:, None]
-    characters = _FIRST + parts + _MORE * (places < lengths)
-    return characters[places <= lengths].astype(np.uint8).tobytes().decode("ascii")
-
-
 def _compressed(text: str, where: str) -> Int[ndarray, " N"]:
     """Decode COCO's text: 5 bits a character; from the fourth run on less the last but one."""
     if not text:
@@ -101,3 +72,29 @@ def _compressed(text: str, where: str) -> Int[ndarray, " N"]:
 
 def _has(parts: UInt8[ndarray, " B"], bit: int) -> ndarray:
     return (parts & np.uint8(bit)) != 0
+
+
+def write_runs(mask: Bool[ndarray, "H W"]) -> dict[str, Any]:
+    """Return a mask as COCO writes it, with its runs as text."""
+    height, width = mask.shape
+    runs = runs_in(mask.T.ravel())
+    numbers = runs.copy()
+    numbers[3:] -= runs[1:-2]
+    return {"size": [height, width], "counts": "".join(map(_as_text, numbers.tolist()))}
+
+
+def runs_in(pixels: Bool[ndarray, " P"]) -> Int[ndarray, " N"]:
+    """Return the lengths of the runs of pixels, the first of what is outside."""
+    changes = np.flatnonzero(pixels[1:] != pixels[:-1]) + 1
+    runs = np.diff(changes, prepend=0, append=len(pixels))
+    return np.concatenate([[0], runs]) if len(pixels) and pixels[0] else runs
+
+
+def _as_text(number: int) -> str:
+    """Write a number in parts of 5 bits, the lowest first, until the rest is but its sign."""
+    text = ""
+    while True:
+        bits, number = number & 31, number >> _BITS
+        if number == (-1 if bits & _SIGN else 0):
+            return text + chr(bits + _FIRST)
+        text += chr((bits | _MORE) + _FIRST)

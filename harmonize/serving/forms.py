@@ -43,19 +43,12 @@ def as_png(answer: Integer[ndarray, "H W"], space: AnswerSpace) -> bytes:
 def as_coco(answer: Integer[ndarray, "H W"], space: AnswerSpace) -> bytes:
     """Return a document of COCO: all pixels of a class are one annotation, as compressed RLE."""
     height, width = answer.shape
-    counts = np.bincount(answer.ravel(), minlength=space.num)
-    annotations = [
-        {
-            "id": place,
-            "image_id": 1,
-            "category_id": space.labels[number].value,
-            "segmentation": runs,
-            "area": int(counts[number]),
-            "bbox": _box(answer == number),
-            "iscrowd": 1,
-        }
-        for place, (number, runs) in enumerate(write_runs(answer).items(), 1)
-    ]
+    annotations: list[dict[str, Any]] = []
+    for number in np.flatnonzero(np.bincount(answer.ravel())).tolist():
+        mask = answer == number
+        one = {"id": len(annotations) + 1, "image_id": 1, "iscrowd": 1}
+        one |= {"category_id": space.labels[number].value, "segmentation": write_runs(mask)}
+        annotations.append(one | {"area": int(mask.sum()), "bbox": _box(mask)})
     image = {"id": 1, "width": width, "height": height, "file_name": "picture"}
     document = {
         "info": {"description": space.title},
