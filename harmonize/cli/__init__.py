@@ -32,6 +32,7 @@ COMMANDS = {
         "Score a trained network on data sets, each in its own classes.",
     ),
     "predict": Command("run_commands", "Answer pictures with a trained network."),
+    "serve": Command("serve_command", "Answer pictures over HTTP with a trained network."),
     "calibrate": Command(
         "calibrate_command",
         "Make a network's probabilities hold, for predict --confidence.",

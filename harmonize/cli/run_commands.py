@@ -24,9 +24,6 @@ def predict(words: Sequence[str]) -> int:
     parser.add_argument("run", type=Path, metavar="RUN_DIR", help="or a file of `harmonize export`")
     parser.add_argument("files", nargs="+", metavar="PICTURES", help="files, folders or 'patterns'")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", required=True)
-    parser.add_argument(
-        "--channels-of", metavar="NAME", help="TIFF pictures have the bands of this data set"
-    )
     parser.add_argument("--no-overlay", action="store_true", help="write no drawings")
     parser.add_argument(
         "--write",
@@ -34,7 +31,7 @@ def predict(words: Sequence[str]) -> int:
         help="write annotations too, to be corrected in a tool, and a mapping that reads them back",
     )
     add_answers(parser)
-    _add_computing(parser)
+    add_computing(parser)
     add_quiet(parser, "warnings and errors")
     given = parser.parse_intermixed_args(words)
     be_quiet(given.quiet)
@@ -77,9 +74,13 @@ def add_answers(parser: argparse.ArgumentParser) -> None:
     asked.add_argument(
         "--confidence", type=float, metavar="P", help="answer the deepest node as probable as this"
     )
-    parser.add_argument(
-        "--ontology", metavar="TREE", help="of a run of several trees (default: each of them)"
-    )
+    add_words(parser, "each of them")
+
+
+def add_words(parser: argparse.ArgumentParser, default: str | None = None) -> None:
+    """Take what answers go by, whatever is answered."""
+    told = "" if default is None else f" (default: {default})"
+    parser.add_argument("--ontology", metavar="TREE", help=f"of a run of several trees{told}")
     _add_calibration(parser)
 
 
@@ -92,8 +93,11 @@ def add_decode(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_computing(parser: argparse.ArgumentParser) -> None:
+def add_computing(parser: argparse.ArgumentParser) -> None:
     """Take how the answers are computed."""
+    parser.add_argument(
+        "--channels-of", metavar="NAME", help="TIFF pictures have the bands of this data set"
+    )
     parser.add_argument(
         "--size",
         type=size,
