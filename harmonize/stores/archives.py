@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int64
@@ -92,7 +92,7 @@ class Archive:
         stamp = f"{self._bytes.stamp} {numbers}" if self._bytes.stamp else ""
         return Facts(numbers[2], stamp)
 
-    def open(self, name: str) -> IO[bytes]:
+    def open(self, name: str) -> io.BufferedIOBase:
         start, packed, size, method, crc = self._find(name)
         if method == _PLAIN and size > _LARGE:
             start = self._data(start, 0)[0] if self._is_zip else start

@@ -150,9 +150,10 @@ def _refusal(error: Exception, place: str) -> HarmonizeError:
     status = getattr(error, "status", None)
     secret = "Credential" in type(error).__name__ or isinstance(error, PermissionError)
     if secret or status in (401, 403):
+        anyone = ", or say that none are needed (FSSPEC_S3_ANON=true)" if place[:2] == "s3" else ""
         return HarmonizeError(
             f"{place}: may not be read ({_reason(error)}); give credentials that may by the "
-            "environment, or say that none are needed (FSSPEC_S3_ANON=true)"
+            f"environment{anyone}"
         )
     return HarmonizeError(f"{place}: cannot be read ({_reason(error)}); check the address")
 
@@ -162,5 +163,5 @@ def _reason(error: BaseException) -> str:
     status = getattr(error, "status", None)
     if isinstance(status, int) and status >= 400:
         return f"the server answers {status} {getattr(error, 'message', '')}".strip()
-    text = str(error).partition("\n")[0][:200]
+    text = " ".join(str(error).split())[:200]
     return text or type(error).__name__

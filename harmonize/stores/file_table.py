@@ -6,7 +6,8 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO, Protocol
+from io import BufferedIOBase
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int64
@@ -105,6 +106,7 @@ def _pattern(glob: str) -> "re.Pattern[str]":
     return re.compile("".join(pieces).removesuffix("/"))
 
 
+@runtime_checkable
 class Store(Protocol):
     """Where the files of a data set lie, if that is no folder."""
 
@@ -125,7 +127,7 @@ class Store(Protocol):
         """Return what is known of a file; None if there is none of the name."""
         ...
 
-    def open(self, name: str) -> IO[bytes]:
+    def open(self, name: str) -> BufferedIOBase:
         """Open a file to be read; ``FileNotFoundError`` if there is none of the name."""
         ...
 

@@ -83,7 +83,8 @@ class GzipBytes:
             ) from None
         if not part and not data and not now.decoder.eof:
             raise HarmonizeError(f"{self.place}: is cut off; take it from where it is whole")
-        now.packed += len(part) - len(now.decoder.unconsumed_tail) - len(now.decoder.unused_data)
+        over = now.decoder.unused_data if now.decoder.eof else now.decoder.unconsumed_tail
+        now.packed += len(part) - len(over)
         now.place += len(data)
         if now.place >= self._copies[-1].place + self._spacing and not now.decoder.eof:
             self._copies.append(now.copy())

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -103,7 +103,7 @@ class ParquetFiles:
         stamp = _stamp(shard)
         return Facts(0, f"{stamp} {column} {row}" if stamp else "")
 
-    def open(self, name: str) -> IO[bytes]:
+    def open(self, name: str) -> io.BufferedIOBase:
         if self._table.find(name) is None:
             raise FileNotFoundError(f"{self.address}: {name}")
         if name in self._beside:

@@ -5,8 +5,9 @@ import io
 import os
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from harmonize.errors import HarmonizeError
 
@@ -33,6 +34,7 @@ def wants_heads() -> bool:
     return _heads.get()
 
 
+@runtime_checkable
 class Bytes(Protocol):
     """A long row of bytes."""
 
@@ -112,7 +114,7 @@ class _Ranged(io.RawIOBase):
         self._place = max(base + offset, 0)
         return self._place
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+    def readinto(self, buffer: Any) -> int:
         if self._place >= self._size or not len(buffer):
             return 0
         if not self._start <= self._place < self._start + len(self._part):
@@ -127,7 +129,9 @@ class _Ranged(io.RawIOBase):
         return len(found)
 
 
-def ranged_file(read: Callable[[int, int], bytes], size: int, *, step: int = HEAD) -> IO[bytes]:
+def ranged_file(
+    read: Callable[[int, int], bytes], size: int, *, step: int = HEAD
+) -> BufferedIOBase:
     """Return a file whose bytes are read as they are wanted.
 
     Args:

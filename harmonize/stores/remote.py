@@ -2,7 +2,7 @@
 
 import io
 from collections import OrderedDict
-from typing import IO, Any
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -104,7 +104,7 @@ class RemoteFolder:
                 self._asked[name] = None
         return self._asked[name]
 
-    def open(self, name: str) -> IO[bytes]:
+    def open(self, name: str) -> io.BufferedIOBase:
         facts = self.facts(name)
         if facts is None:
             raise FileNotFoundError(f"{self.address}/{name}")
@@ -130,7 +130,8 @@ class RemoteFolder:
         size = facts.size if (facts := self.facts(name)) else 0
         place = self._place(name)
         whole = end == size
-        asked = (0, end) if size and not whole else None
+        sure = self._table is not None  # of the size; and s3fs would ask for it before
+        asked = (0, end) if size and (sure or not whole) else None
         data = read_part(self._connection, place, self._path(name), asked, size)
         self._kept.pop(name, None)
         self._kept[name] = data
@@ -201,7 +202,10 @@ def read_part(
 
     def read(system: Any) -> bytes:
         file = connection.system[1] if path is None else path
-        data = system.cat_file(file) if part is None else system.cat_file(file, start, end)
+        if part is None:
+            data = system.cat_file(file)
+        else:  # by name: s3fs has a version between the path and these
+            data = system.cat_file(file, start=start, end=end)
         if part is not None and len(data) == size != end - start:
             data = data[start:end]  # some web servers give all of it, whatever is asked for
         if size and len(data) != end - start:

@@ -7,7 +7,7 @@ import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import Any
 
 from harmonize.errors import HarmonizeError
 from harmonize.stores.file_table import FileTable, Store
@@ -128,7 +128,7 @@ class StoredPath(type(Path())):
         found = self._table().matching(inside.replace("[", "[[]") + pattern)
         return (StoredPath(self.address, name) for name in found)
 
-    def open(self, mode: str = "r", *_: object, **__: object) -> IO[Any]:  # type: ignore[override]
+    def open(self, mode: str = "r", *_: object, **__: object) -> Any:
         """Open a file to be read, in binary or as UTF-8."""
         file = self.store.open(self.inside)
         return file if "b" in mode else io.TextIOWrapper(file, encoding="utf-8")

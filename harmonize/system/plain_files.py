@@ -3,8 +3,8 @@
 import errno
 import os
 import stat
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO
 
 from harmonize.errors import HarmonizeError
 from harmonize.stores.stored_path import StoredPath
@@ -20,7 +20,7 @@ _KINDS = (
 )
 
 
-def open_plain(path: str | Path) -> IO[bytes]:
+def open_plain(path: str | Path) -> BufferedIOBase:
     """Open a file to be read in binary, in a folder or in a store.
 
     Raises:
