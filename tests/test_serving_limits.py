@@ -241,6 +241,14 @@ def test_the_log_has_one_line_per_request(
     assert lines[3].startswith("stop: ")
 
 
+def test_a_body_does_not_wait_for_its_head_to_be_acknowledged(run: Path) -> None:
+    with served(run) as one, socket.create_connection(("127.0.0.1", one.port)):
+        wait_until(lambda: one.server.server_state.connections)
+        (connection,) = one.server.server_state.connections
+        found: Any = connection.transport.get_extra_info("socket")  # type: ignore[union-attr]
+        assert found.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+
+
 def test_what_is_closed_answers_what_waits(run: Path) -> None:
     with served(run) as one:
         batches: Batches = one.service.batches
