@@ -54,7 +54,7 @@ class FakeHub:
         return str(path)
 
     def _files(self, repo: str, revision: str | None) -> dict[str, bytes]:
-        response = httpx.Response(404, request=httpx.Request("GET", "https://hub"))
+        response: Any = httpx.Response(404, request=httpx.Request("GET", "https://hub"))
         if repo not in self.commits:
             raise RepositoryNotFoundError(f"404: {repo}\nmore", response=response)
         found = [one for one in self.commits[repo] if revision in (None, _sha(one))]

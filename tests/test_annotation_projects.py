@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -141,6 +142,38 @@ def test_pycocotools_reads_the_same(tmp_path: Path) -> None:
             assert [width, height] == [np.ptp(columns) + 1, np.ptp(rows) + 1]
         assert np.array_equal(found, numbers), image["file_name"]
     assert kinds == {False, True}
+
+
+@pytest.mark.filterwarnings("ignore")  # its own, and those of what it imports
+def test_datumaro_reads_the_same(tmp_path: Path) -> None:
+    datumaro: Any = pytest.importorskip("datumaro")
+    tools: Any = pytest.importorskip("pycocotools.mask")
+    kinds = datumaro.AnnotationType
+    for kind, file, place, format in (
+        ("coco", "annotations.json", "annotations/instances_train.json", "coco_instances"),
+        ("cvat", "annotations.xml", "train.xml", "cvat"),
+    ):
+        project, there = make(tmp_path / kind, kind, LABEL_MAPS), tmp_path / kind / "theirs"
+        pictures = there / "images" / ("train" if kind == "coco" else "")
+        shutil.copytree(project.folder / "pictures", pictures)  # it follows no links
+        (there / place).parent.mkdir(exist_ok=True)
+        shutil.copy(project.folder / file, there / place)
+        dataset = datumaro.Dataset.import_from(str(there), format)
+        names = [one.name for one in dataset.categories()[kinds.label]]
+        assert len(dataset) == len(LABEL_MAPS)
+        for item in dataset:
+            numbers = LABEL_MAPS[item.id]
+            found = np.zeros_like(numbers)
+            for one in item.annotations:
+                if one.type == kinds.polygon:
+                    runs = tools.frPyObjects([list(one.points)], *numbers.shape)
+                    mask = tools.decode(tools.merge(runs)).astype(bool)
+                elif one.type == kinds.mask:
+                    mask = np.asarray(one.image, dtype=bool)
+                else:  # a box that it adds to each
+                    continue
+                found[mask] = NAMES.index(names[one.label])
+            assert np.array_equal(found, numbers), (kind, item.id)
 
 
 def labelme_pixels(shape: dict[str, Any], size: tuple[int, int]) -> np.ndarray:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from hand_made import untrained_run
 from harmonize.cli import main
-from harmonize.serving.outlines import outlines
+from harmonize.serving.region_polygons import outlines
 from served import served
 
 

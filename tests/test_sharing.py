@@ -421,6 +421,7 @@ def test_a_mapping_loses_folders_and_keeps_what_it_means() -> None:
         "name": "a",
         "splits": {"train": {"list": "train.txt"}},
     }
+    assert "list: '{split}.txt'" in shared_mapping("splits: {a: {list: '{split}.txt'}}\n")
     assert "root: data/a" in shared_mapping("root: data/a\nname: a\nsplits: {}\n")
 
 

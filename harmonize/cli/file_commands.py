@@ -142,9 +142,11 @@ def _look_at_config(path: Path, given: argparse.Namespace) -> None:
 
 
 def new(words: Sequence[str]) -> int:
-    """Draft a mapping from a folder of pictures and labels."""
+    """Draft a mapping from a folder or an archive of pictures and labels."""
     parser = command_parser(new)
-    parser.add_argument("folder", type=Path, metavar="DATASET_DIR")
+    parser.add_argument(
+        "folder", metavar="DATASET_DIR", help="or an archive, an address, or Parquet files"
+    )
     parser.add_argument("--tree", type=Path, metavar="FILE", help="whose nodes the classes mean")
     parser.add_argument(
         "--run", type=Path, metavar="RUN_DIR", help="a trained network that tells what classes mean"
@@ -164,9 +166,10 @@ def new(words: Sequence[str]) -> int:
     given = parser.parse_intermixed_args(words)
     be_quiet(given.quiet)
     from harmonize.tools.draft.new_mapping import new_mapping  # slow to import
+    from harmonize.tools.draft.set_place import find_set
 
     new_mapping(
-        given.folder,
+        find_set(given.folder),
         tree=given.tree,
         run=given.run,
         output=given.output,

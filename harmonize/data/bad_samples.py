@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harmonize.errors import HarmonizeError
+from harmonize.stores.connection import LostConnectionError
 
 
 @dataclass(frozen=True, order=True)
@@ -48,10 +49,11 @@ def naming(dataset: str, split: str, picture: str, root: Path) -> Iterator[None]
 
     Raises:
         BadSampleError: instead of another ``HarmonizeError``, and of want of memory.
+        LostConnectionError: as it was, since the picture may be a good one.
     """
     try:
         yield
-    except BadSampleError:
+    except (BadSampleError, LostConnectionError):
         raise
     except HarmonizeError as error:
         sample = BadSample(dataset, split, picture, "; ".join(error.problems))

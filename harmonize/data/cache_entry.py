@@ -25,6 +25,8 @@ from numpy import ndarray
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.pixels import Pixels
 from harmonize.errors import HarmonizeError, printable
+from harmonize.stores.stored_path import StoredPath
+from harmonize.system.once import warn_once
 
 # Letters of shapes: h x w pixels of a picture as training takes it, N of them.
 
@@ -52,6 +54,8 @@ class EntryNames:
     def name(self, number: int, factor: int) -> str:
         """Return the name of a picture that is reduced by a factor.
 
+        It is empty where nothing tells whether a file has changed, as of some web servers.
+
         Raises:
             BadSampleError: one of its files is gone.
         """
@@ -59,12 +63,26 @@ class EntryNames:
         for path in self._dataset.paths(number):
             with self._dataset.naming(number):
                 status = _status(path)
+            if isinstance(path, StoredPath) and not _is_stamped(path):
+                return ""
             relative = path.relative_to(self._dataset.root)
             times = status.st_mtime_ns, status.st_ctime_ns  # the second one cannot be set back
             parts.append((str(relative), status.st_size, *times, status.st_ino))
         return hashlib.blake2b(
             repr(parts).encode(errors="surrogateescape"), digest_size=16
         ).hexdigest()
+
+
+def _is_stamped(path: StoredPath) -> bool:
+    """Say whether something tells that a file has changed; warn once of a store that does not."""
+    facts = path.store.facts(path.inside)
+    if facts is None or facts.stamp:
+        return True
+    warn_once(
+        f"warning: {path.address}: gives neither the time nor a checksum of its files, so their "
+        "pictures are not kept in the cache; copy the set here, or ask for ETag or Last-Modified"
+    )
+    return False
 
 
 def _status(path: Path) -> os.stat_result:

@@ -83,6 +83,8 @@ class Survey(Dataset[SurveyedPicture]):
         size = self._datasets[dataset].size(number)
         factor = choose_factor(size, self._least[dataset])
         name = self._names[dataset].name(number, factor)
+        if not name:
+            return SurveyedPicture("", 0, False)
         num_bytes = entry_bytes(reduced_size(size, factor), self._num_classes(dataset))
         return SurveyedPicture(
             name, num_bytes, read_entry(entry_path(self.folder, name)) is not None

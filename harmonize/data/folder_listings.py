@@ -1,11 +1,16 @@
 """Which files a data set's folders hold, each folder listed once."""
 
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from harmonize.errors import HarmonizeError
 from harmonize.labels.mask_encodings import fitting_names
+from harmonize.stores.stored_path import StoredPath
 
 ANY_EXTENSION = ".*"
+_AT_A_TIME = 32
+"""Questions that a web server is asked at a time."""
 
 
 def matching_files(root: Path, pattern: str) -> list[str]:
@@ -29,11 +34,14 @@ class FolderListings:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.are_listed = not isinstance(root, StoredPath) or root.is_listed
         self._names: dict[str, set[str]] = {}
         self._by_stem: dict[str, dict[str, list[str]]] = {}
 
     def has(self, file: str) -> bool:
         """Say whether a file is there."""
+        if not self.are_listed:
+            return (self.root / file).is_file()
         folder, _, name = file.rpartition("/")
         return name in self._listing(folder)
 
@@ -42,6 +50,7 @@ class FolderListings:
         folder, _, name = file.rpartition("/")
         if "*" not in name:
             return [file] if self.has(file) else []
+        self._need_listing()
         prefix = f"{folder}/" if folder else ""
         return [prefix + one for one in fitting_names(name, self._listing(folder))]
 
@@ -49,6 +58,7 @@ class FolderListings:
         """Replace the extension ``.*`` by the one the file has."""
         if not file.endswith(ANY_EXTENSION):
             return file
+        self._need_listing()
         folder, _, name = file.rpartition("/")
         self._listing(folder)
         stem = name.removesuffix(ANY_EXTENSION)
@@ -57,10 +67,32 @@ class FolderListings:
             raise HarmonizeError(f"{self.root / file}: which of {', '.join(found)}? name one")
         return f"{folder}/{found[0]}".lstrip("/") if found else file
 
+    def look_up(self, files: Iterable[str]) -> None:
+        """Ask a store that does not list them for many files at a time."""
+        with ThreadPoolExecutor(_AT_A_TIME) as pool:
+            for _ in pool.map(self.has, files):
+                pass
+
+    def _need_listing(self) -> None:
+        """Refuse patterns of names where the store gives no list.
+
+        Raises:
+            HarmonizeError: what to do instead.
+        """
+        if not self.are_listed:
+            raise HarmonizeError(
+                f"{self.root}: a web server gives no list of its files, so names in `picture` and "
+                "`label` are written in full, without * and with their extension"
+            )
+
     def _listing(self, folder: str) -> set[str]:
         if folder not in self._names:
             try:
-                names = {entry.name for entry in (self.root / folder).iterdir()}
+                place = self.root / folder
+                if isinstance(place, StoredPath):
+                    names = {*place.names()}
+                else:
+                    names = {entry.name for entry in place.iterdir()}
             except (OSError, ValueError):  # ValueError: a NUL in the name
                 names = set()
             self._names[folder] = names

@@ -1,6 +1,8 @@
 """Which picture and label files a split consists of."""
 
+import contextlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.mapping import Split
 from harmonize.labels.path_matching import PathPattern
 from harmonize.labels.path_template import Fields, Template, inside_root
+from harmonize.stores.stored_path import StoredPath
 
 _SHOWN = 20
 """Problems of one split that are listed."""
@@ -78,6 +81,7 @@ def list_files(spec: DatasetSpec, split_name: str, root: Path) -> tuple[FileInde
         MissingFiles(),
         UnlocatedLabels(),
     )
+    _look_up(spec, rows, folders)
     problems: dict[str, None] = {}  # each once: a field without a value is wrong in every row
     for row in rows:
         try:
@@ -101,12 +105,25 @@ def list_files(spec: DatasetSpec, split_name: str, root: Path) -> tuple[FileInde
     return index, listed
 
 
+def _look_up(spec: DatasetSpec, rows: Sequence[Fields], folders: FolderListings) -> None:
+    """Ask for all files at once where folders cannot be listed."""
+    if folders.are_listed:
+        return
+    wanted: list[str] = []
+    for row in rows:
+        with contextlib.suppress(HarmonizeError):  # told below
+            label = spec.encoding.fill(spec.label, row)
+            files = spec.encoding.files(label, tuple(spec.classes.values()))
+            wanted += [spec.picture.fill(row), *(file for _, file in files)]
+    folders.look_up(dict.fromkeys(file for file in wanted if "*" not in file))
+
+
 def unlabelled_pictures(spec: DatasetSpec, root: Path) -> list[str]:
     """Return the files that fit the mapping's `picture`, but are in no split and have no label.
 
     Only where a picture's path gives all the fields that the label's path needs.
     """
-    if not spec.has_labels:
+    if not spec.has_labels or (isinstance(root, StoredPath) and not root.is_listed):
         return []
     folders = FolderListings(root)
     picture, label = spec.picture.pattern(), spec.label.pattern()

@@ -12,6 +12,7 @@ from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.mask_encodings import find_masks
 from harmonize.labels.set_index import opened, take_over
 from harmonize.pictures.tiff_numbers import Window
+from harmonize.stores.opening import known_stores, take_stores
 
 # Letters of shapes: H x W pixels, h x w of a window.
 
@@ -35,11 +36,12 @@ class LabelReader:
         return self._encoding.size(root, label)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Hand what is known of files with many labels to a process that loads pictures."""
-        return {**self.__dict__, "indexes": opened()}
+        """Hand what is known of files and stores to a process that loads pictures."""
+        return {**self.__dict__, "indexes": opened(), "stores": known_stores()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         take_over(state.pop("indexes"))
+        take_stores(state.pop("stores"))
         self.__dict__.update(state)
 
     def read(

@@ -34,6 +34,8 @@ from harmonize.labels.mapping import (
 from harmonize.labels.no_labels import UNLABELLED, NoLabels
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.path_template import Template
+from harmonize.stores.addresses import PARQUET, is_stored, parquet_parts
+from harmonize.stores.opening import open_root
 
 
 @dataclass(frozen=True)
@@ -205,7 +207,9 @@ class DatasetSpec:
         return dataclasses.replace(self, meaning={**self.meaning, ontology.name: meaning})
 
     def folder(self, roots: dict[str, str]) -> Path:
-        """Find the data set's folder: ``roots``, then ``$HARMONIZE_DATA``, then the mapping's root.
+        """Find where the set lies: ``roots``, then ``$HARMONIZE_DATA``, then the mapping's root.
+
+        That is a folder, an archive, an address or a pattern of Parquet files.
 
         Raises:
             HarmonizeError: no such folder; names the places tried.
@@ -215,18 +219,24 @@ class DatasetSpec:
             tried.append(roots[self.name])
         else:
             if os.environ.get("HARMONIZE_DATA"):
-                tried.append(str(Path(os.environ["HARMONIZE_DATA"]) / self.name))
+                tried.append(f"{os.environ['HARMONIZE_DATA'].rstrip('/')}/{self.name}")
             if self.root is not None:
                 tried.append(self.root)
         for place in tried:
-            folder = Path(os.path.expanduser(place))  # noqa: PTH111  leaves an unknown ~user alone
-            if folder.is_dir():
-                return folder
+            found = open_root(self._with_pattern(place))
+            if found is not None:
+                return found
         where = f"looked in {', '.join(tried)}; " if tried else ""
         raise HarmonizeError(
             f"{self.name}: the data set's folder was not found; {where}"
             f"say data.roots.{self.name}=FOLDER"
         )
+
+    def _with_pattern(self, place: str) -> str:
+        """Return a folder with the pattern of its Parquet files, where these are what is read."""
+        if self.root is None or not self.root.endswith(PARQUET) or is_stored(place):
+            return place
+        return f"{place}/{parquet_parts(self.root)[1]}"
 
     def with_ids(self, root: Path) -> "DatasetSpec":
         """Return the mapping with the ids that the data set's own class file gives.

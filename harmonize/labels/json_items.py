@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harmonize.errors import HarmonizeError
+from harmonize.stores.stored_path import StoredPath
 from harmonize.system.plain_files import open_plain
 
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -68,6 +69,8 @@ def read_item(data: bytes, where: str) -> Any:
 
 def _read(path: Path) -> str:
     try:
+        if isinstance(path, StoredPath):
+            return path.read_bytes().decode("latin-1")
         with open_plain(path) as file:
             if not os.fstat(file.fileno()).st_size:
                 return ""

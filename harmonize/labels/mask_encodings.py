@@ -20,6 +20,7 @@ from harmonize.labels.numbers import ROUNDED, whole_numbers
 from harmonize.labels.path_template import Fields, Template
 from harmonize.labels.soft_values import half, largest_value, lie_around
 from harmonize.pictures.stored import Stored, read_stored
+from harmonize.stores.stored_path import StoredPath
 
 # Letters of shapes: H x W pixels.
 
@@ -213,4 +214,6 @@ def _fits(name: str, first: str, between: Sequence[str], last: str) -> bool:
 @lru_cache(maxsize=16)
 def _names(folder: Path, _: int) -> tuple[str, ...]:
     """Return the names in a folder, listed anew when it has changed."""
+    if isinstance(folder, StoredPath):
+        return tuple(folder.names())
     return tuple(os.listdir(folder))  # noqa: PTH208  names are wanted

@@ -18,6 +18,8 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from harmonize.errors import HarmonizeError
+from harmonize.stores.local_copy import local_copy
+from harmonize.stores.stored_path import StoredPath
 from harmonize.system.plain_files import open_plain
 
 # Letters of shapes: P pictures, A annotations, K names.
@@ -39,6 +41,7 @@ class SetIndex:
     Attributes:
         path: the file.
         stamp: size, times and number of the file that was indexed.
+        copy: of a file that lies in no folder, here on this machine; None of others.
         names: of the pictures, sorted.
         numbers: of the picture of each name; -1 where several have it.
         own: first byte of each picture's own record, and the one after the last.
@@ -57,6 +60,7 @@ class SetIndex:
     spans: Int[ndarray, "A 2"]
     categories: dict[int, str]
     used: dict[str, int]
+    copy: Path | None = None
 
     def find(self, picture: str) -> int:
         """Return the number of a picture by its path.
@@ -87,8 +91,8 @@ class SetIndex:
         """
         spans = self.spans[self.starts[number] : self.starts[number + 1]]
         try:
-            with open_plain(self.path) as file:
-                if _stamp(os.fstat(file.fileno())) != self.stamp:
+            with open_plain(self.copy or self.path) as file:
+                if self.copy is None and _stamp(os.fstat(file.fileno())) != self.stamp:
                     raise HarmonizeError(f"{self.path}: has changed while it was used; begin again")
                 own, *others = [
                     os.pread(file.fileno(), int(end - start), int(start))
@@ -146,7 +150,7 @@ class IndexBuilder:
         self._pictures.append(picture)
         self._spans.append((start, end))
 
-    def build(self, stamp: Stamp) -> SetIndex:
+    def build(self, stamp: Stamp, copy: Path | None = None) -> SetIndex:
         """Return the index."""
         keys = {
             _FULL + os.fsencode(name): number
@@ -172,6 +176,7 @@ class IndexBuilder:
             np.array(self._spans, dtype=np.int64).reshape(-1, 2)[by_picture],
             self.categories,
             dict(self.used),
+            copy,
         )
 
 
@@ -201,7 +206,8 @@ def open_index(path: Path, build: Build) -> SetIndex:
     builder = IndexBuilder(path)
     try:
         build(path, builder)
-        made = _open[key] = builder.build(stamp)
+        copy = local_copy(path) if isinstance(path, StoredPath) else None
+        made = _open[key] = builder.build(stamp, copy)
     except HarmonizeError as error:
         _open[key] = stamp, error.problems
         raise

@@ -4,8 +4,8 @@ import contextlib
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
@@ -53,7 +53,7 @@ class OpenedPicture:
 
     picture: ImageFile.ImageFile
     path: Path
-    file: IO[bytes]
+    file: BufferedIOBase
     is_label: bool
 
     def decode(self) -> None:
@@ -116,7 +116,7 @@ def unreadable(error: Exception) -> str:
     return (str(error).partition("\n")[0] if told else "") or "damaged"
 
 
-def _kind(file: IO[bytes], path: Path, *, is_label: bool) -> str:
+def _kind(file: BufferedIOBase, path: Path, *, is_label: bool) -> str:
     """Return Pillow's name of the format of a file, which must be one that is opened."""
     start = file.read(START)
     kind = find_format(start, path)

@@ -21,6 +21,7 @@ from harmonize.pictures.opening import (
     upright_size,
 )
 from harmonize.pictures.tiff import is_tiff, read_tiff, tiff_header
+from harmonize.stores.ranged import heads_first
 
 Exif = Literal["apply", "ignore"]
 """Whether a picture is turned as its EXIF orientation says; unless given, such are refused."""
@@ -129,10 +130,11 @@ def header_size(path: Path) -> tuple[int, int]:
     """
     if is_array(path):
         return read_array(path).shape[::-1]
-    if is_tiff(path):
-        return tiff_header(path).size
-    with opened(path, tiff=False) as one:
-        return one.picture.size
+    with heads_first():
+        if is_tiff(path):
+            return tiff_header(path).size
+        with opened(path, tiff=False) as one:
+            return one.picture.size
 
 
 def picture_size(path: Path, *, exif: Exif | None = None) -> tuple[int, int]:

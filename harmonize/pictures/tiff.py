@@ -21,7 +21,8 @@ from harmonize.pictures.limits import (
     refuse_several,
 )
 from harmonize.pictures.tiff_numbers import Window, read_numbers
-from harmonize.system.plain_files import is_plain, open_number
+from harmonize.stores.stored_path import StoredPath
+from harmonize.system.plain_files import is_plain, open_number, open_plain
 
 if TYPE_CHECKING:
     import tifffile
@@ -72,6 +73,8 @@ class TiffNumbers:
 
 def is_tiff(path: Path) -> bool:
     """Say whether a file starts as a TIFF file does."""
+    if isinstance(path, StoredPath):
+        return _starts_as_tiff(path)
     try:
         file = open_number(path)  # faster than a file object
     except (OSError, HarmonizeError):
@@ -82,6 +85,13 @@ def is_tiff(path: Path) -> bool:
         return False
     finally:
         os.close(file)
+
+
+def _starts_as_tiff(path: StoredPath) -> bool:
+    try:
+        return path.start(4) in _STARTS
+    except OSError:
+        return False
 
 
 def tiff_header(path: Path) -> TiffHeader:
@@ -153,7 +163,8 @@ def open_page(path: Path, *, whole: bool = True) -> "Iterator[tifffile.TiffPage]
     import tifffile  # takes a fifth of a second, which those without such files need not wait for
 
     try:
-        with tifffile.TiffFile(path) as file:
+        stored = open_plain(path) if isinstance(path, StoredPath) else None
+        with tifffile.TiffFile(path if stored is None else stored) as file:
             page = file.pages.first
             most = MOST_PIXELS if whole else MOST_OF_WINDOWS
             refuse_huge((page.imagewidth, page.imagelength), path, most)

@@ -14,8 +14,8 @@ from harmonize.errors import HarmonizeError
 from harmonize.inference.answer_space import AnswerSpace
 from harmonize.inference.drawing import draw_answer
 from harmonize.labels.rle import write_runs
-from harmonize.serving.outlines import outlines
 from harmonize.serving.refusals import Refusal
+from harmonize.serving.region_polygons import outlines
 
 # Letters of shapes: H x W pixels.
 

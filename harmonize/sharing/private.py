@@ -16,6 +16,7 @@ from harmonize.runs.started_from import Ancestry
 
 _OF_PICTURES = ("worst", "best", "skipped")
 """Keys of scores that name pictures."""
+_ROOTED = re.compile(r"/|~|\\|[A-Za-z]:[\\/]")
 _SHORTEST = 4
 """Letters of a path below which it is no secret, and would be found everywhere."""
 
@@ -30,7 +31,7 @@ def shared_config(config: RunConfig, tree: str, trees: Iterable[str]) -> RunConf
     for entry in (*value["datasets"], *value["evaluate_also"]):
         entry["spec"] = f"mappings/{PurePosixPath(entry['spec']).name}"
         entry["override"] = {
-            key: one for key, one in entry["override"].items() if key.split(".")[0] != "root"
+            key: _alone(one) for key, one in entry["override"].items() if key != "root"
         }
     weights = value["model"]["weights"]
     if weights is not None and not weights.startswith("package:"):
@@ -50,12 +51,19 @@ def shared_mapping(text: str) -> str:
     for split in value.get("splits", {}).values():
         listed = split.get("list") if isinstance(split, dict) else None
         if isinstance(listed, str) and _is_private(listed):
-            split["list"] = PurePosixPath(listed).name
+            split["list"] = _alone(listed)
     return dump(value)
 
 
 def _is_private(path: str) -> bool:
-    return path.startswith(("/", "~", "\\")) or ":" in path or ".." in path.split("/")
+    """Say whether a path leads anywhere but below the working directory."""
+    return bool(_ROOTED.match(path)) or ".." in path.split("/")
+
+
+def _alone(value: Value) -> Value:
+    """Return a file's name where a value is its whole path; other values as they are."""
+    is_path = isinstance(value, str) and _is_private(value)
+    return PurePosixPath(value).name if isinstance(value, str) and is_path else value
 
 
 def shared_evaluation(data: bytes, where: Path) -> bytes:

@@ -13,7 +13,10 @@ _BLOCK = 1 << 20
 class Store(Protocol):
     """A place that holds one package at most."""
 
-    address: str
+    @property
+    def address(self) -> str:
+        """Of the place, as the user names it."""
+        ...
 
     def sizes(self) -> Mapping[str, int]:
         """Return the size of each file there, by path; nothing where the place is not there.

@@ -3,10 +3,11 @@
 import errno
 import os
 import stat
-from io import BufferedReader
+from io import BufferedIOBase
 from pathlib import Path
 
 from harmonize.errors import HarmonizeError
+from harmonize.stores.stored_path import StoredPath
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 _FLAGS |= getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
@@ -19,13 +20,15 @@ _KINDS = (
 )
 
 
-def open_plain(path: str | Path) -> BufferedReader:
-    """Open a file to be read in binary.
+def open_plain(path: str | Path) -> BufferedIOBase:
+    """Open a file to be read in binary, in a folder or in a store.
 
     Raises:
         HarmonizeError: it is a pipe, a device or a socket.
         OSError: it is not there, is a folder, or may not be read.
     """
+    if isinstance(path, StoredPath):
+        return path.store.open(path.inside)
     number = open_number(path)
     try:
         status = os.fstat(number)

@@ -144,4 +144,6 @@ def _accepted(value: dict[str, Value], tree: Ontology, unseen: Sequence[str]) ->
     spec = DatasetSpec.from_document(load_text(dump(value), "the mapping of annotations"))
     found = mapping_findings(spec, tree, Accepted({}, spec.document))
     accept: dict[str, Value] = {finding.kind: ALL for finding in found}
-    return accept | ({"never-seen": [*unseen]} if unseen else {})
+    if unseen:
+        accept["never-seen"] = list[Value](unseen)
+    return accept

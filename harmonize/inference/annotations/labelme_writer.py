@@ -87,8 +87,7 @@ def _filled(part: Part, covered: Bool[ndarray, "H W"]) -> Bool[ndarray, "h w"]:
         return part.mask
     from scipy import ndimage
 
-    filled = ndimage.binary_fill_holes(part.mask, structure=np.ones((3, 3)))
-    assert filled is not None
+    filled = np.asarray(ndimage.binary_fill_holes(part.mask, np.ones((3, 3))), dtype=bool)
     width, height = part.size
     here = covered[part.top : part.top + height, part.left : part.left + width]
     return filled if here[filled].all() else part.mask

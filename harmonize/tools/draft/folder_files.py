@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harmonize.errors import HarmonizeError
 from harmonize.pictures.arrays import ARRAYS
+from harmonize.stores.stored_path import StoredPath
 from harmonize.system.folder_walk import is_above
 
 IMAGES = frozenset(
@@ -38,9 +39,21 @@ class Files:
     skipped: list[str] = field(default_factory=list[str])
     seen: int = 0
 
+    def add(self, path: str) -> None:
+        """Note a file by its extension."""
+        ending = os.path.splitext(path)[1].lower()  # noqa: PTH122 (fast)
+        if ending in LABELS:
+            self.images.append(path)
+        elif ending in TEXTS:
+            self.texts.append(path)
+        elif ending in (".yaml", ".yml"):
+            self.yamls.append(path)
+        elif ending == ".xml":
+            self.xmls.append(path)
+
 
 def find_files(folder: Path) -> Files:
-    """List a folder and all below it; hidden files are left out, links are followed once.
+    """List a set's folder or store; hidden files are left out, links are followed once.
 
     Raises:
         HarmonizeError: it is no folder, or holds no pictures.
@@ -50,8 +63,10 @@ def find_files(folder: Path) -> Files:
     if not folder.is_dir():
         raise HarmonizeError(f"{folder}: is a file; name the folder that holds the data set")
     files = Files()
-    start = os.path.realpath(folder)
-    _walk(str(folder), "", files, frozenset(), start)
+    if isinstance(folder, StoredPath):
+        _list_store(folder, files)
+    else:
+        _walk(str(folder), "", files, frozenset(), os.path.realpath(folder))
     if not files.images:
         unread = f" and {len(files.skipped)} that cannot be read" if files.skipped else ""
         raise HarmonizeError(
@@ -94,11 +109,27 @@ def _walk(folder: str, inside: str, files: Files, above: frozenset[str], start: 
             entry.is_symlink() and os.path.isdir(entry.path)  # noqa: PTH112 (a link to itself)
         ):
             _walk(entry.path, f"{inside}{name}/", files, above | {real}, start)
-        elif (ending := os.path.splitext(name)[1].lower()) in LABELS:  # noqa: PTH122 (fast)
-            files.images.append(inside + name)
-        elif ending in TEXTS:
-            files.texts.append(inside + name)
-        elif ending in (".yaml", ".yml"):
-            files.yamls.append(inside + name)
-        elif ending == ".xml":
-            files.xmls.append(inside + name)
+        else:
+            files.add(inside + name)
+
+
+def _list_store(folder: StoredPath, files: Files) -> None:
+    """Note what lies in a store; of Parquet files the cells of columns of bytes are pictures."""
+    if not folder.is_listed:
+        raise HarmonizeError(
+            f"{folder}: a web server gives no list of its files, so nothing can be drafted of "
+            "them; write the mapping by hand, with a list of the pictures beside it"
+        )
+    pictures = getattr(folder.store, "pictures", frozenset[str]())
+    for path in folder.glob("**/*"):
+        name = path.relative_to(folder).as_posix()
+        parts = name.split("/")
+        if any(part.startswith(".") for part in parts):
+            continue
+        if not name.isascii() and name.encode(errors="ignore").decode() != name:
+            files.skipped.append(ascii(name))  # not proper Unicode
+        elif len(parts) == 3 and parts[1] in pictures and "." not in parts[2]:
+            files.images.append(name)
+        else:
+            files.add(name)
+    files.images.sort(key=lambda name: name.split("/"))

@@ -32,6 +32,7 @@ from harmonize.tools.draft.label_values import scan_values
 from harmonize.tools.draft.mapping_text import Draft, commented, write_mapping
 from harmonize.tools.draft.orientations import find_exif
 from harmonize.tools.draft.pairing import Only, find_layout
+from harmonize.tools.draft.set_place import name_of, root_of
 from harmonize.tools.draft.split_lists import few_per_folder
 from harmonize.tools.draft.split_tables import find_split_tables
 from harmonize.tools.draft.splits import find_splits
@@ -91,7 +92,7 @@ def new_mapping(
     ontology = None if network is None else _same_tree(network, tree)
     annotated = [] if labels is not None else find_annotations(folder, files, scan)
     if annotated:
-        drafted = draft_annotated(name, _root(folder, output), annotated, files.images)
+        drafted = draft_annotated(name, root_of(folder, output), annotated, files.images)
         drafted.mean(*(choose_tree(tree, drafted.classes) if ontology is None else (ontology, "")))
         if network is not None:
             drafted.ask(network, folder, scan)
@@ -100,7 +101,7 @@ def new_mapping(
         drafted.tell(spec, folder, output, check)
         return
     draft = _look(folder, name, files, scan, only)
-    draft.root = _root(folder, output)
+    draft.root = root_of(folder, output)
     if ontology is None:
         ontology, draft.tree_note = choose_tree(tree, draft.classes)
     draft.tree = None if ontology is None else ontology.name
@@ -139,11 +140,6 @@ def _inside(folder: Path, given: Path | None, option: str) -> str | None:
             inside = place.resolve().relative_to(folder.resolve()).as_posix()
             return "" if inside == "." else f"{inside}/"
     raise HarmonizeError(f"{option} {given}: no folder in {folder}; name one, relative to it")
-
-
-def _root(folder: Path, output: Path) -> str:
-    """Return the folder as the mapping names it: relative to itself, where it was so given."""
-    return str(folder) if folder.is_absolute() else os.path.relpath(folder, output.parent)
 
 
 def _look(folder: Path, name: str, files: Files, scan: int, only: Only) -> Draft:
@@ -233,7 +229,7 @@ def _same_tree(network: "LeafPredictor", tree: Path | None) -> Ontology:
 def _name(folder: Path, name: str | None) -> str:
     """Return the data set's name: the one that is given, or the folder's, as a name can be."""
     if name is None:
-        return re.sub(r"[^\w-]+", "_", folder.resolve().name).strip("_") or "dataset"
+        return re.sub(r"[^\w-]+", "_", name_of(folder)).strip("_") or "dataset"
     if not _NAME.fullmatch(name):
         raise HarmonizeError(f"--name {name}: a name is made of letters, digits, _ and -")
     return name

@@ -18,6 +18,7 @@ from harmonize.errors import HarmonizeError
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.palette import Color
+from harmonize.stores.stored_path import StoredPath
 from harmonize.system.atomic_files import write_whole, writing
 from harmonize.tools.check.lint import mapping_findings
 from harmonize.tools.refine.label_sets import LabelSets
@@ -67,6 +68,11 @@ class RefinedSet:
         if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
             raise HarmonizeError(
                 f"--output {self.folder}: exists already; name another folder, or remove it"
+            )
+        if isinstance(self.dataset.root, StoredPath):
+            raise HarmonizeError(
+                f"{self.dataset.root}: a refined set has a link to the folder of its pictures; "
+                "unpack or copy them to a folder, and name it by data.roots"
             )
         with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
