@@ -113,6 +113,10 @@ class Words:
             next((one for one in DECODES if one == decode), None),
         )
 
+    def known(self, question: Question) -> Wording | None:
+        """Return the possible answers if they are worked out already, without waiting."""
+        return self._known.get(question)
+
     def find(self, question: Question) -> Wording:
         """Return the possible answers; they are worked out once.
 

@@ -23,7 +23,7 @@ from harmonize.serving.bodies import Limits, read_body
 from harmonize.serving.forms import FORMS, Form
 from harmonize.serving.openapi import describe_service
 from harmonize.serving.page import page
-from harmonize.serving.questions import FORMATS, Words, one_of, read_query
+from harmonize.serving.questions import FORMATS, Question, Words, one_of, read_query
 from harmonize.serving.reading import Reader
 from harmonize.serving.refusals import (
     ClientGoneError,
@@ -93,7 +93,7 @@ class Service:
         name = found.get("format", "png")
         one_of("format", name, FORMATS)
         question = self.words.question(found)
-        wording = await self._apart(self.words.find, question)
+        wording = await self._find(question)
         with self._place():
             body = await read_body(request, self.limits)
             answering = self._answer(body, wording, FORMS[name])
@@ -111,7 +111,7 @@ class Service:
     async def legend(self, request: Request) -> Response:
         """Say what the ids or colours of answers mean."""
         question = self.words.question(read_query(request.scope["query_string"], _WORDS))
-        wording = await self._apart(self.words.find, question)
+        wording = await self._find(question)
         return JSONResponse(_legend(self.trained, self.words, wording))
 
     async def health(self, _: Request) -> Response:
@@ -137,6 +137,11 @@ class Service:
         text, policy = page(self.words, self.limits)
         headers = {"content-security-policy": policy, "referrer-policy": "no-referrer"}
         return Response(text, media_type="text/html", headers=headers)
+
+    async def _find(self, question: Question) -> Wording:
+        """Return the possible answers, from another thread unless they are known."""
+        known = self.words.known(question)
+        return known or await self._apart(self.words.find, question)
 
     @contextlib.contextmanager
     def _place(self) -> Iterator[None]:
