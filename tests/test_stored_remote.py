@@ -341,6 +341,7 @@ def _read(datasets: list[SegmentationDataset], pipe: Pipe) -> None:
     pipe.send([dataset[1].picture.sum().item() for dataset in datasets])
 
 
+@pytest.mark.slow
 def test_spawned_processes_read_a_set_without_listing_it_again(
     bucket: str, plain: SegmentationDataset, place: Path, tmp_path: Path
 ) -> None:
