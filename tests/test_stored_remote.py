@@ -44,6 +44,12 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
+@pytest.fixture(autouse=True)
+def _nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the stores that other tests have opened."""
+    monkeypatch.setattr("harmonize.stores.opening._stores", {})
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the set as a folder, an archive and Parquet files."""
@@ -231,7 +237,8 @@ def test_a_change_of_a_remote_file_gives_it_another_name_in_the_cache(
 ) -> None:
     monkeypatch.setattr("harmonize.stores.opening._FRESH", 0.0)
     spec = write_mapping(tmp_path / "there.yaml", f"{bucket}/set")
-    names = [EntryNames(open_set(spec)).name(number, 1) for number in range(6)]
+    before = EntryNames(open_set(spec))
+    names = [before.name(number, 1) for number in range(6)]
     system = fsspec.filesystem("s3", skip_instance_cache=True)
     key, content = (
         "bucket/set/train/images/p1.jpg",
@@ -240,7 +247,8 @@ def test_a_change_of_a_remote_file_gives_it_another_name_in_the_cache(
     old = system.cat_file(key)
     try:
         system.pipe_file(key, content)
-        changed = [EntryNames(open_set(spec)).name(number, 1) for number in range(6)]
+        after = EntryNames(open_set(spec))
+        changed = [after.name(number, 1) for number in range(6)]
     finally:
         system.pipe_file(key, old)
     assert [one == other for one, other in zip(names, changed, strict=True)] == [
@@ -287,7 +295,7 @@ def _only_heads(keep: object) -> object:
 
 
 def test_only_the_head_of_a_large_file_is_read_for_its_size(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     system = fsspec.filesystem("memory")
     system.pipe_file("/large/a.bin", bytes(range(256)) * 4000)
@@ -308,7 +316,6 @@ def test_only_the_head_of_a_large_file_is_read_for_its_size(
         with (root / "a.bin").open("rb") as file:
             assert file.read(100) == bytes(range(100))
         assert asked == [(0, 1 << 16)]
-    assert (root / "a.bin").start(4) == b"\0\1\2\3"  # which the head holds
     monkeypatch.setattr(harmonize.stores.remote, "_WHOLE", 1000)
     with (root / "a.bin").open("rb") as file:
         file.seek(900_000)
@@ -330,20 +337,20 @@ def test_loader_processes_read_for_themselves(
         assert (batch[0].picture == plain[number].picture).all()
 
 
-def _read(dataset: SegmentationDataset, pipe: Pipe) -> None:
-    pipe.send(dataset[1].picture.sum().item())
+def _read(datasets: list[SegmentationDataset], pipe: Pipe) -> None:
+    pipe.send([dataset[1].picture.sum().item() for dataset in datasets])
 
 
+@pytest.mark.slow
 def test_spawned_processes_read_a_set_without_listing_it_again(
     bucket: str, plain: SegmentationDataset, place: Path, tmp_path: Path
 ) -> None:
     context = multiprocessing.get_context("spawn")
     there = open_set(write_mapping(tmp_path / "m.yaml", f"{bucket}/set"))
     packed = open_set(write_mapping(tmp_path / "z.yaml", str(place / "set.zip")))
-    for dataset in (there, packed):
-        receiver, sender = context.Pipe(duplex=False)
-        process = context.Process(target=_read, args=(dataset, sender))
-        process.start()
-        process.join()
-        assert receiver.poll()
-        assert receiver.recv() == plain[1].picture.sum().item()
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_read, args=([there, packed], sender))
+    process.start()
+    process.join()
+    assert receiver.poll()
+    assert receiver.recv() == [plain[1].picture.sum().item()] * 2

@@ -60,7 +60,9 @@ COMMANDS = {
         "Check trees, mappings and configs: all problems at once, status 1 if there are any.",
     ),
     "look": Command("file_commands", "Show labels on the tree, or training samples, on one page."),
-    "new": Command("file_commands", "Draft a mapping from a folder of pictures and labels."),
+    "new": Command(
+        "file_commands", "Draft a mapping from a folder or an archive of pictures and labels."
+    ),
     "tree": Command(
         "tree_commands",
         "Draw a tree and its groups at every depth, or a config's tree and who labels what.",

@@ -24,8 +24,8 @@ from harmonize.inference.geotiff import (
 )
 from harmonize.inference.inputs import Wanted
 from harmonize.pictures.tiff import is_tiff
+from harmonize.stores.plain_files import open_plain
 from harmonize.system.atomic_files import remove_parts, write_whole, writing
-from harmonize.system.plain_files import open_plain
 
 # Letters of shapes: R rows, W pixels across.
 

@@ -34,7 +34,7 @@ from harmonize.labels.mapping import (
 from harmonize.labels.no_labels import UNLABELLED, NoLabels
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.path_template import Template
-from harmonize.stores.addresses import PARQUET, is_stored, parquet_parts
+from harmonize.stores.addresses import PARQUET, is_remote, is_stored, parquet_parts
 from harmonize.stores.opening import open_root
 
 
@@ -219,7 +219,7 @@ class DatasetSpec:
             tried.append(roots[self.name])
         else:
             if os.environ.get("HARMONIZE_DATA"):
-                tried.append(f"{os.environ['HARMONIZE_DATA'].rstrip('/')}/{self.name}")
+                tried.append(_below(os.environ["HARMONIZE_DATA"], self.name))
             if self.root is not None:
                 tried.append(self.root)
         for place in tried:
@@ -259,3 +259,10 @@ class DatasetSpec:
             where = self.document.where(("splits",))
             raise HarmonizeError(f"{where}: no split {name!r}; {near_matches(name, self.splits)}")
         return self.splits[name]
+
+
+def _below(place: str, name: str) -> str:
+    """Return where a data set lies in a folder, or below an address."""
+    if not is_remote(place):
+        return str(Path(place) / name)
+    return f"{place}{'' if place.endswith('/') else '/'}{name}"

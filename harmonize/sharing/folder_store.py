@@ -8,8 +8,8 @@ from pathlib import Path
 
 from harmonize.errors import HarmonizeError
 from harmonize.sharing.store import copy_at_most
+from harmonize.stores.plain_files import open_plain
 from harmonize.system.atomic_files import part_of, writing
-from harmonize.system.plain_files import open_plain
 
 
 @dataclass(frozen=True)

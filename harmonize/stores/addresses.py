@@ -7,7 +7,7 @@ from typing import Literal
 
 from harmonize.errors import HarmonizeError
 
-_REMOTE = re.compile(r"[a-zA-Z][\w+.-]*://")
+_REMOTE = re.compile(r"(?:[\w+.-]+::)*[a-zA-Z][\w+.-]*://")
 _ARCHIVE = re.compile(r"(?i)(.*?\.(?:zip|tar|tar\.gz|tgz))(?:/+(.*))?")
 _OTHERS = re.compile(r"(?i).*\.(?:7z|rar|t?bz2?|t?xz|t?zst|lz4|gz)")
 _WILD = re.compile(r"[*?\[]")

@@ -65,9 +65,12 @@ class Connection:
         for wait in (*WAITS, None):
             try:
                 return action(self.system[0])
-            except (HarmonizeError, FileNotFoundError):
+            except HarmonizeError:
                 raise
-            except Exception as error:  # each kind of store raises what it likes
+            except Exception as told:  # each kind of store raises what it likes
+                error = _real_reason(told)
+                if isinstance(error, FileNotFoundError):
+                    raise error from None
                 if not _may_pass(error):
                     raise _refusal(error, place) from None
                 if wait is None:
@@ -128,6 +131,19 @@ def _patient(protocol: str) -> dict[str, Any]:
     if "client_kwargs" in conf.get(protocol, {}):
         return {}
     return {"client_kwargs": {"timeout": aiohttp.ClientTimeout(total=None, **_PATIENCE)}}
+
+
+def _real_reason(error: Exception) -> Exception:
+    """Return what went wrong: fsspec says of all that a web server does that a file is not there.
+
+    Only one that answers 404 or 410 says so itself.
+    """
+    cause = error.__cause__
+    if not isinstance(error, FileNotFoundError) or not isinstance(cause, Exception):
+        return error
+    gone = getattr(cause, "status", None) in (404, 410)
+    web = type(cause).__module__.startswith("aiohttp") or isinstance(cause, TimeoutError)
+    return cause if web and not gone else error
 
 
 def _may_pass(error: BaseException) -> bool:
