@@ -77,12 +77,15 @@ def test_a_program_of_pytorch_gives_the_same(run: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_int8_is_smaller_and_near(run: Path, file: Path, tmp_path: Path) -> None:
+def test_int8_is_smaller_and_near(
+    run: Path, file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     for name in "ab":
         shutil.copy(file, tmp_path / f"{name}.onnx")
     # A file of ours is replaced.
     words = ["--as", "fine", "--int8", "fine", "-q"]
     assert export(run, "-o", tmp_path / "b.onnx", *words) == 0
+    assert capfd.readouterr() == ("", "")
     picture = run.parent / "fine_data" / "12.png"
     found: list[np.ndarray] = []
     for name in "ab":

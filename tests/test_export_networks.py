@@ -37,6 +37,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     **{name: {"name": name} for name in list_models(module=segmentation) if "101" not in name},
     "transformers/segformer": {"name": "transformers/segformer", "args": TINY_SEGFORMER},
 }
+NETWORKS["unet that pads as TensorFlow"] = {"name": "unet", "encoder": "tf_efficientnet_lite0"}
 NETWORKS.pop("dpt upon an encoder")  # is for transformers
 NETWORKS["dpt upon a transformer"] = {"name": "dpt", "encoder": "test_vit"}
 
@@ -57,7 +58,7 @@ def built(options: dict[str, Any]) -> Segmenter:
 
 
 AS_ONNX = (
-    "unet, per data set",
+    "unet that pads as TensorFlow",
     "pspnet upon an encoder",
 )
 """Those that are written as ONNX too, which takes four times as long as tracing."""

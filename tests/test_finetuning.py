@@ -1,7 +1,7 @@
 """Fine-tuning: stages that are frozen at first, averaged weights, and patience."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,11 @@ def everything(run: Path, step: int | None) -> dict[str, Any]:
     """Return all tensors of a checkpoint or of the best, and what its evaluations have found."""
     path = checkpoints.best_path(run) if step is None else checkpoints.step_path(run, step)
     state, tensors = checkpoint.load(path), load_file(path)
-    return {name: tensor.tolist() for name, tensor in tensors.items()} | vars(state.standing)
+    return as_bytes(tensors) | vars(state.standing)
+
+
+def as_bytes(tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+    return {name: tensor.numpy().tobytes() for name, tensor in tensors.items()}
 
 
 @pytest.mark.parametrize("last", [2, 4])
@@ -73,7 +77,7 @@ def test_frozen_stages_do_not_change_before_they_are_unfrozen(project: Path) -> 
     with staged_networks():
         run = train(tiny_config(project, project / "run", *overrides), name="tiny")
     frozen, unfrozen = everything(run, 3), everything(run, 4)
-    initial = {f"model/{name}": tensor.tolist() for name, tensor in staged().state_dict().items()}
+    initial = {f"model/{name}": item for name, item in as_bytes(staged().state_dict()).items()}
     for stage in (0, 1):
         names = [name for name in initial if name.startswith(f"model/network.stages.{stage}")]
         assert len(names) == 7

@@ -47,17 +47,19 @@ def test_the_tables_have_a_row_for_every_key(pages: ModuleType, name: str, cls: 
 
 
 def test_every_shipped_file_is_listed(pages: ModuleType, repo: Path) -> None:
+    trees, mappings = pages.shipped_trees(), pages.shipped_mappings()
     for path in (repo / "trees").glob("*.txt"):
-        assert f"| `{path.name}` |" in pages.shipped_trees()
+        assert f"| `{path.name}` |" in trees
     for path in (repo / "datasets").glob("*.yaml"):
-        assert f"| `{path.name}` |" in pages.shipped_mappings()
+        assert f"| `{path.name}` |" in mappings
 
 
 def test_every_command_and_script_is_listed(pages: ModuleType, repo: Path) -> None:
+    commands, scripts = pages.commands(), pages.scripts()
     for command in ("check", "new", "tree", "predict", "report", "demo-data"):
-        assert f"## harmonize {command}\n" in pages.commands()
+        assert f"## harmonize {command}\n" in commands
     for path in (repo / "scripts").glob("*.py"):
-        assert f"## scripts/{path.name}\n" in pages.scripts()
+        assert f"## scripts/{path.name}\n" in scripts
 
 
 def test_every_module_is_listed_with_its_first_line(pages: ModuleType) -> None:

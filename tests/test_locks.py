@@ -57,6 +57,18 @@ def test_a_folder_is_refused_while_another_process_has_it(tmp_path: Path) -> Non
     assert not list(tmp_path.iterdir())
 
 
+def test_a_lock_that_is_released_again_leaves_the_next_one_alone(tmp_path: Path) -> None:
+    """The next open file has the descriptor of the one that was closed."""
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    lock = FolderLock(tmp_path / "a", advice="wait")
+    lock.release()
+    with locked(tmp_path / "b", advice="wait"):
+        lock.release()
+        with pytest.raises(HarmonizeError, match=r"b: in use by "):
+            FolderLock(tmp_path / "b", advice="wait")
+
+
 def test_a_lock_is_its_process_s_alone_and_its_children_do_not_keep_it(tmp_path: Path) -> None:
     with locked(tmp_path, advice="wait"), pytest.raises(HarmonizeError, match="in use by process"):
         FolderLock(tmp_path, advice="wait")

@@ -19,7 +19,7 @@ from harmonize.pictures.arrays import read_array
 from harmonize.pictures.formats import LABELS, PICTURES, find_format
 from harmonize.pictures.reading import header_size, open_image, picture_size, read_picture
 from harmonize.pictures.stored import read_stored
-from harmonize.system.plain_files import open_plain
+from harmonize.stores.plain_files import open_plain
 
 PIXELS = (np.arange(12 * 10 * 3) % 251).astype(np.uint8).reshape(12, 10, 3)
 

@@ -198,3 +198,37 @@ def test_a_tree_is_learned_from_a_run_and_scored(
             cli.main(["learn-tree", run, *words])
         assert caught.value.code == 2
         assert expected in capsys.readouterr().err
+
+
+WORDS = """
+thing
+	creature
+		cat
+		dog
+			puppy
+		cow
+		unicorn
+	transport
+		car
+		truck
+		bus
+		tram
+	garden
+		tree
+		grass
+"""
+
+
+def test_new_groups_are_called_by_a_list_of_words_where_one_fits() -> None:
+    """Other words below a node do not matter; leaves that it lacks or has beside them do."""
+    tree = Ontology(TRUE, name="true")
+    flat = shuffled(tree, 0)
+    words = Ontology(WORDS, name="words")
+    found = reordered(evidence(tree), flat.leaves)
+    text = "\n".join(tree_lines(learn_tree(found, flat, 3, words=words)))
+    learned = Ontology(text + "\n", name="learned")
+    assert {"creature", "transport"} <= set(learned.nodes)
+    assert {*learned.children("creature")} == {"cat", "dog", "cow"}
+    assert {*learned.children("transport")} == {"car", "truck", "bus"}
+    assert "garden" not in learned.nodes
+    assert "thing" not in learned.nodes

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 SHIPPED = {"trees": "*.txt", "datasets": "*.yaml", "configs": "*.yaml"}
-PACKAGE_FILES = {".py", ".c", ".h", ".css", ".js", ".jinja"}
+PACKAGE_FILES = {".py", ".c", ".h", ".css", ".js", ".html", ".jinja"}
 
 
 @pytest.fixture(scope="session")

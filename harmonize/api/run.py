@@ -19,10 +19,14 @@ from harmonize.decoding.tiled_network import DEFAULT_TILE, TiledNetwork
 from harmonize.decoding.views import ViewedNetwork, Views
 from harmonize.errors import HarmonizeError
 from harmonize.evaluation.dataset_scores import DatasetScores
+from harmonize.inference.annotations.project import mapping_of
+from harmonize.inference.inputs import find_pictures
+from harmonize.inference.predict import predict_trained
 from harmonize.inference.predict_options import PredictOptions, choose_answers
 from harmonize.inference.read_as import ReadAs
 from harmonize.inference.read_pictures import Seen, read_to_see, see
 from harmonize.inference.trained import TrainedRun
+from harmonize.inference.write_answers import Output
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.sources import Sources
 from harmonize.models.segmenter import Segmenter
@@ -70,7 +74,8 @@ class Run:
         """Open a run folder.
 
         Args:
-            folder: of the run.
+            folder: of the run, or the address of one that was pushed (``hub:USER/NAME``), which
+                is pulled into the user's cache.
             which: checkpoint.
             model: a network like the one that was trained, for a run whose network is code of its
                 own; its weights are replaced by the checkpoint's.
@@ -81,6 +86,10 @@ class Run:
             HarmonizeError: no run folder, no such checkpoint, or a network that needs ``model`` or
                 ``trust_code``.
         """
+        if isinstance(folder, str) and ("://" in folder or folder.startswith("hub:")):
+            from harmonize.sharing.pull import cached_run
+
+            folder = cached_run(folder)
         opened = open_run(Path(folder), which=which, model=model, trust_code=trust_code)
         return cls(opened, cpu=cpu)
 
@@ -154,10 +163,7 @@ class Run:
         Raises:
             HarmonizeError: a picture that cannot be read, or options that mean nothing.
         """
-        given = {"depth": depth, "as_": as_, "confidence": confidence}
-        several = [name for name, value in given.items() if value is not None]
-        if len(several) > 1:
-            raise HarmonizeError(f"{' and '.join(several)}: give one of them")
+        _only_one(depth=depth, as_=as_, confidence=confidence)
         options = PredictOptions(
             depth=depth,
             dataset=None if as_ is None else str(as_),
@@ -180,6 +186,51 @@ class Run:
             found = network.answer(seen.scaled, seen.size, space)
             sure = network.probabilities(seen.scaled, seen.size, space) if probabilities else None
         return Answer(found, space, shown, sure)
+
+    def annotate(
+        self,
+        pictures: Sequence[str | Path],
+        folder: str | Path,
+        write: Literal["coco", "labelme", "label-studio", "cvat"],
+        *,
+        depth: int | None = None,
+        as_: str | Path | None = None,
+        confidence: float | None = None,
+        like: str | None = None,
+        calibrated: bool = True,
+    ) -> Path:
+        """Answer pictures, and write annotations for people to correct in a tool.
+
+        Args:
+            pictures: files, folders and patterns.
+            folder: for answers, annotations and a mapping.
+            write: the tool.
+            depth: as for ``predict``, like those below.
+            as_: a data set or a mapping file.
+            confidence: of the nodes that are answered.
+            like: a data set whose calibration is taken.
+            calibrated: whether a confidence goes by a calibration.
+
+        Returns:
+            The mapping that reads the annotations.
+
+        Raises:
+            HarmonizeError: a picture that cannot be read, or files that may have been corrected.
+        """
+        _only_one(depth=depth, as_=as_, confidence=confidence)
+        options = PredictOptions(
+            depth=depth,
+            dataset=None if as_ is None else str(as_),
+            confidence=confidence,
+            like=like,
+            calibrated=calibrated,
+            cpu=self._cpu,
+        )
+        output = Output(Path(folder), overlays=False, annotations=write)
+        wanted = find_pictures([str(one) for one in pictures], output.folder)
+        if predict_trained(TrainedRun(self._opened), wanted, output, options):
+            raise HarmonizeError(f"{output.folder}: was stopped; nothing is annotated")
+        return mapping_of(output.folder)
 
     def evaluate(self, *datasets: str | Path, split: str | None = None) -> dict[str, DatasetScores]:
         """Score the network on data sets, each in its own classes.
@@ -221,6 +272,13 @@ class Run:
         head = ["data set", "split", "mean IoU, %", "95 % interval", "pixel accuracy, %"]
         table = _rows("th", [head]) + _rows("td", rows)
         return f"<p>{html.escape(repr(self))}</p><table>{table}</table>"
+
+
+def _only_one(**given: object) -> None:
+    """Refuse more than one way to answer."""
+    several = [name for name, value in given.items() if value is not None]
+    if len(several) > 1:
+        raise HarmonizeError(f"{' and '.join(several)}: give one of them")
 
 
 def _see(picture: Picture, views: Views, read_as: ReadAs) -> Seen:

@@ -32,6 +32,7 @@ COMMANDS = {
         "Score a trained network on data sets, each in its own classes.",
     ),
     "predict": Command("run_commands", "Answer pictures with a trained network."),
+    "serve": Command("serve_command", "Answer pictures over HTTP with a trained network."),
     "calibrate": Command(
         "calibrate_command",
         "Make a network's probabilities hold, for predict --confidence.",
@@ -39,6 +40,14 @@ COMMANDS = {
     "export": Command(
         "export_command",
         "Write a trained network as one file that runs without this project.",
+    ),
+    "push": Command(
+        "share_commands",
+        "Share a trained run: weights, tree, mappings, scores and a model card.",
+    ),
+    "pull": Command(
+        "share_commands",
+        "Fetch a shared run and check it; the folder serves as that of any run.",
     ),
     "refine": Command(
         "run_commands",
@@ -51,7 +60,9 @@ COMMANDS = {
         "Check trees, mappings and configs: all problems at once, status 1 if there are any.",
     ),
     "look": Command("file_commands", "Show labels on the tree, or training samples, on one page."),
-    "new": Command("file_commands", "Draft a mapping from a folder of pictures and labels."),
+    "new": Command(
+        "file_commands", "Draft a mapping from a folder or an archive of pictures and labels."
+    ),
     "tree": Command(
         "tree_commands",
         "Draw a tree and its groups at every depth, or a config's tree and who labels what.",

@@ -24,12 +24,14 @@ def predict(words: Sequence[str]) -> int:
     parser.add_argument("run", type=Path, metavar="RUN_DIR", help="or a file of `harmonize export`")
     parser.add_argument("files", nargs="+", metavar="PICTURES", help="files, folders or 'patterns'")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", required=True)
-    parser.add_argument(
-        "--channels-of", metavar="NAME", help="TIFF pictures have the bands of this data set"
-    )
     parser.add_argument("--no-overlay", action="store_true", help="write no drawings")
+    parser.add_argument(
+        "--write",
+        choices=["coco", "labelme", "label-studio", "cvat"],
+        help="write annotations too, to be corrected in a tool, and a mapping that reads them back",
+    )
     add_answers(parser)
-    _add_computing(parser)
+    add_computing(parser)
     add_quiet(parser, "warnings and errors")
     given = parser.parse_intermixed_args(words)
     be_quiet(given.quiet)
@@ -58,7 +60,8 @@ def predict(words: Sequence[str]) -> int:
         ontology=given.ontology,
         channels_of=given.channels_of,
     )
-    return predict_run(given.run, pictures, Output(given.output, not given.no_overlay), options)
+    output = Output(given.output, not given.no_overlay, given.write)
+    return predict_run(given.run, pictures, output, options)
 
 
 def add_answers(parser: argparse.ArgumentParser) -> None:
@@ -71,9 +74,13 @@ def add_answers(parser: argparse.ArgumentParser) -> None:
     asked.add_argument(
         "--confidence", type=float, metavar="P", help="answer the deepest node as probable as this"
     )
-    parser.add_argument(
-        "--ontology", metavar="TREE", help="of a run of several trees (default: each of them)"
-    )
+    add_words(parser, "each of them")
+
+
+def add_words(parser: argparse.ArgumentParser, default: str | None = None) -> None:
+    """Take what answers go by, whatever is answered."""
+    told = "" if default is None else f" (default: {default})"
+    parser.add_argument("--ontology", metavar="TREE", help=f"of a run of several trees{told}")
     _add_calibration(parser)
 
 
@@ -86,8 +93,11 @@ def add_decode(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_computing(parser: argparse.ArgumentParser) -> None:
+def add_computing(parser: argparse.ArgumentParser) -> None:
     """Take how the answers are computed."""
+    parser.add_argument(
+        "--channels-of", metavar="NAME", help="TIFF pictures have the bands of this data set"
+    )
     parser.add_argument(
         "--size",
         type=size,

@@ -91,6 +91,9 @@ def learn_tree(words: Sequence[str]) -> int:
     parser.add_argument("--depths", type=count, default=3, metavar="N", help="(default: 3)")
     parser.add_argument("--constrain", metavar="TREE", help="a tree whose nodes are all kept")
     parser.add_argument(
+        "--words", metavar="TREE", help="a tree whose names new groups get where they fit"
+    )
+    parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="FILE", help="the tree's file"
     )
     add_force(parser)
@@ -103,6 +106,7 @@ def learn_tree(words: Sequence[str]) -> int:
         given.output,
         depths=given.depths,
         constrain=given.constrain,
+        words=given.words,
         force=given.force,
     )
     return 0

@@ -15,7 +15,7 @@ import yaml
 
 from harmonize.config.yaml_nodes import compose, place_of
 from harmonize.errors import HarmonizeError
-from harmonize.system.plain_files import open_plain
+from harmonize.stores.plain_files import open_plain
 
 KeyPath = tuple[str | int, ...]
 if TYPE_CHECKING:

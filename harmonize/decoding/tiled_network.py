@@ -3,7 +3,7 @@
 import contextlib
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -134,11 +134,38 @@ class TiledNetwork:
         flip = False
         if isinstance(picture, Tensor) and is_cut and width > height:
             flip, picture, size, height = True, picture.mT, (size[1], size[0]), width
-        answer = np.empty(size, dtype=np.uint8 if space.num <= 256 else np.uint16)
         found = bands(self._flipped if flip else self.logits, picture, tiling)
-        for first, strip in strips(found, height, size):
-            answer[first : first + strip.shape[1]] = space.decide(strip).cpu().numpy()
+        answer = _decided(strips(found, height, size), size, space)
         return answer.T if flip else answer
+
+    def padded_size(self, picture: Num[Tensor, "N h w"]) -> tuple[int, int]:
+        """Return the height and width that the network pads a picture to."""
+        stride = self._model.stride
+        height, width = (-(-side // stride) * stride for side in picture.shape[1:])
+        return height, width
+
+    @torch.inference_mode()
+    def answer_together(
+        self,
+        pictures: Sequence[Num[Tensor, "N _ _"]],
+        sizes: Sequence[tuple[int, int]],
+        spaces: Sequence[Answering],
+    ) -> list[Integer[ndarray, "_ _"]]:
+        """Return what ``answer`` gives for each of some pictures, from one pass of the network.
+
+        Args:
+            pictures: no larger than a tile, that are padded to one size; see ``padded_size``.
+            sizes: heights and widths of the answers.
+            spaces: the possible answers of each.
+        """
+        height, width = self.padded_size(pictures[0])
+        logits = self._run(torch.stack([_padded(one, height, width) for one in pictures]))
+        answers: list[Integer[ndarray, "_ _"]] = []
+        for one, found, size, space in zip(pictures, logits, sizes, spaces, strict=True):
+            rows, columns = one.shape[1:]
+            part = found[:, :rows, :columns]
+            answers.append(_decided(strips([(0, part)], rows, size), size, space))
+        return answers
 
     def scaled_logits(
         self,
@@ -173,9 +200,29 @@ class TiledNetwork:
 
     def logits(self, picture: Num[Tensor, "N h w"]) -> Float[Tensor, "K h w"]:
         """Run the network on a picture."""
+        return self._run(picture[None])[0]
+
+    def _run(self, pictures: Num[Tensor, "B N h w"]) -> Float[Tensor, "B K h w"]:
         enabled = self._dtype is not None
         with torch.autocast(self.device.type, self._dtype, enabled=enabled):
-            return self._model(picture[None])[0]
+            return self._model(pictures.to(self.device))
 
     def _flipped(self, picture: Num[Tensor, "N w h"]) -> Float[Tensor, "K w h"]:
         return self.logits(picture.mT).mT
+
+
+def _decided(
+    found: Iterable[tuple[int, Float[Tensor, "K _ W"]]], size: tuple[int, int], space: Answering
+) -> Integer[ndarray, "H W"]:
+    """Decide an answer of a height and width, strip of rows by strip of rows."""
+    answer = np.empty(size, dtype=np.uint8 if space.num <= 256 else np.uint16)
+    for first, strip in found:
+        answer[first : first + strip.shape[1]] = space.decide(strip).cpu().numpy()
+    return answer
+
+
+def _padded(picture: Num[Tensor, "N h w"], height: int, width: int) -> Num[Tensor, "N h2 w2"]:
+    """Repeat the last row and column of a picture, as the network does."""
+    down = torch.arange(height).clamp(max=picture.shape[1] - 1)
+    right = torch.arange(width).clamp(max=picture.shape[2] - 1)
+    return picture.index_select(1, down).index_select(2, right)

@@ -27,6 +27,7 @@ from harmonize.exporting.exported_network import INPUTS, OUTPUTS, ExportedNetwor
 from harmonize.exporting.facts import KEY, VERSION, Facts, sealed
 from harmonize.exporting.onnx_file import finish_onnx
 from harmonize.exporting.quantizing import CalibrationPictures, calibration_pictures, quantized
+from harmonize.exporting.same_padding import same_padding_of_whole_strides
 from harmonize.inference.answer_space import AnswerSpace
 from harmonize.inference.predict import tell_classes
 from harmonize.inference.predict_options import PredictOptions, Wording, choose_answers
@@ -171,7 +172,7 @@ def _program(network: ExportedNetwork) -> ExportedProgram:
     pictures = torch.zeros(batch, 3, height, width, dtype=torch.uint8)
     side = max(network.least * network.stride, 32)
     any_size = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
-    with torch.no_grad(), _hushed():
+    with torch.no_grad(), _hushed(), same_padding_of_whole_strides():
         given: tuple[Tensor, Tensor] = (pictures, torch.tensor(side))
         return torch.export.export(network, given, dynamic_shapes=(any_size, None))
 

@@ -7,8 +7,8 @@ from typing import Any
 from harmonize import __version__
 from harmonize.errors import HarmonizeError
 from harmonize.exporting.facts import KEY, Facts, opened, sealed
+from harmonize.stores.plain_files import open_plain
 from harmonize.system.extras import need
-from harmonize.system.plain_files import open_plain
 
 _LARGEST = (1 << 31) - 1
 """Bytes of a file, as the format has it."""

@@ -22,6 +22,8 @@ from harmonize.system.progress import Progress
 
 MOST = 100
 """Pictures that are looked at, spread over the split."""
+_ERRORS = 3
+"""onnxruntime's severity of errors."""
 _QUANTIZED = ("Conv", "ConvTranspose", "Gemm", "Relu", "MaxPool", "Concat", "Add", "Clip")
 """Operators of networks; those around them, which scale and decide, stay in float32."""
 
@@ -82,11 +84,12 @@ def calibration_pictures(
 def quantized(model: Any, pictures: CalibrationPictures) -> Any:
     """Return an ONNX model whose convolutions compute in int8, with a scale for each channel."""
     onnx: Any = need("onnx", extra="export", key="--int8")
-    need("onnxruntime", extra="export", key="--int8")
+    runtime: Any = need("onnxruntime", extra="export", key="--int8")
     from onnxruntime import quantization as tools
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     logging.getLogger("onnxruntime.quantization").setLevel(logging.ERROR)
+    runtime.set_default_logger_severity(_ERRORS)  # it warns of what is meant so
     with TemporaryDirectory(prefix="harmonize-") as folder:
         plain, ready, done = (str(Path(folder) / f"{name}.onnx") for name in ("a", "b", "c"))
         onnx.save_model(model, plain)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import gather_object
 from jaxtyping import Integer
 from numpy import ndarray
 
@@ -18,6 +19,7 @@ from harmonize.decoding.tiled_network import TiledNetwork
 from harmonize.decoding.views import ViewedNetwork
 from harmonize.errors import HarmonizeError, raise_all
 from harmonize.exporting.onnx_model import open_model
+from harmonize.inference.annotations.project import Project
 from harmonize.inference.answer_space import AnswerSpace
 from harmonize.inference.drawing import draw_answer, draw_overlay
 from harmonize.inference.inputs import Wanted, find_pictures
@@ -29,11 +31,15 @@ from harmonize.inference.trained import Trained, TrainedRun
 from harmonize.inference.write_answers import Output, describe
 from harmonize.runs.opened import open_run
 from harmonize.runs.precision import start_accelerator
+from harmonize.system.agreement import together
 from harmonize.system.locks import locked_together
 from harmonize.system.progress import Progress, tell
 from harmonize.system.signals import Stopped, signals_put_off, until_stopped
 
 # Letters of shapes: H x W pixels of a picture.
+
+_NOTED = ("made_by", "run", "file", "checkpoint", "step", "answers")
+"""What of a legend a mapping of annotations says too."""
 
 
 def predict_run(run: Path, pictures: Sequence[str], output: Output, options: PredictOptions) -> int:
@@ -64,23 +70,24 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, options: Pre
             raise HarmonizeError(f"--ontology {options.ontology}: {run} has one tree; leave it out")
         # Its cached properties are what the protocol asks for.
         trained: Trained = model  # pyright: ignore[reportAssignmentType]
-        return _predict(trained, wanted, output, model.completed(options))
+        return predict_trained(trained, wanted, output, model.completed(options))
     opened = open_run(run, which=options.checkpoint, trust_code=options.trust_code, several=True)
     if options.ontology is not None:
         opened = opened.of_tree(options.ontology)
     elif opened.sources.trees:
         for tree in opened.trees:
             its_output = dataclasses.replace(output, folder=output.folder / tree)
-            if status := _predict(TrainedRun(opened.of_tree(tree)), wanted, its_output, options):
+            trained = TrainedRun(opened.of_tree(tree))
+            if status := predict_trained(trained, wanted, its_output, options):
                 return status
         return 0
-    return _predict(TrainedRun(opened), wanted, output, options)
+    return predict_trained(TrainedRun(opened), wanted, output, options)
 
 
-def _predict(
+def predict_trained(
     trained: Trained, wanted: list[Wanted], output: Output, options: PredictOptions
 ) -> int:
-    """Answer pictures by one tree; return the exit status."""
+    """Answer pictures by one tree; return the exit status. See ``predict_run``."""
     wording = choose_answers(trained, options)
     space, calibration, views = wording.answers, wording.calibration, wording.views
     source: dict[str, Any] = {**trained.origin, "size": views.size, "decode": space.decoder.how}
@@ -90,12 +97,18 @@ def _predict(
         source["like"] = wording.like
     legend = describe(space, {**source, **calibration.legend()})
     output.check(wanted, legend)
+    project = None
+    if output.annotations is not None:
+        tree = trained.sources.ontology
+        how = {"turn": options.turn}
+        project = Project.of(output, output.annotations, space, wording.dataset, tree, **how)
+        project.check(wanted, banded=bool(wording.read_as.channels))
     precision = options.precision or trained.config.train.precision
     accelerator = start_accelerator(precision, cpu=options.cpu)
     network = TiledNetwork(trained.network(accelerator.device), accelerator)
     network.check_tile(options.tile)
     viewed = ViewedNetwork(network, views, torch.from_numpy(trained.sources.ontology.mirror))
-    job = _Job(viewed, space, output, options, wording.read_as)
+    job = _Job(viewed, space, output, options, wording.read_as, project)
     advice = "wait until it ends, or choose another --output"
     with locked_together(output.folder, is_main=accelerator.is_main_process, advice=advice):
         return _answer_all(job, wanted, wording, legend, trained.title)
@@ -117,11 +130,19 @@ def _answer_all(
         tell_classes(space)
     mine = wanted[accelerator.process_index :: accelerator.num_processes]
     try:
-        with network.like(wording.like):
-            job.answer_all(mine)
+        all_or_none = contextlib.nullcontext() if job.project is None else together()
+        with network.like(wording.like), all_or_none:
+            answered, problems = job.answer_all(mine)
     except Stopped as stop:
         print(f"{stop.name}: what is written is whole; the rest is not begun", file=sys.stderr)
         return stop.status
+    if job.project is not None:
+        answered = {one.path for one in gather_object(answered)}
+        if accelerator.is_main_process and answered:
+            notes = [f"{key}: {value}" for key, value in legend.items() if key in _NOTED]
+            job.project.write([one for one in wanted if one.path in answered], notes)
+            tell(f"{job.project.mapping}: reads the annotations for {job.project.kind}")
+    raise_all(problems)
     if accelerator.is_main_process:
         number = f"{len(wanted)} picture{'s' if len(wanted) > 1 else ''}"
         tell(f"{output.folder}: {number}, {space.title}, by {by}")
@@ -152,19 +173,23 @@ class _Job:
     output: Output
     options: PredictOptions
     read_as: ReadAs
+    project: Project | None = None
 
-    def answer_all(self, pictures: list[Wanted]) -> None:
+    def answer_all(self, pictures: list[Wanted]) -> tuple[list[Wanted], list[str]]:
         """Answer pictures, reading the next and writing the last one meanwhile.
 
+        Returns:
+            The pictures that are answered, and the problems with the others.
+
         Raises:
-            HarmonizeError: the problems with those that could not be answered.
             Stopped: a signal came; what was begun is done.
         """
+        answered: list[Wanted] = []
         problems: list[str] = []
         is_main = self.network.network.accelerator.is_main_process
         bar = Progress(len(pictures), "answering", "pictures", shown=is_main)
         with bar, signals_put_off(), ThreadPoolExecutor(2) as pool:
-            written: Future[None] | None = None
+            written: tuple[Wanted, Future[None]] | None = None
             for wanted, seen in until_stopped(self._read_ahead(pictures, pool)):
                 try:
                     answer = self._answer(wanted, seen)
@@ -173,14 +198,16 @@ class _Job:
                     bar.update()
                     continue
                 if written is not None:
-                    _finish(written, problems)
+                    _finish(*written, answered, problems)
                 written = None
-                if answer is not None:
-                    written = pool.submit(self._write, wanted, seen.result(), answer)
+                if answer is None:
+                    answered.append(wanted)
+                else:
+                    written = wanted, pool.submit(self._write, wanted, seen.result(), answer)
                 bar.update()
             if written is not None:
-                _finish(written, problems)
-        raise_all(problems)
+                _finish(*written, answered, problems)
+        return answered, problems
 
     def _read_ahead(
         self, pictures: list[Wanted], pool: ThreadPoolExecutor
@@ -246,9 +273,13 @@ def _is_out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
-def _finish(written: Future[None], problems: list[str]) -> None:
+def _finish(
+    wanted: Wanted, written: Future[None], answered: list[Wanted], problems: list[str]
+) -> None:
     """Wait for a picture's files, noting why they could not be written."""
     try:
         written.result()
     except HarmonizeError as error:
         problems += error.problems
+    else:
+        answered.append(wanted)

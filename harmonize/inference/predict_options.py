@@ -126,6 +126,8 @@ class Wording:
     """The data set whose statistics of batch norm are taken; None for all together."""
     read_as: ReadAs = ReadAs()
     """The bands that the network takes, and those of TIFF pictures."""
+    dataset: DatasetSpec | None = None
+    """The data set whose classes are answered, if any."""
 
 
 def choose_answers(run: Trained, options: PredictOptions) -> Wording:
@@ -149,7 +151,8 @@ def choose_answers(run: Trained, options: PredictOptions) -> Wording:
         calibration = run.calibration(use)
     roots = {**run.config.data.roots, **options.roots}
     decoder = decoder_of(run.sources, options.decode or run.config.evaluate.decode)
-    answers = _answers(run.sources, decoder, options, roots, calibration.temperatures)
+    spec = _dataset(run.sources, options)
+    answers = _answers(run.sources, decoder, options, spec, roots, calibration.temperatures)
     evaluate = run.config.evaluate
     views = Views(
         size,
@@ -158,13 +161,14 @@ def choose_answers(run: Trained, options: PredictOptions) -> Wording:
         options.tile,
     )
     read_as = choose_channels(run.config.model.bands, run.sources.specs, options.channels_of)
-    return Wording(answers, calibration, views, like, read_as)
+    return Wording(answers, calibration, views, like, read_as, spec)
 
 
 def _answers(
     sources: Sources,
     decoder: Decoder,
     options: PredictOptions,
+    spec: DatasetSpec | None,
     roots: dict[str, str],
     temperatures: Temperatures | None,
 ) -> AnswerSpace:
@@ -172,15 +176,22 @@ def _answers(
         return groups(sources, decoder, options.depth)
     if options.confidence is not None:
         return confident_nodes(sources, decoder, options.confidence, temperatures)
-    if options.dataset is None:
+    if spec is None:
         return leaves(sources, decoder)
+    return classes_of(sources, decoder, spec, roots)
+
+
+def _dataset(sources: Sources, options: PredictOptions) -> DatasetSpec | None:
+    """Return the data set whose classes are asked for, if any are."""
+    if options.dataset is None or options.depth is not None or options.confidence is not None:
+        return None
     known = {spec.name: spec for spec in sources.specs}
     if options.dataset in known:
-        return classes_of(sources, decoder, known[options.dataset], roots)
+        return known[options.dataset]
     mapping = find_file(options.dataset)
     if not mapping.is_file():
         raise HarmonizeError(
             f"--as {options.dataset}: neither a data set of this run nor a mapping file; "
             f"{near_matches(options.dataset, known)}"
         )
-    return classes_of(sources, decoder, DatasetSpec.from_file(mapping), roots)
+    return DatasetSpec.from_file(mapping)

@@ -24,8 +24,8 @@ from harmonize.inference.geotiff import (
 )
 from harmonize.inference.inputs import Wanted
 from harmonize.pictures.tiff import is_tiff
+from harmonize.stores.plain_files import open_plain
 from harmonize.system.atomic_files import remove_parts, write_whole, writing
-from harmonize.system.plain_files import open_plain
 
 # Letters of shapes: R rows, W pixels across.
 
@@ -42,10 +42,12 @@ class Output:
     Attributes:
         folder: holds the legend; answers are written below it.
         overlays: whether pictures of them are written too.
+        annotations: the tool that annotations are written for too, if any; see ``Project``.
     """
 
     folder: Path
     overlays: bool = True
+    annotations: str | None = None
 
     def answer(self, wanted: Wanted) -> Path:
         """Return the file of a picture's ids or colours."""

@@ -3,12 +3,18 @@
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 from numpy import ndarray
 
 from harmonize.errors import HarmonizeError
+from harmonize.labels.rle import runs_in
 
-# Letters of shapes: N bytes.
+# Letters of shapes: N bytes, H x W pixels.
+
+_LENGTHS = (3, 4, 8, 16)
+"""Bits that the lengths of runs are written in, the shortest that suffice."""
+MOST_PIXELS = (1 << 30) - 1
+"""That the format can count, of four bytes each."""
 
 
 class _Bits:
@@ -69,3 +75,30 @@ def _runs(bits: _Bits, num_bytes: int) -> UInt8[ndarray, " N"]:
             out[place:end] = np.frombuffer(bits.read(8 * number).to_bytes(number, "big"), np.uint8)
         place = end
     return out
+
+
+def encode_brush(mask: Bool[ndarray, "H W"]) -> list[int]:
+    """Return a mask as Label Studio's brush writes it: all four bytes of a pixel are 255 or 0."""
+    longest = 1 << _LENGTHS[-1]
+    runs = runs_in(mask.ravel()) * 4
+    values = np.arange(len(runs)) % 2 * 255
+    pieces = -(-runs // longest)  # a run of no pixels has none
+    values = np.repeat(values, pieces)
+    lengths = np.full(len(values), longest, dtype=np.int64)
+    lengths[np.cumsum(pieces)[pieces > 0] - 1] = (runs - (pieces - 1) * longest)[pieces > 0]
+    kind = np.searchsorted(1 << np.array(_LENGTHS), lengths)
+    bits = np.array(_LENGTHS)[kind]
+    words = ((4 + kind << bits) + lengths - 1 << 8) + values  # a run: 1, its kind, length and value
+    head = [(4 * mask.size, 32), (7, 5), *((one - 1, 4) for one in _LENGTHS)]
+    numbers = np.concatenate([[number for number, _ in head], words])
+    sizes = np.concatenate([[size for _, size in head], bits + 11])
+    return _packed(numbers, sizes)
+
+
+def _packed(numbers: ndarray, sizes: ndarray) -> list[int]:
+    """Return numbers of some bits each, one after the other, as bytes."""
+    ends = np.cumsum(sizes)
+    place = np.arange(int(ends[-1]))
+    owner = np.searchsorted(ends, place, side="right")
+    bits = numbers[owner] >> (ends[owner] - 1 - place) & 1
+    return np.packbits(bits.astype(np.uint8)).tolist()

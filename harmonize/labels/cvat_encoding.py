@@ -16,7 +16,7 @@ from harmonize.labels.coco_polygons import polygon_runs
 from harmonize.labels.named_encoding import InSet, file_and_picture, read_size
 from harmonize.labels.regions import Region, finish, from_columns, lay, pixels_of_runs
 from harmonize.labels.set_index import IndexBuilder, SetIndex, open_index
-from harmonize.system.plain_files import open_plain
+from harmonize.stores.plain_files import open_plain
 
 # Letters of shapes: H x W pixels, P pixels of a shape.
 

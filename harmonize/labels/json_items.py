@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harmonize.errors import HarmonizeError
+from harmonize.stores.plain_files import open_plain
 from harmonize.stores.stored_path import StoredPath
-from harmonize.system.plain_files import open_plain
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _DECODER = json.JSONDecoder()

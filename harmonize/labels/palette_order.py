@@ -10,7 +10,7 @@ from harmonize.errors import HarmonizeError
 from harmonize.pictures.opening import opened
 from harmonize.pictures.stored import read_stored
 from harmonize.pictures.tiff import is_tiff
-from harmonize.system.plain_files import open_plain
+from harmonize.stores.plain_files import open_plain
 
 Color = tuple[int, int, int]
 UsedColors = dict[int, Color]

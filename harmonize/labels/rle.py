@@ -3,12 +3,12 @@
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Bool, Int, UInt8
 from numpy import ndarray
 
 from harmonize.errors import HarmonizeError
 
-# Letters of shapes: N runs, B bytes.
+# Letters of shapes: N runs, B bytes, H x W pixels of a picture, P pixels in a row.
 
 _FIRST, _MORE, _SIGN, _BITS = 48, 0x20, 0x10, 5
 _LONGEST = 6
@@ -72,3 +72,29 @@ def _compressed(text: str, where: str) -> Int[ndarray, " N"]:
 
 def _has(parts: UInt8[ndarray, " B"], bit: int) -> ndarray:
     return (parts & np.uint8(bit)) != 0
+
+
+def write_runs(mask: Bool[ndarray, "H W"]) -> dict[str, Any]:
+    """Return a mask as COCO writes it, with its runs as text."""
+    height, width = mask.shape
+    runs = runs_in(mask.T.ravel())
+    numbers = runs.copy()
+    numbers[3:] -= runs[1:-2]
+    return {"size": [height, width], "counts": "".join(map(_as_text, numbers.tolist()))}
+
+
+def runs_in(pixels: Bool[ndarray, " P"]) -> Int[ndarray, " N"]:
+    """Return the lengths of the runs of pixels, the first of what is outside."""
+    changes = np.flatnonzero(pixels[1:] != pixels[:-1]) + 1
+    runs = np.diff(changes, prepend=0, append=len(pixels))
+    return np.concatenate([[0], runs]) if len(pixels) and pixels[0] else runs
+
+
+def _as_text(number: int) -> str:
+    """Write a number in parts of 5 bits, the lowest first, until the rest is but its sign."""
+    text = ""
+    while True:
+        bits, number = number & 31, number >> _BITS
+        if number == (-1 if bits & _SIGN else 0):
+            return text + chr(bits + _FIRST)
+        text += chr((bits | _MORE) + _FIRST)

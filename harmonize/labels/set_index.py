@@ -19,8 +19,8 @@ from numpy import ndarray
 
 from harmonize.errors import HarmonizeError
 from harmonize.stores.local_copy import local_copy
+from harmonize.stores.plain_files import open_plain
 from harmonize.stores.stored_path import StoredPath
-from harmonize.system.plain_files import open_plain
 
 # Letters of shapes: P pictures, A annotations, K names.
 

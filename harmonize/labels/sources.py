@@ -91,13 +91,13 @@ def load_sources(config: RunConfig, *, several: bool = False) -> Sources:
         HarmonizeError: everything that is wrong in any of them.
     """
     problems: list[str] = []
-    ontology: Ontology | None = None
-    trees: tuple[Ontology, ...] = ()
     if config.ontologies and not several:
         raise HarmonizeError(
             f"ontologies: this works on one tree; say ontology={config.ontologies[0]} and "
             "ontologies=[]"
         )
+    ontology: Ontology | None = None
+    trees: tuple[Ontology, ...] = ()
     try:
         if config.ontologies:
             trees = tuple(Ontology.from_file(find_file(path)) for path in config.ontologies)
@@ -109,34 +109,12 @@ def load_sources(config: RunConfig, *, several: bool = False) -> Sources:
     loaded: list[tuple[DatasetEntry, DatasetSpec]] = []
     for entry in (*config.datasets, *config.evaluate_also):
         try:
-            spec = DatasetSpec.from_file(find_file(entry.spec), entry.override)
-            problems += _without_labels(config, entry, spec)
-            if trees and ontology is not None:
-                spec = join_meanings(spec, trees, ontology)
-            if ontology is not None and not spec.leaf_masks(ontology).any():
-                where = spec.document.where(("meaning", ontology.name))
-                problems.append(f"{where}: ignores every class, so there is nothing to learn")
-            for split in (entry.train, entry.evaluate):
-                if split is not None:
-                    spec.split(split)
-            if ontology is not None:
-                problems += _too_coarse(ontology, entry, spec)
-            loaded.append((entry, spec))
+            loaded.append((entry, _read_mapping(config, entry, ontology, trees, problems)))
         except HarmonizeError as error:
             problems += error.problems
-    names = [spec.name for _, spec in loaded]
-    problems += [
-        f"{name}: two data sets of the config have this name; override `name` in one of them"
-        for name in sorted({name for name in names if names.count(name) > 1})
-    ]
+    problems += _used_twice([spec.name for _, spec in loaded])
     if not problems:  # all names are known
-        problems += [
-            f"data.roots.{name}: the config has no data set {name!r}; {near_matches(name, names)}"
-            for name in config.data.roots
-            if name not in names
-        ]
-        trained = [spec.name for entry, spec in loaded if entry.train]
-        problems += _unknown_to(config, trained) + _unknown_styles(config, loaded, trained)
+        problems += _not_as_named(config, loaded)
     if not problems and not any(spec.has_labels for entry, spec in loaded if entry.train):
         problems.append("datasets: no set that is trained on has labels; add one that has")
     raise_all(problems)
@@ -144,6 +122,52 @@ def load_sources(config: RunConfig, *, several: bool = False) -> Sources:
     number = len(config.datasets)
     completes = config.train.complete is not None
     return Sources(ontology, tuple(loaded[:number]), tuple(loaded[number:]), completes, trees)
+
+
+def _read_mapping(
+    config: RunConfig,
+    entry: DatasetEntry,
+    ontology: Ontology | None,
+    trees: tuple[Ontology, ...],
+    problems: list[str],
+) -> DatasetSpec:
+    """Read the mapping of an entry; add what is wrong with how it is used to ``problems``.
+
+    Raises:
+        HarmonizeError: what is wrong in the mapping itself.
+    """
+    spec = DatasetSpec.from_file(find_file(entry.spec), entry.override)
+    problems += _without_labels(config, entry, spec)
+    if trees and ontology is not None:
+        spec = join_meanings(spec, trees, ontology)
+    if ontology is not None and not spec.leaf_masks(ontology).any():
+        where = spec.document.where(("meaning", ontology.name))
+        problems.append(f"{where}: ignores every class, so there is nothing to learn")
+    for split in (entry.train, entry.evaluate):
+        if split is not None:
+            spec.split(split)
+    if ontology is not None:
+        problems += _too_coarse(ontology, entry, spec)
+    return spec
+
+
+def _used_twice(names: list[str]) -> list[str]:
+    return [
+        f"{name}: two data sets of the config have this name; override `name` in one of them"
+        for name in sorted({name for name in names if names.count(name) > 1})
+    ]
+
+
+def _not_as_named(config: RunConfig, loaded: list[tuple[DatasetEntry, DatasetSpec]]) -> list[str]:
+    """Return what names a data set that the config does not have, or one that cannot serve."""
+    names = [spec.name for _, spec in loaded]
+    trained = [spec.name for entry, spec in loaded if entry.train]
+    unknown = [
+        f"data.roots.{name}: the config has no data set {name!r}; {near_matches(name, names)}"
+        for name in config.data.roots
+        if name not in names
+    ]
+    return unknown + _unknown_to(config, trained) + _unknown_styles(config, loaded, trained)
 
 
 def _without_labels(config: RunConfig, entry: DatasetEntry, spec: DatasetSpec) -> list[str]:

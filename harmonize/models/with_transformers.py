@@ -58,6 +58,41 @@ def build_with_transformers(
     Raises:
         HarmonizeError: the extra is missing, or there is no such network or folder.
     """
+    core, values = _core(num_leaves, config)
+    network = TransformersLogits(core)
+    backbone = core.base_model_prefix or "backbone"
+    pictures: dict[str, Any] = {}
+    if pretrained and config.weights is not None:
+        folder = _folder(config.weights)
+        pictures = _read_json(folder / _PICTURES) if (folder / _PICTURES).is_file() else {}
+        load_matching(
+            core,
+            _read(type(core), values, folder),
+            where=str(folder),
+            name=config.name,
+            partial=config.weights_partial,
+            needed=f"{backbone}.",
+            channels=config.num_channels,
+        )
+    stride, least = find_multiple(network, config, on_meta=True)
+    set_unused_aside(network, config.num_channels, max(stride, least))
+    if config.checkpointing:
+        _switch_checkpointing(core, config.name)
+    return network, Traits(
+        mean=for_channels(pictures.get("image_mean", IMAGENET_MEAN), config.channels),
+        std=for_channels(pictures.get("image_std", IMAGENET_STD), config.channels),
+        stride=stride,
+        least=least,
+        stages=find_stages(core.get_submodule(backbone), f"core.{backbone}"),
+    )
+
+
+def _core(num_leaves: int, config: ModelConfig) -> tuple[Any, Any]:
+    """Return a network of transformers with weights of its own, and its config.
+
+    Raises:
+        HarmonizeError: the extra is missing, or there is no such network.
+    """
     need("transformers", extra="transformers", key="model.name")
     from transformers.models.auto import modeling_auto as auto
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
@@ -87,32 +122,7 @@ def build_with_transformers(
     except Exception as error:  # of its own checks, about what goes with what
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise HarmonizeError(f"model.args: {config.name} cannot be built so: {reason}") from None
-    network = TransformersLogits(core)
-    backbone = core.base_model_prefix or "backbone"
-    pictures: dict[str, Any] = {}
-    if pretrained and config.weights is not None:
-        folder = _folder(config.weights)
-        pictures = _read_json(folder / _PICTURES) if (folder / _PICTURES).is_file() else {}
-        load_matching(
-            core,
-            _read(type(core), values, folder),
-            where=str(folder),
-            name=config.name,
-            partial=config.weights_partial,
-            needed=f"{backbone}.",
-            channels=config.num_channels,
-        )
-    stride, least = find_multiple(network, config, on_meta=True)
-    set_unused_aside(network, config.num_channels, max(stride, least))
-    if config.checkpointing:
-        _switch_checkpointing(core, config.name)
-    return network, Traits(
-        mean=for_channels(pictures.get("image_mean", IMAGENET_MEAN), config.channels),
-        std=for_channels(pictures.get("image_std", IMAGENET_STD), config.channels),
-        stride=stride,
-        least=least,
-        stages=find_stages(core.get_submodule(backbone), f"core.{backbone}"),
-    )
+    return core, values
 
 
 class TransformersLogits(nn.Module):

@@ -3,9 +3,8 @@
 import math
 import re
 import zipfile
-from io import BufferedIOBase
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from jaxtyping import Num
@@ -13,7 +12,8 @@ from numpy import ndarray
 
 from harmonize.errors import HarmonizeError
 from harmonize.pictures.limits import refuse_huge
-from harmonize.system.plain_files import open_plain
+from harmonize.stores.file_table import Opened
+from harmonize.stores.plain_files import open_plain
 
 # Letters of shapes: H x W pixels.
 
@@ -76,7 +76,7 @@ def _map(array: Any) -> Num[ndarray, "H W"] | None:
     return array.astype(np.uint8) if array.dtype == np.bool_ else array
 
 
-def _read_numpy(file: BufferedIOBase, path: Path) -> dict[str, ndarray]:
+def _read_numpy(file: Opened, path: Path) -> dict[str, ndarray]:
     start = file.read(6)
     file.seek(0)
     if start == b"\x93NUMPY":
@@ -89,7 +89,7 @@ def _read_numpy(file: BufferedIOBase, path: Path) -> dict[str, ndarray]:
         return found
 
 
-def _read_npy(file: BufferedIOBase, path: Path) -> ndarray:
+def _read_npy(file: IO[bytes], path: Path) -> ndarray:
     """Read an array whose header says that it is not too large; pickles, which run code, are not.
 
     What its file may hold beyond that is left alone.
@@ -116,7 +116,7 @@ def _refuse_large(shape: tuple[int, ...], path: Path) -> None:
     refuse_huge((math.prod(shape[1:]), math.prod(shape[:1])), path)
 
 
-def _read_mat(file: BufferedIOBase, path: Path) -> dict[str, ndarray]:
+def _read_mat(file: Opened, path: Path) -> dict[str, ndarray]:
     from scipy.io import loadmat, whosmat  # slow to import
 
     wanted = [(name, shape) for name, shape, kind in whosmat(file) if kind in _MAT_NUMBERS]

@@ -58,6 +58,10 @@ _BRANDS = {b"avif": "AVIF", b"avis": "AVIF"}
 _OTHER_BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"hevc": "HEIC", b"mif1": "HEIC"}
 
 
+class OtherFormatError(HarmonizeError):
+    """A file is of a known format that is not opened."""
+
+
 def find_format(start: bytes, path: Path) -> str | None:
     """Return Pillow's name of a file's format, or None for another; TGA is told by its name too."""
     for known, name in _STARTS:
@@ -80,7 +84,9 @@ def refuse_format(start: bytes, path: Path, *, found: str | None, labels: bool) 
             f"{path}: not a readable picture: cannot identify image file {str(path)!r}"
         )
     what, remedy = ("a label", "PNG") if labels else ("a picture", "PNG or JPEG")
-    raise HarmonizeError(f"{path}: is a file of {name}, not opened as {what}; save it as {remedy}")
+    raise OtherFormatError(
+        f"{path}: is a file of {name}, not opened as {what}; save it as {remedy}"
+    )
 
 
 _TGA_KINDS = (b"\1\1", b"\0\2", b"\0\3", b"\1\x09", b"\0\x0a", b"\0\x0b")

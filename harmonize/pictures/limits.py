@@ -15,12 +15,16 @@ MOST_SCALED = 1 << 25
 """Of a picture that is enlarged for the network."""
 
 
+class TooManyPixelsError(HarmonizeError):
+    """A picture is larger than what is read."""
+
+
 def refuse_huge(size: tuple[int, int], path: Path, most: int | None = None) -> None:
     """Refuse a file that says it has more pixels than are read."""
     width, height = size
     most = MOST_PIXELS if most is None else most
     if width * height > most:
-        raise HarmonizeError(
+        raise TooManyPixelsError(
             f"{path}: says that it has {width} x {height} pixels, more than the "
             f"{most / 1e6:.0f} million that are read; cut it into smaller pictures"
         )
@@ -36,7 +40,7 @@ def refuse_scaled(size: tuple[int, int], least: float, path: object) -> None:
     """
     scale = least / min(size)
     if 1 < scale < math.inf and size[0] * size[1] * scale**2 > MOST_SCALED:
-        raise HarmonizeError(
+        raise TooManyPixelsError(
             f"{path}: its {size[0]} x {size[1]} pixels would be scaled to "
             f"{round(size[0] * scale)} x {round(size[1] * scale)}, more than the "
             f"{MOST_SCALED / 1e6:.0f} million that pictures are enlarged to; cut it into pieces "

@@ -4,7 +4,6 @@ import contextlib
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import BufferedIOBase
 from pathlib import Path
 
 from PIL import Image, ImageFile, UnidentifiedImageError
@@ -20,7 +19,8 @@ from harmonize.pictures.whole import (
     refuse_damaged_png,
     warn_cut,
 )
-from harmonize.system.plain_files import open_plain
+from harmonize.stores.file_table import Opened
+from harmonize.stores.plain_files import open_plain
 
 # Pillow's own limit warns of pictures that are real, in lines of its own; ours is checked instead.
 Image.MAX_IMAGE_PIXELS = None
@@ -53,7 +53,7 @@ class OpenedPicture:
 
     picture: ImageFile.ImageFile
     path: Path
-    file: BufferedIOBase
+    file: Opened
     is_label: bool
 
     def decode(self) -> None:
@@ -116,7 +116,7 @@ def unreadable(error: Exception) -> str:
     return (str(error).partition("\n")[0] if told else "") or "damaged"
 
 
-def _kind(file: BufferedIOBase, path: Path, *, is_label: bool) -> str:
+def _kind(file: Opened, path: Path, *, is_label: bool) -> str:
     """Return Pillow's name of the format of a file, which must be one that is opened."""
     start = file.read(START)
     kind = find_format(start, path)

@@ -21,8 +21,8 @@ from harmonize.pictures.limits import (
     refuse_several,
 )
 from harmonize.pictures.tiff_numbers import Window, read_numbers
+from harmonize.stores.plain_files import is_plain, open_number, open_plain
 from harmonize.stores.stored_path import StoredPath
-from harmonize.system.plain_files import is_plain, open_number, open_plain
 
 if TYPE_CHECKING:
     import tifffile

@@ -4,12 +4,12 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
-from io import BufferedIOBase
 from pathlib import Path
 
 from PIL import Image, ImageFile
 
 from harmonize.errors import HarmonizeError
+from harmonize.stores.file_table import Opened
 from harmonize.system.once import warn_once
 
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -40,7 +40,7 @@ def mark_last_pixel(picture: ImageFile.ImageFile) -> object:
     return blank.getpixel(_last(picture))
 
 
-def is_cut(picture: ImageFile.ImageFile, file: BufferedIOBase, mark: object) -> bool:
+def is_cut(picture: ImageFile.ImageFile, file: Opened, mark: object) -> bool:
     """Say whether a decoded picture's data end before its last pixel.
 
     Args:
@@ -57,7 +57,7 @@ def is_cut(picture: ImageFile.ImageFile, file: BufferedIOBase, mark: object) -> 
     return False
 
 
-def refuse_damaged_png(file: BufferedIOBase, path: Path) -> None:
+def refuse_damaged_png(file: Opened, path: Path) -> None:
     """Refuse a PNG whose checksums do not fit or that has no end, which Pillow may not notice."""
     content = _content(file)
     ends = False
@@ -95,7 +95,7 @@ def _last(picture: Image.Image) -> tuple[int, int]:
     return picture.size[0] - 1, picture.size[1] - 1
 
 
-def _content(file: BufferedIOBase) -> bytes:
+def _content(file: Opened) -> bytes:
     """Read a whole file, and go back to where it was."""
     place = file.tell()
     file.seek(0)
@@ -144,7 +144,7 @@ def _needed(header: memoryview) -> int:
     return total
 
 
-def _ends_in_zeros(file: BufferedIOBase) -> bool:
+def _ends_in_zeros(file: Opened) -> bool:
     length = file.seek(0, os.SEEK_END)
     file.seek(max(0, length - _TAIL))
     return not any(file.read(_TAIL))

@@ -18,7 +18,7 @@ from harmonize.report.differences import find_differences
 from harmonize.report.heat import HeatMap, branch_borders, draw_confusion
 from harmonize.report.page import GENERATOR, RunView, render
 from harmonize.report.read_runs import ReportedRun, read_runs
-from harmonize.report.sample_pictures import Limits, make_pictures
+from harmonize.report.sample_pictures import Limits, Pictures, make_pictures
 from harmonize.report.score_tables import score_tables
 from harmonize.report.tree_view import tree_rows
 from harmonize.runs.opened import OpenedRun, open_run
@@ -31,6 +31,7 @@ _BYTES = 4_500_000
 _SCENES, _EXTREMES = 16, 12
 """Pictures with a slider of all data sets and runs, and as many worst and as many best ones."""
 _SCENES_EACH, _EXTREMES_EACH = 4, 3
+_NOT_SHOWN = Pictures(notes=("Pictures of the data sets are left out of this page.",))
 
 
 def make_report(
@@ -41,6 +42,8 @@ def make_report(
     accelerator: Accelerator | None = None,
     opener: Callable[[Path], OpenedRun] = open_run,
     force: bool = False,
+    pictures: bool = True,
+    command: str | None = None,
 ) -> Path:
     """Write the report of some runs and return its file.
 
@@ -52,6 +55,8 @@ def make_report(
         accelerator: that pictures are answered with; the machine's, in float32, unless given.
         opener: opens the folders for their networks; ``open_run`` unless given.
         force: replace the file, even if it is no report.
+        pictures: whether pictures of the data sets are shown.
+        command: that the page says it was made by; this process's unless given.
 
     Raises:
         HarmonizeError: no run folder, a damaged file in it, or no place for the report.
@@ -67,12 +72,13 @@ def make_report(
         extremes=min(max(_EXTREMES // pairs, 1), _EXTREMES_EACH),
         bytes=_BYTES // len(found),
     )
+    shown = limits if pictures else None
     page = render(
-        [_view(run, roots or {}, limits, accelerator, opener) for run in found],
+        [_view(run, roots or {}, shown, accelerator, opener) for run in found],
         score_tables(found),
         learning_curves(found),
         find_differences(found),
-        command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        command=command or shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         versions=_versions(),
     )
     with writing(output):
@@ -92,7 +98,7 @@ def _check_roots(runs: Sequence[ReportedRun], roots: Mapping[str, str]) -> None:
 def _view(
     run: ReportedRun,
     roots: Mapping[str, str],
-    limits: Limits,
+    limits: Limits | None,
     accelerator: Accelerator | None,
     opener: Callable[[Path], OpenedRun],
 ) -> RunView:
@@ -106,7 +112,9 @@ def _view(
         name=run.name,
         facts=_facts(run),
         notes=tuple(notes),
-        pictures=make_pictures(run, roots, limits, accelerator, opener),
+        pictures=_NOT_SHOWN
+        if limits is None
+        else make_pictures(run, roots, limits, accelerator, opener),
         tree=tree_rows(run.sources, dict(run.scores)) if run.sources else None,
         heats=tuple(_heats(run)),
         confidence=tuple(confidence_curves(run)),

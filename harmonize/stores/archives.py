@@ -16,7 +16,7 @@ from numpy import ndarray
 
 from harmonize.errors import HarmonizeError
 from harmonize.stores.addresses import is_remote
-from harmonize.stores.file_table import MOST_FILES, Facts, FileTable
+from harmonize.stores.file_table import MOST_FILES, Facts, FileTable, Opened
 from harmonize.stores.gzip_bytes import GzipBytes
 from harmonize.stores.ranged import HEAD, Bytes, LocalBytes, ranged_file
 
@@ -30,6 +30,7 @@ _LARGE = 1 << 23
 """Bytes from which a file that is not packed is read in parts."""
 _ZIP_HEADER = struct.Struct("<4s22xHH")
 _PLAIN, _DEFLATED = 0, 8
+_OTHER_WAYS = {9: "deflate64", 12: "bzip2", 14: "lzma", 93: "zstd", 95: "xz"}
 """How files are packed, as zip numbers it."""
 
 
@@ -92,7 +93,7 @@ class Archive:
         stamp = f"{self._bytes.stamp} {numbers}" if self._bytes.stamp else ""
         return Facts(numbers[2], stamp)
 
-    def open(self, name: str) -> io.BufferedIOBase:
+    def open(self, name: str) -> Opened:
         start, packed, size, method, crc = self._find(name)
         if method == _PLAIN and size > _LARGE:
             start = self._data(start, 0)[0] if self._is_zip else start
@@ -181,7 +182,7 @@ def _zip_members(address: str, data: Bytes) -> Iterator[_Member]:
             if one.flag_bits & 1:
                 _refuse_member(address, one.filename, "encrypted")
             if one.compress_type not in (_PLAIN, _DEFLATED):
-                how = zipfile.compressor_names.get(one.compress_type, str(one.compress_type))
+                how = _OTHER_WAYS.get(one.compress_type, f"method {one.compress_type}")
                 _refuse_member(address, one.filename, f"packed by {how}")
             sizes = one.compress_size, one.file_size
             yield _Member(one.filename, one.header_offset, *sizes, one.compress_type, one.CRC)

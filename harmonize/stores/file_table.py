@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from io import BufferedIOBase
+from io import BufferedReader, BytesIO
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -15,6 +15,8 @@ from numpy import ndarray
 
 # Letters of shapes: N files.
 
+Opened = BufferedReader | BytesIO
+"""A file that is open to be read."""
 _WILD = re.compile(r"[*?\[]")
 MOST_FILES = 5_000_000
 """Files of a store; more are hardly one data set."""
@@ -127,7 +129,7 @@ class Store(Protocol):
         """Return what is known of a file; None if there is none of the name."""
         ...
 
-    def open(self, name: str) -> BufferedIOBase:
+    def open(self, name: str) -> Opened:
         """Open a file to be read; ``FileNotFoundError`` if there is none of the name."""
         ...
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from harmonize.errors import HarmonizeError
 from harmonize.stores.addresses import parquet_parts
-from harmonize.stores.file_table import MOST_FILES, Facts, FileTable
+from harmonize.stores.file_table import MOST_FILES, Facts, FileTable, Opened
 from harmonize.stores.stored_path import StoredPath
 from harmonize.system.extras import need
 
@@ -67,9 +67,10 @@ class ParquetFiles:
         need("pyarrow", extra="parquet", key=address)
         self.address = address
         folder, pattern = parquet_parts(address)
-        self._base = open_root(folder)
-        if self._base is None:
+        base = open_root(folder)
+        if base is None:
             raise FileNotFoundError(folder)
+        self._base = base
         self._splits: dict[str, _Split] = {}
         self._open: OrderedDict[str, Any] = OrderedDict()
         self._cells: OrderedDict[tuple[str, int, str], Any] = OrderedDict()
@@ -103,7 +104,7 @@ class ParquetFiles:
         stamp = _stamp(shard)
         return Facts(0, f"{stamp} {column} {row}" if stamp else "")
 
-    def open(self, name: str) -> io.BufferedIOBase:
+    def open(self, name: str) -> Opened:
         if self._table.find(name) is None:
             raise FileNotFoundError(f"{self.address}: {name}")
         if name in self._beside:
@@ -168,7 +169,6 @@ class ParquetFiles:
 
     def _find_beside(self) -> frozenset[str]:
         """Return the text files that lie in the folder or in its folders."""
-        assert self._base is not None
         found = [
             path.relative_to(self._base).as_posix()
             for pattern in ("*", "*/*")

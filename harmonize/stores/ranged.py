@@ -5,11 +5,11 @@ import io
 import os
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from io import BufferedIOBase
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from harmonize.errors import HarmonizeError
+from harmonize.stores.file_table import Opened
 
 HEAD = 1 << 16
 """Bytes that hold the header of most pictures."""
@@ -129,9 +129,7 @@ class _Ranged(io.RawIOBase):
         return len(found)
 
 
-def ranged_file(
-    read: Callable[[int, int], bytes], size: int, *, step: int = HEAD
-) -> BufferedIOBase:
+def ranged_file(read: Callable[[int, int], bytes], size: int, *, step: int = HEAD) -> Opened:
     """Return a file whose bytes are read as they are wanted.
 
     Args:

@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from harmonize.errors import HarmonizeError
 from harmonize.stores.connection import Connection, LostConnectionError
-from harmonize.stores.file_table import MOST_FILES, Facts, FileTable
+from harmonize.stores.file_table import MOST_FILES, Facts, FileTable, Opened
 from harmonize.stores.ranged import HEAD, ranged_file, wants_heads
 
 _WHOLE = 1 << 25
@@ -104,7 +104,7 @@ class RemoteFolder:
                 self._asked[name] = None
         return self._asked[name]
 
-    def open(self, name: str) -> io.BufferedIOBase:
+    def open(self, name: str) -> Opened:
         facts = self.facts(name)
         if facts is None:
             raise FileNotFoundError(f"{self.address}/{name}")
@@ -152,8 +152,8 @@ class RemoteFolder:
         """List all files, with what is known of each."""
         root = self._path("")
         try:
-            found = self._connection.ask(
-                self.address, lambda system: system.find(root, detail=True)
+            found: dict[str, Any] = self._connection.ask(
+                self.address, lambda system: dict(system.find(root, detail=True))
             )
         except FileNotFoundError:
             found = {}

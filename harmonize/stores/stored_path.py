@@ -5,7 +5,7 @@ import io
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -118,7 +118,7 @@ class StoredPath(type(Path())):
         """
         return self._table().inside(self.inside)
 
-    def iterdir(self) -> "Iterator[StoredPath]":
+    def iterdir(self) -> "Generator[StoredPath, None, None]":
         """Yield what lies in a folder; see ``names``."""
         return (self / name for name in self.names())
 

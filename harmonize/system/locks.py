@@ -17,8 +17,8 @@ except ImportError:  # not on this system
     fcntl = None
 
 NAME = ".lock"
-_held: dict[int, Path] = {}
-"""The open lock files of this process, by descriptor."""
+_held: "dict[int, FolderLock]" = {}
+"""The locks of this process, by the descriptors of their open files."""
 
 
 def _let_go_in_child() -> None:
@@ -65,16 +65,17 @@ class FolderLock:
             )
             print(printable(warning), file=sys.stderr)
             return
-        _held[self._descriptor] = folder
+        _held[self._descriptor] = self
 
     def release(self) -> None:
-        """Let others in, and remove the lock's file."""
-        if self._descriptor not in _held:
+        """Let others in, and remove the lock's file; once, and in the process that locked it."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is None or _held.get(descriptor) is not self:
             return
         with contextlib.suppress(OSError):
             (self.folder / NAME).unlink()
-        del _held[self._descriptor]
-        os.close(self._descriptor)
+        del _held[descriptor]
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,8 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextvars import ContextVar
 from multiprocessing import parent_process
 from pathlib import Path
 
@@ -18,16 +20,32 @@ _PLACE = "HARMONIZE_WARNED"
 _said = set[str]()
 _made = set[str]()
 """The folder that this process, or the one it was forked from, has made."""
+_collected: ContextVar[list[str] | None] = ContextVar("collected", default=None)
+"""The texts of this thread, where they are not printed."""
 
 
 def warn_once(text: str) -> None:
     """Print a text on stderr, unless a process of this command on this machine has done so."""
+    if (collected := _collected.get()) is not None:
+        collected.append(text)
+        return
     if text in _said:
         return
     _said.add(text)
     if _is_first(text):
         sys.stderr.write(f"{printable(text)}\n")  # at once, as others write there too
         sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def warnings_collected() -> Iterator[list[str]]:
+    """Collect what this thread would warn of meanwhile instead of printing it."""
+    texts: list[str] = []
+    token = _collected.set(texts)
+    try:
+        yield texts
+    finally:
+        _collected.reset(token)
 
 
 def share_warnings() -> None:

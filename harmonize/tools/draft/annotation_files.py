@@ -12,7 +12,7 @@ from harmonize.labels.coco_index import coco_index, panoptic_index
 from harmonize.labels.cvat_encoding import cvat_index
 from harmonize.labels.label_studio_encoding import label_studio_index
 from harmonize.labels.set_index import SetIndex
-from harmonize.system.plain_files import open_plain
+from harmonize.stores.plain_files import open_plain
 from harmonize.tools.draft.file_groups import evenly
 from harmonize.tools.draft.folder_files import Files
 from harmonize.tools.draft.name_words import canonical, split_word

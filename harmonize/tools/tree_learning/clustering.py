@@ -124,7 +124,11 @@ def _flatten(node: Node, ids: dict[int, int], band: dict[int, int]) -> None:
 
 
 def learn_tree(
-    evidence: Evidence, ontology: Ontology, depths: int, constrain: Ontology | None = None
+    evidence: Evidence,
+    ontology: Ontology,
+    depths: int,
+    constrain: Ontology | None = None,
+    words: Ontology | None = None,
 ) -> list[Node]:
     """Make a tree over a network's leaves, and return the nodes at its depth 1.
 
@@ -133,6 +137,8 @@ def learn_tree(
         ontology: the network's tree; a group that it has too gets its name.
         depths: how deep the leaves may lie. Below given nodes as many levels are made anew.
         constrain: a tree over the same leaves whose nodes are all kept.
+        words: a tree of any size: a group that is all of the leaves below one of its nodes is
+            called as that node is.
     """
     between = distances(evidence)
     number = {leaf: n for n, leaf in enumerate(evidence.leaves)}
@@ -146,7 +152,7 @@ def learn_tree(
             between,
             depths - constrain.depth,
         )
-    _name(top, ontology, set(evidence.leaves) | set((constrain or ontology).nodes))
+    _name(top, ontology, words, set(evidence.leaves) | set((constrain or ontology).nodes))
     return top
 
 
@@ -161,9 +167,13 @@ def _within(
     return Node(leaves, cluster(below, between, depths - given.depth), node)
 
 
-def _name(nodes: Sequence[Node], ontology: Ontology, taken: set[str]) -> None:
-    """Name the nodes that have no name: as the network's tree does, else after their leaves."""
-    known = {
+def _name(
+    nodes: Sequence[Node], ontology: Ontology, words: Ontology | None, taken: set[str]
+) -> None:
+    """Name the nodes that have no name: as the network's tree or ``words`` do, else by leaves."""
+    known = {} if words is None else _groups(words, ontology.leaves)
+    known = {key: node for key, node in known.items() if node not in taken}
+    known |= {
         tuple(np.flatnonzero(ontology.leaf_mask(node)).tolist()): node for node in ontology.nodes
     }
     used: set[str] = set()
@@ -183,6 +193,24 @@ def _name(nodes: Sequence[Node], ontology: Ontology, taken: set[str]) -> None:
 
     for node in nodes:
         walk(node)
+
+
+def _groups(words: Ontology, leaves: Sequence[str]) -> dict[tuple[int, ...], str]:
+    """Return the deepest node of ``words`` over all of some leaves and no others, by these."""
+    number = {leaf: n for n, leaf in enumerate(leaves)}
+    found: dict[tuple[int, ...], str] = {}
+
+    def walk(node: str) -> set[int]:
+        below = {number[node]} if node in number else set[int]()
+        for child in words.children(node):
+            below |= walk(child)
+        found.setdefault(tuple(sorted(below)), node)
+        return below
+
+    for node in words.nodes:
+        if words.depth_of(node) == 1:
+            walk(node)
+    return found
 
 
 def _after(node: Node, ontology: Ontology) -> str:

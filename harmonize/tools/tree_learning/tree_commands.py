@@ -47,6 +47,7 @@ def write_learned_tree(
     *,
     depths: int = 3,
     constrain: str | None = None,
+    words: str | None = None,
     force: bool = False,
 ) -> None:
     """Write the tree that fits best what a run's network confuses.
@@ -58,6 +59,7 @@ def write_learned_tree(
     if depths < 2:
         raise HarmonizeError(f"--depths {depths}: a tree with groups has 2 or more")
     given = None if constrain is None else Ontology.from_file(find_file(constrain))
+    named = None if words is None else Ontology.from_file(find_file(words))
     with open_for_scoring(
         asked.run, asked.checkpoint, asked.overrides, trust_code=asked.trust_code
     ) as scoring:
@@ -67,7 +69,7 @@ def write_learned_tree(
         evidence = gather_evidence(scoring, scoring.datasets(asked.datasets, asked.split))
         with together():
             if scoring.is_main:
-                text = _text(scoring.run, evidence, depths, given)
+                text = _text(scoring.run, evidence, depths, given, named)
                 learned = Ontology(text, name=output.stem, source=str(output))
                 with writing(output):
                     write_whole(output, text.encode())
@@ -104,9 +106,15 @@ def _check_given(given: Ontology, ontology: Ontology, depths: int) -> None:
         )
 
 
-def _text(run: OpenedRun, evidence: Evidence, depths: int, given: Ontology | None) -> str:
+def _text(
+    run: OpenedRun,
+    evidence: Evidence,
+    depths: int,
+    given: Ontology | None,
+    words: Ontology | None,
+) -> str:
     ontology = run.sources.ontology
-    nodes = learn_tree(evidence, ontology, depths, given)
+    nodes = learn_tree(evidence, ontology, depths, given, words)
     unseen = [leaf for n, leaf in enumerate(ontology.leaves) if n not in evidence.seen]
     lines = [f"# By {MADE_BY}, from what {run.path.name} of {run.folder.name} finds alike."]
     if unseen:

@@ -3,10 +3,10 @@
 import errno
 import os
 import stat
-from io import BufferedIOBase
 from pathlib import Path
 
 from harmonize.errors import HarmonizeError
+from harmonize.stores.file_table import Opened
 from harmonize.stores.stored_path import StoredPath
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0)
@@ -20,7 +20,7 @@ _KINDS = (
 )
 
 
-def open_plain(path: str | Path) -> BufferedIOBase:
+def open_plain(path: str | Path) -> Opened:
     """Open a file to be read in binary, in a folder or in a store.
 
     Raises:

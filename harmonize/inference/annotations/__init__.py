@@ -1,0 +1,1 @@
+"""Answers as annotations: projects that people correct in the tool of their choice."""
