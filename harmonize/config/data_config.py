@@ -85,4 +85,5 @@ class DataConfig:
     """Share of the pictures of a split that may be bad before the run ends all the same; one of
     them always may."""
     roots: dict[str, str] = field(default_factory=dict[str, str])
-    """Folder of each data set by name; otherwise ``$HARMONIZE_DATA/<name>``, then the mapping's."""
+    """Folder, archive or address of each data set by name; otherwise ``$HARMONIZE_DATA/<name>``,
+    then the mapping's ``root``."""

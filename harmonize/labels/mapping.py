@@ -80,7 +80,9 @@ class Mapping:
     or ``ignore`` for pixels that are neither trained on nor scored."""
     root: str | None = None
     """The data set's folder, where neither the config nor ``$HARMONIZE_DATA`` says another;
-    relative to the working directory or, where it is not there, to the mapping's folder."""
+    relative to the working directory or, where it is not there, to the mapping's folder. Or an
+    archive (``sets/a.zip``), Parquet files (``sets/a/**/*.parquet``) or an address
+    (``s3://bucket/a``)."""
     about: str = ""
     """A line for the reader."""
     value: str | None = None
