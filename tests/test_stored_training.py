@@ -109,7 +109,7 @@ def test_sets_of_three_kinds_are_trained_on_as_their_folders(project: Path) -> N
     """Weights and scores are those of the same run on folders, bit for bit."""
     pack(project / "set", project / "set.zip")
     write_parquet(project / "set", project / "hf")
-    folders = dict.fromkeys(("one", "two", "three"), "set")
+    folders = {"one": "set", "two": "set", "three": "set"}
     stored = {"one": "set.zip", "two": "set", "three": "hf/**/*.parquet"}
     for output, roots, workers in (("plain", folders, 0), ("stored", stored, 2)):
         document = Document("test", values(project, output, roots, workers))
