@@ -5,7 +5,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import httpx
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 
@@ -54,7 +53,7 @@ class FakeHub:
         return str(path)
 
     def _files(self, repo: str, revision: str | None) -> dict[str, bytes]:
-        response: Any = httpx.Response(404, request=httpx.Request("GET", "https://hub"))
+        response: Any = SimpleNamespace(status_code=404, headers={}, request=None)
         if repo not in self.commits:
             raise RepositoryNotFoundError(f"404: {repo}\nmore", response=response)
         found = [one for one in self.commits[repo] if revision in (None, _sha(one))]
@@ -64,7 +63,7 @@ class FakeHub:
 
     def _reach(self) -> None:
         if self.is_down:
-            raise httpx.ConnectError("no route to the hub\nmore")
+            raise ConnectionError("no route to the hub\nmore")
 
 
 def _sha(files: dict[str, bytes]) -> str:
