@@ -30,6 +30,7 @@ from harmonize.training.scoring import score
 from harmonize.training.trainer import Trainer
 from staged import FINETUNING, staged_networks
 from tiny import tiny_config
+from two_trees import two_trees_config
 
 Found = dict[str, Any]
 
@@ -250,4 +251,10 @@ def refine(project: Path, output: Path) -> Found:
         output=output,
         options=RefineOptions(confidence=0.6, calibrated=False, balanced=True, pictures=3),
     )
+    return {}
+
+
+def train_trees(project: Path, output: str, overrides: tuple[str, ...]) -> Found:
+    """Train with two trees."""
+    training.train(two_trees_config(project, *overrides, output=output), name="tiny")
     return {}

@@ -12,9 +12,10 @@ from PIL import Image
 import scenarios
 from arithmetic import rounded
 from group import run_group
-from harmonize import HarmonizeError, loss_for
+from harmonize import HarmonizeError, Ontology, TargetSpace, loss_for
 from harmonize.config.loss_config import LossConfig
 from harmonize.loss.hierarchical import HierarchicalLoss
+from harmonize.loss.several import LossPart
 from harmonize.pipeline.train import train
 from harmonize.runs import checkpoints
 from harmonize.training.batches import StepCounts
@@ -163,7 +164,8 @@ def test_coarse_to_fine_is_hand_counted() -> None:
 
 def test_uncertainty_divides_depths_by_their_running_loss() -> None:
     config = LossConfig(depth_schedule="uncertainty")
-    weighting = DepthWeighting(config, 3, 10, Accelerator(cpu=True))
+    loss = HierarchicalLoss(TargetSpace(Ontology("a\n\tb\n\t\tc\n\t\td\ne\n"), []))
+    weighting = DepthWeighting(config, LossPart(loss), 10, Accelerator(cpu=True))
     assert weighting.factors().tolist() == [1, 1, 1]
     weighting.restore(
         {"means": torch.tensor([0.04, 0.02, 0.0]).double(), "looks": torch.tensor([1.0, 1.0, 0.0])}
@@ -175,6 +177,7 @@ def test_gradient_squares_are_those_of_each_depth_alone(project: Path) -> None:
     loss = loss_for(tiny_values(project, project / "own"))
     logits, codes = torch.randn(2, 3, 4, 4), torch.randint(0, 3, (2, 4, 4))
     found = loss.gradient_squares(logits, codes)
+    assert isinstance(loss, HierarchicalLoss)
     space = loss._space
     for depth, value in enumerate(found.tolist()):
         chosen = tuple(float(d == depth) for d in range(2))

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,54 +9,31 @@ import torch
 from PIL import Image
 
 from harmonize import DatasetSpec, HarmonizeError, HierarchicalLoss, Ontology, TargetSpace, cli
+from harmonize.config.loss_config import LossConfig
 from harmonize.config.run_config import RunConfig
-from harmonize.config.strict_yaml import Document, Value, dump
+from harmonize.config.strict_yaml import Document, dump
 from harmonize.labels.joined import join_meanings, join_trees
 from harmonize.labels.sources import load_sources
+from harmonize.loss.build_loss import build_losses
 from harmonize.loss.several import SeveralLosses
 from harmonize.pipeline.train import train
 from harmonize.runs.opened import open_run
-from tiny import tiny_values, write_project
-
-MATERIAL = "hard\n\tstone\n\tmetal\nsoft\n"
+from tiny import tiny_values
+from two_trees import read_trees, two_trees_config, write_two_trees
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny sets: fine means nodes of both trees, coarse of the first alone."""
-    folder = write_project(tmp_path_factory.mktemp("ontologies"))
-    (folder / "material.txt").write_text(MATERIAL)
-    text = (
-        (folder / "fine.yaml")
-        .read_text()
-        .replace(
-            "right: right, void: ignore}}",
-            "right: right, void: ignore},\n"
-            "  material: {background: soft, left: ignore, right: [stone, metal], void: ignore}}",
-        )
-    )
-    (folder / "fine.yaml").write_text(text)
-    return folder
-
-
-def config(project: Path, *overrides: str, **further: Any) -> RunConfig:
-    values: dict[str, Value] = tiny_values(project, project / "run")
-    del values["ontology"]
-    values["ontologies"] = [str(project / "tiny.txt"), str(project / "material.txt")]
-    return RunConfig.from_document(Document("tiny", {**values, **further}), overrides)
+    return write_two_trees(tmp_path_factory.mktemp("ontologies"))
 
 
 @pytest.fixture(scope="module")
 def run(project: Path) -> Path:
-    return train(config(project), name="tiny")
-
-
-def trees_of(project: Path) -> list[Ontology]:
-    return [Ontology.from_file(project / name) for name in ("tiny.txt", "material.txt")]
+    return train(two_trees_config(project), name="tiny")
 
 
 def test_trees_are_joined_leaf_after_leaf_and_keep_their_mirror_images(project: Path) -> None:
-    joined = join_trees(trees_of(project))
+    joined = join_trees(read_trees(project))
     assert joined.name == "tiny+material"
     assert joined.leaves == ("background", "left", "right", "stone", "metal", "soft")
     assert joined.mirror.tolist() == [0, 2, 1, 3, 4, 5]
@@ -65,7 +41,7 @@ def test_trees_are_joined_leaf_after_leaf_and_keep_their_mirror_images(project: 
 
 
 def test_a_class_means_nodes_of_all_trees(project: Path) -> None:
-    trees = trees_of(project)
+    trees = read_trees(project)
     joined = join_trees(trees)
     spec = join_meanings(DatasetSpec.from_file(project / "fine.yaml"), trees, joined)
     assert spec.leaf_masks(joined).astype(int).tolist() == [
@@ -79,23 +55,25 @@ def test_a_class_means_nodes_of_all_trees(project: Path) -> None:
 
 
 def test_the_loss_is_the_weighted_sum_of_each_trees_own_mean(project: Path) -> None:
-    sources = load_sources(config(project), several=True)
+    sources = load_sources(two_trees_config(project), several=True)
     (scene, its), (material, other) = sources.of_trees
     assert (scene, material) == (slice(0, 3), slice(3, 6))
     assert other.trained_names == ("fine",)
     losses = [HierarchicalLoss(one.space) for one in (its, other)]
-    loss = SeveralLosses(sources.space, [its.space, other.space], losses, (1.0, 0.5))
+    loss = build_losses(sources, LossConfig(ontology_weights=(1.0, 0.5)))
     torch.manual_seed(0)
     logits = torch.randn(2, 6, 1, 4, requires_grad=True)
     classes = np.array([[0, 1, 2, 3], [2, 2, 1, 1]])
     fine = torch.from_numpy(sources.space.class_codes("fine")[classes])[:, None]
     # in the first tree 7 pixels are labelled, in the second 4: the left has no material
     assert loss.count_labelled(fine).tolist() == [[3, 4], [2, 2]]
+    assert isinstance(loss, SeveralLosses)
     terms = loss.terms(logits, fine, scale=torch.tensor([1 / 7, 1 / 4]))
     own = torch.from_numpy(its.space.class_codes("fine")[classes])[:, None]
     stuff = torch.from_numpy(other.space.class_codes("fine")[classes])[:, None]
     expected = losses[0](logits[:, :3], own) + 0.5 * losses[1](logits[:, 3:], stuff)
     assert terms.loss.item() == pytest.approx(expected.item(), abs=1e-6)
+    assert loss(logits, fine).item() == pytest.approx(expected.item(), abs=1e-6)
     got = torch.autograd.grad(terms.loss, logits, retain_graph=True)[0]
     assert torch.allclose(got, torch.autograd.grad(expected, logits)[0], atol=1e-6)
     assert terms.labelled.tolist() == [3, 4]
@@ -105,10 +83,9 @@ def test_the_loss_is_the_weighted_sum_of_each_trees_own_mean(project: Path) -> N
 
 
 def test_a_set_that_says_nothing_of_a_tree_does_not_change_its_loss(project: Path) -> None:
-    sources = load_sources(config(project), several=True)
-    spaces = [its.space for _, its in sources.of_trees]
-    losses = [HierarchicalLoss(space) for space in spaces]
-    loss = SeveralLosses(sources.space, spaces, losses, (1.0, 1.0))
+    sources = load_sources(two_trees_config(project), several=True)
+    loss = build_losses(sources, LossConfig())
+    assert isinstance(loss, SeveralLosses)
     codes = torch.from_numpy(sources.space.class_codes("coarse"))[None, None]
     logits = torch.randn(1, 6, 1, 2, requires_grad=True)
     assert loss.count_labelled(codes).tolist() == [[2], [0]]
@@ -158,7 +135,7 @@ def test_each_tree_is_answered_in_its_own_folder(run: Path, project: Path, tmp_p
 
 
 def test_a_run_of_several_trees_goes_on_where_it_was(project: Path) -> None:
-    half = config(project, f"output={project}/half", "train.steps=3", "optim.schedule=constant")
+    half = two_trees_config(project, f"output={project}/half", "train.steps=3", "optim.schedule=constant")
     first = train(half, name="x")
     assert open_run(first, several=True).trees == ("tiny", "material")
     on = config(
@@ -205,23 +182,49 @@ def test_what_is_for_one_tree_refuses_several(
         ("ontologies=[a.txt]", r"ontologies: are two trees or more; of one say ontology: a\.txt"),
         ("ontologies=[]", r"the key 'ontology' is missing; add it"),
         ("loss.ontology_weights=[1]", r"needs 2 weights, one for each tree, got 1"),
-        ("loss.balance=sqrt", r"loss\.balance: is for one tree, .*several \(tiny, material\); rem"),
-        ("loss.depth_weights=[1,2]", r"loss\.depth_weights: is for one tree"),
-        ("loss.depth_schedule=gradient", r"loss\.depth_schedule: is for one tree"),
-        ("train.complete={}", r"train\.complete: is for one tree"),
-        ("train.start_from=runs/x", r"train\.start_from: is for one tree"),
-        ("datasets.0.max_depth=1", r"datasets\.0\.max_depth: is for one tree"),
+        (
+            "loss.depth_weights=[1,2]",
+            r"depth_weights: .* several trees \(tiny, material\); write it by tree, such as "
+            r"depth_weights: \{tiny: \[1, 2\]\}",
+        ),
+        ("loss.depth_weights={tiny: [1, -1]}", r"depth_weights\.tiny\.1: expected a number at least"),
+        ("loss.depth_weights={tinny: [1]}", r"tinny: the run has no tree 'tinny'; did you mean tiny"),
+        ("datasets.0.max_depth=1", r"max_depth: .* write it by tree, such as max_depth: \{tiny: 1\}"),
+        ("datasets.0.max_depth={tiny: 0}", r"max_depth\.tiny: expected a number at least 1, got 0"),
     ],
 )
 def test_keys_that_do_not_go_together_are_refused(change: str, message: str, project: Path) -> None:
     with pytest.raises(HarmonizeError, match=message):
-        config(project, change)
+        two_trees_config(project, change)
 
 
-def test_weights_of_trees_belong_to_several(project: Path) -> None:
-    values = tiny_values(project, "x")
-    with pytest.raises(HarmonizeError, match=r"ontology_weights: belongs to ontologies; remove"):
-        RunConfig.from_document(Document("tiny", values), ["loss.ontology_weights=[1,1]"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("loss.ontology_weights=[1,1]", r"ontology_weights: belongs to ontologies; remove"),
+        ("loss.depth_weights={tiny: [1, 2]}", r"one; write depth_weights: \[1, 2\]"),
+        ("datasets.0.max_depth={tiny: 1}", r"given by tree, and the run has one; write max_depth: 1"),
+    ],
+)
+def test_what_is_given_by_tree_belongs_to_several(
+    change: str, message: str, project: Path
+) -> None:
+    with pytest.raises(HarmonizeError, match=message):
+        RunConfig.from_document(Document("tiny", tiny_values(project, "x")), [change])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("datasets.0.max_depth={material: 3}", r"max_depth 3: material has the depths 1 to 2"),
+        ("datasets.1.max_depth={material: 1}", r"coarse: max_depth\.material: the set says nothing"),
+    ],
+)
+def test_depths_that_a_tree_or_set_does_not_have_are_refused(
+    change: str, message: str, project: Path
+) -> None:
+    with pytest.raises(HarmonizeError, match=message):
+        load_sources(two_trees_config(project, change), several=True)
 
 
 @pytest.mark.parametrize(
@@ -256,11 +259,11 @@ def test_a_mapping_that_serves_none_of_the_trees_is_refused(project: Path) -> No
 
 def test_tools_of_one_tree_say_how_to_choose_it(project: Path) -> None:
     with pytest.raises(HarmonizeError, match=r"ontologies: this works on one tree; say ontology="):
-        load_sources(config(project))
+        load_sources(two_trees_config(project))
 
 
 def test_a_joined_space_of_one_set_gives_each_tree_its_own_codes(project: Path) -> None:
-    sources = load_sources(config(project), several=True)
+    sources = load_sources(two_trees_config(project), several=True)
     assert isinstance(sources.space, TargetSpace)
     assert sources.space.num_codes == 6 + 3 + 1  # leaves; background, right, its mirror; thing
 
@@ -269,7 +272,7 @@ def test_check_looks_at_all_trees(
     project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "run.yaml"
-    path.write_text(dump(config(project).to_dict()))
+    path.write_text(dump(two_trees_config(project).to_dict()))
     assert cli.main(["check", str(path), "--scan", "0"]) == 0
     trees = ", ".join(str(project / name) for name in ("tiny.txt", "material.txt"))
     assert f"a config of fine, coarse on the trees {trees}" in capsys.readouterr().out

@@ -13,8 +13,9 @@ from harmonize.data.samples import collate
 from harmonize.data.shares import pixels_of_codes, sample_shares
 from harmonize.data.training_samples import counts_alone, samples_alone
 from harmonize.labels.sources import load_sources
-from harmonize.loss.build_loss import build_loss
+from harmonize.loss.build_loss import build_losses
 from harmonize.loss.hierarchical import HierarchicalLoss
+from harmonize.loss.several import SeveralLosses
 
 Config = RunConfig | Mapping[str, Any] | str | Path
 
@@ -37,8 +38,10 @@ def as_config(config: Config, overrides: Iterable[str] = ()) -> RunConfig:
     return RunConfig.from_file(find_file(str(config)), overrides)
 
 
-def loss_for(config: Config) -> HierarchicalLoss:
+def loss_for(config: Config) -> HierarchicalLoss | SeveralLosses:
     """Return the loss of a config, for logits (B, leaves, H, W) and codes (B, H, W).
+
+    Of several trees the leaves follow one another.
 
     For ``loss.balance`` it counts the labels of the training pictures, and keeps the counts in
     ``data.cache_folder`` if there is one. ``loss.normalize`` and ``loss.depth_schedule`` are the
@@ -48,13 +51,13 @@ def loss_for(config: Config) -> HierarchicalLoss:
         HarmonizeError: what is wrong with the config, its tree, its mappings or its labels.
     """
     config = as_config(config)
-    sources, pixels = load_sources(config), None
+    sources, pixels = load_sources(config, several=True), None
     if config.loss.balance != "none":
         trained = open_trained(sources, config)
         counts = counts_alone(config, trained)
         shares = sample_shares(config, sources, trained, counts).mean
         pixels = pixels_of_codes(sources, counts, shares)
-    return build_loss(sources.space, config.loss, pixels)
+    return build_losses(sources, config.loss, pixels)
 
 
 def loader(config: Config, *, start: int = 0, steps: int | None = None) -> Loader:
@@ -75,7 +78,7 @@ def loader(config: Config, *, start: int = 0, steps: int | None = None) -> Loade
         HarmonizeError: what is wrong with the config or its data.
     """
     config = as_config(config)
-    samples = samples_alone(config, load_sources(config))
+    samples = samples_alone(config, load_sources(config, several=True))
     sampler = StepSampler(
         start=start,
         steps=config.train.steps if steps is None else steps,

@@ -33,8 +33,15 @@ class DatasetEntry:
     take: Share | tuple[Fraction, Share] | None = None
     """Part of the training pictures, in a random order that depends on the run's seed and on their
     number alone: the first quarter (0.25), or from one place to another ([0.25, 1.0])."""
-    max_depth: PositiveInt | None = None
-    """Depth that training labels are coarsened to; scoring takes them as they are."""
+    max_depth: PositiveInt | dict[str, PositiveInt] | None = None
+    """Depth that training labels are coarsened to; scoring takes them as they are. With
+    ``ontologies`` by the name of a tree: ``{scene: 1}``."""
+
+    def depth_in(self, tree: str) -> int | None:
+        """Return the depth that training labels are coarsened to in a tree; None if they are not."""
+        if isinstance(self.max_depth, dict):
+            return self.max_depth.get(tree)
+        return self.max_depth
 
     @property
     def part(self) -> tuple[float, float]:

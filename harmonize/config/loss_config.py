@@ -1,5 +1,6 @@
 """The keys of a config about its loss."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -17,8 +18,9 @@ class LossConfig:
     """Whether a pixel's terms are added, or averaged so that all labelled pixels weigh the same."""
     coarse: Literal["use", "ignore"] = "use"
     """Whether labels of more than one leaf are learned from."""
-    depth_weights: tuple[NonNegative, ...] | None = None
-    """Weight of the term at each depth 1, 2, ...; all 1 unless given."""
+    depth_weights: tuple[NonNegative, ...] | dict[str, tuple[NonNegative, ...]] | None = None
+    """Weight of the term at each depth 1, 2, ...; all 1 unless given. With ``ontologies`` by the name
+    of a tree: ``{scene: [1, 2]}``."""
     depth_schedule: Literal["constant", "coarse_to_fine", "uncertainty", "gradient"] = "constant"
     """What multiplies these weights during the run. ``coarse_to_fine``: depth 1 counts from the
     start, the others come in one after the other over the first half. ``uncertainty``: each depth
@@ -55,6 +57,12 @@ class LossConfig:
     compile: bool | None = None
     """Compute the loss in one compiled pass, by a C compiler for a CPU and by Triton for a GPU;
     null does so where that is possible."""
+
+    def of_tree(self, name: str) -> "LossConfig":
+        """Return the keys as one of several trees has them."""
+        if not isinstance(self.depth_weights, dict):
+            return self
+        return dataclasses.replace(self, depth_weights=self.depth_weights.get(name))
 
     def problems(self, document: Document, path: KeyPath) -> list[str]:
         """Return what is wrong between keys; ``path`` is where they are in the document."""

@@ -1,9 +1,11 @@
-"""What can be wrong with the trees that a config names, and with what several cannot have."""
+"""What can be wrong with the trees that a config names, and with keys that are given by tree."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harmonize.config.strict_yaml import Document, KeyPath
+from harmonize.errors import near_matches
 
 if TYPE_CHECKING:
     from harmonize.config.run_config import RunConfig
@@ -17,7 +19,7 @@ def without_ontology(document: Document) -> list[str]:
 
 
 def about_ontologies(config: "RunConfig", document: Document) -> list[str]:
-    """Return what is wrong with the keys that name trees, and with keys that several refuse."""
+    """Return what is wrong with the keys that name trees, and with those that are given by tree."""
     number = len(config.ontologies)
     weights = config.loss.ontology_weights
     if config.ontology and number:
@@ -27,34 +29,46 @@ def about_ontologies(config: "RunConfig", document: Document) -> list[str]:
         return [f"{document.where(())}: the key 'ontology' is missing; add it"]
     if not number:
         where = document.where(("loss", "ontology_weights"))
-        return [f"{where}: belongs to ontologies; remove the key"] if weights is not None else []
+        problems = [f"{where}: belongs to ontologies; remove the key"] if weights is not None else []
+        return [*problems, *_by_tree_of_one(config, document)]
     if number == 1:
         where, only = document.where(("ontologies",)), config.ontologies[0]
         return [f"{where}: are two trees or more; of one say ontology: {only}"]
-    problems: list[str] = []
+    problems = []
     if weights is not None and len(weights) != number:
         where = document.where(("loss", "ontology_weights"))
         problems.append(f"{where}: needs {number} weights, one for each tree, got {len(weights)}")
-    names = ", ".join(Path(path).stem for path in config.ontologies)
-    problems += [
-        f"{document.where(key)}: is for one tree, and the run has several ({names}); remove the key"
-        for key, given in _of_one_tree(config).items()
-        if given
-    ]
-    return problems
+    return [*problems, *_not_by_tree(config, document)]
 
 
-def _of_one_tree(config: "RunConfig") -> dict[KeyPath, bool]:
-    """Say of each key that several trees refuse whether it is given."""
-    loss, train = config.loss, config.train
-    return {
-        ("loss", "depth_weights"): loss.depth_weights is not None,
-        ("loss", "depth_schedule"): loss.depth_schedule != "constant",
-        ("loss", "balance"): loss.balance != "none",
-        ("train", "complete"): train.complete is not None,
-        ("train", "start_from"): train.start_from is not None,
-        **{
-            ("datasets", number, "max_depth"): entry.max_depth is not None
-            for number, entry in enumerate(config.datasets)
-        },
-    }
+def _given_by_tree(config: "RunConfig") -> Iterator[tuple[KeyPath, object, str]]:
+    """Yield each key that is given by tree where there are several, and an example of a value."""
+    yield ("loss", "depth_weights"), config.loss.depth_weights, "[1, 2]"
+    for number, entry in enumerate(config.datasets):
+        yield ("datasets", number, "max_depth"), entry.max_depth, "1"
+
+
+def _by_tree_of_one(config: "RunConfig", document: Document) -> Iterator[str]:
+    """Say which keys are given by tree, though there is one tree."""
+    for key, value, example in _given_by_tree(config):
+        if isinstance(value, dict):
+            yield (
+                f"{document.where(key)}: is given by tree, and the run has one; "
+                f"write {key[-1]}: {example}"
+            )
+
+
+def _not_by_tree(config: "RunConfig", document: Document) -> Iterator[str]:
+    """Say which keys are not given by tree, or name another one."""
+    names = [Path(path).stem for path in config.ontologies]
+    for key, value, example in _given_by_tree(config):
+        if isinstance(value, dict):
+            for name in value:
+                if name not in names:
+                    where = document.where((*key, name))
+                    yield f"{where}: the run has no tree {name!r}; {near_matches(name, names)}"
+        elif value is not None:
+            yield (
+                f"{document.where(key)}: the run has several trees ({', '.join(names)}); "
+                f"write it by tree, such as {key[-1]}: {{{names[0]}: {example}}}"
+            )

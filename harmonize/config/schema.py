@@ -122,8 +122,9 @@ class _Builder:
         if value is None and type(None) in parts:
             return None
         choices = [part for part in parts if part is not type(None)]
-        if len(choices) == 1:
-            return self.build(choices[0], value, path)
+        alike = [one for one in choices if _is_mapping(one) == isinstance(value, dict)]
+        if len(alike) == 1 or len(choices) == 1:
+            return self.build((alike or choices)[0], value, path)
         for choice in choices:
             trial = _Builder(self.document, unknown_keys=self.unknown_keys)
             result = trial.build(choice, value, path)
@@ -171,6 +172,10 @@ def _fields(cls: Any) -> tuple[dict[str, Any], dict[str, dataclasses.Field[Any]]
 def key_of(name: str) -> str:
     """Return the key of a field: a word that Python keeps for itself has an underscore there."""
     return name.removesuffix("_")
+
+
+def _is_mapping(kind: Any) -> bool:
+    return typing.get_origin(kind) is dict or dataclasses.is_dataclass(kind)
 
 
 def _describe(kind: Any) -> str:

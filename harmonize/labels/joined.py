@@ -7,10 +7,17 @@ scores and the answers are each tree's own.
 import dataclasses
 from collections.abc import Sequence
 
+import numpy as np
+from jaxtyping import Int
+from numpy import ndarray
+
 from harmonize.errors import HarmonizeError, raise_all
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
+from harmonize.labels.target_space import TargetSpace
 from harmonize.labels.tree_text import LEFT, MIRROR, WAS
+
+# Letters of shapes: N codes and those up to ignore.
 
 
 def join_trees(trees: Sequence[Ontology]) -> Ontology:
@@ -68,3 +75,19 @@ def join_meanings(spec: DatasetSpec, trees: Sequence[Ontology], joined: Ontology
         for name in spec.classes
     }
     return dataclasses.replace(spec, meaning={**spec.meaning, joined.name: meaning})
+
+
+def own_codes(joined: TargetSpace, span: slice, own: TargetSpace) -> Int[ndarray, " N"]:
+    """Return for each code of a joined space the code of what it means in one of the trees.
+
+    Args:
+        joined: whose leaves are those of the trees one after the other.
+        span: the leaves of this tree.
+        own: the space of this tree alone, which gives codes to what has none yet.
+    """
+    found = np.full(joined.ignore + 1, own.ignore, dtype=np.int32)
+    for code, mask in enumerate(joined.masks):
+        part = mask[span]
+        if part.any():
+            found[code] = own.code(own.ontology.describe(part))
+    return found

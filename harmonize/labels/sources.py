@@ -4,14 +4,18 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Int
+from numpy import ndarray
 
 from harmonize.config.data_config import DatasetEntry
 from harmonize.config.run_config import RunConfig, find_file
 from harmonize.errors import HarmonizeError, near_matches, raise_all
 from harmonize.labels.dataset_spec import DatasetSpec
-from harmonize.labels.joined import join_meanings, join_trees
+from harmonize.labels.joined import join_meanings, join_trees, own_codes
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.target_space import TargetSpace
+
+# Letters of shapes: N codes of the run.
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,13 @@ class Sources:
             for span, tree in zip(spans, self.trees, strict=True)
         )
 
+    @functools.cached_property
+    def codes_of_trees(self) -> tuple[Int[ndarray, " N"], ...]:
+        """For each of several trees its code for each code of the run."""
+        return tuple(
+            own_codes(self.space, span, its.space) for span, its in self.of_trees if span is not None
+        )
+
     @property
     def specs(self) -> tuple[DatasetSpec, ...]:
         """All mappings, the trained ones first."""
@@ -57,9 +68,17 @@ class Sources:
     @functools.cached_property
     def taught(self) -> tuple[DatasetSpec, ...]:
         """The mappings that are trained on, as coarse as their entries say."""
-        return tuple(
-            as_taught(entry, spec, self.ontology) for entry, spec in self.trained if entry.train
-        )
+        return tuple(self._as_taught(*pair) for pair in self.trained if pair[0].train)
+
+    def _as_taught(self, entry: DatasetEntry, spec: DatasetSpec) -> DatasetSpec:
+        if not self.trees:
+            return as_taught(entry, spec, self.ontology)
+        if entry.max_depth is None:
+            return spec
+        for tree in self.trees:
+            if serves(spec, tree):
+                spec = as_taught(entry, spec, tree)
+        return join_meanings(spec, self.trees, self.ontology)
 
     @functools.cached_property
     def space(self) -> TargetSpace:
@@ -80,8 +99,9 @@ def serves(spec: DatasetSpec, tree: Ontology) -> bool:
 
 
 def as_taught(entry: DatasetEntry, spec: DatasetSpec, ontology: Ontology) -> DatasetSpec:
-    """Return a mapping as coarse as the entry of a config says."""
-    return spec if entry.max_depth is None else spec.coarsened(ontology, entry.max_depth)
+    """Return a mapping as coarse in a tree as the entry of a config says."""
+    depth = entry.depth_in(ontology.name)
+    return spec if depth is None else spec.coarsened(ontology, depth)
 
 
 def load_sources(config: RunConfig, *, several: bool = False) -> Sources:
@@ -147,7 +167,8 @@ def _read_mapping(
         if split is not None:
             spec.split(split)
     if ontology is not None:
-        problems += _too_coarse(ontology, entry, spec)
+        for tree in trees or (ontology,):
+            problems += _too_coarse(tree, entry, spec)
     return spec
 
 
@@ -220,9 +241,13 @@ def _unknown_styles(
 
 def _too_coarse(ontology: Ontology, entry: DatasetEntry, spec: DatasetSpec) -> list[str]:
     """Return what is wrong with the depth that an entry coarsens labels to."""
-    depth = entry.max_depth
-    if depth is None or not spec.leaf_masks(ontology).any():
+    depth = entry.depth_in(ontology.name)
+    if depth is None:
         return []
+    if not serves(spec, ontology):
+        what = "says nothing about this tree; remove the key"
+        by_tree = isinstance(entry.max_depth, dict)
+        return [f"{spec.name}: max_depth.{ontology.name}: {what}"] if by_tree else []
     if depth > ontology.depth:
         problem = f"{ontology.name} has the depths 1 to {ontology.depth}"
     elif not spec.coarsened(ontology, depth).leaf_masks(ontology).any():

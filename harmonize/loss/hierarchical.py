@@ -97,6 +97,7 @@ class HierarchicalLoss(nn.Module):
             self._refuse_to_compile(space, focal=focal, smoothing=smoothing)
         self._compile = compile
         self.num_leaves = len(space.ontology.leaves)
+        self.num_depths = space.ontology.depth
         self.num_codes = -1
         self.ignore = space.ignore
         self.hardest = hardest

@@ -1,16 +1,40 @@
 """The loss of several trees on the same pictures: each over its own channels, summed."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int, Integer, UInt8
 from torch import Tensor, nn
 
-from harmonize.labels.target_space import TargetSpace
 from harmonize.loss.hierarchical import HierarchicalLoss, LossTerms
 
 # Letters of shapes: B pictures, K leaves of all trees, H x W pixels, T trees, S data sets, N codes.
+
+
+@dataclass(frozen=True)
+class LossPart:
+    """What of a run's loss is one tree's; all of it where there is one.
+
+    Attributes:
+        loss: of the tree.
+        channels: of the logits that it is over.
+        depths: its columns among the depths of all trees.
+        codes: its code for each code of the run; None where they are the same.
+    """
+
+    loss: HierarchicalLoss
+    channels: slice = field(default_factory=partial(slice, None))
+    depths: slice = field(default_factory=partial(slice, None))
+    codes: Int[Tensor, " N"] | None = None
+
+    def own(self, codes: Integer[Tensor, "B H W"]) -> Integer[Tensor, "B H W"]:
+        """Return the tree's codes for those of the run."""
+        if self.codes is None:
+            return codes
+        table = self.codes.to(codes.device)
+        return table.index_select(0, codes.int().flatten()).view(codes.shape)
 
 
 class SeveralLosses(nn.Module):
@@ -19,9 +43,8 @@ class SeveralLosses(nn.Module):
     Each is a mean over the pixels that are labelled in its own tree.
 
     Args:
-        space: of the joined tree, whose leaves are those of the trees one after the other.
-        spaces: of each tree.
-        losses: of each tree.
+        losses: of each tree, whose leaves follow one another in the logits.
+        codes: of each tree, its code for each code of the joined target space; see ``own_codes``.
         weights: of each loss.
     """
 
@@ -29,21 +52,29 @@ class SeveralLosses(nn.Module):
 
     def __init__(
         self,
-        space: TargetSpace,
-        spaces: Sequence[TargetSpace],
         losses: Sequence[HierarchicalLoss],
+        codes: Sequence[Int[Tensor, " N"]],
         weights: Sequence[float],
     ) -> None:
         super().__init__()
         self.num_trees = len(losses)
         self._losses = nn.ModuleList(losses)
         self._weights = tuple(weights)
-        ends = np.cumsum([len(one.ontology.leaves) for one in spaces]).tolist()
-        self._spans = [slice(a, b) for a, b in zip([0, *ends], ends, strict=False)]
-        tables = [
-            _codes_of(space, span, one) for span, one in zip(self._spans, spaces, strict=True)
-        ]
-        self._codes_of = torch.as_tensor(np.stack(tables))
+        self.parts: list[LossPart] = []
+        leaves = depths = 0
+        for loss, its_codes in zip(losses, codes, strict=True):
+            channels = slice(leaves, leaves + loss.num_leaves)
+            part = LossPart(loss, channels, slice(depths, depths + loss.num_depths), its_codes)
+            leaves, depths = channels.stop, part.depths.stop
+            self.parts.append(part)
+
+    def forward(
+        self, logits: Float[Tensor, "B K H W"], codes: Integer[Tensor, "B H W"]
+    ) -> Float[Tensor, ""]:
+        """Return the weighted sum of the trees' mean losses; see ``HierarchicalLoss.forward``."""
+        pairs = zip(self._weights, self.parts, strict=True)
+        losses = [w * part.loss(logits[:, part.channels], part.own(codes)) for w, part in pairs]
+        return torch.stack(losses).sum()
 
     def terms(
         self,
@@ -63,17 +94,15 @@ class SeveralLosses(nn.Module):
         if scale is None:
             scale = torch.ones(self.num_trees)
         found = [
-            loss.terms(
-                logits[:, span],
-                its_codes,
+            part.loss.terms(
+                logits[:, part.channels],
+                part.own(codes),
                 scale=its_scale,
                 datasets=datasets,
                 picture_scale=picture_scale,
                 levels=levels,
             )
-            for loss, span, its_codes, its_scale in zip(
-                self._all(), self._spans, self._own(codes), scale, strict=True
-            )
+            for part, its_scale in zip(self.parts, scale, strict=True)
         ]
         pairs = list(zip(self._weights, found, strict=True))
         return LossTerms(
@@ -87,30 +116,16 @@ class SeveralLosses(nn.Module):
 
     def count_labelled(self, codes: Integer[Tensor, "B H W"]) -> Int[Tensor, "T B"]:
         """Return for each tree the number of each picture's pixels that its mean is over."""
-        pairs = zip(self._all(), self._own(codes), strict=True)
-        return torch.stack([loss.count_labelled(own) for loss, own in pairs])
-
-    def _all(self) -> list[HierarchicalLoss]:
-        return [loss for loss in self._losses if isinstance(loss, HierarchicalLoss)]
-
-    def _own(self, codes: Integer[Tensor, "B H W"]) -> list[Int[Tensor, "B H W"]]:
-        """Return the codes of each tree."""
-        tables = self._codes_of.to(codes.device)
-        flat = codes.int().flatten()
-        return [table.index_select(0, flat).view(codes.shape) for table in tables]
+        return torch.stack([part.loss.count_labelled(part.own(codes)) for part in self.parts])
 
     def _count_any(self, codes: Integer[Tensor, "B H W"]) -> Int[Tensor, " B"]:
         """Return how many pixels of each picture some tree learns from."""
-        single = torch.arange(self._codes_of.shape[1], device=codes.device)[:, None, None]
+        assert self.parts[0].codes is not None
+        single = torch.arange(len(self.parts[0].codes), device=codes.device)[:, None, None]
         learned = self.count_labelled(single).any(0)
         return learned[codes.long()].flatten(1).sum(1)
 
 
-def _codes_of(space: TargetSpace, span: slice, own: TargetSpace) -> Int[np.ndarray, " N"]:
-    """Return for each code of a joined space the code of what it means in one of the trees."""
-    found = np.full(space.ignore + 1, own.ignore, dtype=np.int32)
-    for code, mask in enumerate(space.masks):
-        part = mask[span]
-        if part.any():
-            found[code] = own.code(own.ontology.describe(part))
-    return found
+def parts_of(loss: HierarchicalLoss | SeveralLosses) -> list[LossPart]:
+    """Return what of a loss is each tree's."""
+    return loss.parts if isinstance(loss, SeveralLosses) else [LossPart(loss)]

@@ -10,9 +10,12 @@ from numpy import ndarray
 
 from harmonize.config.loss_config import LossConfig
 from harmonize.config.saved_json import read_saved, to_json
+from harmonize.config.strict_yaml import Value
 from harmonize.errors import HarmonizeError
+from harmonize.labels.sources import Sources
 from harmonize.labels.target_space import TargetSpace
 from harmonize.loss.balance import balance_weights
+from harmonize.loss.build_loss import pixels_of_trees
 from harmonize.system.atomic_files import write_whole, writing
 
 # Letters of shapes: N codes.
@@ -29,12 +32,14 @@ class BalancedSet:
         nodes: that make up the set.
         share: of the pixels that resolve the depth, from 0 to 1.
         factor: of the terms of these labels at this depth.
+        tree: its name, where the run has several.
     """
 
     depth: int
     nodes: tuple[str, ...]
     share: float
     factor: float
+    tree: str | None = None
 
 
 @dataclass(frozen=True)
@@ -51,13 +56,35 @@ class BalanceFile:
 
 
 def write_balance(
-    space: TargetSpace, config: LossConfig, pixels: Float[ndarray, " N"], output: Path
+    sources: Sources, config: LossConfig, pixels: Float[ndarray, " N"], output: Path
 ) -> None:
     """Write the file.
 
     Raises:
         HarmonizeError: it cannot be written.
     """
+    sets: list[BalancedSet] = []
+    parts = zip(sources.of_trees, pixels_of_trees(sources, pixels), strict=True)
+    for (_, its), its_pixels in parts:
+        assert its_pixels is not None
+        tree = its.ontology.name if sources.trees else None
+        sets += _balanced_sets(its.space, config, its_pixels, tree)
+    plain = {"sets": [_plain(one) for one in sets], "pixels": pixels.tolist()}
+    path = output / BALANCE
+    with writing(path):
+        write_whole(path, (json.dumps(plain, indent=1) + "\n").encode())
+
+
+def _plain(one: BalancedSet) -> Value:
+    plain = to_json(one)
+    assert isinstance(plain, dict)
+    return {key: value for key, value in plain.items() if value is not None}
+
+
+def _balanced_sets(
+    space: TargetSpace, config: LossConfig, pixels: Float[ndarray, " N"], tree: str | None
+) -> list[BalancedSet]:
+    """Return the sets of one tree, those of each depth from the most common to the rarest."""
     weights = balance_weights(space, pixels, by=config.balance, cap=config.balance_cap)
     agreement, resolved = space.agreement, space.num_resolved
     sets: list[BalancedSet] = []
@@ -70,11 +97,9 @@ def write_balance(
             factors[nodes] = float(weights[code, depth - 1])
         whole = sum(shares.values())
         for nodes in sorted(shares, key=lambda nodes: -shares[nodes]):
-            sets.append(BalancedSet(depth, nodes, shares[nodes] / whole, factors[nodes]))
-    file = BalanceFile(tuple(sets), tuple(pixels.tolist()))
-    path = output / BALANCE
-    with writing(path):
-        write_whole(path, (json.dumps(to_json(file), indent=1) + "\n").encode())
+            share, factor = shares[nodes] / whole, factors[nodes]
+            sets.append(BalancedSet(depth, nodes, share, factor, tree))
+    return sets
 
 
 def read_balance(space: TargetSpace, output: Path) -> Float[ndarray, " N"] | None:

@@ -118,7 +118,7 @@ class TrainingBatches:
                 return known
             pixels = pixels_of_codes(sources, counts, shares.mean)
             if self._accelerator.is_main_process:
-                write_balance(space, config.loss, pixels, output)
+                write_balance(sources, config.loss, pixels, output)
             return pixels
 
     def from_step(self, step: int) -> Iterator[Batch]:

@@ -28,7 +28,7 @@ from harmonize.runs.standing import Standing
 from harmonize.system.agreement import together
 from harmonize.training.bad_numbers import check_weights
 from harmonize.training.completing import Completing
-from harmonize.training.depth_weighting import DepthWeighting
+from harmonize.training.depth_weighting import DepthWeightings
 from harmonize.training.learner import Learner
 from harmonize.training.tracking import LossMeter
 
@@ -64,7 +64,7 @@ class Checkpointing:
     learner: Learner
     meter: LossMeter
     health: RunHealth
-    depths: DepthWeighting
+    depths: DepthWeightings
     completing: Completing
     pictures: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
     unsaved: HarmonizeError | None = None

@@ -1,5 +1,6 @@
 """Weights of the depths that change during a run: from coarse to fine, or by what is learned."""
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -9,7 +10,8 @@ from torch import Tensor
 
 from harmonize.config.loss_config import LossConfig
 from harmonize.config.strict_yaml import Value
-from harmonize.loss.hierarchical import HierarchicalLoss, LossTerms
+from harmonize.loss.hierarchical import LossTerms
+from harmonize.loss.several import LossPart
 
 # Letters of shapes: B pictures, K leaves, H x W pixels, D depths.
 
@@ -42,18 +44,20 @@ class DepthWeighting:
     """
 
     def __init__(
-        self, config: LossConfig, depth: int, steps: int, accelerator: Accelerator
+        self, config: LossConfig, part: LossPart, steps: int, accelerator: Accelerator
     ) -> None:
+        """Weigh the depths of one tree's part of the loss."""
         self._config = config
-        self._depth = depth
+        self._part = part
+        self._depth = depth = part.loss.num_depths
         self._steps = steps
         self._accelerator = accelerator
         self._means = torch.zeros(depth, dtype=torch.float64)
         self._looks = torch.zeros(depth, dtype=torch.float64)
 
-    def begin(self, step: int, loss: HierarchicalLoss) -> None:
+    def begin(self, step: int) -> None:
         """Have the loss weigh the depths as a step, counted from 0, asks for."""
-        schedule = self._config.depth_schedule
+        schedule, loss = self._config.depth_schedule, self._part.loss
         if schedule == "coarse_to_fine":
             loss.set_depth_factors(coarse_to_fine(self._depth, step / self._steps))
         elif schedule != "constant":
@@ -76,7 +80,6 @@ class DepthWeighting:
     def look(
         self,
         step: int,
-        loss: HierarchicalLoss,
         outputs: list[tuple[Float[Tensor, "B K H W"], Integer[Tensor, "B H W"]]],
         terms: list[LossTerms],
     ) -> None:
@@ -84,21 +87,23 @@ class DepthWeighting:
 
         Args:
             step: counted from 0.
-            loss: whose terms they are.
-            outputs: logits and codes of each part.
-            terms: of each part.
+            outputs: logits and codes of each part of the batch, of all trees.
+            terms: of each part of the batch, of all trees.
         """
-        schedule = self._config.depth_schedule
+        schedule, own = self._config.depth_schedule, self._part.depths
         if schedule == "uncertainty":
-            sums = torch.stack([part.by_depth.double().sum(0) for part in terms]).sum(0)
-            pixels = torch.stack([part.resolved.sum(0) for part in terms]).sum(0)
-            self._add(sums, pixels, root=False)
+            sums = torch.stack([part.by_depth[:, own].double().sum(0) for part in terms]).sum(0)
+            self._add(sums, self._pixels(terms), root=False)
         elif self.looks_at_gradients(step):
-            squares = torch.zeros(self._depth, dtype=torch.float64)
-            pixels = torch.stack([part.resolved.sum(0) for part in terms]).sum(0)
+            squares, pixels = torch.zeros(self._depth, dtype=torch.float64), self._pixels(terms)
             for logits, codes in outputs:
-                squares += loss.gradient_squares(logits.detach(), codes).cpu()
+                its_logits = logits.detach()[:, self._part.channels]
+                squares += self._part.loss.gradient_squares(its_logits, self._part.own(codes)).cpu()
             self._add(squares.to(pixels.device), pixels, root=True)
+
+    def _pixels(self, terms: list[LossTerms]) -> Int64[Tensor, " D"]:
+        """Return how many pixels resolve each depth."""
+        return torch.stack([part.resolved[:, self._part.depths].sum(0) for part in terms]).sum(0)
 
     def _add(self, sums: Float[Tensor, " D"], pixels: Int64[Tensor, " D"], *, root: bool) -> None:
         both = torch.stack([sums, pixels.double()])
@@ -110,12 +115,6 @@ class DepthWeighting:
         self._means = (DECAY * self._means + (1 - DECAY) * mean).where(seen, self._means)
         self._looks = self._looks + seen
 
-    def report(self) -> dict[str, Value]:
-        """Return the factors for a line of metrics, if they are found out during the run."""
-        if self._config.depth_schedule in ("constant", "coarse_to_fine"):
-            return {}
-        return {"depth_factors": [round(factor, 6) for factor in self.factors().tolist()]}
-
     def state(self) -> dict[str, Tensor]:
         """Return what a resumed run goes on from; empty for a schedule that needs nothing."""
         if self._config.depth_schedule in ("constant", "coarse_to_fine"):
@@ -126,3 +125,61 @@ class DepthWeighting:
         """Go on from what ``state`` returned."""
         if state:
             self._means, self._looks = state["means"], state["looks"]
+
+
+class DepthWeightings:
+    """Those of all trees of a run, one after the other.
+
+    Args:
+        config: of the loss.
+        parts: of the loss, one for each tree.
+        steps: of the run.
+        accelerator: whose processes share the batches.
+    """
+
+    def __init__(
+        self, config: LossConfig, parts: Sequence[LossPart], steps: int, accelerator: Accelerator
+    ) -> None:
+        self._config = config
+        self._each = [DepthWeighting(config, part, steps, accelerator) for part in parts]
+
+    def begin(self, step: int) -> None:
+        """See ``DepthWeighting.begin``."""
+        for one in self._each:
+            one.begin(step)
+
+    def looks_at_gradients(self, step: int) -> bool:
+        """Say whether ``look`` needs the outputs of a step."""
+        return self._each[0].looks_at_gradients(step)
+
+    def look(
+        self,
+        step: int,
+        outputs: list[tuple[Float[Tensor, "B K H W"], Integer[Tensor, "B H W"]]],
+        terms: list[LossTerms],
+    ) -> None:
+        """See ``DepthWeighting.look``."""
+        for one in self._each:
+            one.look(step, outputs, terms)
+
+    def report(self) -> dict[str, Value]:
+        """Return the factors for a line of metrics, if they are found out during the run."""
+        if self._config.depth_schedule in ("constant", "coarse_to_fine"):
+            return {}
+        factors = torch.cat([one.factors() for one in self._each])
+        return {"depth_factors": [round(factor, 6) for factor in factors.tolist()]}
+
+    def state(self) -> dict[str, Tensor]:
+        """Return what a resumed run goes on from: that of the first tree, then ``1/``, ``2/``..."""
+        return {
+            f"{number}/{key}" if number else key: value
+            for number, one in enumerate(self._each)
+            for key, value in one.state().items()
+        }
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from what ``state`` returned."""
+        for number, one in enumerate(self._each):
+            prefix = f"{number}/" if number else ""
+            keys = ("means", "looks") if state else ()
+            one.restore({key: state[f"{prefix}{key}"] for key in keys})

@@ -18,7 +18,8 @@ from harmonize.data.samples import Batch
 from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.labels.sources import Sources
 from harmonize.loss.build_loss import build_losses
-from harmonize.loss.hierarchical import HierarchicalLoss, LossTerms
+from harmonize.loss.hierarchical import LossTerms
+from harmonize.loss.several import parts_of
 from harmonize.runs.health import RunHealth
 from harmonize.runs.identity import describe_pictures
 from harmonize.runs.started_from import read_start
@@ -30,7 +31,7 @@ from harmonize.training.batches import TrainingBatches
 from harmonize.training.callbacks import Callback, Progress
 from harmonize.training.checkpointing import Checkpointing, has_checkpoint
 from harmonize.training.completing import Completing
-from harmonize.training.depth_weighting import DepthWeighting
+from harmonize.training.depth_weighting import DepthWeightings
 from harmonize.training.digest import weights_digest
 from harmonize.training.estimate import Estimate
 from harmonize.training.evaluations import Evaluations
@@ -70,8 +71,8 @@ class Trainer:
         self.patient = config.train.on_failed_checkpoint == "continue"
         self.batches = TrainingBatches(config, sources, trained, scored, output, accelerator)
         self.loss = build_losses(sources, config.loss, self.batches.pixels)
-        depth = sources.ontology.depth
-        self.depths = DepthWeighting(config.loss, depth, config.train.steps, accelerator)
+        parts = parts_of(self.loss)
+        self.depths = DepthWeightings(config.loss, parts, config.train.steps, accelerator)
         names = [dataset.spec.name for dataset in trained]
         goes_on = config.train.resume and has_checkpoint(output, accelerator)
         with together():
@@ -87,7 +88,7 @@ class Trainer:
         )
         self.origin = None if start is None else start.origin
         self.completing = Completing(config, sources.space, self.learner, accelerator)
-        depths = sum(its.ontology.depth for _, its in sources.of_trees)
+        depths = sum(part.loss.num_depths for part in parts)
         self.meter = LossMeter(names, depths, accelerator.device)
         self.health = RunHealth()
         self.examples = Examples(sources.ontology, scored, output, patient=self.patient)
@@ -220,8 +221,7 @@ class Trainer:
         self.completing.begin(self.step)
         parts, counts = self.batches.take(batches, self.loss, self.completing.complete)
         lr = learner.begin(self.step)
-        if isinstance(self.loss, HierarchicalLoss):
-            self.depths.begin(self.step, self.loss)
+        self.depths.begin(self.step)
         # Gradients are averaged over the processes, but the loss is a mean over all their pixels.
         scale = accelerator.num_processes * counts.scale(self.config.loss.normalize)
         each = accelerator.num_processes / counts.pictures.sum()
@@ -253,8 +253,7 @@ class Trainer:
             for part, its_terms in zip(parts, terms, strict=True):
                 self.meter.add(its_terms, part.datasets)
             learner.apply_gradient(self.step)
-            if isinstance(self.loss, HierarchicalLoss):
-                self.depths.look(self.step, self.loss, outputs, terms)
+            self.depths.look(self.step, outputs, terms)
             self.health.in_a_row = 0
         else:
             self._refuse(what, parts, terms)
