@@ -164,7 +164,7 @@ def test_coarse_to_fine_is_hand_counted() -> None:
 
 def test_uncertainty_divides_depths_by_their_running_loss() -> None:
     config = LossConfig(depth_schedule="uncertainty")
-    loss = HierarchicalLoss(TargetSpace(Ontology("a\n\tb\n\t\tc\n\t\td\ne\n"), []))
+    loss = HierarchicalLoss(TargetSpace(Ontology("a\n\tb\n\t\tc\n\t\td\ne\n", name="deep"), []))
     weighting = DepthWeighting(config, LossPart(loss), 10, Accelerator(cpu=True))
     assert weighting.factors().tolist() == [1, 1, 1]
     weighting.restore(

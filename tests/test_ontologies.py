@@ -122,7 +122,7 @@ def test_each_tree_is_answered_in_its_own_folder(run: Path, project: Path, tmp_p
     for tree in leaves:
         legend = json.loads((tmp_path / "out" / tree / "legend.json").read_text())
         assert legend["ontology"] == tree
-    opened = open_run(run, several=True)
+    opened = open_run(run, several="any")
     seen = torch.from_numpy(np.array(Image.open(picture))).permute(2, 0, 1)[None].float()
     whole = opened.network()(seen)
     assert torch.equal(opened.of_tree("tiny").network()(seen), whole[:, :3])
@@ -137,7 +137,7 @@ def test_each_tree_is_answered_in_its_own_folder(run: Path, project: Path, tmp_p
 def test_a_run_of_several_trees_goes_on_where_it_was(project: Path) -> None:
     half = two_trees_config(project, f"output={project}/half", "train.steps=3", "optim.schedule=constant")
     first = train(half, name="x")
-    assert open_run(first, several=True).trees == ("tiny", "material")
+    assert open_run(first, several="any").trees == ("tiny", "material")
     on = config(
         project,
         f"output={project}/half",
@@ -151,15 +151,20 @@ def test_a_run_of_several_trees_goes_on_where_it_was(project: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["calibrate"], "the run has several trees (tiny, material), and this works on a run of"),
-        (["evaluate", "--protocol", "rvc"], "the run has several trees (tiny, material)"),
+        (
+            ["calibrate", "--unlabelled", "x.png"],
+            "has several trees, and this is about one; say --ontology tiny or --ontology material",
+        ),
+        (["calibrate", "--ontology", "tiny"], "--ontology: is for --unlabelled PICTURES; leave it"),
+        (["evaluate", "--protocol", "rvc"], "has several trees, and this is about one; say --ont"),
+        (["export"], "has several trees, and this is about one; say --ontology tiny or --ontology"),
         (
             ["predict", "x.png", "--ontology", "materiel"],
             "no tree 'materiel'; did you mean material",
         ),
     ],
 )
-def test_what_is_for_one_tree_refuses_several(
+def test_what_is_about_one_tree_asks_which(
     words: list[str],
     message: str,
     run: Path,
@@ -169,7 +174,7 @@ def test_what_is_for_one_tree_refuses_several(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (20, 20)).save("x.png")
-    further = ["-o", "out"] if words[0] == "predict" else []
+    further = ["-o", "out"] if words[0] in ("predict", "export") else []
     with pytest.raises(SystemExit):
         cli.main([words[0], str(run), *words[1:], *further])
     assert message in capsys.readouterr().err
@@ -190,6 +195,7 @@ def test_what_is_for_one_tree_refuses_several(
         ("loss.depth_weights={tiny: [1, -1]}", r"depth_weights\.tiny\.1: expected a number at least"),
         ("loss.depth_weights={tinny: [1]}", r"tinny: the run has no tree 'tinny'; did you mean tiny"),
         ("datasets.0.max_depth=1", r"max_depth: .* write it by tree, such as max_depth: \{tiny: 1\}"),
+        ("train.complete={}", r"train\.complete: is for one tree, .*several \(tiny, material\); rem"),
         ("datasets.0.max_depth={tiny: 0}", r"max_depth\.tiny: expected a number at least 1, got 0"),
     ],
 )

@@ -81,11 +81,11 @@ def test_labels_are_coarsened_in_the_trees_that_are_named(project: Path) -> None
     config = two_trees_config(project, "datasets.0.max_depth={tiny: 1}")
     sources = load_sources(config, several=True)
     (_, scene), (_, material) = sources.of_trees
-    names = [scene.space.name(code) for code in scene.space.class_codes("fine")]
+    names = [scene.space.name(code) for code in scene.space.class_codes("fine").tolist()]
     assert names == ["background", "thing", "thing", "ignore"]
-    names = [material.space.name(code) for code in material.space.class_codes("fine")]
+    names = [material.space.name(code) for code in material.space.class_codes("fine").tolist()]
     assert names == ["soft", "ignore", "stone + metal", "ignore"]  # hard, said by its leaves
-    joined = [sources.space.name(code) for code in sources.space.class_codes("fine")]
+    joined = [sources.space.name(code) for code in sources.space.class_codes("fine").tolist()]
     assert joined == ["background + soft", "thing", "thing + hard", "ignore"]
 
 

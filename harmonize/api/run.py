@@ -1,5 +1,6 @@
 """A trained run, opened: asked for answers, scored, and looked at."""
 
+import copy
 import html
 import json
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from harmonize.errors import HarmonizeError
 from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.inference.annotations.project import mapping_of
 from harmonize.inference.inputs import find_pictures
-from harmonize.inference.predict import predict_trained
+from harmonize.inference.predict import predict_trained, trees_about
 from harmonize.inference.predict_options import PredictOptions, choose_answers
 from harmonize.inference.read_as import ReadAs
 from harmonize.inference.read_pictures import Seen, read_to_see, see
@@ -43,6 +44,8 @@ Picture = str | Path | Image.Image | ndarray
 class Run:
     """A run folder and its trained network; ``Run.open`` makes one.
 
+    Of a run of several trees ``of_tree`` gives the run as one of them has it.
+
     Attributes:
         folder: of the run.
         config: of the run, every default written out.
@@ -50,15 +53,23 @@ class Run:
         step: optimizer steps that the network was trained for.
     """
 
-    def __init__(self, opened: OpenedRun, *, cpu: bool = False) -> None:
-        """Build the network of an opened run, on the CPU or where Accelerate puts it."""
+    def __init__(
+        self, opened: OpenedRun, *, cpu: bool = False, network: Segmenter | None = None
+    ) -> None:
+        """Build the network of an opened run, on the CPU or where Accelerate puts it.
+
+        Unless it is given: then that answers with the channels of the opened run's tree.
+        """
         self._opened = opened
         self._cpu = cpu
         self.folder: Path = opened.folder
         self.config: RunConfig = opened.config
         accelerator = self._start_accelerator()
         self.step: int = opened.state.step
-        self.network: Segmenter = opened.network(accelerator.device)
+        self.network: Segmenter = (
+            opened.network(accelerator.device) if network is None else copy.copy(network)
+        )
+        self.network.span = opened.span
         self._tiled = TiledNetwork(self.network, accelerator)
 
     @classmethod
@@ -70,6 +81,7 @@ class Run:
         model: nn.Module | None = None,
         trust_code: bool = False,
         cpu: bool = False,
+        ontology: str | None = None,
     ) -> "Run":
         """Open a run folder.
 
@@ -81,22 +93,43 @@ class Run:
                 own; its weights are replaced by the checkpoint's.
             trust_code: import the code that the run's config names.
             cpu: use the CPU even where there is a GPU.
+            ontology: the tree to open it by, of a run of several; all of them unless given.
 
         Raises:
-            HarmonizeError: no run folder, no such checkpoint, or a network that needs ``model`` or
-                ``trust_code``.
+            HarmonizeError: no run folder, no such checkpoint or tree, or a network that needs
+                ``model`` or ``trust_code``.
         """
         if isinstance(folder, str) and ("://" in folder or folder.startswith("hub:")):
             from harmonize.sharing.pull import cached_run
 
             folder = cached_run(folder)
-        opened = open_run(Path(folder), which=which, model=model, trust_code=trust_code)
+        opened = open_run(
+            Path(folder),
+            which=which,
+            model=model,
+            trust_code=trust_code,
+            several="any",
+            ontology=ontology,
+        )
         return cls(opened, cpu=cpu)
 
     @property
     def ontology(self) -> Ontology:
-        """The tree."""
+        """The tree; of several that are not parted, all of them side by side."""
         return self._opened.sources.ontology
+
+    @property
+    def trees(self) -> tuple[str, ...]:
+        """The names of the trees."""
+        return self._opened.trees
+
+    def of_tree(self, name: str) -> "Run":
+        """Return the run as one of its trees has it: its channels, classes and scores alone.
+
+        Raises:
+            HarmonizeError: it has no such tree.
+        """
+        return Run(self._opened.of_tree(name), cpu=self._cpu, network=self.network)
 
     @property
     def sources(self) -> Sources:
@@ -117,7 +150,8 @@ class Run:
         """
         path = self.folder / EVALUATION
         try:
-            return json.loads(path.read_text())["datasets"]
+            found = json.loads(path.read_text())["datasets"]
+            return {key: one for name, one in found.items() if (key := self._opened.own_name(name))}
         except FileNotFoundError:
             raise HarmonizeError(
                 f"{path}: is not there; score the run with run.evaluate()"
@@ -164,6 +198,7 @@ class Run:
             HarmonizeError: a picture that cannot be read, or options that mean nothing.
         """
         _only_one(depth=depth, as_=as_, confidence=confidence)
+        self._only_one_tree("predict(picture)", "predict_trees(picture)")
         options = PredictOptions(
             depth=depth,
             dataset=None if as_ is None else str(as_),
@@ -186,6 +221,23 @@ class Run:
             found = network.answer(seen.scaled, seen.size, space)
             sure = network.probabilities(seen.scaled, seen.size, space) if probabilities else None
         return Answer(found, space, shown, sure)
+
+    def predict_trees(self, picture: Picture, **options: Any) -> dict[str, Answer]:
+        """Answer one picture by each tree of a run, or of several by those that ``as_`` is about.
+
+        Args:
+            picture: as for ``predict``.
+            options: as for ``predict``.
+
+        Returns:
+            The answers by tree.
+
+        Raises:
+            HarmonizeError: a picture that cannot be read, or options that mean nothing to a tree.
+        """
+        as_ = options.get("as_")
+        trees = trees_about(self._opened, None if as_ is None else str(as_))
+        return {name: self.of_tree(name).predict(picture, **options) for name in trees}
 
     def annotate(
         self,
@@ -218,6 +270,7 @@ class Run:
             HarmonizeError: a picture that cannot be read, or files that may have been corrected.
         """
         _only_one(depth=depth, as_=as_, confidence=confidence)
+        self._only_one_tree("annotate(...)")
         options = PredictOptions(
             depth=depth,
             dataset=None if as_ is None else str(as_),
@@ -249,6 +302,19 @@ class Run:
         scoring = ScoringRun(self._opened, self.network, self._start_accelerator())
         found = scoring.score(scoring.datasets([str(name) for name in datasets], split))
         return {one.name: one for one in found}
+
+    def _only_one_tree(self, call: str, *others: str) -> None:
+        """Refuse several trees that are not parted.
+
+        Raises:
+            HarmonizeError: naming the calls that take them.
+        """
+        if self._opened.sources.trees:
+            calls = [*(f"of_tree({tree!r}).{call}" for tree in self.trees), *others]
+            raise HarmonizeError(
+                f"{self.folder}: has several trees, and this is about one; say "
+                f"{' or '.join(f'run.{one}' for one in calls)}"
+            )
 
     def _start_accelerator(self) -> Accelerator:
         """Return an Accelerator in the run's precision, which others may have changed since."""

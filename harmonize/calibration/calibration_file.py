@@ -1,5 +1,6 @@
 """calibration.json: what a run's network was calibrated to, written and read."""
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,6 +61,21 @@ class CalibrationFile(_Saved):
     """
 
     path: Path
+
+    def of_tree(self, name: str | None) -> "CalibrationFile | None":
+        """Return what is of one of several trees, by the names of the data sets alone.
+
+        None if nothing is. All of it where the run has one tree, so that no name is given.
+        """
+        if name is None:
+            return self
+        ending = f":{name}"
+        datasets = {
+            key.removesuffix(ending): one
+            for key, one in self.datasets.items()
+            if key.endswith(ending)
+        }
+        return dataclasses.replace(self, datasets=datasets) if datasets else None
 
     def temperatures(self, leaves: tuple[str, ...], like: str | None) -> Temperatures:
         """Return the temperatures of a data set or, of all, the largest of each leaf.
@@ -129,14 +145,16 @@ def write_calibration(
     return path
 
 
-def read_calibration(run: Path) -> CalibrationFile | None:
-    """Read a run's calibration, None if it has none.
+def read_calibration(run: Path, tree: str | None = None) -> CalibrationFile | None:
+    """Read a run's calibration, of one of several trees if it is given; None if it has none.
 
     Raises:
         HarmonizeError: the file is damaged.
     """
     path = run / NAME
-    return _checked(read_saved(_Saved, path, _again(path)), path) if path.exists() else None
+    if not path.exists():
+        return None
+    return _checked(read_saved(_Saved, path, _again(path)), path).of_tree(tree)
 
 
 def calibration_from(value: Any, path: Path) -> CalibrationFile:

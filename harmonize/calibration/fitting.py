@@ -83,6 +83,37 @@ def calibrate(
     return found, problems
 
 
+def calibrate_trees(
+    results: Sequence[DatasetScores],
+    specs: Sequence[DatasetSpec],
+    sources: Sources,
+    checks: Sequence[DatasetScores] | None = None,
+    *,
+    decode: Decode = "tree",
+) -> tuple[list[DatasetCalibration], list[str]]:
+    """Calibrate each tree of a run, of one or of several; see ``calibrate``.
+
+    Args:
+        results: the scores of each set in each tree that it says something about.
+        specs: the mapping of each set.
+        sources: of the run.
+        checks: those of each set and tree on another split, in the same order.
+        decode: how pixels are decided.
+    """
+    by_name = {spec.name: spec for spec in specs}
+    found: list[DatasetCalibration] = []
+    problems: list[str] = []
+    for _, its in sources.of_trees:
+        tree = its.ontology.name if sources.trees else None
+        own = [one for one in results if one.tree == tree]
+        its_specs = [by_name[one.dataset] for one in own]
+        its_checks = None if checks is None else [one for one in checks if one.tree == tree]
+        its_found, its_problems = calibrate(own, its_specs, its, its_checks, decode=decode)
+        found += its_found
+        problems += its_problems
+    return found, problems
+
+
 @dataclass(frozen=True)
 class _Part:
     """A data set's sample, in two.

@@ -33,6 +33,9 @@ def calibrate(words: Sequence[str]) -> int:
         "--check", metavar="NAME", help="split to check on (default: the half not fitted on)"
     )
     _add_unlabelled(parser)
+    parser.add_argument(
+        "--ontology", metavar="TREE", help="of --unlabelled, of a run of several trees"
+    )
     add_checkpoint(parser)
     add_trust(parser)
     add_quiet(parser, "results, warnings and errors")
@@ -40,8 +43,8 @@ def calibrate(words: Sequence[str]) -> int:
     be_quiet(given.quiet)
     if given.unlabelled is not None:
         return _estimate(given)
-    for option, value in (("depth", given.depth), ("as", given.as_), ("json", given.json)):
-        if value is not None:
+    for option in ("depth", "as", "json", "ontology"):
+        if getattr(given, {"as": "as_"}.get(option, option)) is not None:
             raise HarmonizeError(f"--{option}: is for --unlabelled PICTURES; leave it out")
     overrides = take_overrides(given, "dataset")
     from harmonize.pipeline.calibrate_run import calibrate_run  # slow to import
@@ -96,6 +99,7 @@ def _estimate(given: argparse.Namespace) -> int:
         json_file=given.json,
         overrides=overrides,
         trust_code=given.trust_code,
+        ontology=given.ontology,
     )
     estimate_run(given.run, options)
     return 0

@@ -73,6 +73,7 @@ def export(words: Sequence[str]) -> int:
         checkpoint=given.checkpoint,
         trust_code=given.trust_code,
         roots=roots,
+        ontology=given.ontology,
     )
     options = ExportOptions(answers, given.format, given.int8, given.split, given.force)
     export_run(given.run, given.output, options)

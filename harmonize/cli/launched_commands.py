@@ -103,6 +103,9 @@ def evaluate(words: Sequence[str]) -> int:
         help="score as MSeg (CVPR 2020) or the Robust Vision Challenge do",
     )
     parser.add_argument(
+        "--ontology", metavar="TREE", help="of a run of several trees (default: each of them)"
+    )
+    parser.add_argument(
         "overrides", nargs="*", metavar="key.path=value", help="such as data.roots.NAME=FOLDER"
     )
     add_quiet(parser, "scores, warnings and errors")
@@ -121,6 +124,7 @@ def evaluate(words: Sequence[str]) -> int:
         overrides=overrides,
         trust_code=given.trust_code,
         protocol=given.protocol,
+        ontology=given.ontology,
     )
     return 0
 

@@ -55,9 +55,9 @@ def report(words: Sequence[str]) -> int:
     if not runs:
         raise HarmonizeError("no run is named; name a run folder")
     from harmonize.report.make_report import make_report  # slow to import
-    from harmonize.runs.opened import open_run
+    from harmonize.runs.opened import open_any
 
-    opener = functools.partial(open_run, trust_code=given.trust_code)
+    opener = functools.partial(open_any, trust_code=given.trust_code)
     page = make_report(
         [Path(run) for run in runs], given.output, roots=roots, opener=opener, force=given.force
     )

@@ -84,6 +84,7 @@ class DatasetScores:
         merged: the names of the mapping behind each class that stands for several.
         approximate: classes that are answered by other leaves than they mean, and how these differ.
         unanswered: classes that nothing answers but whose pixels are scored, each with the reason.
+        tree: of several trees the one that was scored, which the name ends with; None of one.
     """
 
     name: str
@@ -110,6 +111,12 @@ class DatasetScores:
     merged: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     approximate: Mapping[str, str] = field(default_factory=dict[str, str])
     unanswered: Mapping[str, str] = field(default_factory=dict[str, str])
+    tree: str | None = None
+
+    @property
+    def dataset(self) -> str:
+        """The name of the data set, without that of a tree."""
+        return self.name if self.tree is None else self.name.removesuffix(f":{self.tree}")
 
     @property
     def is_alone(self) -> bool:

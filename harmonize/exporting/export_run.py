@@ -97,7 +97,13 @@ def export_run(run: Path, output: Path, options: ExportOptions) -> None:
         for module in ("onnx", "onnxscript", "onnxruntime"):
             need(module, extra="export", key="--format onnx")
     answers = options.answers
-    opened = open_run(run, which=answers.checkpoint, trust_code=answers.trust_code)
+    opened = open_run(
+        run,
+        which=answers.checkpoint,
+        trust_code=answers.trust_code,
+        several="one",
+        ontology=answers.ontology,
+    )
     if tuple(opened.config.model.bands) != RGB:
         raise HarmonizeError(
             f"{run}: its network takes the bands {', '.join(opened.config.model.bands)}; only one "
@@ -211,7 +217,7 @@ def _facts(
     segmenter: Segmenter,
     least: int,
 ) -> Facts:
-    calibration = read_calibration(opened.folder)
+    calibration = read_calibration(opened.folder, opened.tree)
     fits = calibration is not None and calibration.step == opened.state.step
     kept: dict[str, Any] = {}
     if fits and calibration is not None:

@@ -37,6 +37,7 @@ class ExportedNetwork(nn.Module):
     def __init__(self, segmenter: Segmenter, space: AnswerSpace, *, strides: int = 1) -> None:
         super().__init__()
         self.stride = segmenter.stride
+        self.span = segmenter.span
         self.least = max(math.ceil(segmenter.traits.least / segmenter.stride), strides)
         self.network = with_plain_pools(copy.deepcopy(segmenter.network))
         self.register_buffer("pictures_mean", segmenter.mean[None].clone())
@@ -61,6 +62,8 @@ class ExportedNetwork(nn.Module):
         logits = all_logits(self.network((padded / 255 - self.pictures_mean) / self.pictures_std))[
             0
         ].float()
+        if self.span is not None:
+            logits = logits[:, self.span]
         if logits.shape[-2:] != padded.shape[-2:]:
             logits = _scaled(logits, (rows * self.stride, columns * self.stride))
         logits = logits.index_select(2, torch.arange(seen_height))

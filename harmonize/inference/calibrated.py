@@ -62,18 +62,21 @@ class Use:
     which: str
 
 
-def find_calibration(run: Path, leaves: tuple[str, ...], use: Use) -> FoundCalibration:
+def find_calibration(
+    run: Path, leaves: tuple[str, ...], use: Use, tree: str | None = None
+) -> FoundCalibration:
     """Read a run's calibration, if it is of the checkpoint in use.
 
     Args:
         run: the run folder.
         leaves: of the run's tree.
         use: what it is wanted for.
+        tree: of several trees the one that answers.
 
     Raises:
         HarmonizeError: the calibration is damaged, of another tree, or lacks what is asked for.
     """
-    file = read_calibration(run)
+    file = read_calibration(run, tree)
     fits = file is not None and file.step == use.step
     return use_calibration(file if fits else None, leaves, use, _way_out(run, file, use))
 

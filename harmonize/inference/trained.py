@@ -78,7 +78,7 @@ class TrainedRun:
         """What a legend says of where answers are from."""
         run = self.run
         origin: Origin = {"run": str(run.folder), "checkpoint": run.path.name, "step": self.step}
-        return origin if run.span is None else origin | {"ontology": self.sources.ontology.name}
+        return origin if run.tree is None else origin | {"ontology": run.tree}
 
     @property
     def title(self) -> str:
@@ -87,7 +87,9 @@ class TrainedRun:
 
     def calibration(self, use: Use) -> FoundCalibration:
         """Return the calibration that answers go by; see ``find_calibration``."""
-        return find_calibration(self.run.folder, self.sources.ontology.leaves, use)
+        return find_calibration(
+            self.run.folder, self.sources.ontology.leaves, use, self.run.tree
+        )
 
     def network(self, device: torch.device) -> Network:
         """Return the network on a device."""

@@ -10,11 +10,12 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from harmonize.errors import HarmonizeError, near_matches, raise_all
+from harmonize.labels.joined import join_trees
 from harmonize.labels.ontology import Ontology
 
 # Letters of shapes: K leaves of the new tree, L of the old one.
 
-Kind = Literal["kept", "renamed", "moved", "split", "merged", "regrouped", "new"]
+Kind = Literal["kept", "renamed", "moved", "split", "merged", "regrouped", "new", "new tree"]
 NEW_SHARE = 0.01
 """The greatest probability that the new leaves below a group begin with, within the group."""
 
@@ -25,7 +26,8 @@ class LeafOrigin:
 
     Attributes:
         leaf: of the new tree.
-        kind: of its change. Of ``regrouped`` ones several old leaves become several new ones.
+        kind: of its change. Of ``regrouped`` ones several old leaves become several new ones. Those
+            of a ``new tree`` beside others all begin alike.
         sources: the old leaves whose weights it begins with; of a new one those of its group.
         shared_by: for each of them, how many new leaves begin with its weights; of a new one how
             many are new below its group.
@@ -98,6 +100,8 @@ def _told(origin: LeafOrigin) -> str:
     names = ", ".join(origin.sources)
     if origin.kind == "new":
         return f"begins with at most {NEW_SHARE:.0%} of its group"
+    if origin.kind == "new tree":
+        return "as probable as the other leaves of its tree"
     if origin.kind == "split":
         return f"one of {origin.shared_by[0]} that {names} is split into"
     if origin.kind == "regrouped":
@@ -134,6 +138,37 @@ def find_lineage(old: Ontology, new: Ontology) -> Lineage:
     origins = [_origin(leaf, found, claims, nearest, stands, old, new) for leaf in new.leaves]
     dropped = tuple(leaf for leaf in old.leaves if leaf not in claims)
     return Lineage(tuple(origins), old.leaves, dropped)
+
+
+def find_lineages(old: Sequence[Ontology], new: Sequence[Ontology]) -> Lineage:
+    """Find out what each leaf of several trees, one after the other, comes from.
+
+    Each new tree comes from the old ones that it has nodes in common with; where it has none with
+    any, its leaves all begin with the mean of all weights, so that they are as probable.
+
+    Raises:
+        HarmonizeError: see ``find_lineage``; or none of the new trees comes from an old one.
+    """
+    origins: list[LeafOrigin] = []
+    leaves = tuple(leaf for tree in old for leaf in tree.leaves)
+    before = [_in_common(old, tree) for tree in new]
+    if not any(before):
+        before = [list(old)] * len(new)  # the error says what to declare
+    for tree, its_old in zip(new, before, strict=True):
+        if its_old:
+            whole = its_old[0] if len(its_old) == 1 else join_trees(its_old)
+            origins += find_lineage(whole, tree).origins
+        else:
+            alike = (1,) * len(leaves)
+            origins += [LeafOrigin(leaf, "new tree", leaves, alike) for leaf in tree.leaves]
+    claimed = {name for one in origins if "new" not in one.kind for name in one.sources}
+    dropped = tuple(leaf for leaf in leaves if leaf not in claimed)
+    return Lineage(tuple(origins), leaves, dropped)
+
+
+def _in_common(old: Sequence[Ontology], new: Ontology) -> list[Ontology]:
+    """Return the old trees that some node of a new one stands for a node of."""
+    return [one for one in old if any(_standing(node, one, new) for node in new.nodes)]
 
 
 def _standing(node: str, old: Ontology, new: Ontology) -> tuple[str, ...]:

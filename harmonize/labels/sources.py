@@ -36,6 +36,11 @@ class Sources:
     completes: bool = False
     trees: tuple[Ontology, ...] = ()
 
+    @property
+    def each_tree(self) -> tuple[Ontology, ...]:
+        """The trees, of which there mostly is one."""
+        return self.trees or (self.ontology,)
+
     @functools.cached_property
     def of_trees(self) -> tuple[tuple[slice | None, "Sources"], ...]:
         """For each tree its channels of the network, and what serves it."""
@@ -245,7 +250,7 @@ def _too_coarse(ontology: Ontology, entry: DatasetEntry, spec: DatasetSpec) -> l
     if depth is None:
         return []
     if not serves(spec, ontology):
-        what = "says nothing about this tree; remove the key"
+        what = "the set says nothing about this tree; remove the key"
         by_tree = isinstance(entry.max_depth, dict)
         return [f"{spec.name}: max_depth.{ontology.name}: {what}"] if by_tree else []
     if depth > ontology.depth:

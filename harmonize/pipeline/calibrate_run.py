@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from harmonize.calibration.calibration_file import write_calibration
-from harmonize.calibration.fitting import calibrate
+from harmonize.calibration.fitting import calibrate_trees
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.errors import printable, raise_all
 from harmonize.labels.sources import Sources
@@ -39,7 +39,9 @@ def calibrate_run(
     Raises:
         HarmonizeError: what the user can mend.
     """
-    with open_for_scoring(run, which, overrides, trust_code=trust_code) as scoring:
+    with open_for_scoring(
+        run, which, overrides, trust_code=trust_code, several="any"
+    ) as scoring:
         opened = scoring.run
         fitted = scoring.datasets(datasets, split)
         checked = [] if check is None else scoring.datasets(datasets, check)
@@ -51,14 +53,15 @@ def calibrate_run(
         )
         if scoring.is_main:
             warn_of_trained(opened.sources, [*fitted, *checked])
-        results = scoring.score([*fitted, *checked])
+        results = scoring.score(fitted)
+        checks = scoring.score(checked) if checked else None
         if scoring.is_main:
             tell(f"{opened.path}, after {opened.state.step} steps")
-            found, problems = calibrate(
-                results[: len(fitted)],
+            found, problems = calibrate_trees(
+                results,
                 [dataset.spec for dataset in fitted],
                 opened.sources,
-                results[len(fitted) :] or None,
+                checks,
                 decode=opened.config.evaluate.decode,
             )
             for one in found:

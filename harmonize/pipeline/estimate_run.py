@@ -55,6 +55,7 @@ class EstimateOptions:
         json_file: where to write the estimates as well.
         overrides: of the run's config.
         trust_code: run the code that the run's network is, where it is not harmonize's own.
+        ontology: the tree that answers, of a run of several.
     """
 
     unlabelled: Sequence[str]
@@ -66,6 +67,7 @@ class EstimateOptions:
     json_file: Path | None = None
     overrides: Iterable[str] = field(default_factory=tuple[str, ...])
     trust_code: bool = False
+    ontology: str | None = None
 
 
 def estimate_run(run: Path, options: EstimateOptions) -> None:
@@ -80,7 +82,12 @@ def estimate_run(run: Path, options: EstimateOptions) -> None:
     if target is not None and (target.is_dir() or not target.absolute().parent.is_dir()):
         raise HarmonizeError(f"--json {target}: name a file in a folder that exists")
     with open_for_scoring(
-        run, options.which, options.overrides, trust_code=options.trust_code
+        run,
+        options.which,
+        options.overrides,
+        trust_code=options.trust_code,
+        several="one",
+        ontology=options.ontology,
     ) as scoring:
         opened = scoring.run
         asked = PredictOptions(depth=options.depth, dataset=options.classes_of)
@@ -104,7 +111,7 @@ def _with_temperatures(
     run: OpenedRun, space: AnswerSpace, options: EstimateOptions
 ) -> tuple[AnswerSpace, list[str]]:
     """Have probabilities go by the run's calibration: the largest temperatures of all sets."""
-    file = read_calibration(run.folder)
+    file = read_calibration(run.folder, run.tree)
     if file is None or file.step != run.state.step:
         option = "" if options.which == "last" else f" --checkpoint {options.which}"
         reason = f"there is no {NAME}" if file is None else f"{file.path} is of step {file.step}"

@@ -23,7 +23,7 @@ from harmonize.labels.scored_classes import for_benchmark
 from harmonize.labels.sources import Sources
 from harmonize.labels.unanswerable import unscorable_in_all
 from harmonize.models.dataset_norms import PER_DATASET
-from harmonize.runs.opened import OpenedRun, open_run
+from harmonize.runs.opened import OpenedRun, Several, open_run
 from harmonize.runs.precision import start_accelerator
 from harmonize.system.atomic_files import is_plain
 from harmonize.system.own_files import check_output
@@ -44,6 +44,7 @@ def evaluate_run(
     overrides: Iterable[str] = (),
     trust_code: bool = False,
     protocol: ProtocolName | None = None,
+    ontology: str | None = None,
 ) -> None:
     """Score a run's checkpoint, print the tables and write them as JSON if asked.
 
@@ -60,6 +61,7 @@ def evaluate_run(
         overrides: of the run's config, such as ``data.roots.NAME=FOLDER``.
         trust_code: run the code that the run's network is, where it is not harmonize's own.
         protocol: score each data set as its benchmark does, and say what this protocol says of all.
+        ontology: of several trees the one that is scored; each of them unless given.
 
     Raises:
         HarmonizeError: what the user can mend.
@@ -69,7 +71,12 @@ def evaluate_run(
         if is_plain(json_file):
             check_output(pictures_path(json_file), PICTURES_MARK, option="--json", force=force)
     with open_for_scoring(
-        run, which, overrides, trust_code=trust_code, several=protocol is None
+        run,
+        which,
+        overrides,
+        trust_code=trust_code,
+        several="any" if protocol is None else "one",
+        ontology=ontology,
     ) as scoring:
         opened = scoring.datasets(datasets, split, protocol=protocol)
         results = scoring.score(opened, benchmark=protocol is not None)
@@ -160,17 +167,25 @@ def open_for_scoring(
     *,
     trust_code: bool = False,
     last: bool = True,
-    several: bool = False,
+    several: Several = "refused",
+    ontology: str | None = None,
 ) -> Iterator[ScoringRun]:
     """Open a run's ``best`` or ``last`` checkpoint, and join the other processes.
 
-    These part at the end if this is the ``last`` thing that they do together. A run of ``several``
-    trees is refused unless that is fine.
+    These part at the end if this is the ``last`` thing that they do together. Of ``several`` trees
+    one is opened by ``ontology``; see ``open_run``.
 
     Raises:
         HarmonizeError: what the user can mend; see ``open_run``.
     """
-    opened = open_run(run, which=which, overrides=overrides, trust_code=trust_code, several=several)
+    opened = open_run(
+        run,
+        which=which,
+        overrides=overrides,
+        trust_code=trust_code,
+        several=several,
+        ontology=ontology,
+    )
     accelerator = start_accelerator(opened.config.train.precision)
     yield ScoringRun(opened, opened.network(accelerator.device), accelerator)
     if last:

@@ -8,7 +8,7 @@ from pathlib import Path
 from accelerate import Accelerator
 
 from harmonize.calibration.calibration_file import write_calibration
-from harmonize.calibration.fitting import calibrate
+from harmonize.calibration.fitting import calibrate_trees
 from harmonize.config.run_config import RunConfig
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.errors import HarmonizeError, printable
@@ -50,8 +50,6 @@ def finish(
         HarmonizeError: the scores cannot be written.
     """
     report_results(results, output / EVALUATION)
-    if sources.trees:  # `harmonize evaluate` and `predict` are what a run of several trees has
-        return
     with _warned("the run is not calibrated"):
         _calibrate(results, scored, sources, config, output, step)
     if config.train.report:
@@ -80,7 +78,7 @@ def _calibrate(
 ) -> None:
     """Write the temperatures that fit the scored pictures, and say where they do not hold."""
     specs = [dataset.spec for dataset in scored]
-    found, problems = calibrate(results, specs, sources)
+    found, problems = calibrate_trees(results, specs, sources)
     for problem in problems:
         print(printable(f"not calibrated: {problem}"))
     if found:

@@ -93,7 +93,7 @@ def _network(
 
 
 def _check_start(config: RunConfig, sources: Sources, network: Segmenter) -> None:
-    start = read_start(config, sources.ontology, sources.trained_names)
+    start = read_start(config, sources)
     if start is not None:
         start.check(network)
 

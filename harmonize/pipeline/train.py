@@ -16,7 +16,7 @@ from harmonize.models.own_code import PASSED
 from harmonize.models.with_transformers import with_folder_args
 from harmonize.pipeline.finish import finish
 from harmonize.pipeline.preflight import check_batch, check_run
-from harmonize.runs.opened import OpenedRun, open_run
+from harmonize.runs.opened import OpenedRun, open_any
 from harmonize.runs.precision import choose_precision, start_accelerator
 from harmonize.runs.run_folder import CONFIG, prepared_output, write_config
 from harmonize.system.agreement import together
@@ -108,7 +108,7 @@ def _train_in(
         with signals_put_off():
             results = trainer.run()
             # The code of the network is the user's own: it was run for the training.
-            opener = functools.partial(open_run, trust_code=True, model=model)
+            opener = functools.partial(open_any, trust_code=True, model=model)
             _finish(trainer, results, opener)
     for tracker in accelerator.trackers:
         tracker.finish()  # end_training would part the processes, which may have a next run

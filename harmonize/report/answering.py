@@ -33,7 +33,7 @@ from harmonize.labels.same_meaning import same_meaning, short_name
 from harmonize.labels.sources import Sources
 from harmonize.pictures.banded import as_colors
 from harmonize.report.read_runs import ReportedRun
-from harmonize.runs.opened import OpenedRun, open_run
+from harmonize.runs.opened import OpenedRun, open_any
 from harmonize.runs.precision import start_accelerator
 
 # Letters of shapes: N bands, C classes, H x W pixels as the page shows them.
@@ -58,7 +58,7 @@ class Answerer:
         self,
         run: ReportedRun,
         accelerator: Accelerator | None = None,
-        opener: Callable[[Path], OpenedRun] = open_run,
+        opener: Callable[[Path], OpenedRun] = open_any,
     ) -> None:
         """Build it, for an accelerator's device and precision if one is given.
 
@@ -66,6 +66,7 @@ class Answerer:
             HarmonizeError: the checkpoint is of another network.
         """
         opened = opener(run.folder)
+        opened = opened if run.tree is None else opened.of_tree(run.tree)
         if accelerator is None:
             accelerator = start_accelerator("float32")
         network = TiledNetwork(opened.network(accelerator.device), accelerator)

@@ -46,7 +46,8 @@ def _of_one(run: ReportedRun) -> Iterable[ChartGroup]:
     names = set_names([run])
     trained = _trained([run], names)
     losses = [_Curve("all", _train(run, lambda line: line.loss), 0)]
-    losses += [_Curve(f"depth {d}", _train(run, _loss_at(d)), d) for d in _train_depths([run])]
+    names_at = _depth_names([run])
+    losses += [_Curve(names_at(d), _train(run, _loss_at(d)), d) for d in _train_depths([run])]
     by_set = [_Curve(name, _train(run, _set_loss(name)), names.index(name)) for name in trained]
     if len(trained) == 1:  # all of the loss is the set's
         by_set = []
@@ -94,7 +95,7 @@ def _of_several(runs: Sequence[ReportedRun]) -> Iterable[ChartGroup]:
         lines = [_Curve(run.name, _scored(run, name, value), n) for n, run in enumerate(runs)]
         return _chart(f"{name}: {title}", lines, percent=percent)
 
-    trained = _trained(runs, names)
+    trained, names_at = _trained(runs, names), _depth_names(runs)
     yield ChartGroup(
         "Training loss",
         "Averaged over the steps between two lines of metrics.jsonl. The losses of runs that "
@@ -105,7 +106,7 @@ def _of_several(runs: Sequence[ReportedRun]) -> Iterable[ChartGroup]:
     yield ChartGroup(
         "Training loss by depth",
         "One chart for each depth of the tree.",
-        tuple(c for d in _train_depths(runs) for c in train(f"depth {d}", _loss_at(d))),
+        tuple(c for d in _train_depths(runs) for c in train(names_at(d), _loss_at(d))),
         folded=True,
     )
     yield ChartGroup(
@@ -190,6 +191,16 @@ def _trained(runs: Sequence[ReportedRun], names: Sequence[str]) -> list[str]:
 def _train_depths(runs: Sequence[ReportedRun]) -> range:
     lines = [line for run in runs for line in run.training]
     return range(1, 1 + max((len(line.loss_by_depth) for line in lines), default=0))
+
+
+def _depth_names(runs: Sequence[ReportedRun]) -> Callable[[int], str]:
+    """Name the depths of all trees of runs, which follow one another in lines of metrics."""
+    found: set[tuple[str, ...]] = set()
+    for run in runs:
+        trees = run.sources.trees if run.sources else ()
+        found.add(tuple(f"{t.name}, depth {d}" for t in trees for d in range(1, t.depth + 1)))
+    names = found.pop() if len(found) == 1 else ()
+    return lambda depth: names[depth - 1] if depth <= len(names) else f"depth {depth}"
 
 
 def _depths(runs: Sequence[ReportedRun], name: str) -> list[int]:

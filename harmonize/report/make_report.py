@@ -16,12 +16,12 @@ from harmonize.report.confidence import confidence_curves
 from harmonize.report.curves import learning_curves
 from harmonize.report.differences import find_differences
 from harmonize.report.heat import HeatMap, branch_borders, draw_confusion
-from harmonize.report.page import GENERATOR, RunView, render
+from harmonize.report.page import GENERATOR, RunView, TreeView, render
 from harmonize.report.read_runs import ReportedRun, read_runs
 from harmonize.report.sample_pictures import Limits, Pictures, make_pictures
 from harmonize.report.score_tables import score_tables
 from harmonize.report.tree_view import tree_rows
-from harmonize.runs.opened import OpenedRun, open_run
+from harmonize.runs.opened import OpenedRun, open_any
 from harmonize.system.atomic_files import write_whole, writing
 from harmonize.system.own_files import check_output
 
@@ -40,7 +40,7 @@ def make_report(
     *,
     roots: Mapping[str, str] | None = None,
     accelerator: Accelerator | None = None,
-    opener: Callable[[Path], OpenedRun] = open_run,
+    opener: Callable[[Path], OpenedRun] = open_any,
     force: bool = False,
     pictures: bool = True,
     command: str | None = None,
@@ -53,7 +53,7 @@ def make_report(
             the working directory.
         roots: folders of data sets, which go before those of the runs' configs.
         accelerator: that pictures are answered with; the machine's, in float32, unless given.
-        opener: opens the folders for their networks; ``open_run`` unless given.
+        opener: opens the folders for their networks; those with any number of trees unless given.
         force: replace the file, even if it is no report.
         pictures: whether pictures of the data sets are shown.
         command: that the page says it was made by; this process's unless given.
@@ -66,15 +66,21 @@ def make_report(
     found = read_runs(runs)
     check_output(output, GENERATOR, force=force)
     _check_roots(found, roots or {})
-    pairs = max(sum(max(len(scored_sets(run)), 1) for run in found), 1)
+    parts = [part for run in found for part in run.of_trees]
+    pairs = max(sum(max(len(scored_sets(part)), 1) for part in parts), 1)
     limits = Limits(
         scenes=min(max(_SCENES // pairs, 1), _SCENES_EACH),
         extremes=min(max(_EXTREMES // pairs, 1), _EXTREMES_EACH),
-        bytes=_BYTES // len(found),
+        bytes=_BYTES // len(parts),
     )
-    shown = limits if pictures else None
+
+    def part(one: ReportedRun) -> TreeView:
+        titles = [one.name] if len(found) > 1 else []
+        made = make_pictures(one, roots or {}, limits, accelerator, opener) if pictures else None
+        return _part(one, " · ".join([*titles, *([one.tree] if one.tree else [])]), made)
+
     page = render(
-        [_view(run, roots or {}, shown, accelerator, opener) for run in found],
+        [_view(run, [part(one) for one in run.of_trees]) for run in found],
         score_tables(found),
         learning_curves(found),
         find_differences(found),
@@ -95,13 +101,7 @@ def _check_roots(runs: Sequence[ReportedRun], roots: Mapping[str, str]) -> None:
     )
 
 
-def _view(
-    run: ReportedRun,
-    roots: Mapping[str, str],
-    limits: Limits | None,
-    accelerator: Accelerator | None,
-    opener: Callable[[Path], OpenedRun],
-) -> RunView:
+def _view(run: ReportedRun, parts: Sequence[TreeView]) -> RunView:
     notes = list(run.notes)
     if run.calibration is not None and not run.is_calibrated:
         notes.append(
@@ -112,13 +112,18 @@ def _view(
         name=run.name,
         facts=_facts(run),
         notes=tuple(notes),
-        pictures=_NOT_SHOWN
-        if limits is None
-        else make_pictures(run, roots, limits, accelerator, opener),
+        parts=tuple(parts),
+        config=run.config,
+    )
+
+
+def _part(run: ReportedRun, title: str, pictures: Pictures | None) -> TreeView:
+    return TreeView(
+        title=title,
+        pictures=_NOT_SHOWN if pictures is None else pictures,
         tree=tree_rows(run.sources, dict(run.scores)) if run.sources else None,
         heats=tuple(_heats(run)),
         confidence=tuple(confidence_curves(run)),
-        config=run.config,
     )
 
 

@@ -20,6 +20,25 @@ _KEY = ("mean IoU", "pixel accuracy", "hierarchical F", "height of mistakes", "c
 
 
 @dataclass(frozen=True)
+class TreeView:
+    """What the page shows of one tree of a run.
+
+    Attributes:
+        title: the run's name if there are several, and the tree's if it has several.
+        pictures: answered.
+        tree: if it is known.
+        heats: the confusion matrix of each data set.
+        confidence: the curves of each calibrated data set.
+    """
+
+    title: str
+    pictures: Pictures
+    tree: Tree | None
+    heats: tuple[tuple[str, HeatMap], ...]
+    confidence: tuple[Confidence, ...]
+
+
+@dataclass(frozen=True)
 class RunView:
     """What the page shows of one run.
 
@@ -27,20 +46,14 @@ class RunView:
         name: of the run.
         facts: about it, a few words each.
         notes: what is missing, in words.
-        pictures: answered.
-        tree: if it is known.
-        heats: the confusion matrix of each data set.
-        confidence: the curves of each calibrated data set.
+        parts: of each of its trees, which mostly is one.
         config: its text.
     """
 
     name: str
     facts: tuple[str, ...]
     notes: tuple[str, ...]
-    pictures: Pictures
-    tree: Tree | None
-    heats: tuple[tuple[str, HeatMap], ...]
-    confidence: tuple[Confidence, ...]
+    parts: tuple[TreeView, ...]
     config: str
 
 
@@ -56,20 +69,22 @@ def render(
     """Write the page."""
     template = template_environment(Path(__file__).parent).get_template("page.html.jinja")
     several = len(runs) > 1
-    positions = max((_positions(run.pictures) for run in runs), key=len)
+    parts = [part for run in runs for part in run.parts]
+    positions = max((_positions(part.pictures) for part in parts), key=len)
     known = {
         "pictures": True,
-        "tree": any(run.tree for run in runs),
+        "tree": any(part.tree for part in parts),
         "curves": bool(curves),
         "scores": bool(sets),
-        "confusion": any(run.heats for run in runs),
-        "confidence": any(run.confidence for run in runs),
-        "extremes": any(run.pictures.worst or run.pictures.best for run in runs),
+        "confusion": any(part.heats for part in parts),
+        "confidence": any(part.confidence for part in parts),
+        "extremes": any(part.pictures.worst or part.pictures.best for part in parts),
         "made": True,
     }
     page = template.render(
         title=f"{len(runs)} runs side by side" if several else runs[0].name,
         runs=runs,
+        parts=parts,
         several=several,
         sets=sets,
         curves=curves,

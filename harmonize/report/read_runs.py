@@ -1,5 +1,6 @@
 """Run folders, read for a report: what is there is taken, what is missing is noted."""
 
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ class ReportedRun:
         scored_step: the step that they are from, if it is known.
         calibration: if there is one.
         notes: what is missing or left out, in words.
+        tree: the one that this is about, of a run of several; None for all.
     """
 
     folder: Path
@@ -53,6 +55,28 @@ class ReportedRun:
     scored_step: int | None = None
     calibration: CalibrationFile | None = None
     notes: tuple[str, ...] = ()
+    tree: str | None = None
+
+    @property
+    def of_trees(self) -> "tuple[ReportedRun, ...]":
+        """The run as each of its trees has it: its data sets by their own names."""
+        if self.sources is None or not self.sources.trees:
+            return (self,)
+        return tuple(self._of_tree(its) for _, its in self.sources.of_trees)
+
+    def _of_tree(self, its: Sources) -> "ReportedRun":
+        tree, ending = its.ontology.name, f":{its.ontology.name}"
+        return dataclasses.replace(
+            self,
+            sources=its,
+            scores={
+                name.removesuffix(ending): one
+                for name, one in self.scores.items()
+                if name.endswith(ending)
+            },
+            calibration=self.calibration and self.calibration.of_tree(tree),
+            tree=tree,
+        )
 
     @property
     def step(self) -> int | None:
@@ -151,7 +175,7 @@ def _sources(
     try:
         if checkpoint is not None:
             return checkpoint[1].sources()
-        return load_sources(config) if config else None
+        return load_sources(config, several=True) if config else None
     except HarmonizeError as error:
         notes.append(f"The tree is not known: {error.problems[0]}")
         return None

@@ -13,7 +13,7 @@ from harmonize.inference.answer_space import AnswerSpace
 from harmonize.report.answering import Answerer, ShownSet, open_sets
 from harmonize.report.inline_images import InlineImage, LegendEntry, label_map, photograph
 from harmonize.report.read_runs import ReportedRun
-from harmonize.runs.opened import OpenedRun, open_run
+from harmonize.runs.opened import OpenedRun, open_any
 from harmonize.system.progress import Progress
 
 LONGEST_SIDE = 420
@@ -145,7 +145,7 @@ def make_pictures(
     roots: Mapping[str, str],
     limits: Limits,
     accelerator: Accelerator | None = None,
-    opener: Callable[[Path], OpenedRun] = open_run,
+    opener: Callable[[Path], OpenedRun] = open_any,
 ) -> Pictures:
     """Answer some pictures of the data sets that a run scores.
 

@@ -1,9 +1,11 @@
 """Open a run folder: its network, tree, mappings and config, from one checkpoint."""
 
 import dataclasses
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import nn
@@ -18,6 +20,7 @@ from harmonize.models.segmenter import Segmenter
 from harmonize.runs.checkpoint import Checkpoint, restore_model
 from harmonize.runs.checkpoints import choose
 
+Several = Literal["any", "one", "refused"]
 CHANGEABLE = ("data.", "evaluate.", "train.precision=")
 """What of a run's config can be changed once it is trained."""
 
@@ -64,7 +67,19 @@ class OpenedRun:
     @property
     def trees(self) -> tuple[str, ...]:
         """The names of the run's trees."""
-        return tuple(tree.name for tree in self.sources.trees or (self.sources.ontology,))
+        return tuple(tree.name for tree in self.sources.each_tree)
+
+    @property
+    def tree(self) -> str | None:
+        """Of several trees the one that this is of; None if it is of all, or there is one."""
+        return None if self.span is None else self.sources.ontology.name
+
+    def own_name(self, name: str) -> str | None:
+        """Return the data set that scores are called by; None if they are of another tree."""
+        if self.tree is None:
+            return name
+        own, colon, tree = name.rpartition(":")
+        return own if colon and tree == self.tree else None
 
     def of_tree(self, name: str) -> "OpenedRun":
         """Return the run as one of its trees alone has it.
@@ -87,7 +102,8 @@ def open_run(
     overrides: Iterable[str] = (),
     trust_code: bool = False,
     model: nn.Module | None = None,
-    several: bool = False,
+    several: Several = "refused",
+    ontology: str | None = None,
 ) -> OpenedRun:
     """Open a run's ``best`` or ``last`` checkpoint.
 
@@ -97,11 +113,14 @@ def open_run(
         overrides: of the run's config, such as ``data.roots.NAME=FOLDER``.
         trust_code: import the code that the run's network is, if it is not harmonize's.
         model: the run's network, built as for the training; its weights are replaced.
-        several: whether the run may have several trees.
+        several: what becomes of a run of several trees: it is opened as it is (``any``), or by
+            ``one`` of them, which has to be named by ``--ontology``, or it is ``refused``.
+        ontology: the tree that the run is opened by.
 
     Raises:
-        HarmonizeError: there is no such checkpoint, a change means nothing to a trained network, or
-            the network is code that is neither trusted nor passed.
+        HarmonizeError: there is no such checkpoint, a change means nothing to a trained network,
+            the network is code that is neither trusted nor passed, or there is another number of
+            trees.
     """
     path, state = choose(folder, which)
     changes = list(overrides)
@@ -125,10 +144,19 @@ def open_run(
                 "run unasked; say trust_code=True (--trust-code) if you trust it, or pass the "
                 "network: Run.open(folder, model=...)"
             )
-    sources = state.sources()
-    if sources.trees and not several:
-        names = ", ".join(tree.name for tree in sources.trees)
+    opened = OpenedRun(folder, path, state, config, state.sources(), model)
+    if ontology is not None:
+        return opened.of_tree(ontology)
+    if opened.sources.trees and several != "any":
+        if several == "one":
+            choices = " or ".join(f"--ontology {tree}" for tree in opened.trees)
+            raise HarmonizeError(f"{folder}: has several trees, and this is about one; say {choices}")
         raise HarmonizeError(
-            f"{folder}: the run has several trees ({names}), and this works on a run of one"
+            f"{folder}: the run has several trees ({', '.join(opened.trees)}), and this works on a "
+            "run of one"
         )
-    return OpenedRun(folder, path, state, config, sources, model)
+    return opened
+
+
+open_any = functools.partial(open_run, several="any")
+"""Opens a run of any number of trees; arguments as for ``open_run``."""

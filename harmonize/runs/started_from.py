@@ -12,8 +12,8 @@ from torch import Tensor
 from harmonize.config.run_config import RunConfig
 from harmonize.config.saved_json import read_saved, to_json
 from harmonize.errors import HarmonizeError
-from harmonize.labels.lineage import LeafOrigin, Lineage, find_lineage
-from harmonize.labels.ontology import Ontology
+from harmonize.labels.lineage import LeafOrigin, Lineage, find_lineages
+from harmonize.labels.sources import Sources
 from harmonize.models.build import build_model
 from harmonize.models.dataset_norms import PER_DATASET
 from harmonize.models.head import deciding_biases, grown_state, head_tensors
@@ -132,13 +132,12 @@ class Start:
         network.load_state_dict(self.state)
 
 
-def read_start(config: RunConfig, ontology: Ontology, datasets: Sequence[str]) -> Start | None:
+def read_start(config: RunConfig, sources: Sources) -> Start | None:
     """Read what a run begins as; None unless its config names a run to start from.
 
     Args:
         config: of the new run.
-        ontology: its tree.
-        datasets: names of those that it is trained on.
+        sources: its trees and the data sets that it is trained on.
 
     Raises:
         HarmonizeError: there is no such run, or its network cannot be that of the new tree.
@@ -150,18 +149,18 @@ def read_start(config: RunConfig, ontology: Ontology, datasets: Sequence[str]) -
         path, state = choose(folder, "last")
     except HarmonizeError as error:
         raise HarmonizeError(*(f"{_KEY}: {line}" for line in error.problems)) from None
-    sources = state.sources()
-    _check_norms(config, folder, sources.trained_names, datasets)
-    lineage = find_lineage(sources.ontology, ontology)
+    before, datasets = state.sources(), sources.trained_names
+    _check_norms(config, folder, before.trained_names, datasets)
+    lineage = find_lineages(before.each_tree, sources.each_tree)
     weights = state.model | (state.ema if state.standing.answers_with == "ema" else {})
     ancestor = Ancestor(
         str(folder.resolve()), path.name, state.step, checksum_of("", weights), state.ontology[1]
     )
-    before = ()
+    further = ()
     if (folder / ANCESTRY).is_file():
-        before = read_saved(Ancestry, folder / ANCESTRY, f"remove it to start from {folder}")
-        before = before.ancestors
-    ancestry = Ancestry((ancestor, *before), lineage.origins, lineage.dropped)
+        known = read_saved(Ancestry, folder / ANCESTRY, f"remove it to start from {folder}")
+        further = known.ancestors
+    ancestry = Ancestry((ancestor, *further), lineage.origins, lineage.dropped)
     grown = _grown(weights, state, lineage, datasets)
     return Start(Origin(path, lineage, ancestry), grown)
 

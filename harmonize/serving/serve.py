@@ -95,15 +95,8 @@ def open_trained(run: Path, predicting: PredictOptions) -> Trained:
             raise HarmonizeError(f"--ontology {name}: {run} has one tree; leave it out")
         # Its cached properties are what the protocol asks for.
         return open_model(run)  # pyright: ignore[reportReturnType]
-    opened = open_run(
-        run, which=predicting.checkpoint, trust_code=predicting.trust_code, several=True
-    )
-    if name is None and opened.sources.trees:
-        raise HarmonizeError(
-            f"{run}: has several trees, and one is served; say "
-            f"{' or '.join(f'--ontology {tree}' for tree in opened.trees)}"
-        )
-    return TrainedRun(opened if name is None else opened.of_tree(name))
+    which, trust = predicting.checkpoint, predicting.trust_code
+    return TrainedRun(open_run(run, which=which, trust_code=trust, several="one", ontology=name))
 
 
 @contextmanager

@@ -155,7 +155,7 @@ def _check_run(folder: Path, manifest: Manifest, address: str) -> None:
     if needs_code(state.run_config().model):
         return
     try:
-        open_run(folder, several=True).network("cpu")
+        open_run(folder, several="any").network("cpu")
     except HarmonizeError as error:
         raise HarmonizeError(f"{address}: {_short(error, folder)}") from None
 

@@ -84,6 +84,6 @@ class Evaluations:
             self.config,
             self.accelerator,
             self.bad,
-            keep=0 if self.sources.trees else self.config.evaluate.pictures,
+            keep=self.config.evaluate.pictures,
             progress=self.accelerator.is_main_process,
         )

@@ -17,8 +17,8 @@ from harmonize.data.transforms import centre_square
 from harmonize.errors import HarmonizeError, printable
 from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.evaluation.tally import Kept
-from harmonize.labels.ontology import Ontology
 from harmonize.labels.palette import NOT_SCORED, Color, class_colors
+from harmonize.labels.sources import Sources
 from harmonize.pictures.banded import as_colors
 from harmonize.pictures.reading import read_picture
 from harmonize.system.agreement import together
@@ -31,16 +31,23 @@ _PALETTE = 256
 _QUALITY = 90
 
 
-def example_folder(output: Path, dataset: str, number: int) -> Path:
-    """Return the folder of one picture: ``input.jpg``, ``truth.png`` and an answer per step."""
-    return output / FOLDER / dataset / f"{number:06d}"
+def example_folder(output: Path, dataset: str, number: int, tree: str | None = None) -> Path:
+    """Return the folder of one picture: ``input.jpg``, ``truth.png`` and an answer per step.
+
+    Each of several trees has a folder of its name around those of its data sets.
+    """
+    return _set_folder(output, dataset, tree) / f"{number:06d}"
+
+
+def _set_folder(output: Path, dataset: str, tree: str | None) -> Path:
+    return output.joinpath(FOLDER, *([] if tree is None else [tree]), dataset)
 
 
 class Examples:
     """Writes the answers that evaluations keep.
 
     Args:
-        ontology: gives classes their colours.
+        sources: whose trees give classes their colours.
         datasets: that are scored.
         output: the run folder.
         patient: warn of what cannot be written, instead of ending the run.
@@ -48,13 +55,13 @@ class Examples:
 
     def __init__(
         self,
-        ontology: Ontology,
+        sources: Sources,
         datasets: Sequence[SegmentationDataset],
         output: Path,
         *,
         patient: bool = False,
     ) -> None:
-        self._ontology = ontology
+        self._trees = {tree.name if sources.trees else None: tree for tree in sources.each_tree}
         self._datasets = {dataset.spec.name: dataset for dataset in datasets}
         self._output = output
         self._patient = patient
@@ -76,11 +83,11 @@ class Examples:
                 print(printable(f"warning: {error}"), file=sys.stderr)
 
     def _write_kept(self, step: int, result: DatasetScores) -> None:
-        dataset = self._datasets[result.name]
-        own = class_colors(self._ontology, dataset.spec)
+        dataset = self._datasets[result.dataset]
+        own = class_colors(self._trees[result.tree], dataset.spec)
         colors = [NOT_SCORED if color is None else color for color in own]
         for number, kept in result.kept.items():
-            folder = example_folder(self._output, result.name, number)
+            folder = example_folder(self._output, result.dataset, number, result.tree)
             if not (folder / "truth.png").exists():
                 _write_question(folder, _shown(dataset, number, kept), kept, colors, dataset.bands)
             _write(_answer_path(folder, step), _png(kept.answer, colors))
@@ -94,7 +101,8 @@ class Examples:
         """
         found: dict[str, UInt8[ndarray, "_ _ 3"]] = {}
         for result in results:
-            for folder in sorted((self._output / FOLDER / result.name).glob("*")):
+            pictures = _set_folder(self._output, result.dataset, result.tree)
+            for folder in sorted(pictures.glob("*")):
                 paths = [folder / "input.jpg", folder / "truth.png", _answer_path(folder, step)]
                 if all(path.exists() for path in paths):
                     parts = [np.asarray(read_picture(path, exif="ignore")) for path in paths]

@@ -81,7 +81,8 @@ def score(
                     keep=examples(len(dataset), keep),
                 )
             if sources.trees:
-                scores = dataclasses.replace(scores, name=f"{scores.name}:{its.ontology.name}")
+                tree = its.ontology.name
+                scores = dataclasses.replace(scores, name=f"{scores.name}:{tree}", tree=tree)
             found.append(scores)
     return found
 
@@ -160,7 +161,7 @@ def mean_over(names: Iterable[str], results: list[DatasetScores]) -> float | Non
     Those that are scored in one class alone do not count.
     """
     own = set(names)
-    known = [result for result in results if result.name.partition(":")[0] in own]
+    known = [result for result in results if result.dataset in own]
     counted = [result for result in known if not result.is_alone]
     means = [result.scores.mean_iou for result in counted]
     mean = sum(means) / len(means) if means else math.nan

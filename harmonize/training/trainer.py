@@ -76,7 +76,7 @@ class Trainer:
         names = [dataset.spec.name for dataset in trained]
         goes_on = config.train.resume and has_checkpoint(output, accelerator)
         with together():
-            start = None if goes_on else read_start(config, sources.ontology, names)
+            start = None if goes_on else read_start(config, sources)
         self.learner = Learner(
             config,
             len(sources.ontology.leaves),
@@ -91,7 +91,7 @@ class Trainer:
         depths = sum(part.loss.num_depths for part in parts)
         self.meter = LossMeter(names, depths, accelerator.device)
         self.health = RunHealth()
-        self.examples = Examples(sources.ontology, scored, output, patient=self.patient)
+        self.examples = Examples(sources, scored, output, patient=self.patient)
         self.guard = Guard(self.learner.network, has_scaler=accelerator.scaler is not None)
         self.checkpointing = Checkpointing(
             config,

@@ -62,7 +62,7 @@ def _calibration(
     """
     if not options.calibrated:
         return NOT_CALIBRATED
-    file = read_calibration(opened.folder)
+    file = read_calibration(opened.folder, opened.tree)
     like = options.like
     if like is None and file is not None and file.step == opened.state.step:
         finer = {
