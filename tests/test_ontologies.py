@@ -135,16 +135,10 @@ def test_each_tree_is_answered_in_its_own_folder(run: Path, project: Path, tmp_p
 
 
 def test_a_run_of_several_trees_goes_on_where_it_was(project: Path) -> None:
-    half = two_trees_config(project, f"output={project}/half", "train.steps=3", "optim.schedule=constant")
-    first = train(half, name="x")
+    steps = ("train.steps=3", "optim.schedule=constant")
+    first = train(two_trees_config(project, *steps, output="half"), name="x")
     assert open_run(first, several="any").trees == ("tiny", "material")
-    on = config(
-        project,
-        f"output={project}/half",
-        "train.steps=3",
-        "optim.schedule=constant",
-        "train.resume=true",
-    )
+    on = two_trees_config(project, *steps, "train.resume=true", output="half")
     assert train(on, name="x") == first
 
 
@@ -192,10 +186,22 @@ def test_what_is_about_one_tree_asks_which(
             r"depth_weights: .* several trees \(tiny, material\); write it by tree, such as "
             r"depth_weights: \{tiny: \[1, 2\]\}",
         ),
-        ("loss.depth_weights={tiny: [1, -1]}", r"depth_weights\.tiny\.1: expected a number at least"),
-        ("loss.depth_weights={tinny: [1]}", r"tinny: the run has no tree 'tinny'; did you mean tiny"),
-        ("datasets.0.max_depth=1", r"max_depth: .* write it by tree, such as max_depth: \{tiny: 1\}"),
-        ("train.complete={}", r"train\.complete: is for one tree, .*several \(tiny, material\); rem"),
+        (
+            "loss.depth_weights={tiny: [1, -1]}",
+            r"depth_weights\.tiny\.1: expected a number at least",
+        ),
+        (
+            "loss.depth_weights={tinny: [1]}",
+            r"tinny: the run has no tree 'tinny'; did you mean tiny",
+        ),
+        (
+            "datasets.0.max_depth=1",
+            r"max_depth: .* write it by tree, such as max_depth: \{tiny: 1\}",
+        ),
+        (
+            "train.complete={}",
+            r"train\.complete: is for one tree, .*several \(tiny, material\); rem",
+        ),
         ("datasets.0.max_depth={tiny: 0}", r"max_depth\.tiny: expected a number at least 1, got 0"),
     ],
 )
@@ -209,12 +215,13 @@ def test_keys_that_do_not_go_together_are_refused(change: str, message: str, pro
     [
         ("loss.ontology_weights=[1,1]", r"ontology_weights: belongs to ontologies; remove"),
         ("loss.depth_weights={tiny: [1, 2]}", r"one; write depth_weights: \[1, 2\]"),
-        ("datasets.0.max_depth={tiny: 1}", r"given by tree, and the run has one; write max_depth: 1"),
+        (
+            "datasets.0.max_depth={tiny: 1}",
+            r"given by tree, and the run has one; write max_depth: 1",
+        ),
     ],
 )
-def test_what_is_given_by_tree_belongs_to_several(
-    change: str, message: str, project: Path
-) -> None:
+def test_what_is_given_by_tree_belongs_to_several(change: str, message: str, project: Path) -> None:
     with pytest.raises(HarmonizeError, match=message):
         RunConfig.from_document(Document("tiny", tiny_values(project, "x")), [change])
 
@@ -223,7 +230,10 @@ def test_what_is_given_by_tree_belongs_to_several(
     ("change", "message"),
     [
         ("datasets.0.max_depth={material: 3}", r"max_depth 3: material has the depths 1 to 2"),
-        ("datasets.1.max_depth={material: 1}", r"coarse: max_depth\.material: the set says nothing"),
+        (
+            "datasets.1.max_depth={material: 1}",
+            r"coarse: max_depth\.material: the set says nothing",
+        ),
     ],
 )
 def test_depths_that_a_tree_or_set_does_not_have_are_refused(

@@ -7,25 +7,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from accelerate import Accelerator
-from numpy import ndarray
-from PIL import Image
 from torch import nn
 
 from harmonize.api.answer import Answer
+from harmonize.api.pictures import Picture, see_picture
 from harmonize.config.run_config import RunConfig
 from harmonize.decoding.tiled_network import DEFAULT_TILE, TiledNetwork
-from harmonize.decoding.views import ViewedNetwork, Views
+from harmonize.decoding.views import ViewedNetwork
 from harmonize.errors import HarmonizeError
 from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.inference.annotations.project import mapping_of
 from harmonize.inference.inputs import find_pictures
-from harmonize.inference.predict import predict_trained, trees_about
+from harmonize.inference.predict import predict_trained
 from harmonize.inference.predict_options import PredictOptions, choose_answers
-from harmonize.inference.read_as import ReadAs
-from harmonize.inference.read_pictures import Seen, read_to_see, see
 from harmonize.inference.trained import TrainedRun
 from harmonize.inference.write_answers import Output
 from harmonize.labels.ontology import Ontology
@@ -37,8 +33,6 @@ from harmonize.runs.precision import start_accelerator
 from harmonize.runs.run_folder import EVALUATION
 
 # Letters of shapes: C channels or possible answers, H x W pixels of a picture.
-
-Picture = str | Path | Image.Image | ndarray
 
 
 class Run:
@@ -212,7 +206,7 @@ class Run:
             channels_of=channels_of,
         )
         wording = choose_answers(TrainedRun(self._opened), options)
-        seen = _see(picture, wording.views, wording.read_as)
+        seen = see_picture(picture, wording.views, wording.read_as)
         space, shown = wording.answers, seen.shown
         assert shown is not None
         with self._tiled.like(wording.like):
@@ -236,7 +230,7 @@ class Run:
             HarmonizeError: a picture that cannot be read, or options that mean nothing to a tree.
         """
         as_ = options.get("as_")
-        trees = trees_about(self._opened, None if as_ is None else str(as_))
+        trees = self._opened.trees_about(None if as_ is None else str(as_))
         return {name: self.of_tree(name).predict(picture, **options) for name in trees}
 
     def annotate(
@@ -345,29 +339,6 @@ def _only_one(**given: object) -> None:
     several = [name for name, value in given.items() if value is not None]
     if len(several) > 1:
         raise HarmonizeError(f"{' and '.join(several)}: give one of them")
-
-
-def _see(picture: Picture, views: Views, read_as: ReadAs) -> Seen:
-    """Read a picture, or take its pixels, scaled for the network."""
-    if isinstance(picture, str | Path):
-        return read_to_see(Path(picture), size=views.read_at, fit=views.is_one, read_as=read_as)
-    if isinstance(picture, Image.Image):
-        return see(picture, size=views.read_at, fit=views.is_one, read_as=read_as)
-    if picture.dtype != np.uint8 or picture.ndim not in (2, 3):
-        raise HarmonizeError(
-            f"the picture: expected pixels (H, W, 3) of type uint8 in 0..255, got {picture.dtype} "
-            f"of shape {picture.shape}; scale and convert it"
-        )
-    if picture.ndim == 3 and picture.shape[2] not in (1, 3, 4):
-        raise HarmonizeError(
-            f"the picture: expected (H, W, 3), got the shape {picture.shape}; channels come last"
-        )
-    return see(
-        Image.fromarray(picture[..., 0] if picture.shape[2:] == (1,) else picture),
-        size=views.read_at,
-        fit=views.is_one,
-        read_as=read_as,
-    )
 
 
 def _percent(value: float | None) -> str:

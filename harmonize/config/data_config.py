@@ -38,7 +38,7 @@ class DatasetEntry:
     ``ontologies`` by the name of a tree: ``{scene: 1}``."""
 
     def depth_in(self, tree: str) -> int | None:
-        """Return the depth that training labels are coarsened to in a tree; None if they are not."""
+        """Return the depth that training labels are coarsened to in a tree, if they are."""
         if isinstance(self.max_depth, dict):
             return self.max_depth.get(tree)
         return self.max_depth

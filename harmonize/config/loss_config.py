@@ -19,8 +19,8 @@ class LossConfig:
     coarse: Literal["use", "ignore"] = "use"
     """Whether labels of more than one leaf are learned from."""
     depth_weights: tuple[NonNegative, ...] | dict[str, tuple[NonNegative, ...]] | None = None
-    """Weight of the term at each depth 1, 2, ...; all 1 unless given. With ``ontologies`` by the name
-    of a tree: ``{scene: [1, 2]}``."""
+    """Weight of the term at each depth 1, 2, ...; all 1 unless given. With ``ontologies`` by the
+    name of a tree: ``{scene: [1, 2]}``."""
     depth_schedule: Literal["constant", "coarse_to_fine", "uncertainty", "gradient"] = "constant"
     """What multiplies these weights during the run. ``coarse_to_fine``: depth 1 counts from the
     start, the others come in one after the other over the first half. ``uncertainty``: each depth

@@ -29,7 +29,9 @@ def about_ontologies(config: "RunConfig", document: Document) -> list[str]:
         return [f"{document.where(())}: the key 'ontology' is missing; add it"]
     if not number:
         where = document.where(("loss", "ontology_weights"))
-        problems = [f"{where}: belongs to ontologies; remove the key"] if weights is not None else []
+        problems = (
+            [f"{where}: belongs to ontologies; remove the key"] if weights is not None else []
+        )
         return [*problems, *_by_tree_of_one(config, document)]
     if number == 1:
         where, only = document.where(("ontologies",)), config.ontologies[0]

@@ -14,7 +14,6 @@ from accelerate.utils import gather_object
 from jaxtyping import Integer
 from numpy import ndarray
 
-from harmonize.config.run_config import find_file
 from harmonize.data.windows import LargePicture
 from harmonize.decoding.tiled_network import TiledNetwork
 from harmonize.decoding.views import ViewedNetwork
@@ -30,8 +29,7 @@ from harmonize.inference.read_as import ReadAs
 from harmonize.inference.read_pictures import Seen, read_to_see
 from harmonize.inference.trained import Trained, TrainedRun
 from harmonize.inference.write_answers import Output, describe
-from harmonize.labels.dataset_spec import DatasetSpec
-from harmonize.runs.opened import OpenedRun, open_run
+from harmonize.runs.opened import open_run
 from harmonize.runs.precision import start_accelerator
 from harmonize.system.agreement import together
 from harmonize.system.locks import locked_together
@@ -82,7 +80,8 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, options: Pre
     )
     if not opened.sources.trees:
         return predict_trained(TrainedRun(opened), wanted, output, options)
-    parts = {tree: TrainedRun(opened.of_tree(tree)) for tree in trees_about(opened, options.dataset)}
+    about = opened.trees_about(options.dataset)
+    parts = {tree: TrainedRun(opened.of_tree(tree)) for tree in about}
     for part in parts.values():
         choose_answers(part, options)  # so that nothing is written if one of them cannot answer
     for tree, part in parts.items():
@@ -90,22 +89,6 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, options: Pre
         if status := predict_trained(part, wanted, its_output, options):
             return status
     return 0
-
-
-def trees_about(opened: OpenedRun, dataset: str | None) -> list[str]:
-    """Return the trees of a run that a data set is about, if it is given; all if it is about none.
-
-    Args:
-        opened: the run.
-        dataset: its name, or its mapping's file.
-    """
-    if dataset is None:
-        return [*opened.trees]
-    known = {spec.name: spec for spec in opened.sources.specs}
-    if dataset not in known and not find_file(dataset).is_file():
-        return [*opened.trees]  # the error is that of the first
-    spec = known[dataset] if dataset in known else DatasetSpec.from_file(find_file(dataset))
-    return [tree for tree in opened.trees if tree in spec.meaning] or [*opened.trees]
 
 
 def predict_trained(

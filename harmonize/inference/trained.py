@@ -87,9 +87,7 @@ class TrainedRun:
 
     def calibration(self, use: Use) -> FoundCalibration:
         """Return the calibration that answers go by; see ``find_calibration``."""
-        return find_calibration(
-            self.run.folder, self.sources.ontology.leaves, use, self.run.tree
-        )
+        return find_calibration(self.run.folder, self.sources.ontology.leaves, use, self.run.tree)
 
     def network(self, device: torch.device) -> Network:
         """Return the network on a device."""

@@ -47,6 +47,8 @@ class LeafOrigin:
         logarithm of a sum of exponentials falls below (Jensen), so theirs cannot rise. What is
         new begins with ``NEW_SHARE`` of its group at most.
         """
+        if self.kind == "new tree":
+            return 0.0
         many = math.log(len(self.sources))
         if self.kind == "new":
             share = NEW_SHARE / (1 - NEW_SHARE)

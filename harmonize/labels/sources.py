@@ -57,7 +57,9 @@ class Sources:
     def codes_of_trees(self) -> tuple[Int[ndarray, " N"], ...]:
         """For each of several trees its code for each code of the run."""
         return tuple(
-            own_codes(self.space, span, its.space) for span, its in self.of_trees if span is not None
+            own_codes(self.space, span, its.space)
+            for span, its in self.of_trees
+            if span is not None
         )
 
     @property

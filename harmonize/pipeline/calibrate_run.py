@@ -39,9 +39,7 @@ def calibrate_run(
     Raises:
         HarmonizeError: what the user can mend.
     """
-    with open_for_scoring(
-        run, which, overrides, trust_code=trust_code, several="any"
-    ) as scoring:
+    with open_for_scoring(run, which, overrides, trust_code=trust_code, several="any") as scoring:
         opened = scoring.run
         fitted = scoring.datasets(datasets, split)
         checked = [] if check is None else scoring.datasets(datasets, check)

@@ -10,9 +10,10 @@ from typing import Literal
 import torch
 from torch import nn
 
-from harmonize.config.run_config import RunConfig
+from harmonize.config.run_config import RunConfig, find_file
 from harmonize.config.strict_yaml import load_text
 from harmonize.errors import HarmonizeError, near_matches
+from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.sources import Sources
 from harmonize.models.build import build_model
 from harmonize.models.own_code import PASSED, build_segmenter, needs_code
@@ -73,6 +74,18 @@ class OpenedRun:
     def tree(self) -> str | None:
         """Of several trees the one that this is of; None if it is of all, or there is one."""
         return None if self.span is None else self.sources.ontology.name
+
+    def trees_about(self, dataset: str | None) -> list[str]:
+        """Return the trees that a data set is about; all if it is about none, or not given.
+
+        Args:
+            dataset: its name, or its mapping's file.
+        """
+        known = {spec.name: spec for spec in self.sources.specs}
+        if dataset is None or (dataset not in known and not find_file(dataset).is_file()):
+            return [*self.trees]
+        spec = known[dataset] if dataset in known else DatasetSpec.from_file(find_file(dataset))
+        return [tree for tree in self.trees if tree in spec.meaning] or [*self.trees]
 
     def own_name(self, name: str) -> str | None:
         """Return the data set that scores are called by; None if they are of another tree."""
@@ -150,7 +163,9 @@ def open_run(
     if opened.sources.trees and several != "any":
         if several == "one":
             choices = " or ".join(f"--ontology {tree}" for tree in opened.trees)
-            raise HarmonizeError(f"{folder}: has several trees, and this is about one; say {choices}")
+            raise HarmonizeError(
+                f"{folder}: has several trees, and this is about one; say {choices}"
+            )
         raise HarmonizeError(
             f"{folder}: the run has several trees ({', '.join(opened.trees)}), and this works on a "
             "run of one"
