@@ -163,3 +163,15 @@ def test_python_asks_which_tree(run: Run, project: Path, tmp_path: Path) -> None
         run.annotate([picture], tmp_path / "x", "coco")
     with pytest.raises(HarmonizeError, match="no tree 'stuff'"):
         run.of_tree("stuff")
+
+
+def test_one_tree_is_exported(folder: Path, project: Path, tmp_path: Path) -> None:
+    model, picture = str(tmp_path / "material.onnx"), str(project / "fine_data" / "10.png")
+    assert cli.main(["export", str(folder), "-o", model, "--ontology", "material"]) == 0
+    for source, out in ((model, "exported"), (str(folder), "run")):
+        own = ["--ontology", "material"] if out == "run" else []
+        words = ["predict", source, picture, *own, "--no-overlay", "-o", str(tmp_path / out)]
+        assert cli.main([*words, "--as", "fine", "--precision", "float32"][: None if own else -2]) == 0
+    found, expected = (np.asarray(Image.open(tmp_path / o / "10.png")) for o in ("exported", "run"))
+    assert (found == expected).mean() > 0.99
+    assert json.loads((tmp_path / "exported" / "legend.json").read_text())["size"] == 16

@@ -1,6 +1,7 @@
 """What can be wrong with the trees that a config names, and with keys that are given by tree."""
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,37 @@ from harmonize.config.strict_yaml import Document, KeyPath
 from harmonize.errors import near_matches
 
 if TYPE_CHECKING:
+    from harmonize.config.data_config import DatasetEntry
     from harmonize.config.run_config import RunConfig
+
+
+def config_of_tree(
+    config: "RunConfig",
+    name: str,
+    trained: Sequence["DatasetEntry"],
+    also: Sequence["DatasetEntry"],
+) -> "RunConfig":
+    """Return the config of one of several trees, as if the run had no other.
+
+    Args:
+        config: of the run.
+        name: of the tree.
+        trained: those of the config's ``datasets`` that say something about the tree.
+        also: those of its ``evaluate_also`` that do.
+    """
+    (path,) = (one for one in config.ontologies if Path(one).stem == name)
+    entries = [
+        tuple(dataclasses.replace(one, max_depth=one.depth_in(name)) for one in these)
+        for these in (trained, also)
+    ]
+    return dataclasses.replace(
+        config,
+        ontology=path,
+        ontologies=(),
+        datasets=entries[0],
+        evaluate_also=entries[1],
+        loss=dataclasses.replace(config.loss.of_tree(name), ontology_weights=None),
+    )
 
 
 def without_ontology(document: Document) -> list[str]:

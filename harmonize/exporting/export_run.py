@@ -20,8 +20,10 @@ from torch.export import Dim, ExportedProgram
 from harmonize import __version__
 from harmonize.calibration.calibration_file import read_calibration
 from harmonize.config.channels import RGB
+from harmonize.config.ontology_keys import config_of_tree
 from harmonize.config.run_config import find_file
 from harmonize.config.saved_json import to_json
+from harmonize.config.strict_yaml import dump
 from harmonize.errors import HarmonizeError
 from harmonize.exporting.exported_network import INPUTS, OUTPUTS, ExportedNetwork
 from harmonize.exporting.facts import KEY, VERSION, Facts, sealed
@@ -223,7 +225,7 @@ def _facts(
     if fits and calibration is not None:
         kept = {key: value for key, value in vars(calibration).items() if key != "path"}
     spec = _other_mapping(opened, answers.dataset)
-    name, tree = opened.state.ontology
+    config, (name, tree), mappings = _as_one_tree(opened)
     return Facts(
         version=VERSION,
         made_by=__version__,
@@ -231,10 +233,10 @@ def _facts(
         checkpoint=opened.path.name,
         weights=hashlib.sha256(opened.path.read_bytes()).hexdigest(),
         step=opened.state.step,
-        config=opened.state.config,
+        config=config,
         ontology=name,
         tree=tree,
-        mappings=opened.state.mappings,
+        mappings=mappings,
         mapping=None if spec is None else spec.text,
         calibration=to_json(kept) if kept else None,  # type: ignore[arg-type]
         depth=answers.depth,
@@ -249,6 +251,17 @@ def _facts(
         reach=segmenter.reach if math.isfinite(segmenter.reach) else None,
         precision="float32",
     )
+
+
+def _as_one_tree(opened: OpenedRun) -> tuple[str, tuple[str, str], tuple[str, ...]]:
+    """Return a run's config, its tree and its mappings; of several trees as that tree's alone."""
+    state, its = opened.state, opened.sources
+    if opened.tree is None:
+        return state.config, state.ontology, state.mappings
+    trained, also = ([entry for entry, _ in pairs] for pairs in (its.trained, its.also))
+    config = config_of_tree(state.run_config(), opened.tree, trained, also)
+    tree = (its.ontology.name, its.ontology.text)
+    return dump(config.to_dict()), tree, tuple(spec.text for spec in its.specs)
 
 
 def _other_mapping(opened: OpenedRun, dataset: str | None) -> DatasetSpec | None:
