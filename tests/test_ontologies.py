@@ -151,6 +151,11 @@ def test_a_run_of_several_trees_goes_on_where_it_was(project: Path) -> None:
         ),
         (["calibrate", "--ontology", "tiny"], "--ontology: is for --unlabelled PICTURES; leave it"),
         (["evaluate", "--protocol", "rvc"], "has several trees, and this is about one; say --ont"),
+        (["refine", "--dataset", "fine"], "has several trees, and this is about one; say --ontolo"),
+        (
+            ["refine", "--dataset", "fine", "--ontology", "tiny", "--rounds", "2"],
+            "--rounds 2: would train on labels of tiny alone, and the run has several trees; leave",
+        ),
         (["export"], "has several trees, and this is about one; say --ontology tiny or --ontology"),
         (
             ["predict", "x.png", "--ontology", "materiel"],
@@ -168,7 +173,7 @@ def test_what_is_about_one_tree_asks_which(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (20, 20)).save("x.png")
-    further = ["-o", "out"] if words[0] in ("predict", "export") else []
+    further = ["-o", "out"] if words[0] in ("predict", "export", "refine") else []
     with pytest.raises(SystemExit):
         cli.main([words[0], str(run), *words[1:], *further])
     assert message in capsys.readouterr().err

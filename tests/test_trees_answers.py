@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from harmonize import HarmonizeError, Run, cli
+from harmonize import DatasetSpec, HarmonizeError, Run, cli
 from harmonize.calibration.calibration_file import read_calibration
 from harmonize.calibration.fitting import calibrate, calibrate_trees
 from harmonize.pipeline.evaluate_run import open_for_scoring
@@ -149,6 +149,11 @@ def test_python_answers_by_tree(run: Run, project: Path) -> None:
     seen = torch.zeros(1, 3, 16, 16, dtype=torch.uint8)
     assert torch.equal(part.network(seen), run.network(seen)[:, 3:])
     assert list(run.predict_trees(picture, as_="coarse")) == ["tiny"]
+    roots = [f"data.roots.coarse={project / 'coarse_data'}"]  # of a set of the other tree alone
+    with open_for_scoring(
+        run.folder, "last", roots, several="one", ontology="material", last=False
+    ) as scoring:
+        assert [one.spec.name for one in scoring.datasets([], None)] == ["fine"]
     assert part.evaluate("fine")["fine"].scores.mean_iou == pytest.approx(
         run.evaluate()["fine:material"].scores.mean_iou
     )
@@ -165,13 +170,23 @@ def test_python_asks_which_tree(run: Run, project: Path, tmp_path: Path) -> None
         run.of_tree("stuff")
 
 
+def test_labels_are_completed_in_one_tree(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "refined"
+    words = ["refine", str(folder), "--dataset", "fine", "--ontology", "material", "--no-fit"]
+    assert cli.main([*words, "-o", str(output), "--scales", "1", "--pictures", "0"]) == 0
+    spec = DatasetSpec.from_file(output / "fine_refined.yaml")
+    assert list(spec.meaning) == ["material"]
+
+
 def test_one_tree_is_exported(folder: Path, project: Path, tmp_path: Path) -> None:
     model, picture = str(tmp_path / "material.onnx"), str(project / "fine_data" / "10.png")
     assert cli.main(["export", str(folder), "-o", model, "--ontology", "material"]) == 0
     for source, out in ((model, "exported"), (str(folder), "run")):
         own = ["--ontology", "material"] if out == "run" else []
         words = ["predict", source, picture, *own, "--no-overlay", "-o", str(tmp_path / out)]
-        assert cli.main([*words, "--as", "fine", "--precision", "float32"][: None if own else -2]) == 0
+        assert (
+            cli.main([*words, "--as", "fine", "--precision", "float32"][: None if own else -2]) == 0
+        )
     found, expected = (np.asarray(Image.open(tmp_path / o / "10.png")) for o in ("exported", "run"))
     assert (found == expected).mean() > 0.99
     assert json.loads((tmp_path / "exported" / "legend.json").read_text())["size"] == 16

@@ -144,6 +144,7 @@ def refine(words: Sequence[str]) -> int:
     parser.add_argument("--split", metavar="NAME", help="(default: the trained one, or train)")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", required=True)
     _add_refining(parser)
+    parser.add_argument("--ontology", metavar="TREE", help="of a run of several trees")
     add_checkpoint(parser)
     add_trust(parser)
     parser.add_argument(
@@ -171,6 +172,7 @@ def refine(words: Sequence[str]) -> int:
         checkpoint=given.checkpoint,
         tile=given.tile,
         trust_code=given.trust_code,
+        ontology=given.ontology,
     )
     refine_run(
         given.run,

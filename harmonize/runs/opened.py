@@ -105,7 +105,11 @@ class OpenedRun:
                 f"{self.folder}: has no tree {name!r}; {near_matches(name, self.trees)}"
             )
         span, sources = self.sources.of_trees[self.trees.index(name)]
-        return dataclasses.replace(self, span=span, sources=sources)
+        others = {spec.name for spec in self.sources.specs} - {spec.name for spec in sources.specs}
+        data = self.config.data
+        roots = {one: root for one, root in data.roots.items() if one not in others}
+        config = dataclasses.replace(self.config, data=dataclasses.replace(data, roots=roots))
+        return dataclasses.replace(self, span=span, sources=sources, config=config)
 
 
 def open_run(

@@ -35,6 +35,7 @@ class RefineOptions:
         checkpoint: ``best`` or ``last``.
         tile: see ``TiledNetwork.answer``.
         trust_code: run the code that the run's network is, where it is not harmonize's own.
+        ontology: the tree that labels are completed in, of a run of several.
     """
 
     confidence: float = DEFAULT_CONFIDENCE
@@ -52,6 +53,7 @@ class RefineOptions:
     checkpoint: str = "last"
     tile: int = DEFAULT_TILE
     trust_code: bool = False
+    ontology: str | None = None
 
     def check(self) -> None:
         """Make sure that the options mean something.

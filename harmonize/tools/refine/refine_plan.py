@@ -72,7 +72,7 @@ def _calibration(
         }
         like = max((name for name, number in finer.items() if number), key=finer.get, default=None)  # type: ignore[arg-type]
     use = Use(options.confidence, like, size, opened.state.step, options.checkpoint)
-    return find_calibration(opened.folder, opened.sources.ontology.leaves, use)
+    return find_calibration(opened.folder, opened.sources.ontology.leaves, use, opened.tree)
 
 
 def fitting_sets(

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from harmonize.data.dataset import SegmentationDataset
-from harmonize.errors import printable
+from harmonize.errors import HarmonizeError, printable
 from harmonize.pipeline.evaluate_run import ScoringRun, open_for_scoring
 from harmonize.pipeline.train import train
 from harmonize.runs.opened import OpenedRun
@@ -50,8 +50,19 @@ def refine_run(
         last = number == options.rounds
         target = output if last else beside(output, f"round-{number}")
         with open_for_scoring(
-            run, options.checkpoint, changes, trust_code=options.trust_code, last=last
+            run,
+            options.checkpoint,
+            changes,
+            trust_code=options.trust_code,
+            last=last,
+            several="one",
+            ontology=options.ontology,
         ) as scoring:
+            if scoring.run.tree is not None and options.rounds > 1:
+                raise HarmonizeError(
+                    f"--rounds {options.rounds}: would train on labels of {scoring.run.tree} alone, "
+                    "and the run has several trees; leave it out"
+                )
             split = split or _default_split(scoring.run, dataset)
             data = scoring.datasets([dataset], split, scorable=False)[0]
             results = refine_dataset(scoring, data, output=target, options=options)
