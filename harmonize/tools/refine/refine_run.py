@@ -60,8 +60,8 @@ def refine_run(
         ) as scoring:
             if scoring.run.tree is not None and options.rounds > 1:
                 raise HarmonizeError(
-                    f"--rounds {options.rounds}: would train on labels of {scoring.run.tree} alone, "
-                    "and the run has several trees; leave it out"
+                    f"--rounds {options.rounds}: would train on labels of {scoring.run.tree} "
+                    "alone, and the run has several trees; leave it out"
                 )
             split = split or _default_split(scoring.run, dataset)
             data = scoring.datasets([dataset], split, scorable=False)[0]
