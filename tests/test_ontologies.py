@@ -203,10 +203,6 @@ def test_what_is_about_one_tree_asks_which(
             "datasets.0.max_depth=1",
             r"max_depth: .* write it by tree, such as max_depth: \{tiny: 1\}",
         ),
-        (
-            "train.complete={}",
-            r"train\.complete: is for one tree, .*several \(tiny, material\); rem",
-        ),
         ("datasets.0.max_depth={tiny: 0}", r"max_depth\.tiny: expected a number at least 1, got 0"),
     ],
 )

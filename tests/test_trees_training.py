@@ -5,16 +5,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 
 import scenarios
 from group import run_group
 from harmonize import HierarchicalLoss
 from harmonize.data.label_counts import LabelCounts
+from harmonize.data.open_datasets import open_trained
 from harmonize.data.shares import pixels_of_codes
 from harmonize.labels.sources import Sources, load_sources
 from harmonize.loss.balance import balance_weights
 from harmonize.loss.build_loss import build_losses, pixels_of_trees
-from harmonize.loss.several import SeveralLosses
+from harmonize.loss.several import SeveralLosses, parts_of
 from harmonize.pipeline.train import train
 from harmonize.training.trainer import Trainer
 from run_files import largest_difference, metrics, weights
@@ -84,7 +86,7 @@ def test_labels_are_coarsened_in_the_trees_that_are_named(project: Path) -> None
     names = [scene.space.name(code) for code in scene.space.class_codes("fine").tolist()]
     assert names == ["background", "thing", "thing", "ignore"]
     names = [material.space.name(code) for code in material.space.class_codes("fine").tolist()]
-    assert names == ["soft", "ignore", "stone + metal", "ignore"]  # hard, said by its leaves
+    assert names == ["soft", "ignore", "hard", "ignore"]
     joined = [sources.space.name(code) for code in sources.space.class_codes("fine").tolist()]
     assert joined == ["background + soft", "thing", "thing + hard", "ignore"]
 
@@ -95,6 +97,8 @@ def test_an_interrupted_run_is_the_run_that_was_not_bit_for_bit(
 ) -> None:
     options = ["loss.balance=sqrt", "loss.dice=0.5", f"loss.depth_schedule={schedule}"]
     options += [*STEPS, "loss.ontology_weights=[1,0.5]"]
+    if schedule == "gradient":
+        options += ["train.complete={from: 0.25, confidence: 0.4, every: 2}", "augment.color=0.3"]
     run = train(two_trees_config(project, *options, output=f"whole-{schedule}"), name="x")
     cut = f"cut-{schedule}"
     with pytest.MonkeyPatch.context() as patch:
@@ -108,6 +112,61 @@ def test_an_interrupted_run_is_the_run_that_was_not_bit_for_bit(
     factors = [line["depth_factors"] for line in lines]
     assert all(isinstance(its, list) and len(its) == 4 for its in factors)
     assert len(set(factors[-1])) > 2  # type: ignore[arg-type]  # other ones in either tree
+
+
+UNLABELLED = """
+name: bare
+picture: "{id}.png"
+label: null
+splits: {train: {list: train.txt}}
+"""
+STONES = "{meaning.material: {background: soft, left: stone, right: hard, void: ignore}}"
+
+
+def test_labels_are_completed_in_each_tree_by_itself(project: Path) -> None:
+    (project / "bare.yaml").write_text(f"root: {project}/coarse_data\n{UNLABELLED}")
+    config = two_trees_config(
+        project,
+        f"datasets.0.override={STONES}",
+        f"evaluate_also=[{{spec: {project}/coarse.yaml, evaluate: val}}]",
+        f"datasets.1.spec={project}/bare.yaml",
+        "datasets.1.evaluate=null",
+        "train.complete={from: 0.0, confidence: 0.3}",
+        "data.batch_size=8",
+        output="completing",
+    )
+    sources = load_sources(config, several=True)
+    (project / "completing").mkdir()
+    accelerator = Accelerator(mixed_precision="no", cpu=True)
+    trained = open_trained(sources, config)
+    made = Trainer(config, sources, trained, [], project / "completing", accelerator)
+    batch = next(iter(made.batches.from_step(0)))
+    made.completing.begin(0)
+    done = made.completing.complete(batch)
+    assert done.codes.shape == (8, 2, 16, 16)
+    fine, bare = done.datasets == 0, done.datasets == 1
+    for part, (_, its), own in zip(
+        parts_of(made.loss), sources.of_trees, done.codes.unbind(1), strict=True
+    ):
+        before, names = part.own(batch.codes), its.space.name
+        changed = before != own
+        was = {names(code) for code in before[fine][changed[fine]].unique().tolist()}
+        now = {names(code) for code in own[fine][changed[fine]].unique().tolist()}
+        if its.ontology.name == "tiny":  # its labels are leaves all
+            assert not was
+        else:
+            assert was == {"hard"}
+            assert now <= {"stone", "metal"}
+        assert changed[bare].any()
+        nodes = {names(code) for code in own[bare].unique().tolist()}
+        assert nodes <= {*its.ontology.nodes, " + ".join(its.ontology.describe(np.ones(3, bool)))}
+        assert done.levels is not None
+        assert (done.levels[:, part.number][~changed] == 20).all()
+    terms = made.loss.terms(torch.zeros(8, 6, 16, 16), done.codes, levels=done.levels)
+    either = [torch.stack([p.own(done.codes) != 255 for p in parts_of(made.loss)]).any(0)]
+    assert (terms.labelled[fine] == either[0][fine].flatten(1).sum(1)).all()
+    parts = made.batches.take(iter([batch]), made.loss, made.completing.complete)
+    assert parts[1].labelled.shape == (2, 2)
 
 
 def test_two_processes_train_as_one_does(project: Path) -> None:

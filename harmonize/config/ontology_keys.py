@@ -94,11 +94,6 @@ def _by_tree_of_one(config: "RunConfig", document: Document) -> Iterator[str]:
 def _not_by_tree(config: "RunConfig", document: Document) -> Iterator[str]:
     """Say which keys are not given by tree, or name another one."""
     names = [Path(path).stem for path in config.ontologies]
-    if config.train.complete is not None:
-        yield (
-            f"{document.where(('train', 'complete'))}: is for one tree, and the run has several "
-            f"({', '.join(names)}); remove the key"
-        )
     for key, value, example in _given_by_tree(config):
         if isinstance(value, dict):
             for name in value:

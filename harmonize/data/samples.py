@@ -33,14 +33,14 @@ class Batch:
     """A batch of training samples; bands that are missing are NaN."""
 
     pictures: Num[Tensor, "B C S S"]
-    codes: Integer[Tensor, "B S S"]
+    codes: Integer[Tensor, "B *T S S"]
     datasets: Integer[Tensor, " B"]
     """The number of each sample's data set."""
     skipped: tuple[BadSample, ...] = ()
     """What others of these stand in for."""
     plain: Num[Tensor, "B C S S"] | None = None
     """The pictures before colours were changed or parts cut out, where labels are completed."""
-    levels: UInt8[Tensor, "B S S"] | None = None
+    levels: UInt8[Tensor, "B *T S S"] | None = None
     """The weight of each pixel in the log loss, in steps of 1 / ``WEIGHT_LEVELS``; 1 if None."""
 
     def pin_memory(self) -> "Batch":

@@ -63,6 +63,8 @@ def join_meanings(spec: DatasetSpec, trees: Sequence[Ontology], joined: Ontology
     Raises:
         HarmonizeError: the mapping serves none of the trees, or names nodes that they do not have.
     """
+    if not spec.has_labels:
+        return spec
     served = [tree for tree in trees if tree.name in spec.meaning]
     if not served:
         names = " nor ".join(tree.name for tree in trees)

@@ -49,7 +49,15 @@ class Sources:
         ends = np.cumsum([len(tree.leaves) for tree in self.trees]).tolist()
         spans = [slice(a, b) for a, b in zip([0, *ends], ends, strict=False)]
         return tuple(
-            (span, Sources(tree, _serving(self.trained, tree), _serving(self.also, tree)))
+            (
+                span,
+                Sources(
+                    tree,
+                    _serving(self.trained, tree),
+                    _serving(self.also, tree),
+                    self.completes,
+                ),
+            )
             for span, tree in zip(spans, self.trees, strict=True)
         )
 
@@ -90,7 +98,8 @@ class Sources:
     @functools.cached_property
     def space(self) -> TargetSpace:
         """The target space of the trained data sets, built once."""
-        return TargetSpace(self.ontology, self.taught, finer=self.completes)
+        finer = self.completes and not self.trees  # each tree's own labels become finer
+        return TargetSpace(self.ontology, self.taught, finer=finer)
 
 
 def _serving(
@@ -101,7 +110,9 @@ def _serving(
 
 
 def serves(spec: DatasetSpec, tree: Ontology) -> bool:
-    """Whether a mapping says what some of its classes mean in a tree."""
+    """Whether a mapping says what some of its classes mean in a tree, or has no labels at all."""
+    if not spec.has_labels:
+        return True
     return tree.name in spec.meaning and bool(spec.leaf_masks(tree).any())
 
 

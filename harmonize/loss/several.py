@@ -22,15 +22,19 @@ class LossPart:
         channels: of the logits that it is over.
         depths: its columns among the depths of all trees.
         codes: its code for each code of the run; None where they are the same.
+        number: of the tree.
     """
 
     loss: HierarchicalLoss
     channels: slice = field(default_factory=partial(slice, None))
     depths: slice = field(default_factory=partial(slice, None))
     codes: Int[Tensor, " N"] | None = None
+    number: int = 0
 
-    def own(self, codes: Integer[Tensor, "B H W"]) -> Integer[Tensor, "B H W"]:
-        """Return the tree's codes for those of the run."""
+    def own(self, codes: Integer[Tensor, "B *T H W"]) -> Integer[Tensor, "B H W"]:
+        """Return the tree's codes, from those of the run or those of each tree."""
+        if codes.dim() == 4:
+            return codes[:, self.number]
         if self.codes is None:
             return codes
         table = self.codes.to(codes.device)
@@ -40,7 +44,8 @@ class LossPart:
 class SeveralLosses(nn.Module):
     """The weighted sum of the losses of several trees, against codes of their joined target space.
 
-    Each is a mean over the pixels that are labelled in its own tree.
+    Each is a mean over the pixels that are labelled in its own tree. Codes may also be those of
+    each tree (B, T, H, W), which labels that were completed are.
 
     Args:
         losses: of each tree, whose leaves follow one another in the logits.
@@ -64,12 +69,13 @@ class SeveralLosses(nn.Module):
         leaves = depths = 0
         for loss, its_codes in zip(losses, codes, strict=True):
             channels = slice(leaves, leaves + loss.num_leaves)
-            part = LossPart(loss, channels, slice(depths, depths + loss.num_depths), its_codes)
-            leaves, depths = channels.stop, part.depths.stop
+            own = slice(depths, depths + loss.num_depths)
+            part = LossPart(loss, channels, own, its_codes, len(self.parts))
+            leaves, depths = channels.stop, own.stop
             self.parts.append(part)
 
     def forward(
-        self, logits: Float[Tensor, "B K H W"], codes: Integer[Tensor, "B H W"]
+        self, logits: Float[Tensor, "B K H W"], codes: Integer[Tensor, "B *T H W"]
     ) -> Float[Tensor, ""]:
         """Return the weighted sum of the trees' mean losses; see ``HierarchicalLoss.forward``."""
         pairs = zip(self._weights, self.parts, strict=True)
@@ -79,12 +85,12 @@ class SeveralLosses(nn.Module):
     def terms(
         self,
         logits: Float[Tensor, "B K H W"],
-        codes: Integer[Tensor, "B H W"],
+        codes: Integer[Tensor, "B *T H W"],
         *,
         scale: Float[Tensor, " T"] | Float[Tensor, "T S"] | None = None,
         datasets: Integer[Tensor, " B"] | None = None,
         picture_scale: Float[Tensor, ""] | None = None,
-        levels: UInt8[Tensor, "B H W"] | None = None,
+        levels: UInt8[Tensor, "B T H W"] | None = None,
     ) -> LossTerms:
         """Return the loss as sums; see ``HierarchicalLoss.terms``.
 
@@ -100,7 +106,7 @@ class SeveralLosses(nn.Module):
                 scale=its_scale,
                 datasets=datasets,
                 picture_scale=picture_scale,
-                levels=levels,
+                levels=None if levels is None else levels[:, part.number],
             )
             for part, its_scale in zip(self.parts, scale, strict=True)
         ]
@@ -114,16 +120,18 @@ class SeveralLosses(nn.Module):
             region=torch.stack([weight * one.region for weight, one in pairs]).sum(0),
         )
 
-    def count_labelled(self, codes: Integer[Tensor, "B H W"]) -> Int[Tensor, "T B"]:
+    def count_labelled(self, codes: Integer[Tensor, "B *T H W"]) -> Int[Tensor, "T B"]:
         """Return for each tree the number of each picture's pixels that its mean is over."""
         return torch.stack([part.loss.count_labelled(part.own(codes)) for part in self.parts])
 
-    def _count_any(self, codes: Integer[Tensor, "B H W"]) -> Int[Tensor, " B"]:
+    def _count_any(self, codes: Integer[Tensor, "B *T H W"]) -> Int[Tensor, " B"]:
         """Return how many pixels of each picture some tree learns from."""
-        assert self.parts[0].codes is not None
-        single = torch.arange(len(self.parts[0].codes), device=codes.device)[:, None, None]
-        learned = self.count_labelled(single).any(0)
-        return learned[codes.long()].flatten(1).sum(1)
+        pixels = torch.stack([part.own(codes) for part in self.parts])
+        learned = [
+            part.loss.count_labelled(own.flatten()[:, None, None]) > 0
+            for part, own in zip(self.parts, pixels, strict=True)
+        ]
+        return torch.stack(learned).any(0).view(len(codes), -1).sum(1)
 
 
 def parts_of(loss: HierarchicalLoss | SeveralLosses) -> list[LossPart]:

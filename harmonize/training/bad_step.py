@@ -134,7 +134,8 @@ def _pixels(bad: BadStep, number: int) -> _Pictures:
     pictures = [picture for part in bad.parts for picture in part.pictures]
     codes = [code for part in bad.parts for code in part.codes]
     picture = pictures[number].permute(1, 2, 0).numpy(force=True)
-    return f"{_flat(bad.places)[number]:08d}", picture, codes[number].numpy(force=True)
+    below = codes[number].flatten(0, -2)  # those of several trees are below each other
+    return f"{_flat(bad.places)[number]:08d}", picture, below.numpy(force=True)
 
 
 def _write(

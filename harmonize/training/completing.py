@@ -8,7 +8,7 @@ the label says.
 import contextlib
 import copy
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from accelerate import Accelerator
@@ -19,7 +19,8 @@ from harmonize.config.run_config import RunConfig
 from harmonize.config.strict_yaml import Value
 from harmonize.data.samples import Batch
 from harmonize.data.training_samples import first_step
-from harmonize.labels.target_space import TargetSpace
+from harmonize.labels.sources import Sources
+from harmonize.loss.several import LossPart
 from harmonize.models.segmenter import Segmenter
 from harmonize.training.learner import Learner
 
@@ -29,13 +30,19 @@ class Completing:
 
     Args:
         config: of the run.
-        space: the run's target space.
+        sources: its trees and their target spaces.
+        parts: of the loss, one for each tree.
         learner: whose network, or its average, is the teacher.
         accelerator: its device, precision and processes are used.
     """
 
     def __init__(
-        self, config: RunConfig, space: TargetSpace, learner: Learner, accelerator: Accelerator
+        self,
+        config: RunConfig,
+        sources: Sources,
+        parts: Sequence[LossPart],
+        learner: Learner,
+        accelerator: Accelerator,
     ) -> None:
         self._config = config.train.complete
         self._learner = learner
@@ -46,7 +53,10 @@ class Completing:
         if self._config is not None:
             self._first = first_step(config)
             confidence = self._config.confidence
-            self._choices = CodeChoices(space, confidence, accelerator.device)
+            self._choices = [
+                (part, CodeChoices(its.space, confidence, accelerator.device))
+                for part, (_, its) in zip(parts, sources.of_trees, strict=True)
+            ]
 
     def begin(self, step: int) -> None:
         """Take a new teacher if a step, counted from 0, asks for one; all processes call this."""
@@ -57,14 +67,21 @@ class Completing:
             self._teacher = self._copy()
 
     def complete(self, batch: Batch) -> Batch:
-        """Return a batch on the device with its labels completed."""
+        """Return a batch on the device with its labels completed, those of each tree by itself."""
         if self._teacher is None or batch.plain is None:
             return dataclasses.replace(batch, plain=None)
         with torch.inference_mode(), self._accelerator.autocast():
             logits = self._teacher(batch.plain, datasets=batch.datasets)
-            found = self._choices.complete(logits, batch.codes)
-        self._counts += torch.tensor([found.open, found.completed])
-        codes, levels = found.codes.clone(), found.levels.clone()
+            found = [
+                choices.complete(logits[:, part.channels], part.own(batch.codes))
+                for part, choices in self._choices
+            ]
+        self._counts += torch.tensor([[one.open, one.completed] for one in found]).sum(0)
+        if len(found) == 1:
+            codes, levels = found[0].codes.clone(), found[0].levels.clone()
+        else:
+            codes = torch.stack([one.codes for one in found], 1)
+            levels = torch.stack([one.levels for one in found], 1)
         return dataclasses.replace(batch, codes=codes, levels=levels, plain=None)
 
     def report(self) -> dict[str, Value]:

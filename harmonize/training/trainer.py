@@ -87,7 +87,7 @@ class Trainer:
             start=start,
         )
         self.origin = None if start is None else start.origin
-        self.completing = Completing(config, sources.space, self.learner, accelerator)
+        self.completing = Completing(config, sources, parts, self.learner, accelerator)
         depths = sum(part.loss.num_depths for part in parts)
         self.meter = LossMeter(names, depths, accelerator.device)
         self.health = RunHealth()
