@@ -100,15 +100,15 @@ def values(project: Path, output: str, roots: dict[str, str], workers: int) -> d
     for name, root in roots.items():
         write_mapping(project / f"{name}.yaml", root, parquet="parquet" in root)
         datasets.append({"spec": f"{name}.yaml", "train": "train", "evaluate": "val"})
-    found = tiny.tiny_values(project, output) | {"datasets": datasets}
-    return found | {"data": {"size": 16, "batch_size": 4, "workers": workers}}
+    data: Value = {"size": 16, "batch_size": 4, "workers": workers}
+    return {**tiny.tiny_values(project, output), "datasets": datasets, "data": data}
 
 
 def test_sets_of_three_kinds_are_trained_on_as_their_folders(project: Path) -> None:
     """Weights and scores are those of the same run on folders, bit for bit."""
     pack(project / "set", project / "set.zip")
     write_parquet(project / "set", project / "hf")
-    folders = dict.fromkeys(("one", "two", "three"), "set")
+    folders: dict[str, str] = dict.fromkeys(("one", "two", "three"), "set")
     stored = {"one": "set.zip", "two": "set", "three": "hf/**/*.parquet"}
     for output, roots, workers in (("plain", folders, 0), ("stored", stored, 2)):
         document = Document("test", values(project, output, roots, workers))
