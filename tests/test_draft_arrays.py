@@ -32,7 +32,7 @@ def test_ids_that_number_objects_are_one_class(
     most: int,
     range_: str,
 ) -> None:
-    monkeypatch.setattr("harmonize.tools.draft.pixels._FEW_GREYS", 1000)  # small, scattered
+    monkeypatch.setattr("harmonize.tools.draft.draft_pixels._FEW_GREYS", 1000)  # small, scattered
     write_instances(tmp_path / "set", most)
     spec = draft(tmp_path / "set", monkeypatch)
     last = int(range_.partition("-")[2])

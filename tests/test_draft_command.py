@@ -107,7 +107,7 @@ def test_labels_with_too_many_values_are_refused(
         many = np.arange(1600).reshape(40, 40)
         save(tmp_path / "labels" / f"x{number}y.png", many, mode=np.uint16)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("harmonize.tools.draft.pixels._FEW_GREYS", 5000)
+    monkeypatch.setattr("harmonize.tools.draft.draft_pixels._FEW_GREYS", 5000)
     assert "hold more than 1000 values, too many for classes" in refusal(tmp_path)
 
 

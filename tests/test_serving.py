@@ -311,9 +311,7 @@ def test_other_paths_and_methods_are_named(service: Served) -> None:
 def test_too_many_regions_are_refused_as_polygons(
     service: Served, pictures: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from harmonize.serving import outlines
-
-    monkeypatch.setattr(outlines, "MOST", 2)
+    monkeypatch.setattr("harmonize.serving.region_polygons.MOST", 2)
     found = service.ask("/predict?format=polygons", pictures["2.png"])
     assert found.status == 422
     assert "regions, more than the 2 of polygons; say format=coco or format=png" in found.error

@@ -22,7 +22,7 @@ from harmonize.cli import main
 from harmonize.decoding.tiled_network import TiledNetwork
 from harmonize.inference.predict_options import PredictOptions
 from harmonize.serving import serve
-from harmonize.serving.batches import Batches
+from harmonize.serving.batching import Batches
 from harmonize.serving.server import address, listen
 from served import Gate, Reply, served, wait_until
 

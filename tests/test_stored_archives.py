@@ -23,7 +23,7 @@ from harmonize.data.index import list_files
 from harmonize.stores.archives import Archive
 from harmonize.stores.file_table import FileTable
 from harmonize.stores.gzip_bytes import GzipBytes
-from harmonize.stores.opening import open_root, store_of
+from harmonize.stores.open_store import open_root, store_of
 from harmonize.stores.ranged import LocalBytes, heads_first
 from harmonize.stores.stored_path import StoredPath
 from stored_sets import assert_same, files_of, open_set, pack, write_mapping, write_set

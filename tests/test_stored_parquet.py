@@ -12,7 +12,7 @@ import harmonize.stores.parquet
 from harmonize import HarmonizeError
 from harmonize.data.cache_entry import EntryNames
 from harmonize.labels.dataset_spec import DatasetSpec
-from harmonize.stores.opening import open_root
+from harmonize.stores.open_store import open_root
 from harmonize.stores.stored_path import StoredPath
 from stored_sets import assert_same, open_set, write_mapping, write_parquet, write_set
 

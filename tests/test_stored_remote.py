@@ -20,7 +20,7 @@ from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.loading import load
 from harmonize.stores import connection
 from harmonize.stores.connection import LostConnectionError
-from harmonize.stores.opening import open_root
+from harmonize.stores.open_store import open_root
 from harmonize.stores.remote import RemoteFolder
 from harmonize.stores.stored_path import StoredPath
 from stored_sets import (
@@ -47,7 +47,7 @@ pytestmark = pytest.mark.filterwarnings(
 @pytest.fixture(autouse=True)
 def _nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget the stores that other tests have opened."""
-    monkeypatch.setattr("harmonize.stores.opening._stores", {})
+    monkeypatch.setattr("harmonize.stores.open_store._stores", {})
 
 
 @pytest.fixture(scope="module")
@@ -235,7 +235,7 @@ def test_the_root_may_be_named_by_the_environment(
 def test_a_change_of_a_remote_file_gives_it_another_name_in_the_cache(
     bucket: str, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harmonize.stores.opening._FRESH", 0.0)
+    monkeypatch.setattr("harmonize.stores.open_store._FRESH", 0.0)
     spec = write_mapping(tmp_path / "there.yaml", f"{bucket}/set")
     before = EntryNames(open_set(spec))
     names = [before.name(number, 1) for number in range(6)]
@@ -278,7 +278,7 @@ def test_what_is_cached_is_not_asked_for_again(
     pixels = cache(0, 3)
     assert pixels is not None
     assert (np.asarray(pixels.picture) == plain[3].picture.permute(1, 2, 0).numpy()).all()
-    monkeypatch.setattr("harmonize.stores.opening._FRESH", 0.0)
+    monkeypatch.setattr("harmonize.stores.open_store._FRESH", 0.0)
     again = open_set(write_mapping(tmp_path / "there.yaml", f"{bucket}/set"))
     monkeypatch.setattr(RemoteFolder, "_keep", _only_heads(RemoteFolder._keep))
     assert len(build_cache([again], tmp_path / "cache", **keys)) == 6

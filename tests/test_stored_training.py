@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -94,13 +95,13 @@ def main_or_raise(root: str) -> None:
     new_mapping(find_set(root), output=Path("drafted.yaml"))
 
 
-def values(project: Path, output: str, roots: dict[str, str], workers: int) -> dict[str, Value]:
+def values(project: Path, output: str, roots: Mapping[str, str], workers: int) -> dict[str, Value]:
     """Return a config that mixes sets by their names and roots."""
     datasets: list[Value] = []
     for name, root in roots.items():
         write_mapping(project / f"{name}.yaml", root, parquet="parquet" in root)
         datasets.append({"spec": f"{name}.yaml", "train": "train", "evaluate": "val"})
-    data: Value = {"size": 16, "batch_size": 4, "workers": workers}
+    data: dict[str, Value] = {"size": 16, "batch_size": 4, "workers": workers}
     return {**tiny.tiny_values(project, output), "datasets": datasets, "data": data}
 
 
@@ -108,7 +109,7 @@ def test_sets_of_three_kinds_are_trained_on_as_their_folders(project: Path) -> N
     """Weights and scores are those of the same run on folders, bit for bit."""
     pack(project / "set", project / "set.zip")
     write_parquet(project / "set", project / "hf")
-    folders: dict[str, str] = dict.fromkeys(("one", "two", "three"), "set")
+    folders = {"one": "set", "two": "set", "three": "set"}
     stored = {"one": "set.zip", "two": "set", "three": "hf/**/*.parquet"}
     for output, roots, workers in (("plain", folders, 0), ("stored", stored, 2)):
         document = Document("test", values(project, output, roots, workers))

@@ -17,7 +17,7 @@ from harmonize.labels.sources import load_sources
 from harmonize.models.segmenter import Segmenter, Traits
 from harmonize.unseen import looking
 from harmonize.unseen.looking import Judge, Looker
-from harmonize.unseen.reading import Read, UnlabelledPictures
+from harmonize.unseen.unlabelled_pictures import Read, UnlabelledPictures
 from tiny import tiny_config, write_project
 
 

@@ -13,7 +13,7 @@ from harmonize.data.samples import collate
 from harmonize.data.shares import pixels_of_codes, sample_shares
 from harmonize.data.training_samples import counts_alone, samples_alone
 from harmonize.labels.sources import load_sources
-from harmonize.loss.build import build_loss
+from harmonize.loss.build_loss import build_loss
 from harmonize.loss.hierarchical import HierarchicalLoss
 
 Config = RunConfig | Mapping[str, Any] | str | Path

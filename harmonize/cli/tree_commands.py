@@ -25,7 +25,7 @@ from harmonize.labels.sources import load_sources
 from harmonize.tools.check.checked_file import is_yaml
 
 if TYPE_CHECKING:
-    from harmonize.tools.tree_learning.tree_commands import Asked
+    from harmonize.tools.tree_learning.learned_trees import Asked
 
 
 def tree(words: Sequence[str]) -> int:
@@ -99,7 +99,7 @@ def learn_tree(words: Sequence[str]) -> int:
     add_force(parser)
     add_overrides(parser)
     given = parser.parse_intermixed_args(words)
-    from harmonize.tools.tree_learning.tree_commands import write_learned_tree  # slow to import
+    from harmonize.tools.tree_learning.learned_trees import write_learned_tree  # slow to import
 
     write_learned_tree(
         _asked(given),
@@ -122,7 +122,7 @@ def tree_score(words: Sequence[str]) -> int:
     parser.add_argument("tree", metavar="TREE", help="over the run's leaves")
     add_overrides(parser)
     given = parser.parse_intermixed_args(words)
-    from harmonize.tools.tree_learning.tree_commands import print_tree_score  # slow to import
+    from harmonize.tools.tree_learning.learned_trees import print_tree_score  # slow to import
 
     print_tree_score(_asked(given), given.tree)
     return 0
@@ -183,7 +183,7 @@ def _about_run(command: Callable[[Sequence[str]], int]) -> argparse.ArgumentPars
 
 
 def _asked(given: argparse.Namespace) -> "Asked":
-    from harmonize.tools.tree_learning.tree_commands import Asked  # slow to import
+    from harmonize.tools.tree_learning.learned_trees import Asked  # slow to import
 
     changes = take_overrides(given, "dataset")
     return Asked(

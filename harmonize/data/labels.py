@@ -12,7 +12,7 @@ from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.mask_encodings import find_masks
 from harmonize.labels.set_index import opened, take_over
 from harmonize.pictures.tiff_numbers import Window
-from harmonize.stores.opening import known_stores, take_stores
+from harmonize.stores.open_store import known_stores, take_stores
 
 # Letters of shapes: H x W pixels, h x w of a window.
 

@@ -35,7 +35,7 @@ from harmonize.labels.no_labels import UNLABELLED, NoLabels
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.path_template import Template
 from harmonize.stores.addresses import PARQUET, is_remote, is_stored, parquet_parts
-from harmonize.stores.opening import open_root
+from harmonize.stores.open_store import open_root
 
 
 @dataclass(frozen=True)

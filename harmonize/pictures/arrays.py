@@ -4,7 +4,7 @@ import math
 import re
 import zipfile
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Num
@@ -89,7 +89,7 @@ def _read_numpy(file: Opened, path: Path) -> dict[str, ndarray]:
         return found
 
 
-def _read_npy(file: IO[bytes], path: Path) -> ndarray:
+def _read_npy(file: Any, path: Path) -> ndarray:
     """Read an array whose header says that it is not too large; pickles, which run code, are not.
 
     What its file may hold beyond that is left alone.

@@ -34,8 +34,8 @@ from harmonize.system.signals import until_stopped
 from harmonize.unseen.estimating import estimate
 from harmonize.unseen.looking import SCALES, Judge, Looker
 from harmonize.unseen.picture_sums import COUNTS, PictureSums
-from harmonize.unseen.reading import LabelledPictures, Read, UnlabelledPictures
 from harmonize.unseen.unlabelled import Unlabelled, find_unlabelled, labelled_sets
+from harmonize.unseen.unlabelled_pictures import LabelledPictures, Read, UnlabelledPictures
 from harmonize.unseen.unseen_results import UnseenResults
 
 # Letters of shapes: Q pictures, C answers.

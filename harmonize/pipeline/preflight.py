@@ -11,7 +11,7 @@ from harmonize.config.run_config import RunConfig
 from harmonize.errors import HarmonizeError, near_matches, raise_all
 from harmonize.labels.sources import Sources, load_sources
 from harmonize.labels.unanswerable import unscorable_in_all, without_choice
-from harmonize.loss.build import build_losses
+from harmonize.loss.build_loss import build_losses
 from harmonize.models.build import build_model
 from harmonize.models.own_code import build_segmenter, needs_code
 from harmonize.models.segmenter import Segmenter

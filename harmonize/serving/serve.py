@@ -21,13 +21,13 @@ from harmonize.inference.trained import Trained, TrainedRun
 from harmonize.models.dataset_norms import PER_DATASET
 from harmonize.runs.opened import open_run
 from harmonize.runs.precision import start_accelerator
-from harmonize.serving.batches import Batches
+from harmonize.serving.batching import Batches
 from harmonize.serving.bodies import Limits
 from harmonize.serving.door import Door
 from harmonize.serving.forms import FORMS
 from harmonize.serving.questions import Question, Words
-from harmonize.serving.reading import Reader
 from harmonize.serving.refusals import Refusal
+from harmonize.serving.sent_pictures import Reader
 from harmonize.serving.server import address, listen, make_server
 from harmonize.serving.service import Service
 from harmonize.system.progress import tell

@@ -18,13 +18,11 @@ from harmonize.errors import printable
 from harmonize.inference.predict_options import Wording
 from harmonize.inference.trained import Trained
 from harmonize.inference.write_answers import describe
-from harmonize.serving.batches import Batches
+from harmonize.serving.batching import Batches
 from harmonize.serving.bodies import Limits, read_body
 from harmonize.serving.forms import FORMS, Form
 from harmonize.serving.openapi import describe_service
-from harmonize.serving.page import page
 from harmonize.serving.questions import FORMATS, Question, Words, one_of, read_query
-from harmonize.serving.reading import Reader
 from harmonize.serving.refusals import (
     ClientGoneError,
     Refusal,
@@ -33,6 +31,8 @@ from harmonize.serving.refusals import (
     refuse,
     refuse_path,
 )
+from harmonize.serving.sent_pictures import Reader
+from harmonize.serving.web_page import page
 
 Found = TypeVar("Found")
 

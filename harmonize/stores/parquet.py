@@ -43,7 +43,7 @@ class ParquetFiles:
             HarmonizeError: they cannot be read, or do not belong together.
             FileNotFoundError: there are none.
         """
-        from harmonize.stores.opening import open_root  # which opens Parquet files as well
+        from harmonize.stores.open_store import open_root  # which opens Parquet files as well
 
         need("pyarrow", extra="parquet", key=address)
         self.address = address

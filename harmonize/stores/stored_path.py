@@ -36,7 +36,7 @@ class StoredPath(type(Path())):
     @property
     def store(self) -> Store:
         """What it lies in, opened once in each process."""
-        from harmonize.stores.opening import store_of  # which opens stores by what is here
+        from harmonize.stores.open_store import store_of  # which opens stores by what is here
 
         return store_of(self.address)
 

@@ -17,7 +17,7 @@ from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.samples import Batch
 from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.labels.sources import Sources
-from harmonize.loss.build import build_losses
+from harmonize.loss.build_loss import build_losses
 from harmonize.loss.hierarchical import HierarchicalLoss, LossTerms
 from harmonize.runs.health import RunHealth
 from harmonize.runs.identity import describe_pictures

@@ -16,7 +16,7 @@ from harmonize.decoding.views import Views
 from harmonize.evaluation.sampling import pixel_grid
 from harmonize.inference.answer_space import AnswerSpace
 from harmonize.unseen.picture_sums import SeenPixels, count_picture
-from harmonize.unseen.reading import Read
+from harmonize.unseen.unlabelled_pictures import Read
 
 # Letters of shapes: N bands, K leaves, C answers, L classes of a label, P pixels, H x W pixels of a
 # picture.

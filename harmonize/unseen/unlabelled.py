@@ -11,7 +11,7 @@ from harmonize.inference.inputs import named_pictures
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.pictures.reading import Exif
 from harmonize.pipeline.evaluate_run import DEFAULT_SPLIT, ScoringRun
-from harmonize.unseen.reading import UnlabelledPictures
+from harmonize.unseen.unlabelled_pictures import UnlabelledPictures
 
 _OPTION = "--unlabelled"
 

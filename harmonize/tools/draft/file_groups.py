@@ -11,8 +11,8 @@ from typing import TypeVar
 
 from harmonize.labels.palette_order import find_conflict
 from harmonize.tools.draft.affixes import shared_affixes
+from harmonize.tools.draft.draft_pixels import KINDS, Content, Kind, look
 from harmonize.tools.draft.name_words import is_number, sounds_like_role, split_word
-from harmonize.tools.draft.pixels import KINDS, Content, Kind, look
 
 CLASS = "{class}"
 INFIX = re.compile(

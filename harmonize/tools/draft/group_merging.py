@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from harmonize.system.progress import follow
+from harmonize.tools.draft.draft_pixels import look
 from harmonize.tools.draft.file_groups import (
     CLASS,
     SAMPLES,
@@ -18,7 +19,6 @@ from harmonize.tools.draft.file_groups import (
     with_content,
 )
 from harmonize.tools.draft.name_words import are_annotators, sounds_like_role
-from harmonize.tools.draft.pixels import look
 
 _COUNTED_WORD = re.compile(r"[^\W\d_]{2,}[-_ (]$")
 _ROLE_WORD = re.compile(r"(?i)label|mask|seg|gt|annot|truth|lbl|class|part|layer|object|instance")

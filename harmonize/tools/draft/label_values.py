@@ -13,9 +13,9 @@ from harmonize.labels.formula import MAX_ID, MIN_ID
 from harmonize.labels.numbers import whole_numbers
 from harmonize.pictures.stored import read_stored
 from harmonize.system.progress import follow
+from harmonize.tools.draft.draft_pixels import amid_like, without_mixtures
 from harmonize.tools.draft.file_groups import CLASS, File, Group, escape, evenly
 from harmonize.tools.draft.folder_templates import FolderLayout
-from harmonize.tools.draft.pixels import amid_like, without_mixtures
 
 # Letters of shapes: H x W pixels of a label.
 

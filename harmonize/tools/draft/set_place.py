@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from harmonize.stores.addresses import PARQUET, is_remote, parquet_parts
-from harmonize.stores.opening import open_root
+from harmonize.stores.open_store import open_root
 from harmonize.stores.stored_path import StoredPath
 from harmonize.tools.draft.folder_files import IMAGES
 

@@ -18,8 +18,8 @@ from harmonize.decoding.views import ViewedNetwork
 from harmonize.errors import HarmonizeError, printable
 from harmonize.inference.predict_options import Wording
 from harmonize.inference.read_pictures import Seen
-from harmonize.serving.reading import is_out_of_memory, out_of_memory
 from harmonize.serving.refusals import Refusal
+from harmonize.serving.sent_pictures import is_out_of_memory, out_of_memory
 
 # Letters of shapes: K leaves, H x W pixels of a picture.
 
