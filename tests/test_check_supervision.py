@@ -284,7 +284,7 @@ def test_only_the_trained_split_teaches(project: Path, capsys: pytest.CaptureFix
         (["fine.yaml", "--page", "t.html"], "--page t.html: there is nothing to write; it needs"),
         (
             ["run.yaml", "run.yaml", "--csv", "t.csv"],
-            "--csv t.csv: takes one config at a time, got 2",
+            "--csv t.csv: takes one config of one tree at a time, got 2",
         ),
         (
             ["run.yaml", "--csv", "/dev/full"],

@@ -290,9 +290,20 @@ def test_check_looks_at_all_trees(
 ) -> None:
     path = tmp_path / "run.yaml"
     path.write_text(dump(two_trees_config(project).to_dict()))
-    assert cli.main(["check", str(path), "--scan", "0"]) == 0
+    assert cli.main(["check", str(path), "--scan", "0"]) == 1
+    assert "2 of 3 leaves are labelled only together with others" in capsys.readouterr().out
+    accepted = two_trees_config(project, "accept={unsupervised: [stone, metal]}")
+    path.write_text(dump(accepted.to_dict()))
+    assert cli.main(["check", str(path)]) == 0
     trees = ", ".join(str(project / name) for name in ("tiny.txt", "material.txt"))
-    assert f"a config of fine, coarse on the trees {trees}" in capsys.readouterr().out
+    found = capsys.readouterr().out
+    assert f"a config of fine, coarse on the trees {trees}" in found
+    background = [line.split() for line in found.splitlines() if line.startswith("background")]
+    soft = [line.split() for line in found.splitlines() if line.startswith("soft")]
+    assert background[0][:4] == ["background", "1", *soft[0][2:4]]  # the same pixels in either
+    with pytest.raises(SystemExit):
+        cli.main(["check", str(path), "--csv", str(tmp_path / "a.csv")])
+    assert "takes one config of one tree at a time, got 2" in capsys.readouterr().err
     text = path.read_text().replace("material.txt", "none.txt")
     path.write_text(text)
     assert cli.main(["check", str(path), "--scan", "0"]) == 1

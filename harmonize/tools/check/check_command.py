@@ -100,5 +100,5 @@ def _only(tables: "Sequence[Supervision]", option: str) -> "Supervision":
             "whose data is there and read"
         )
     if len(tables) > 1:
-        raise HarmonizeError(f"{option}: takes one config at a time, got {len(tables)}")
+        raise HarmonizeError(f"{option}: takes one config of one tree at a time, got {len(tables)}")
     return tables[0]

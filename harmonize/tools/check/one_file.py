@@ -19,7 +19,7 @@ from harmonize.labels.mapping_lint import (
     one_answer,
 )
 from harmonize.labels.ontology import Ontology
-from harmonize.labels.sources import as_taught
+from harmonize.labels.sources import as_taught, serves
 from harmonize.labels.tree_lint import tree_findings
 from harmonize.tools.check.checked_file import Options, Report, is_config
 from harmonize.tools.check.scan import SplitScan
@@ -91,10 +91,10 @@ class FileCheck:
         config = self._run_config(document)
         about_keys, self._report = self._report, Report()
         paths = config.ontologies or (config.ontology,)
-        trees = [self._right(Ontology.from_file, find_file(path)) for path in paths]
-        self._report.tell(*(found for tree in trees if tree for found in tree_findings(tree)))
-        tree = None if config.ontologies else trees[0]  # of several nothing is counted
-        sets = self._sets(config, tree)  # before torch is loaded: that makes processes heavier
+        read = [self._right(Ontology.from_file, find_file(path)) for path in paths]
+        trees = [tree for tree in read if tree is not None]
+        self._report.tell(*(found for tree in trees for found in tree_findings(tree)))
+        sets = self._sets(config, trees)  # before torch is loaded: that makes processes heavier
         about_files, self._report = self._report, about_keys
         from harmonize.pipeline.preflight import check_run  # slow to import
 
@@ -102,26 +102,34 @@ class FileCheck:
         is_right = not self._report.problems
         self._report.tell(*about_files.problems)
         self._report.notes += about_files.notes
-        trained = [one for one in sets if one.entry.train]
-        if tree and is_right:
+        if len(trees) == len(paths) and is_right:
             accepted = Accepted(config.accept, document)
-            specs = [as_taught(one.entry, one.spec, tree) for one in trained]
-            for one in sets:
-                self._report.notes += answer_notes(one.spec, tree, specs)
-            self._report.tell(*config_findings(tree, specs, accepted, document))
+            for tree in trees:
+                own = [one for one in sets if len(trees) == 1 or serves(one.spec, tree)]
+                self._taught(tree, own, accepted, document)
             self._report.tell(*accepted.unused(CONFIG_FINDINGS))
-            taught = [source for one in trained if (source := one.source(tree)) is not None]
-            self._report.tables += [Supervision(tree, taught)] if taught else []
-            self._report.notes += [
-                f"{one.spec.name}: trained on a part of its pictures (take {one.entry.take}); all "
-                "of them are counted here"
-                for one in trained
-                if taught and one.entry.take is not None
-            ]
         names = ", ".join(one.spec.name for one in sets)
         read = _read([(one.spec, one.scans) for one in sets])
         kind = "trees" if config.ontologies else "tree"
         self._report.summary = f"a config of {names} on the {kind} {', '.join(paths)}{read}"
+
+    def _taught(
+        self, tree: Ontology, sets: Sequence["_Set"], accepted: Accepted, document: Document
+    ) -> None:
+        """Say what the data sets of a config teach of a tree, and count it."""
+        trained = [one for one in sets if one.entry.train]
+        specs = [as_taught(one.entry, one.spec, tree) for one in trained]
+        for one in sets:
+            self._report.notes += answer_notes(one.spec, tree, specs)
+        self._report.tell(*config_findings(tree, specs, accepted, document))
+        taught = [source for one in trained if (source := one.source(tree)) is not None]
+        self._report.tables += [Supervision(tree, taught)] if taught else []
+        self._report.notes += [
+            f"{one.spec.name}: trained on a part of its pictures (take {one.entry.take}); all of "
+            "them are counted here"
+            for one in trained
+            if taught and one.entry.take is not None
+        ]
 
     def _run_config(self, document: Document) -> RunConfig:
         """Read a config, or at least what it names, if other keys are wrong."""
@@ -138,26 +146,31 @@ class FileCheck:
         named["data"] = {"roots": document.get(("data", "roots")) or {}}
         return RunConfig.from_document(Document(document.source, named, document.places))
 
-    def _sets(self, config: RunConfig, tree: Ontology | None) -> list["_Set"]:
+    def _sets(self, config: RunConfig, trees: Sequence[Ontology]) -> list["_Set"]:
         """Check the data sets of a config."""
         sets: list[_Set] = []
         for entry in (*config.datasets, *config.evaluate_also):
             spec = self._right(DatasetSpec.from_file, find_file(entry.spec), entry.override)
             if spec is not None:
-                sets.append(self._dataset(entry, spec, tree, config.data.roots))
+                sets.append(self._dataset(entry, spec, trees, config.data.roots))
         return sets
 
     def _dataset(
-        self, entry: DatasetEntry, spec: DatasetSpec, tree: Ontology | None, roots: dict[str, str]
+        self,
+        entry: DatasetEntry,
+        spec: DatasetSpec,
+        trees: Sequence[Ontology],
+        roots: dict[str, str],
     ) -> "_Set":
-        """Check one data set of a config, as far as its mapping and its tree can be read."""
+        """Check one data set of a config, as far as its mapping and its trees can be read."""
         accepted = Accepted(spec.accept, spec.document)
-        trees = [tree] if tree and self._right(spec.leaf_masks, tree) is not None else []
-        for served in trees:
-            self._report.tell(*mapping_findings(spec, served, accepted))
+        about = [tree for tree in trees if len(trees) == 1 or tree.name in spec.meaning]
+        served = [tree for tree in about if self._right(spec.leaf_masks, tree) is not None]
+        for tree in served:
+            self._report.tell(*mapping_findings(spec, tree, accepted))
         splits = dict.fromkeys(name for name in (entry.train, entry.evaluate) if name)
         known = [name for name in splits if self._right(spec.split, name) is not None]
-        scans = self._scan(spec, known, trees, roots, accepted, held_out=True)
+        scans = self._scan(spec, known, served, roots, accepted, held_out=True)
         return _Set(entry, spec, scans)
 
     def _right(self, make: Callable[..., T], *arguments: object) -> T | None:
