@@ -172,10 +172,10 @@ def test_python_asks_which_tree(run: Run, project: Path, tmp_path: Path) -> None
 
 def test_labels_are_completed_in_one_tree(folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "refined"
-    words = ["refine", str(folder), "--dataset", "fine", "--ontology", "material", "--no-fit"]
+    words = ["refine", str(folder), "--dataset", "coarse", "--ontology", "tiny", "--no-fit"]
     assert cli.main([*words, "-o", str(output), "--scales", "1", "--pictures", "0"]) == 0
-    spec = DatasetSpec.from_file(output / "fine_refined.yaml")
-    assert list(spec.meaning) == ["material"]
+    spec = DatasetSpec.from_file(output / "coarse_refined.yaml")
+    assert list(spec.meaning) == ["tiny"]
 
 
 def test_one_tree_is_exported(folder: Path, project: Path, tmp_path: Path) -> None:
