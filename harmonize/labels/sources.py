@@ -9,9 +9,10 @@ from numpy import ndarray
 
 from harmonize.config.data_config import DatasetEntry
 from harmonize.config.run_config import RunConfig, find_file
-from harmonize.errors import HarmonizeError, near_matches, raise_all
+from harmonize.errors import HarmonizeError, raise_all
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.joined import join_meanings, join_trees, own_codes
+from harmonize.labels.named_sets import not_as_named, used_twice
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.target_space import TargetSpace
 
@@ -150,9 +151,9 @@ def load_sources(config: RunConfig, *, several: bool = False) -> Sources:
             loaded.append((entry, _read_mapping(config, entry, ontology, trees, problems)))
         except HarmonizeError as error:
             problems += error.problems
-    problems += _used_twice([spec.name for _, spec in loaded])
+    problems += used_twice([spec.name for _, spec in loaded])
     if not problems:  # all names are known
-        problems += _not_as_named(config, loaded)
+        problems += not_as_named(config, loaded)
     if not problems and not any(spec.has_labels for entry, spec in loaded if entry.train):
         problems.append("datasets: no set that is trained on has labels; add one that has")
     raise_all(problems)
@@ -190,25 +191,6 @@ def _read_mapping(
     return spec
 
 
-def _used_twice(names: list[str]) -> list[str]:
-    return [
-        f"{name}: two data sets of the config have this name; override `name` in one of them"
-        for name in sorted({name for name in names if names.count(name) > 1})
-    ]
-
-
-def _not_as_named(config: RunConfig, loaded: list[tuple[DatasetEntry, DatasetSpec]]) -> list[str]:
-    """Return what names a data set that the config does not have, or one that cannot serve."""
-    names = [spec.name for _, spec in loaded]
-    trained = [spec.name for entry, spec in loaded if entry.train]
-    unknown = [
-        f"data.roots.{name}: the config has no data set {name!r}; {near_matches(name, names)}"
-        for name in config.data.roots
-        if name not in names
-    ]
-    return unknown + _unknown_to(config, trained) + _unknown_styles(config, loaded, trained)
-
-
 def _without_labels(config: RunConfig, entry: DatasetEntry, spec: DatasetSpec) -> list[str]:
     """Return what is wrong with how a data set without labels is used."""
     if spec.has_labels:
@@ -222,38 +204,6 @@ def _without_labels(config: RunConfig, entry: DatasetEntry, spec: DatasetSpec) -
             f"{where}: {spec.name} has no labels, so it teaches nothing; say train.complete={{}}, "
             "and they are made during training, or make them before by `harmonize refine`"
         )
-    return problems
-
-
-def _unknown_to(config: RunConfig, trained: list[str]) -> list[str]:
-    """Return the names in ``mix.to`` that no trained data set has."""
-    return [
-        f"mix.to.{name}: no data set {name!r} is trained on; {near_matches(name, trained)}"
-        for name in config.mix.to
-        if name not in trained
-    ]
-
-
-def _unknown_styles(
-    config: RunConfig, loaded: list[tuple[DatasetEntry, DatasetSpec]], trained: list[str]
-) -> list[str]:
-    """Return what is wrong with the data sets whose style others take."""
-    of_run = config.augment.style_of
-    asked: list[tuple[str, str | None, str | None]] = [("", of_run, None)]
-    for number, (entry, spec) in enumerate(loaded[: len(config.datasets)]):
-        own = None if entry.augment is None else entry.augment.style_of
-        if own != of_run:  # else it has the run's, which leaves out the set itself
-            asked.append((f"datasets.{number}.", own, spec.name))
-    problems: list[str] = []
-    for where, name, owner in asked:
-        key = f"{where}augment.style_of"
-        if name is None:
-            continue
-        if name not in trained:
-            advice = near_matches(name, trained)
-            problems.append(f"{key}: no data set {name!r} is trained on; {advice}")
-        elif owner == name or (owner is None and trained == [name]):
-            problems.append(f"{key}: {name} would take its own style; name another data set")
     return problems
 
 
