@@ -176,8 +176,8 @@ def test_uncertainty_divides_depths_by_their_running_loss() -> None:
 def test_gradient_squares_are_those_of_each_depth_alone(project: Path) -> None:
     loss = loss_for(tiny_values(project, project / "own"))
     logits, codes = torch.randn(2, 3, 4, 4), torch.randint(0, 3, (2, 4, 4))
-    found = loss.gradient_squares(logits, codes)
     assert isinstance(loss, HierarchicalLoss)
+    found = loss.gradient_squares(logits, codes)
     space = loss._space
     for depth, value in enumerate(found.tolist()):
         chosen = tuple(float(d == depth) for d in range(2))

@@ -49,7 +49,7 @@ def test_the_flat_loss_is_cross_entropy_whatever_the_depth_weights(project: Path
         space(project, "fine"),
         terms=config.terms,
         coarse=config.coarse,
-        depth_weights=config.depth_weights,
+        depth_weights=config.depth_weights_of_one,
     )
     logits, codes = torch.randn(1, 3, 4, 4), torch.randint(3, (1, 4, 4))
     expected = torch.nn.functional.cross_entropy(logits, codes)

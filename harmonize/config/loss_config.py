@@ -58,6 +58,12 @@ class LossConfig:
     """Compute the loss in one compiled pass, by a C compiler for a CPU and by Triton for a GPU;
     null does so where that is possible."""
 
+    @property
+    def depth_weights_of_one(self) -> tuple[float, ...] | None:
+        """The weights of the depths of a run of one tree, or of what ``of_tree`` returned."""
+        assert not isinstance(self.depth_weights, dict)
+        return self.depth_weights
+
     def of_tree(self, name: str) -> "LossConfig":
         """Return the keys as one of several trees has them."""
         if not isinstance(self.depth_weights, dict):

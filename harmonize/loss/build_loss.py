@@ -59,7 +59,6 @@ def build_loss(
     Raises:
         HarmonizeError: depth weights that do not fit, or nothing that could compile it.
     """
-    assert not isinstance(config.depth_weights, dict)  # those of several trees are taken apart
     balance = None
     if config.balance != "none" and pixels is not None:
         balance = balance_weights(space, pixels, by=config.balance, cap=config.balance_cap)
@@ -68,7 +67,7 @@ def build_loss(
         terms=config.terms,
         weighting=config.weighting,
         coarse=config.coarse,
-        depth_weights=config.depth_weights,
+        depth_weights=config.depth_weights_of_one,
         balance=balance,
         focal=config.focal,
         smoothing=config.smoothing,

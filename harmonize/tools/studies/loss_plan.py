@@ -106,7 +106,7 @@ def same_losses(config: RunConfig, space: TargetSpace) -> tuple[tuple[str, ...],
             terms=loss.terms,
             weighting=loss.weighting,
             coarse=loss.coarse,
-            depth_weights=loss.depth_weights,
+            depth_weights=loss.depth_weights_of_one,
         )
         for group, others in zip(groups, tables, strict=True):
             if torch.equal(mine.weight, others.weight):
