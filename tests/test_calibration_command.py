@@ -1,5 +1,6 @@
 """harmonize calibrate, from the command line to the file."""
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Callable
@@ -9,8 +10,9 @@ from typing import Any
 import pytest
 
 from harmonize import HarmonizeError
-from harmonize.calibration.calibration_file import read_calibration
+from harmonize.calibration.calibration_file import read_calibration, write_calibration
 from harmonize.cli import main
+from harmonize.inference.calibrated import Use, use_calibration
 from harmonize.pipeline.train import train
 from tiny import tiny_config, write_project
 
@@ -188,6 +190,23 @@ def test_the_temperatures_of_a_data_set_are_read(tmp_path: Path) -> None:
     found = file.temperatures(("x", "y"), "b")
     assert found.by_leaf.tolist() == [1.25, 1.5]
     assert found.like == ("b",)
+
+
+def test_a_set_with_a_size_of_its_own_is_doubtful_at_the_runs(tmp_path: Path) -> None:
+    file = read_calibration(write(tmp_path))
+    assert file is not None
+    config = tiny_config(Path("nowhere"), "nowhere", "evaluate.size=16")
+    found = [*file.datasets.values()]
+    found = [dataclasses.replace(one, name=name) for name, one in zip("ab", found, strict=True)]
+    more = {"checkpoint": "x", "step": 3, "config": config}
+    for sizes, known in (({}, [16]), ({"a": 8}, [8, 16]), ({"a": 8, "b": 8}, [8])):
+        write_calibration(tmp_path, found, sizes=sizes, **more)  # type: ignore[arg-type]
+        again = read_calibration(tmp_path)
+        assert again is not None
+        assert again.sizes(("a", "b")) == known
+        warning = use_calibration(again, ("x", "y"), Use(0.5, None, 16, 3, "last"), "").warning
+        said = "calibrated at --size 8, not 16" in (warning or "")
+        assert said == (8 in known)
 
 
 def test_of_all_data_sets_the_largest_temperature_of_each_leaf_is_read(tmp_path: Path) -> None:

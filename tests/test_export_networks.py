@@ -16,8 +16,9 @@ from torchvision.models import list_models, segmentation
 from decoders import flat_decoder
 from harmonize import HarmonizeError
 from harmonize.config.model_config import ModelConfig
-from harmonize.exporting.export_run import as_onnx, check_exportable, trace
+from harmonize.exporting.export_run import as_onnx
 from harmonize.exporting.exported_network import ExportedNetwork
+from harmonize.exporting.tracing import check_exportable, trace
 from harmonize.inference.answer_space import AnswerLabel, AnswerSpace
 from harmonize.models.build import build_model
 from harmonize.models.segmenter import Segmenter, Traits

@@ -15,9 +15,9 @@ from harmonize import HarmonizeError
 from harmonize.cli import main
 from harmonize.config.saved_json import to_json
 from harmonize.exporting import facts as describing
+from harmonize.exporting.exported_model import open_model
 from harmonize.exporting.facts import KEY, Facts
-from harmonize.exporting.onnx_file import finish_onnx, read_onnx
-from harmonize.exporting.onnx_model import open_model
+from harmonize.exporting.onnx_file import finish_onnx
 from harmonize.inference.predict_options import PredictOptions
 
 # What the arithmetic of three products may differ by.
@@ -267,7 +267,7 @@ def test_a_missing_extra_is_named(
     path = write(made, tmp_path / "m.onnx")
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(HarmonizeError) as caught:
-        read_onnx(path)
+        open_model(path)
     assert str(caught.value) == (
         f"{path}: needs onnx, which is not installed; pip install 'harmonize-seg[export]'"
     )

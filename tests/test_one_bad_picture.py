@@ -3,16 +3,18 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
 from harmonize import HarmonizeError, cli
 from harmonize.config.strict_yaml import load_file
 from harmonize.data.bad_samples import BadSampleError
 from harmonize.data.dataset import SegmentationDataset
-from harmonize.inference import drawing
-from harmonize.inference import predict as predicting
+from harmonize.decoding.views import ViewedNetwork
+from harmonize.inference import answering, drawing
 from harmonize.inference.answer_space import AnswerLabel
 from harmonize.inference.drawing import draw_list
 from harmonize.inference.inputs import Wanted
@@ -55,8 +57,8 @@ def test_predict_names_it_and_answers_the_others(
     capsys: pytest.CaptureFixture[str],
     error: Exception,
 ) -> None:
-    fail = failing_at("11.png", predicting.read_to_see, error)
-    monkeypatch.setattr(predicting, "read_to_see", fail)
+    fail = failing_at("11.png", answering.read_to_see, error)
+    monkeypatch.setattr(answering, "read_to_see", fail)
     pictures = [str(run.parent / "fine_data" / f"{number}.png") for number in range(10, 13)]
     with pytest.raises(SystemExit) as end:
         cli.main(["predict", str(run), *pictures, "-o", str(tmp_path / "out"), "--no-overlay"])
@@ -70,6 +72,47 @@ def test_predict_names_it_and_answers_the_others(
     assert line.startswith(f"error: {pictures[1]}: cannot be read: {type(error).__name__}")
 
 
+@pytest.mark.parametrize("error", [RuntimeError("boom\nmore"), IndexError("boom")])
+def test_a_network_that_fails_at_one_answers_the_others(
+    run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+) -> None:
+    answer = ViewedNetwork.answer
+    calls: list[int] = []
+
+    def fail_first(network: ViewedNetwork, *arguments: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 1:
+            raise error
+        return answer(network, *arguments)
+
+    monkeypatch.setattr(ViewedNetwork, "answer", fail_first)
+    pictures = [str(run.parent / "fine_data" / f"{number}.png") for number in range(10, 12)]
+    words = ["predict", str(run), *pictures, "--no-overlay", "-o", str(tmp_path / "out")]
+    with pytest.raises(SystemExit) as end:
+        cli.main(words)
+    assert end.value.code == 2
+    assert sorted(one.name for one in (tmp_path / "out").iterdir()) == ["11.png", "legend.json"]
+    (line,) = [one for one in capsys.readouterr().err.splitlines() if one.startswith("error")]
+    name = type(error).__name__
+    assert line == f"error: {pictures[0]}: the network fails at it: {name}: boom"
+
+
+def test_a_device_that_is_lost_ends_the_command(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise torch.AcceleratorError("CUDA error: device-side assert triggered")
+
+    monkeypatch.setattr(ViewedNetwork, "answer", fail)
+    picture = str(run.parent / "fine_data" / "10.png")
+    with pytest.raises(torch.AcceleratorError):
+        cli.main(["predict", str(run), picture, "--no-overlay", "-o", str(tmp_path / "out")])
+
+
 def test_predict_goes_on_where_a_drawing_fails(
     run: Path,
     tmp_path: Path,
@@ -79,7 +122,7 @@ def test_predict_goes_on_where_a_drawing_fails(
     def fail(*_: object) -> None:
         raise OSError("encoder error")
 
-    monkeypatch.setattr(predicting, "draw_overlay", fail)
+    monkeypatch.setattr(answering, "draw_overlay", fail)
     pictures = [str(run.parent / "fine_data" / f"{number}.png") for number in (10, 11)]
     with pytest.raises(SystemExit):
         cli.main(["predict", str(run), *pictures, "-o", str(tmp_path / "out")])
@@ -194,6 +237,6 @@ def test_a_wanted_picture_is_named_once(tmp_path: Path) -> None:
     wanted = Wanted(tmp_path / "a.png", Path("a"))
     with (
         pytest.raises(HarmonizeError, match=r"a\.png: cannot be read: ValueError: first$"),
-        predicting._naming(wanted, "cannot be read"),
+        answering._naming(wanted, "cannot be read"),
     ):
         raise ValueError("first\nsecond")

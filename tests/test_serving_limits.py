@@ -255,11 +255,12 @@ def test_what_is_closed_answers_what_waits(run: Path) -> None:
 
 
 @pytest.mark.usefixtures("signals_heard")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(("number", "quiet"), [(signal.SIGTERM, []), (signal.SIGINT, ["-q"])])
 def test_a_signal_ends_the_command_once_its_requests_are_answered(
     run: Path,
     picture: bytes,
     number: signal.Signals,
+    quiet: list[str],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -284,11 +285,14 @@ def test_a_signal_ends_the_command_once_its_requests_are_answered(
     monkeypatch.setattr(serve, "listen", noted)
     client = threading.Thread(target=use)
     client.start()
-    assert main(["serve", str(run), "--port", "0", "--cpu"]) == 0
+    assert main(["serve", str(run), "--port", "0", "--cpu", *quiet]) == 0
     client.join()
     assert found[0].startswith(b"HTTP/1.1 200 ")
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].endswith(f" answers at http://127.0.0.1:{ports[0]}; Ctrl-C ends it")
+    if quiet:  # the address is told nevertheless
+        assert len(lines) == 1
+        return
     said = f"{number.name}: what is being answered is finished, nothing new is begun"
     assert said in lines
     assert lines[-1] == "pictures answered: 1"

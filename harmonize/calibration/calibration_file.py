@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -54,7 +54,7 @@ class CalibrationFile(_Saved):
     Attributes:
         step: of the checkpoint that was calibrated.
         checkpoint: its file's name.
-        size: the shorter side of pictures as the network saw them.
+        size: the shorter side of pictures as the network saw them, but for sets with their own.
         crop: whether it saw no more than their centre squares.
         datasets: what was found of each.
         path: of the file.
@@ -95,6 +95,10 @@ class CalibrationFile(_Saved):
         table = [[one[leaf] for leaf in leaves] for one in found]
         return Temperatures(np.max(np.array(table, dtype=np.float32), axis=0), names)
 
+    def sizes(self, names: Sequence[str]) -> list[int | Literal["full"]]:
+        """Return the sizes at which data sets were seen, each once."""
+        return list(dict.fromkeys(self.datasets[name].size or self.size for name in names))
+
     def doubts(self, confidence: float, like: str | None) -> list[str]:
         """Say why a promise may not be kept: it was not, or was never looked at.
 
@@ -124,6 +128,7 @@ def write_calibration(
     checkpoint: str,
     step: int,
     config: RunConfig,
+    sizes: Mapping[str, int] | None = None,
 ) -> Path:
     """Write what was found of a run's data sets, and return the file.
 
@@ -133,12 +138,15 @@ def write_calibration(
         checkpoint: the name of the file that was calibrated.
         step: its step.
         config: that pictures were scored by.
+        sizes: of the data sets that were not seen at the config's.
 
     Raises:
         HarmonizeError: the file cannot be written.
     """
     path = run / NAME
-    datasets = {one.name: one for one in found}
+    datasets = {
+        one.name: dataclasses.replace(one, size=(sizes or {}).get(one.name)) for one in found
+    }
     saved = _Saved(step, checkpoint, config.answer_size, config.evaluate.crop, datasets)
     with writing(path):
         write_whole(path, (json.dumps(to_json(saved), indent=2) + "\n").encode())

@@ -51,6 +51,7 @@ class DatasetCalibration:
         temperatures: of each of its classes.
         loss: the mean of -log p of the labels of the checked pictures, before and after; what
             temperatures are fitted to.
+        size: the shorter side that its pictures were seen at, where it is the set's own.
         calibration_error: of the answers in the set's own classes, before and after. What some
             classes are too sure of and others not enough cancels in it.
     """
@@ -66,6 +67,7 @@ class DatasetCalibration:
     temperatures: dict[str, Temperature] = field(default_factory=dict[str, Temperature])
     loss: Change = Change()
     calibration_error: Change = Change()
+    size: Count | None = None
 
     def to_dict(self) -> dict[str, Value]:
         """Return plain values for JSON; null for what cannot be measured."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from harmonize.cli.answer_arguments import add_answers, add_decode, predict_options
 from harmonize.cli.arguments import (
     add_checkpoint,
     add_force,
@@ -12,7 +13,6 @@ from harmonize.cli.arguments import (
     files_and_roots,
     size,
 )
-from harmonize.cli.run_commands import add_answers, add_decode
 from harmonize.errors import HarmonizeError
 from harmonize.system.progress import be_quiet
 
@@ -20,17 +20,17 @@ from harmonize.system.progress import be_quiet
 def export(words: Sequence[str]) -> int:
     """Write a trained network as one file that runs without this project.
 
-    Pictures of any size go in as bytes; classes, probabilities and logits come out. `harmonize
-    predict` takes the file in place of a run folder, and answers by onnxruntime.
+    Pictures go in as bytes; classes, probabilities and logits come out. `harmonize predict` takes
+    files for onnxruntime and ExecuTorch in place of a run folder.
     """
     parser = command_parser(export)
     parser.add_argument("run", type=Path, metavar="RUN_DIR")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", required=True)
     parser.add_argument(
         "--format",
-        choices=["onnx", "torch"],
+        choices=["onnx", "torch", "executorch"],
         default="onnx",
-        help="onnx, or a program of torch.export (default: onnx)",
+        help="onnx, or a program of torch.export or of ExecuTorch (default: onnx)",
     )
     add_answers(parser)
     add_decode(parser)
@@ -60,21 +60,8 @@ def export(words: Sequence[str]) -> int:
     if files:
         raise HarmonizeError(f"{files[0]}: expected data.roots.NAME=FOLDER")
     from harmonize.exporting.export_run import ExportOptions, export_run  # slow to import
-    from harmonize.inference.predict_options import PredictOptions
 
-    answers = PredictOptions(
-        depth=given.depth,
-        dataset=given.dataset,
-        confidence=given.confidence,
-        like=given.like,
-        calibrated=not given.uncalibrated,
-        decode=given.decode,
-        size=given.size,
-        checkpoint=given.checkpoint,
-        trust_code=given.trust_code,
-        roots=roots,
-        ontology=given.ontology,
-    )
+    answers = predict_options(given, roots)
     options = ExportOptions(answers, given.format, given.int8, given.split, given.force)
     export_run(given.run, given.output, options)
     return 0

@@ -4,6 +4,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from harmonize.cli.answer_arguments import (
+    add_answers,
+    add_calibration,
+    add_computing,
+    predict_options,
+)
 from harmonize.cli.arguments import (
     add_checkpoint,
     add_quiet,
@@ -11,7 +17,6 @@ from harmonize.cli.arguments import (
     command_parser,
     count,
     files_and_roots,
-    size,
     take_overrides,
     tile,
 )
@@ -30,103 +35,18 @@ def predict(words: Sequence[str]) -> int:
         choices=["coco", "labelme", "label-studio", "cvat"],
         help="write annotations too, to be corrected in a tool, and a mapping that reads them back",
     )
-    add_answers(parser)
+    add_answers(parser, default_tree="each of them")
     add_computing(parser)
     add_quiet(parser, "warnings and errors")
     given = parser.parse_intermixed_args(words)
     be_quiet(given.quiet)
-    from harmonize.inference.predict_options import PredictOptions  # slow to import
-    from harmonize.inference.write_answers import Output
+    from harmonize.inference.write_answers import Output  # slow to import
     from harmonize.pipeline.predict_run import predict_run
 
     pictures, roots = files_and_roots(given.files)
-    options = PredictOptions(
-        depth=given.depth,
-        dataset=given.dataset,
-        confidence=given.confidence,
-        like=given.like,
-        calibrated=not given.uncalibrated,
-        decode=given.decode,
-        size=given.size,
-        scales=given.scales and tuple(given.scales),
-        flip=given.flip,
-        tile=given.tile,
-        checkpoint=given.checkpoint,
-        precision=given.precision,
-        cpu=given.cpu,
-        turn=not given.as_stored,
-        trust_code=given.trust_code,
-        roots=roots,
-        ontology=given.ontology,
-        channels_of=given.channels_of,
-    )
+    options = predict_options(given, roots)
     output = Output(given.output, not given.no_overlay, given.write)
     return predict_run(given.run, pictures, output, options)
-
-
-def add_answers(parser: argparse.ArgumentParser) -> None:
-    """Take what is answered."""
-    asked = parser.add_mutually_exclusive_group()
-    asked.add_argument("--depth", type=count, metavar="N", help="answer the groups at this depth")
-    asked.add_argument(
-        "--as", dest="dataset", metavar="NAME_OR_YAML", help="answer this data set's own classes"
-    )
-    asked.add_argument(
-        "--confidence", type=float, metavar="P", help="answer the deepest node as probable as this"
-    )
-    add_words(parser, "each of them")
-
-
-def add_words(parser: argparse.ArgumentParser, default: str | None = None) -> None:
-    """Take what answers go by, whatever is answered."""
-    told = "" if default is None else f" (default: {default})"
-    parser.add_argument("--ontology", metavar="TREE", help=f"of a run of several trees{told}")
-    _add_calibration(parser)
-
-
-def add_decode(parser: argparse.ArgumentParser) -> None:
-    """Take how pixels are decided."""
-    parser.add_argument(
-        "--decode",
-        choices=["tree", "leaves", "height"],
-        help="how pixels are decided (default: as the run is scored)",
-    )
-
-
-def add_computing(parser: argparse.ArgumentParser) -> None:
-    """Take how the answers are computed."""
-    parser.add_argument(
-        "--channels-of", metavar="NAME", help="TIFF pictures have the bands of this data set"
-    )
-    parser.add_argument(
-        "--size",
-        type=size,
-        metavar="N",
-        help="shorter side to look at, or full (default: the run's)",
-    )
-    parser.add_argument(
-        "--tile", type=tile, default=768, metavar="N", help="side of a tile (default: 768)"
-    )
-    add_checkpoint(parser)
-    add_trust(parser)
-    parser.add_argument(
-        "--scales",
-        type=float,
-        nargs="+",
-        metavar="FACTOR",
-        help="average over views of these factors of the size (default: as the run is scored)",
-    )
-    parser.add_argument(
-        "--flip",
-        action=argparse.BooleanOptionalAction,
-        help="average over mirrored views as well (default: as the run is scored)",
-    )
-    add_decode(parser)
-    parser.add_argument("--precision", choices=["auto", "float32", "bf16", "fp16"])
-    parser.add_argument("--cpu", action="store_true", help="even where there is a GPU")
-    parser.add_argument(
-        "--as-stored", action="store_true", help="leave photographs turned as their files are"
-    )
 
 
 def refine(words: Sequence[str]) -> int:
@@ -185,20 +105,6 @@ def refine(words: Sequence[str]) -> int:
     return 0
 
 
-def _add_calibration(parser: argparse.ArgumentParser) -> None:
-    """Take what probabilities go by."""
-    calibration = parser.add_mutually_exclusive_group()
-    calibration.add_argument(
-        "--like",
-        metavar="NAME",
-        help="trust probabilities as far as for pictures of this data set, and normalise as for "
-        "it (model.norm: batch_per_dataset)",
-    )
-    calibration.add_argument(
-        "--uncalibrated", action="store_true", help="take the network's own probabilities"
-    )
-
-
 def _add_refining(parser: argparse.ArgumentParser) -> None:
     """Take how labels are completed."""
     parser.add_argument(
@@ -255,4 +161,4 @@ def _add_refining(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tile", type=tile, default=768, metavar="N", help="side of a tile (default: 768)"
     )
-    _add_calibration(parser)
+    add_calibration(parser)

@@ -5,8 +5,8 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from harmonize.cli.answer_arguments import add_computing, add_words, predict_options
 from harmonize.cli.arguments import add_quiet, command_parser, files_and_roots
-from harmonize.cli.run_commands import add_computing, add_words
 from harmonize.errors import HarmonizeError
 from harmonize.pictures.limits import MOST_PIXELS
 from harmonize.system.extras import need
@@ -19,9 +19,9 @@ _MOST["pixels"] = (1, MOST_PIXELS)
 def serve(words: Sequence[str]) -> int:
     """Answer pictures over HTTP with a trained network.
 
-    POST /predict takes the bytes of a picture, and answers by ids, as COCO or as polygons; the page
-    at / shows it to people, and /openapi.json describes it to programs. There is neither TLS nor a
-    password: who may reach the port may ask.
+    POST /predict takes the bytes of a picture, and answers by ids, as COCO, as polygons or by
+    probabilities; the page at / shows it to people, and /openapi.json describes it to programs.
+    There is neither TLS nor a password: who may reach the port may ask.
     """
     parser = command_parser(serve)
     parser.add_argument("run", type=Path, metavar="RUN_DIR", help="or a file of `harmonize export`")
@@ -31,7 +31,7 @@ def serve(words: Sequence[str]) -> int:
     _add_serving(parser)
     add_words(parser)
     add_computing(parser)
-    add_quiet(parser, "warnings and errors")
+    add_quiet(parser, "the address, warnings and errors")
     given = parser.parse_intermixed_args(words)
     be_quiet(given.quiet)
     files, roots = files_and_roots(given.roots)
@@ -39,27 +39,9 @@ def serve(words: Sequence[str]) -> int:
         raise HarmonizeError(f"{files[0]}: expected data.roots.NAME=FOLDER")
     for module in ("starlette", "uvicorn"):
         need(module, extra="serve", key="harmonize serve")
-    from harmonize.inference.predict_options import PredictOptions  # slow to import
-    from harmonize.serving.bodies import Limits
+    from harmonize.serving.bodies import Limits  # slow to import
     from harmonize.serving.serve import ServeOptions, serve_run
 
-    predicting = PredictOptions(
-        like=given.like,
-        calibrated=not given.uncalibrated,
-        decode=given.decode,
-        size=given.size,
-        scales=given.scales and tuple(given.scales),
-        flip=given.flip,
-        tile=given.tile,
-        checkpoint=given.checkpoint,
-        precision=given.precision,
-        cpu=given.cpu,
-        turn=not given.as_stored,
-        trust_code=given.trust_code,
-        roots=roots,
-        ontology=given.ontology,
-        channels_of=given.channels_of,
-    )
     options = ServeOptions(
         host=given.host,
         port=given.port,
@@ -68,7 +50,7 @@ def serve(words: Sequence[str]) -> int:
         queue=given.queue,
         limits=Limits(given.max_bytes, given.max_pixels, given.timeout),
     )
-    return serve_run(given.run, options, predicting)
+    return serve_run(given.run, options, predict_options(given, roots))
 
 
 def _add_serving(parser: argparse.ArgumentParser) -> None:

@@ -166,11 +166,20 @@ class ViewedNetwork:
 
     @torch.inference_mode()
     def probabilities(
-        self, picture: Seen, size: tuple[int, int], space: Answering
+        self,
+        picture: Seen,
+        size: tuple[int, int],
+        space: Answering,
+        kind: type[np.floating] = np.float32,
     ) -> Float[ndarray, "C H W"]:
-        """Return the probability of each possible answer at each pixel; see ``answer``."""
-        strips = self.strips(picture, size)
-        return np.concatenate([space.probabilities(strip).cpu().numpy() for _, strip in strips], 1)
+        """Return the probability of each possible answer at each pixel, of a kind of numbers.
+
+        See ``answer``.
+        """
+        found = np.empty((space.num, *size), dtype=kind)
+        for first, strip in self.strips(picture, size):
+            found[:, first : first + strip.shape[1]] = space.probabilities(strip).cpu().numpy()
+        return found
 
     def _views(
         self, picture: Seen, size: tuple[int, int]

@@ -1,21 +1,17 @@
 """Write the network of a run folder as one file that runs without this project."""
 
-import contextlib
 import dataclasses
 import hashlib
 import io
 import json
-import logging
 import math
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
-from torch.export import Dim, ExportedProgram
+from torch.export import ExportedProgram
 
 from harmonize import __version__
 from harmonize.calibration.calibration_file import read_calibration
@@ -25,11 +21,14 @@ from harmonize.config.run_config import find_file
 from harmonize.config.saved_json import to_json
 from harmonize.config.strict_yaml import dump
 from harmonize.errors import HarmonizeError
-from harmonize.exporting.exported_network import INPUTS, OUTPUTS, ExportedNetwork
+from harmonize.exporting.executorch_file import EXTRA, finish_executorch
+from harmonize.exporting.executorch_program import as_executorch, trace_scaled
+from harmonize.exporting.exported_network import INPUTS, OUTPUTS
 from harmonize.exporting.facts import KEY, VERSION, Facts, sealed
+from harmonize.exporting.hushing import hushed
 from harmonize.exporting.onnx_file import finish_onnx
 from harmonize.exporting.quantizing import CalibrationPictures, calibration_pictures, quantized
-from harmonize.exporting.same_padding import same_padding_of_whole_strides
+from harmonize.exporting.tracing import check_exportable, trace
 from harmonize.inference.answer_space import AnswerSpace
 from harmonize.inference.predict import tell_classes
 from harmonize.inference.predict_options import PredictOptions, Wording, choose_answers
@@ -43,12 +42,13 @@ from harmonize.system.extras import need
 from harmonize.system.own_files import check_output
 from harmonize.system.progress import tell
 
-Format = Literal["onnx", "torch"]
+Format = Literal["onnx", "torch", "executorch"]
+_EXTRAS = {
+    "onnx": ("export", ("onnx", "onnxscript", "onnxruntime")),
+    "executorch": (EXTRA, ("executorch",)),
+}
+"""The extra of this package that each format takes, and its modules."""
 _OPSET = 20
-_EXAMPLE = (2, 70, 53)
-"""Pictures, height and width of what the network is traced with; any others do as well."""
-_SIDE = 128
-"""Pixels of a side that is large enough for any network to be traced with."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class ExportOptions:
 
     Attributes:
         answers: that the file gives, and at what size; as for ``predict``.
-        format: ``onnx``, or a program of ``torch.export``.
+        format: ``onnx``, or a program of ``torch.export`` or of ExecuTorch.
         int8: the data set whose pictures say which numbers occur, for a network in int8.
         split: of that data set; the one that is trained on unless given.
         force: replace any file.
@@ -95,9 +95,9 @@ def export_run(run: Path, output: Path, options: ExportOptions) -> None:
     """
     options.check()
     check_output(output, KEY, option="--output", force=options.force)
-    if options.format == "onnx":
-        for module in ("onnx", "onnxscript", "onnxruntime"):
-            need(module, extra="export", key="--format onnx")
+    extra, modules = _EXTRAS.get(options.format, ("", ()))
+    for module in modules:
+        need(module, extra=extra, key=f"--format {options.format}")
     answers = options.answers
     opened = open_run(
         run,
@@ -117,21 +117,7 @@ def export_run(run: Path, output: Path, options: ExportOptions) -> None:
     if options.int8 is not None:
         size = wording.views.size
         pictures = calibration_pictures(opened, options.int8, options.split, size, answers.roots)
-    segmenter = opened.network()
-    check_exportable(segmenter, opened.config.model.title)
-    with answering_like(segmenter, wording.like):
-        program, least = trace(segmenter, wording.answers, opened.config.model.title)
-    facts = _facts(opened, wording, answers, segmenter, least)
-    legend = json.dumps(legend_of(wording.answers))
-    if options.format == "torch":
-        data = _as_torch(program, facts, legend)
-    else:
-        model = as_onnx(program, 0 if wording.views.size == "full" else int(wording.views.size))
-        if pictures is not None:
-            model = quantized(model, pictures)
-            where = f"{pictures.dataset}, {pictures.split}"
-            facts = dataclasses.replace(facts, precision="int8", quantized_on=where)
-        data = finish_onnx(model, facts, legend)
+    facts, data = _exported(opened, wording, options, pictures)
     with writing(output):
         write_whole(output, data)
     wording.calibration.tell()
@@ -141,58 +127,40 @@ def export_run(run: Path, output: Path, options: ExportOptions) -> None:
         tell("note: the run is scored on several views; the file looks once, `predict` does all")
 
 
-def check_exportable(segmenter: Segmenter, title: str) -> None:
-    """Make sure that a network's authors let it be exported, and that it takes colours.
-
-    Raises:
-        HarmonizeError: it cannot be exported.
-    """
-    if not segmenter.may_export:
-        raise HarmonizeError(f"{title}: cannot be exported: {segmenter.traits.no_export}")
-    if segmenter.in_channels != 3:
-        raise HarmonizeError(
-            f"{title}: takes {segmenter.in_channels} bands; only networks for RGB are exported"
-        )
-
-
-def trace(segmenter: Segmenter, space: AnswerSpace, title: str) -> tuple[ExportedProgram, int]:
-    """Return a network as a program, and the least side in pixels that its network is given.
-
-    Some networks do another thing where features are a single pixel. They are given more than that.
-
-    Raises:
-        HarmonizeError: it depends on the size of a picture in a way that no program can.
-    """
-    stride, least = segmenter.stride, max(segmenter.traits.least, segmenter.stride)
-    reason = ""
-    sides = [least, 2 * stride, 2 * least, max(_SIDE, 2 * least)]
-    tried = set[int]()
-    for strides in (math.ceil(side / stride) for side in sides):
-        network = ExportedNetwork(segmenter, space, strides=strides)
-        if network.least in tried:
-            continue
-        tried.add(network.least)
-        try:
-            return _program(network), network.least * stride
-        except Exception as error:  # of torch.export, about other people's code
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-    raise HarmonizeError(f"{title}: cannot be exported: {reason}")
-
-
-def _program(network: ExportedNetwork) -> ExportedProgram:
-    batch, height, width = _EXAMPLE
-    pictures = torch.zeros(batch, 3, height, width, dtype=torch.uint8)
-    side = max(network.least * network.stride, 32)
-    any_size = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
-    with torch.no_grad(), _hushed(), same_padding_of_whole_strides():
-        given: tuple[Tensor, Tensor] = (pictures, torch.tensor(side))
-        return torch.export.export(network, given, dynamic_shapes=(any_size, None))
+def _exported(
+    opened: OpenedRun,
+    wording: Wording,
+    options: ExportOptions,
+    pictures: CalibrationPictures | None,
+) -> tuple[Facts, bytes]:
+    """Return a file, and what it says of itself."""
+    segmenter, title = opened.network(), opened.config.model.title
+    check_exportable(segmenter, title)
+    space, size, largest = wording.answers, wording.views.size, None
+    with answering_like(segmenter, wording.like):
+        if options.format == "executorch":
+            program, least, largest = trace_scaled(segmenter, space, title, size)
+        else:
+            program, least = trace(segmenter, space, title)
+    facts = _facts(opened, wording, options.answers, segmenter, least)
+    facts = dataclasses.replace(facts, largest=largest)
+    legend = json.dumps(legend_of(space))
+    if options.format == "torch":
+        return facts, _as_torch(program, facts, legend)
+    if options.format == "executorch":
+        return facts, finish_executorch(as_executorch(program, title), facts, legend)
+    model = as_onnx(program, 0 if size == "full" else int(size))
+    if pictures is not None:
+        model = quantized(model, pictures)
+        where = f"{pictures.dataset}, {pictures.split}"
+        facts = dataclasses.replace(facts, precision="int8", quantized_on=where)
+    return facts, finish_onnx(model, facts, legend)
 
 
 def as_onnx(program: ExportedProgram, size: int) -> Any:
     """Return a program as an ONNX model whose ``size`` need not be given."""
     onnx: Any = need("onnx", extra="export", key="--format onnx")
-    with _hushed():
+    with hushed():
         converted = torch.onnx.export(
             program,
             dynamo=True,
@@ -211,7 +179,7 @@ def as_onnx(program: ExportedProgram, size: int) -> Any:
 
 def _as_torch(program: ExportedProgram, facts: Facts, legend: str) -> bytes:
     file = io.BytesIO()
-    with _hushed():
+    with hushed():
         torch.export.save(program, file, extra_files=sealed(facts, b"", legend))
     return file.getvalue()
 
@@ -299,22 +267,3 @@ def legend_of(space: AnswerSpace) -> dict[str, Any]:
         for label, mask in zip(space.labels, space.masks, strict=True)
     ]
     return {"answers": space.title, "encoding": space.encoding.name, "classes": classes}
-
-
-@contextlib.contextmanager
-def _hushed() -> Iterator[None]:
-    """Keep what PyTorch's exporter says of itself from the user.
-
-    It logs and warns, and prints the whole graph to the standard error before it fails.
-    """
-    loggers = [logging.getLogger(name) for name in ("torch", "torch.export", "torch.onnx")]
-    levels = [one.level for one in loggers]
-    for one in loggers:
-        one.setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for one, level in zip(loggers, levels, strict=True):
-            one.setLevel(level)

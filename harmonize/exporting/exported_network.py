@@ -65,10 +65,10 @@ class ExportedNetwork(nn.Module):
         if self.span is not None:
             logits = logits[:, self.span]
         if logits.shape[-2:] != padded.shape[-2:]:
-            logits = _scaled(logits, (rows * self.stride, columns * self.stride))
+            logits = scaled(logits, (rows * self.stride, columns * self.stride))
         logits = logits.index_select(2, torch.arange(seen_height))
         logits = logits.index_select(3, torch.arange(seen_width))
-        classes, probabilities = self.answers(_scaled(logits, (height, width)).flatten(2))
+        classes, probabilities = self.answers(scaled(logits, (height, width)).flatten(2))
         shape = (batch, height, width)
         return (
             classes.reshape(shape).to(self.number),
@@ -95,5 +95,6 @@ class ExportedNetwork(nn.Module):
         return found[0], found[1], found[2], found[3]
 
 
-def _scaled(logits: Tensor, size: tuple[int, int]) -> Tensor:
+def scaled(logits: Tensor, size: tuple[int, int]) -> Tensor:
+    """Scale logits (B, K, h, w) to a height and width."""
     return nn.functional.interpolate(logits, size=size, mode="bilinear")

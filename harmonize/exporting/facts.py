@@ -46,6 +46,7 @@ class Facts:
         decode: how pixels are decided.
         size: the shorter side that its network sees.
         least: the least side, in pixels, that its network is given.
+        largest: likewise, where there is a limit.
         stride: of its network.
         reach: of its network; None if it is infinite.
         precision: that it computes in.
@@ -75,6 +76,7 @@ class Facts:
     like: str | None = None
     calibrated: bool = True
     reach: float | None = None
+    largest: Count | None = None
     quantized_on: str | None = None
 
 

@@ -34,8 +34,8 @@ def finish_onnx(model: Any, facts: Facts, legend: str) -> bytes:
     return model.SerializeToString(deterministic=True)
 
 
-def read_onnx(path: Path) -> tuple[Facts, bytes]:
-    """Read an exported file: what it says of itself, and all of its bytes.
+def read_onnx(data: bytes, path: Path) -> Facts:
+    """Read what an exported file says of itself.
 
     Nothing that it names is opened, and only operators of ONNX itself are taken.
 
@@ -43,7 +43,6 @@ def read_onnx(path: Path) -> tuple[Facts, bytes]:
         HarmonizeError: it is no file of ``harmonize export``, or is damaged.
     """
     onnx: Any = need("onnx", extra="export", key=str(path))
-    data = _bytes(path)
     try:
         model = onnx.load_model_from_string(data)
     except Exception:  # of the library that reads it
@@ -58,17 +57,22 @@ def read_onnx(path: Path) -> tuple[Facts, bytes]:
     del model.metadata_props[:]
     facts = opened(metadata, model.SerializeToString(deterministic=True), path)
     _check_graph(model, onnx.TensorProto.EXTERNAL, path)
-    return facts, data
+    return facts
 
 
-def _bytes(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """Read an exported file of any format.
+
+    Raises:
+        HarmonizeError: it cannot be read, or is too large.
+    """
     try:
         with open_plain(path) as file:
             data = file.read(_LARGEST + 1)
     except OSError as error:
         raise HarmonizeError(f"{path}: cannot be read: {error.strerror or error}") from None
     if len(data) > _LARGEST:
-        raise HarmonizeError(f"{path}: is larger than an ONNX file can be")
+        raise HarmonizeError(f"{path}: is larger than an exported file can be")
     return data
 
 

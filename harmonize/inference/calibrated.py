@@ -103,8 +103,8 @@ def use_calibration(
     names = " and ".join(temperatures.like)
     largest = ", of each temperature the largest" if len(temperatures.like) > 1 else ""
     doubts = file.doubts(use.confidence, use.like)
-    if use.size != file.size:
-        doubts.append(f"calibrated at --size {file.size}, not {use.size}")
+    if other := [size for size in file.sizes(temperatures.like) if size != use.size]:
+        doubts.append(f"calibrated at --size {' and '.join(map(str, other))}, not {use.size}")
     warning = f"confidence {use.confidence:g} may not hold: {'; '.join(doubts)} ({file.path})"
     return FoundCalibration(
         temperatures,

@@ -11,6 +11,7 @@ from harmonize.errors import printable, raise_all
 from harmonize.labels.sources import Sources
 from harmonize.pipeline.evaluate_run import open_for_scoring
 from harmonize.system.progress import tell
+from harmonize.training.scoring import own_sizes
 
 
 def calibrate_run(
@@ -74,6 +75,7 @@ def calibrate_run(
                 checkpoint=opened.path.name,
                 step=opened.state.step,
                 config=opened.config,
+                sizes=own_sizes(opened.config, opened.sources),
             )
             tell(f"\n{path} is written")
 

@@ -19,6 +19,7 @@ from harmonize.report.make_report import make_report
 from harmonize.runs import checkpoints
 from harmonize.runs.opened import OpenedRun
 from harmonize.runs.run_folder import EVALUATION
+from harmonize.training.scoring import own_sizes
 
 
 def finish(
@@ -88,4 +89,5 @@ def _calibrate(
             checkpoint=checkpoints.step_path(output, step).name,
             step=step,
             config=config,
+            sizes=own_sizes(config, sources),
         )

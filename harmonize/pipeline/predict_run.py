@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harmonize.errors import HarmonizeError
-from harmonize.exporting.onnx_model import open_model
+from harmonize.exporting.exported_model import open_model
 from harmonize.inference.inputs import find_pictures
 from harmonize.inference.predict import predict_trained
 from harmonize.inference.predict_options import PredictOptions, choose_answers

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
-from jaxtyping import Int, Integer
+from jaxtyping import Float, Int, Integer
 from numpy import ndarray
 from torch import Tensor
 
@@ -21,10 +22,10 @@ from harmonize.inference.read_pictures import Seen
 from harmonize.serving.refusals import Refusal
 from harmonize.serving.sent_pictures import is_out_of_memory, out_of_memory
 
-# Letters of shapes: K leaves, H x W pixels of a picture.
+# Letters of shapes: K leaves, C possible answers, H x W pixels of a picture.
 
-Map = Integer[ndarray, "H W"]
-"""The number of each pixel's answer."""
+Found = Integer[ndarray, "H W"] | Float[ndarray, "C H W"]
+"""The number of each pixel's answer, or the probability of each possible one."""
 
 
 @dataclass(eq=False)
@@ -34,6 +35,7 @@ class _Job:
     Attributes:
         seen: it.
         wording: what it can be answered.
+        sure: whether the probabilities of all possible answers are asked for.
         group: of pictures that may go through the network together; None for one that goes alone.
         result: its answer.
         arrived: when.
@@ -41,8 +43,9 @@ class _Job:
 
     seen: Seen
     wording: Wording
+    sure: bool
     group: tuple[object, ...] | None
-    result: "Future[Map]" = field(default_factory=Future)
+    result: "Future[Found]" = field(default_factory=Future)
     arrived: float = field(default_factory=time.monotonic)
 
 
@@ -83,9 +86,15 @@ class Batches:
                 self._coming -= 1
                 self._changed.notify_all()
 
-    def submit(self, seen: Seen, wording: Wording) -> "Future[Map]":
-        """Have a picture answered; a result that is cancelled before it is begun is left out."""
-        job = _Job(seen, wording, self._group(seen, wording))
+    def submit(self, seen: Seen, wording: Wording, *, sure: bool = False) -> "Future[Found]":
+        """Have a picture answered; a result that is cancelled before it is begun is left out.
+
+        Args:
+            seen: the picture.
+            wording: what it can be answered.
+            sure: whether the result is the probability of each possible answer, in float16.
+        """
+        job = _Job(seen, wording, sure, None if sure else self._group(seen, wording))
         with self._changed:
             self._waiting.append(job)
             self._changed.notify_all()
@@ -159,13 +168,15 @@ class Batches:
         else:
             job.result.set_result(answer)
 
-    def _answers(self, jobs: Sequence[_Job]) -> Sequence[Map]:
+    def _answers(self, jobs: Sequence[_Job]) -> Sequence[Found]:
         self.batches += 1
         first = jobs[0]
         with self._network.like(first.wording.like):
             if len(jobs) == 1:
                 viewed = ViewedNetwork(self._network, first.wording.views, self._mirror)
                 seen, space = first.seen, first.wording.answers
+                if first.sure:
+                    return [viewed.probabilities(seen.scaled, seen.size, space, np.float16)]
                 return [viewed.answer(seen.scaled, seen.size, space)]
             pictures = [job.seen.scaled for job in jobs if isinstance(job.seen.scaled, Tensor)]
             sizes = [job.seen.size for job in jobs]

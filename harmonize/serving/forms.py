@@ -1,4 +1,4 @@
-"""The forms in which an answer is sent: a picture of ids, runs as COCO has them, polygons."""
+"""The forms in which an answer is sent: a picture of ids, COCO's runs, polygons, probabilities."""
 
 import io
 import json
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Integer
+from jaxtyping import Float, Integer
 from numpy import ndarray
 
 from harmonize.errors import HarmonizeError
@@ -17,7 +17,10 @@ from harmonize.labels.rle import write_runs
 from harmonize.serving.refusals import Refusal
 from harmonize.serving.region_polygons import outlines
 
-# Letters of shapes: H x W pixels.
+# Letters of shapes: H x W pixels, C possible answers.
+
+MOST_NUMBERS = 1 << 25
+"""Of probabilities, two bytes each: the possible answers times the pixels."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,28 @@ class Form:
 
     Attributes:
         kind: its Content-Type.
-        write: makes its bytes of an answer.
+        write: makes its bytes of an answer, or of the probabilities of all possible ones.
+        sure: whether it is made of these.
     """
 
     kind: str
-    write: Callable[[Integer[ndarray, "H W"], AnswerSpace], bytes]
+    write: Callable[[Any, AnswerSpace], bytes]
+    sure: bool = False
+
+    def check(self, size: tuple[int, int], space: AnswerSpace) -> None:
+        """Make sure that a picture of a height and width can be answered so.
+
+        Raises:
+            Refusal: there would be too many numbers.
+        """
+        numbers = size[0] * size[1] * space.num
+        if self.sure and numbers > MOST_NUMBERS:
+            raise Refusal(
+                422,
+                f"format=probabilities: {size[1]} x {size[0]} pixels times {space.num} possible "
+                f"answers are more than {MOST_NUMBERS} numbers; send a smaller picture, or ask for "
+                "fewer answers, such as depth=1",
+            )
 
 
 def as_png(answer: Integer[ndarray, "H W"], space: AnswerSpace) -> bytes:
@@ -87,10 +107,26 @@ def as_polygons(answer: Integer[ndarray, "H W"], space: AnswerSpace) -> bytes:
     return _json({"type": kind, "width": width, "height": height, "features": features})
 
 
+def as_probabilities(sure: Float[ndarray, "C H W"], space: AnswerSpace) -> bytes:
+    """Return NumPy's .npz: the probabilities, and the key of each in the legend."""
+    given = space.masks.any(axis=1)
+    keys = [space.encoding.write(label.value) for label in space.labels]
+    names = [label.name for label in space.labels]
+    data = io.BytesIO()
+    np.savez(
+        data,
+        probabilities=sure if given.all() else sure[given],
+        keys=np.array(keys, dtype=str)[given],
+        names=np.array(names, dtype=str)[given],
+    )
+    return data.getvalue()
+
+
 FORMS = {
     "png": Form("image/png", as_png),
     "coco": Form("application/json", as_coco),
     "polygons": Form("application/geo+json", as_polygons),
+    "probabilities": Form("application/zip", as_probabilities, sure=True),
 }
 """By the name that a query gives."""
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from harmonize import __version__
 from harmonize.serving.bodies import FORM, Limits
+from harmonize.serving.forms import MOST_NUMBERS
 from harmonize.serving.questions import DECODES, FORMATS, Words
 
 Json = dict[str, Any]
@@ -143,10 +144,18 @@ _PROBLEMS = {
 }
 
 
+_FORMS = (
+    "Of the answer; probabilities come as NumPy's .npz: `probabilities` (float16, possible answers "
+    f"x height x width, at most {MOST_NUMBERS} numbers), `keys` of these answers in the legend and "
+    "their `names`"
+)
+
+
 def describe_service(words: Words, limits: Limits) -> Json:
     """Return the description, with the data sets and depths of the network."""
     asked = _parameters(words)
-    form = _query("format", {"type": "string", "enum": [*FORMATS], "default": "png"})
+    schema: Json = {"type": "string", "enum": [*FORMATS], "default": "png"}
+    form = _query("format", schema, _FORMS)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -239,6 +248,7 @@ def _answers() -> Json:
             "image/png": {},
             "application/json": _schema("Coco"),
             "application/geo+json": _schema("Polygons"),
+            "application/zip": {"schema": {"type": "string", "format": "binary"}},
         },
     )
     text = {"schema": {"type": "string"}}

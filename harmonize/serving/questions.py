@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from harmonize.config.train_config import Decode
 from harmonize.errors import HarmonizeError, near_matches
-from harmonize.exporting.onnx_model import OnnxModel
+from harmonize.exporting.exported_model import ExportedModel
 from harmonize.inference.predict_options import PredictOptions, Wording, choose_answers
 from harmonize.inference.trained import Trained
 from harmonize.models.dataset_norms import PER_DATASET
@@ -20,7 +20,7 @@ from harmonize.serving.refusals import Refusal
 
 ASKED = ("as", "depth", "confidence")
 """Of these at most one is given."""
-FORMATS = ("png", "coco", "polygons")
+FORMATS = ("png", "coco", "polygons", "probabilities")
 DECODES: tuple[Decode, ...] = get_args(Decode)
 _OPTION = re.compile(r"^--(\w+) ")
 _KEPT = 64
@@ -166,7 +166,7 @@ class Words:
             calibrated=given.calibrated or not backs_off,
         )
         trained = self._trained
-        return trained.completed(options) if isinstance(trained, OnnxModel) else options
+        return trained.completed(options) if isinstance(trained, ExportedModel) else options
 
     def _depth(self, text: str | None) -> int | None:
         if text is None:

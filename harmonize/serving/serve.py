@@ -14,7 +14,7 @@ from PIL import Image
 
 from harmonize.decoding.tiled_network import TiledNetwork
 from harmonize.errors import HarmonizeError, printable
-from harmonize.exporting.onnx_model import open_model
+from harmonize.exporting.exported_model import open_model
 from harmonize.inference.predict_options import PredictOptions
 from harmonize.inference.read_pictures import see
 from harmonize.inference.trained import Trained, TrainedRun
@@ -77,7 +77,11 @@ def serve_run(run: Path, options: ServeOptions, predicting: PredictOptions) -> i
         serving(trained, options, predicting) as service,
     ):
         server = make_server(Door(service.app()), timeout=options.limits.timeout)
-        tell(printable(f"{trained.title} answers at {address(listening)}; Ctrl-C ends it"))
+        # Said even to those who want no news: `--port 0` is of no use without it.
+        print(
+            printable(f"{trained.title} answers at {address(listening)}; Ctrl-C ends it"),
+            flush=True,
+        )
         server.run(sockets=[listening])
         tell(f"pictures answered: {service.answered}")
     return 0
@@ -133,8 +137,8 @@ def serving(
         blank = Image.new("RGB", (_FIRST_SIDE, _FIRST_SIDE))
         seen = see(blank, size=views.read_at, fit=views.is_one, read_as=wording.read_as)
         try:
-            answer = batches.submit(seen, wording).result()
             for form in FORMS.values():  # which import what they need
+                answer = batches.submit(seen, wording, sure=form.sure).result()
                 form.write(answer, wording.answers)
         except Refusal as refusal:
             raise HarmonizeError(f"{trained.title}: {refusal.line}") from None

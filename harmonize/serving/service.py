@@ -160,7 +160,8 @@ class Service:
     ) -> tuple[bytes, tuple[str, ...]]:
         with self.batches.coming():
             received = await self._apart(self.reader.read, body, wording)
-            result = self.batches.submit(received.seen, wording)
+            form.check(received.seen.size, wording.answers)
+            result = self.batches.submit(received.seen, wording, sure=form.sure)
         answer = await asyncio.wrap_future(result)
         return await self._apart(form.write, answer, wording.answers), received.warnings
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,7 @@ def build_package(run: Path, folder: Path, options: PackOptions, address: str) -
     """
     _, state = choose(run, options.checkpoint)
     notes: list[str] = []
-    packed = _packed(state)
+    packed = _packed(state, options, notes)
     folder.mkdir(parents=True, exist_ok=True)
     save(packed, step_path(folder, packed.step))
     sources, config = packed.sources(), packed.run_config()
@@ -106,8 +106,9 @@ def _roots(options: PackOptions) -> list[Path]:
     return [Path(root) for root in options.roots.values()]
 
 
-def _packed(state: Checkpoint) -> Checkpoint:
+def _packed(state: Checkpoint, options: PackOptions, notes: list[str]) -> Checkpoint:
     """Return a checkpoint with the weights that the run answers with, and nothing of training."""
+    mappings = zip(state.mappings, _class_ids(state, options, notes), strict=True)
     weights = state.model | (state.ema if state.standing.answers_with == "ema" else {})
     trees = [name for name, _ in state.trees]
     config = shared_config(state.run_config(), state.ontology[0], trees)
@@ -123,9 +124,33 @@ def _packed(state: Checkpoint) -> Checkpoint:
         health=RunHealth().state(),
         standing=dataclasses.replace(state.standing, answers_with="raw"),
         config=dump(config.to_dict()),
-        mappings=tuple(map(shared_mapping, state.mappings)),
+        mappings=tuple(shared_mapping(text, ids) for text, ids in mappings),
         pictures={},
     )
+
+
+def _class_ids(
+    state: Checkpoint, options: PackOptions, notes: list[str]
+) -> Iterator[dict[str, int] | None]:
+    """Yield for each mapping the ids that its data set's own file gives, None for all others.
+
+    Who has the package alone can be answered in a set's classes only if it knows their ids.
+    """
+    roots = {**state.run_config().data.roots, **options.roots}
+    for spec in state.sources().specs:
+        if spec.class_file is None:
+            yield None
+            continue
+        try:
+            classes = spec.with_ids(spec.folder(roots)).classes
+        except HarmonizeError as error:
+            notes.append(
+                f"no ids of {spec.name}, so that --as {spec.name} needs its data: "
+                f"{error.problems[0]}"
+            )
+            yield None
+        else:
+            yield {name: entry.values[0] for name, entry in classes.items()}
 
 
 def _texts(packed: Checkpoint, sources: Sources) -> dict[str, bytes]:

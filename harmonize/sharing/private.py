@@ -4,7 +4,7 @@ import dataclasses
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -42,9 +42,17 @@ def shared_config(config: RunConfig, tree: str, trees: Iterable[str]) -> RunConf
     return RunConfig.from_document(Document("the run's config", value))
 
 
-def shared_mapping(text: str) -> str:
-    """Return a mapping without folders: lists in full are named alone."""
+def shared_mapping(text: str, ids: Mapping[str, int] | None = None) -> str:
+    """Return a mapping without folders: lists in full are named alone.
+
+    Args:
+        text: the mapping.
+        ids: of its classes, in place of the data set's own file of them.
+    """
     value: Any = load_text(text, "the run's mapping").value
+    if ids is not None:
+        del value["class_file"]
+        value["classes"] = dict(ids)
     root = value.get("root")
     if isinstance(root, str) and _is_private(root):
         del value["root"]

@@ -47,8 +47,7 @@ def score(
     For a ``benchmark`` a pixel is answered as the class whose leaves have the most probability
     together, the classes that nothing answers are scored too, and no depth is.
     """
-    own = {spec.name: entry.size for entry, spec in (*sources.trained, *sources.also)}
-    sizes = {name: size for name, size in own.items() if size and not config.evaluate.size}
+    sizes = own_sizes(config, sources)
     for buffer in model.buffers():  # batch norm's statistics are each process's own
         _broadcast(buffer)
     found: list[DatasetScores] = []
@@ -85,6 +84,12 @@ def score(
                 scores = dataclasses.replace(scores, name=f"{scores.name}:{tree}", tree=tree)
             found.append(scores)
     return found
+
+
+def own_sizes(config: RunConfig, sources: Sources) -> dict[str, int]:
+    """Return the sizes of the data sets that are scored at another one than the run's."""
+    own = {spec.name: entry.size for entry, spec in (*sources.trained, *sources.also)}
+    return {name: size for name, size in own.items() if size and not config.evaluate.size}
 
 
 def _can_be_scored(sources: Sources, dataset: SegmentationDataset) -> bool:

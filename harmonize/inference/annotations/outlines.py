@@ -1,12 +1,13 @@
 """Outlines of parts of a picture: along the edges of pixels, or through their middles."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Int
 from numpy import ndarray
 
-# Letters of shapes: H x W pixels, E edges of a ring, N corners, as x and y.
+# Letters of shapes: H x W pixels, h x w with a border of one pixel, E edges, N corners, as x and y.
 
 _AHEAD = ((0, 1), (1, 0), (0, -1), (-1, 0))
 """Row and column of the next pixel along an edge: of the upper, right, lower and left one."""
@@ -14,43 +15,76 @@ _FIRST = ((0, 0), (0, 1), (1, 1), (1, 0))
 """Where each of these edges begins, with the pixel on its right."""
 
 
+@dataclass(frozen=True)
+class Edges:
+    """The sides of pixels between two regions, each once for the pixel on either hand.
+
+    Attributes:
+        pixel: of each, in the bordered map.
+        side: of the pixel, as ``_AHEAD`` has them; upper ones come first.
+        following: the number of the next edge of its ring, clockwise around its region.
+    """
+
+    pixel: Int[ndarray, " E"]
+    side: Int[ndarray, " E"]
+    following: Int[ndarray, " E"]
+
+    @classmethod
+    def of(cls, regions: Int[ndarray, "h w"], *, apart: bool) -> "Edges":
+        """Find the edges of a map with a border of 0, which has none.
+
+        Args:
+            regions: the number of each pixel's region.
+            apart: whether rings keep pixels apart that touch at a corner alone, and touch
+                themselves there; else they go around the others that meet at the corner.
+        """
+        size, width = regions.size, regions.shape[1]
+        flat = regions.ravel()
+        known: list[Int[ndarray, " _"]] = []
+        nexts: list[Int[ndarray, " _"]] = []
+        for side, (down, right) in enumerate(_AHEAD):
+            left = _AHEAD[side - 1][0] * width + _AHEAD[side - 1][1]
+            pixels = np.flatnonzero(flat)
+            pixels = pixels[flat[pixels] != flat[pixels + left]]
+            ahead = pixels + down * width + right
+            here = flat[pixels]
+            goes_on, turns = flat[ahead] == here, flat[ahead + left] == here
+            is_left = turns & goes_on if apart else turns
+            is_straight = ~is_left & goes_on
+            pixel = np.where(is_left, ahead + left, np.where(is_straight, ahead, pixels))
+            turn = np.where(is_left, -1, np.where(is_straight, 0, 1))
+            known.append(side * size + pixels)
+            nexts.append((side + turn) % 4 * size + pixel)
+        edges = np.concatenate(known)
+        following = np.searchsorted(edges, np.concatenate(nexts))
+        return cls(edges % size, edges // size, following)
+
+    def rings(self) -> Iterator[list[int]]:
+        """Yield the numbers of each ring's edges, from its first one on."""
+        following = self.following.tolist()
+        done = bytearray(len(following))
+        for start in range(len(following)):
+            ring: list[int] = []
+            edge = start
+            while not done[edge]:
+                done[edge] = 1
+                ring.append(edge)
+                edge = following[edge]
+            if ring:
+                yield ring
+
+
 def rings(mask: Bool[ndarray, "H W"]) -> Iterator[Int[ndarray, "E 3"]]:
     """Yield each closed line around pixels: row, column and side of its edges, clockwise.
 
     Pixels that touch at a corner alone are apart. A part without holes has one ring.
     """
-    inside = np.pad(mask, 1)
-    wide = inside.shape[1]
-    flat, number = inside.ravel(), inside.size
-    following = np.zeros((4, number), dtype=np.int64)
-    starts = np.zeros((4, number), dtype=bool)
-    places = np.flatnonzero(flat)
-    for side, (down, right) in enumerate(_AHEAD):
-        ahead = down * wide + right
-        left = _AHEAD[side - 1][0] * wide + _AHEAD[side - 1][1]
-        here = places[~flat[places + left]]
-        starts[side, here] = True
-        blocked, turned = flat[here + ahead], flat[here + ahead + left]
-        turn_right = here + number * ((side + 1) % 4)
-        straight = here + ahead + number * side
-        turn_left = here + ahead + left + number * ((side - 1) % 4)
-        following[side, here] = np.where(
-            ~blocked, turn_right, np.where(turned, turn_left, straight)
-        )
-    after, waiting = following.ravel(), starts.ravel()
-    for start in np.flatnonzero(waiting).tolist():
-        if not waiting[start]:
-            continue
-        ring = [start]
-        place = int(after[start])
-        while place != start:
-            ring.append(place)
-            place = int(after[place])
-        edges = np.array(ring)
-        waiting[edges] = False
-        side, pixel = np.divmod(edges, number)
-        rows, columns = np.divmod(pixel, wide)
-        yield np.stack([rows - 1, columns - 1, side], axis=1)
+    inside = np.pad(mask, 1).astype(np.int64)
+    edges = Edges.of(inside, apart=True)
+    rows, columns = np.divmod(edges.pixel, inside.shape[1])
+    found = np.stack([rows - 1, columns - 1, edges.side], axis=1)
+    for ring in edges.rings():
+        yield found[ring]
 
 
 def along_edges(ring: Int[ndarray, "E 3"]) -> Int[ndarray, "N 2"]:

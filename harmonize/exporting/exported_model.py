@@ -1,105 +1,48 @@
-"""A network in a file of ``harmonize export``, which answers by onnxruntime."""
+"""A network in a file of ``harmonize export``, and all that the file says of it."""
 
 import dataclasses
 import functools
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from jaxtyping import Float, UInt8
-from torch import Tensor
 
 from harmonize.calibration.calibration_file import CalibrationFile, calibration_from
 from harmonize.config.data_config import DatasetEntry
 from harmonize.config.run_config import RunConfig
 from harmonize.config.strict_yaml import load_text
 from harmonize.errors import HarmonizeError
-from harmonize.exporting.exported_network import INPUTS, OUTPUTS
+from harmonize.exporting.executorch_file import is_executorch, read_executorch
+from harmonize.exporting.executorch_network import ExecutorchNetwork
 from harmonize.exporting.facts import Facts
-from harmonize.exporting.onnx_file import read_onnx
+from harmonize.exporting.onnx_file import read_file, read_onnx
+from harmonize.exporting.onnx_network import OnnxNetwork
 from harmonize.inference.calibrated import FoundCalibration, Use, use_calibration
 from harmonize.inference.predict_options import PredictOptions
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.sources import Sources
 from harmonize.models.dataset_norms import PER_DATASET
-from harmonize.system.extras import need
 
-# Letters of shapes: B pictures, K leaves, h x w pixels of the network.
-
-
-class OnnxNetwork:
-    """Runs a graph with as many threads as PyTorch has.
-
-    Args:
-        model: the file's bytes.
-        facts: what the file says of itself.
-        leaves: K, of its tree.
-        path: of the file.
-
-    Raises:
-        HarmonizeError: onnxruntime cannot run it, or it does not give logits of the tree's leaves.
-    """
-
-    def __init__(self, model: bytes, facts: Facts, leaves: int, path: Path) -> None:
-        runtime: Any = need("onnxruntime", extra="export", key=str(path))
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        options.log_severity_level = 4  # what fails is raised
-        self._path = path
-        self._leaves = leaves
-        self.stride = facts.stride
-        self.reach = math.inf if facts.reach is None else facts.reach
-        try:
-            self._session = runtime.InferenceSession(
-                model, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # of its many kinds
-            raise HarmonizeError(f"{path}: onnxruntime cannot load it: {_first(error)}") from None
-        inputs = tuple(one.name for one in self._session.get_inputs())
-        known = {one.name for one in self._session.get_outputs()}
-        initial = {one.name for one in self._session.get_overridable_initializers()}
-        if not {*inputs, *initial} >= {*INPUTS} or not known >= {*OUTPUTS}:
-            raise HarmonizeError(f"{path}: has other inputs and outputs than an exported network")
-        self._run_options = runtime.RunOptions()
-        self._run_options.only_execute_path_to_fetches = True
-
-    def __call__(self, pictures: UInt8[Tensor, "B 3 h w"]) -> Float[Tensor, "B K h w"]:
-        """Return the logits of pictures as the network is to see them.
-
-        Raises:
-            HarmonizeError: the graph fails, or gives something else.
-        """
-        given = {"pictures": pictures.cpu().numpy(), "size": np.array(0, dtype=np.int64)}
-        try:
-            (logits,) = self._session.run(["logits"], given, self._run_options)
-        except Exception as error:
-            raise HarmonizeError(f"{self._path}: onnxruntime fails: {_first(error)}") from None
-        wanted = (len(pictures), self._leaves, *pictures.shape[2:])
-        if logits.shape != wanted or logits.dtype != np.float32:
-            raise HarmonizeError(
-                f"{self._path}: gives logits {logits.dtype} {logits.shape}, expected float32 "
-                f"{wanted}; export the run again"
-            )
-        return torch.from_numpy(logits)
+Network = OnnxNetwork | ExecutorchNetwork
 
 
 @dataclass(frozen=True)
-class OnnxModel:
+class ExportedModel:
     """An exported file; see ``Trained``.
 
     Attributes:
         path: of the file.
         facts: what it says of itself.
-        graph: its bytes.
+        graph: its bytes, without what it says of itself if that is no part of it.
+        runtime: that its network is for.
     """
 
     path: Path
     facts: Facts
     graph: bytes
+    runtime: type[Network] = OnnxNetwork
 
     @functools.cached_property
     def config(self) -> RunConfig:
@@ -191,24 +134,22 @@ class OnnxModel:
         way_out = f"{self.path} has none; run `harmonize calibrate {run}` and export it again"
         return use_calibration(file, self.sources.ontology.leaves, use, way_out)
 
-    def network(self, device: torch.device) -> OnnxNetwork:  # noqa: ARG002  onnxruntime has its own
+    def network(self, device: torch.device) -> Network:  # noqa: ARG002  runtimes have their own
         """Return the network, which computes on the CPU."""
         leaves = len(self.sources.ontology.leaves)
-        return OnnxNetwork(self.graph, self.facts, leaves, self.path)
+        return self.runtime(self.graph, self.facts, leaves, self.path)
 
     def _spec(self, text: str) -> DatasetSpec:
         return DatasetSpec.from_document(load_text(text, f"{self.path}: mapping"))
 
 
-def open_model(path: Path) -> OnnxModel:
+def open_model(path: Path) -> ExportedModel:
     """Open a file of ``harmonize export``.
 
     Raises:
         HarmonizeError: it is no such file, or is damaged.
     """
-    facts, graph = read_onnx(path)
-    return OnnxModel(path, facts, graph)
-
-
-def _first(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    data = read_file(path)
+    if is_executorch(data):
+        return ExportedModel(path, *read_executorch(data, path), ExecutorchNetwork)
+    return ExportedModel(path, read_onnx(data, path), data)
