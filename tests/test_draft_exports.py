@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 
 from annotated_sets import box_mask
+from documents import marked_blocks
 from harmonize.cli import main
+from harmonize.config.strict_yaml import load_text
 from harmonize.labels.dataset_spec import DatasetSpec
 from test_draft_annotations import draft, lengths, pictures, root
 
@@ -124,3 +126,10 @@ def test_roboflow_masks(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert spec.encoding.name == "ids"
     assert fit_for(spec) == {"background": (0,), "lid": (1,), "can": (2,)}
     assert lengths(spec, root) == {"train": 4, "val": 4}
+
+
+def test_the_mappings_of_the_guide_are_those_that_are_drafted(repo: Path) -> None:
+    blocks = marked_blocks(repo / "docs/guides/exports.md")
+    specs = [DatasetSpec.from_document(load_text(one.text, one.file or "")) for one in blocks]
+    assert [spec.encoding.name for spec in specs] == ["supervisely", "ids", "yolo"]
+    assert [spec.name for spec in specs] == ["supervisely", "roboflow", "yolo"]
