@@ -20,6 +20,8 @@ _types_checked = beartype(
     conf=BeartypeConf(is_pep484_tower=True, violation_type=jaxtyping.TypeCheckError)
 )
 """As in type checkers, an int may stand for a float; what does not fit is a TypeError."""
+ALWAYS = 1000
+"""Calls of a function that are all checked; of later ones every 16th, as loops make millions."""
 SHAPES = jaxtyping.jaxtyped("context")
 """Within it a letter of a shape stands for one length."""
 _theirs = jaxtyping.jaxtyped
@@ -64,10 +66,15 @@ def _unless_traced(
     function: Callable[..., Any], with_types: Callable[..., Any], *, has_shapes: bool
 ) -> Callable[..., Any]:
     """Check no call of a network that is compiled or exported: its sizes are no numbers then."""
+    calls = 0
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         if torch.compiler.is_compiling():
+            return function(*args, **kwargs)
+        nonlocal calls
+        calls += 1
+        if calls > ALWAYS and calls % 16:
             return function(*args, **kwargs)
         if not has_shapes:
             return with_types(*args, **kwargs)

@@ -8,8 +8,8 @@ import pytest
 from harmonize.config.accept import Accepted
 from harmonize.config.strict_yaml import Document, load_text
 from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.mapping_lint import Finding, config_findings, mapping_findings
 from harmonize.labels.ontology import Ontology
-from harmonize.tools.check.lint import Finding, config_findings, mapping_findings
 from spoiled import CONFIG, LABEL, add, mapping, passes, problems, spoil, write_set
 
 

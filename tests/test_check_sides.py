@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from harmonize.labels.ontology import Ontology
-from harmonize.tools.check.tree_lint import other_side, side
-from harmonize.tools.check.tree_lint import tree_findings as findings_of
+from harmonize.labels.tree_lint import other_side, side
+from harmonize.labels.tree_lint import tree_findings as findings_of
 from spoiled import LABEL, TREE, add, passes, problems, save, spoil, write_set
 
 

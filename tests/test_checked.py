@@ -1,5 +1,6 @@
 """Types and shapes are checked in every function of the package while the tests run."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -85,7 +86,24 @@ def test_what_does_not_fit_is_refused(wrong) -> None:
         wrong()
 
 
-def test_the_package_is_checked() -> None:
+def test_of_many_calls_every_16th_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("checked.ALWAYS", 20)
+
+    @checked
+    def name(_of: int) -> str:
+        return "one"
+
+    refused: list[int] = []
+    for call in range(1, 50):
+        try:
+            name("1")  # pyright: ignore[reportArgumentType]
+        except TypeCheckError:
+            refused.append(call)
+    assert refused == [*range(1, 21), 32, 48]
+
+
+def test_the_package_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("checked.ALWAYS", sys.maxsize)
     with pytest.raises(TypeCheckError):
         tree(SMALL).describe(np.zeros(4))
     with pytest.raises(TypeCheckError):

@@ -37,7 +37,10 @@ NETWORKS: dict[str, dict[str, Any]] = {
     **{name: {"name": name} for name in list_models(module=segmentation) if "101" not in name},
     "transformers/segformer": {"name": "transformers/segformer", "args": TINY_SEGFORMER},
 }
-NETWORKS["unet that pads as TensorFlow"] = {"name": "unet", "encoder": "tf_efficientnet_lite0"}
+NETWORKS["unet that pads as TensorFlow"] = {
+    "name": "unet",
+    "encoder": "tf_mobilenetv3_small_minimal_100",
+}
 NETWORKS.pop("dpt upon an encoder")  # is for transformers
 NETWORKS["dpt upon a transformer"] = {"name": "dpt", "encoder": "test_vit"}
 

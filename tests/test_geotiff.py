@@ -11,11 +11,11 @@ from PIL import Image
 
 from harmonize import HarmonizeError
 from harmonize.api.run import Run
-from harmonize.inference.predict import predict_run
 from harmonize.inference.predict_options import PredictOptions
 from harmonize.inference.read_as import choose_channels
 from harmonize.inference.write_answers import Output
 from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.pipeline.predict_run import predict_run
 from harmonize.pipeline.train import train
 from raster_files import bands, scenes_config, write, write_scenes
 

@@ -267,7 +267,7 @@ def _study_parser(
 
 def benchmark(words: Sequence[str]) -> int:
     """Measure the loss, the loader, training and scoring, each against a baseline."""
-    from harmonize.tools.benchmark.benchmark_command import run_benchmark  # slow to import
+    from harmonize.cli.benchmark_command import run_benchmark  # slow to import
 
     return run_benchmark(words)
 

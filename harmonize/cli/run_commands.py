@@ -35,9 +35,9 @@ def predict(words: Sequence[str]) -> int:
     add_quiet(parser, "warnings and errors")
     given = parser.parse_intermixed_args(words)
     be_quiet(given.quiet)
-    from harmonize.inference.predict import predict_run
     from harmonize.inference.predict_options import PredictOptions  # slow to import
     from harmonize.inference.write_answers import Output
+    from harmonize.pipeline.predict_run import predict_run
 
     pictures, roots = files_and_roots(given.files)
     options = PredictOptions(

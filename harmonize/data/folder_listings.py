@@ -1,5 +1,6 @@
 """Which files a data set's folders hold, each folder listed once."""
 
+import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -60,9 +61,8 @@ class FolderListings:
             return file
         self._need_listing()
         folder, _, name = file.rpartition("/")
-        self._listing(folder)
         stem = name.removesuffix(ANY_EXTENSION)
-        found = sorted(self._by_stem[folder].get(stem, []))
+        found = sorted(self._stems(folder).get(stem, []))
         if len(found) > 1:
             raise HarmonizeError(f"{self.root / file}: which of {', '.join(found)}? name one")
         return f"{folder}/{found[0]}".lstrip("/") if found else file
@@ -89,14 +89,16 @@ class FolderListings:
         if folder not in self._names:
             try:
                 place = self.root / folder
-                if isinstance(place, StoredPath):
-                    names = {*place.names()}
-                else:
-                    names = {entry.name for entry in place.iterdir()}
+                stored = isinstance(place, StoredPath)
+                names = {*(place.names() if stored else os.listdir(place))}  # noqa: PTH208
             except (OSError, ValueError):  # ValueError: a NUL in the name
                 names = set()
             self._names[folder] = names
-            stems = self._by_stem[folder] = {}
-            for name in names:
-                stems.setdefault(name.rpartition(".")[0], []).append(name)
         return self._names[folder]
+
+    def _stems(self, folder: str) -> dict[str, list[str]]:
+        if folder not in self._by_stem:
+            stems = self._by_stem[folder] = {}
+            for name in self._listing(folder):
+                stems.setdefault(name.rpartition(".")[0], []).append(name)
+        return self._by_stem[folder]

@@ -1,9 +1,10 @@
 """Which picture and label files a split consists of."""
 
 import contextlib
+import io
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,8 @@ from harmonize.stores.stored_path import StoredPath
 
 _SHOWN = 20
 """Problems of one split that are listed."""
+_BLOCK = 1 << 14
+"""Paths that are held as objects, of six times the size of their text."""
 
 
 @dataclass(frozen=True)
@@ -73,17 +76,15 @@ def list_files(spec: DatasetSpec, split_name: str, root: Path) -> tuple[FileInde
         HarmonizeError: a list that does not fit its columns, or no pictures.
     """
     where = spec.document.where(("splits", split_name))
-    rows = _rows(spec, split_name, root, where)
     folders = FolderListings(root)
-    pictures, labels, missing, without = (
-        list[bytes](),
-        list[bytes](),
-        MissingFiles(),
-        UnlocatedLabels(),
-    )
-    _look_up(spec, rows, folders)
+    rows: Iterable[Fields] = _rows(spec, split_name, root, where)
+    if not folders.are_listed:
+        rows = [*rows]
+        _look_up(spec, rows, folders)
+    pictures, labels, missing, without = _Paths(), _Paths(), MissingFiles(), UnlocatedLabels()
     problems: dict[str, None] = {}  # each once: a field without a value is wrong in every row
-    for row in rows:
+    number = 0
+    for number, row in enumerate(rows, 1):  # noqa: B007
         try:
             picture = _picture_file(spec, row, folders)
             label, files = _label_files(spec, row, folders, picture)
@@ -91,24 +92,45 @@ def list_files(spec: DatasetSpec, split_name: str, root: Path) -> tuple[FileInde
             problems |= dict.fromkeys(error.problems)
             continue
         absent = [file for file in (picture, *files) if not folders.has(file)]
-        missing.add(absent)
-        if not absent and without.has_label(spec, root, label):
-            pictures.append(os.fsencode(picture))
-            labels.append(os.fsencode(label))
+        if absent:
+            missing.add(absent)
+        elif without.has_label(spec, root, label):
+            pictures.append(picture)
+            labels.append(label)
+    if not number:
+        raise HarmonizeError(f"{where}: no pictures in {root}; check the split's list or pattern")
     listed = list(problems)[:_SHOWN]
     if missing.number:
-        listed.append(
-            f"{where}: {missing.count(spec.name, len(rows))} missing from {root}: {missing}"
-        )
+        listed.append(f"{where}: {missing.count(spec.name, number)} missing from {root}: {missing}")
     listed += without.problems(where)
-    index = FileIndex(np.array(pictures, dtype=np.bytes_), np.array(labels, dtype=np.bytes_))
-    return index, listed
+    return FileIndex(pictures.as_array(), labels.as_array()), listed
+
+
+@dataclass
+class _Paths:
+    """Paths on their way into an array, a block at a time."""
+
+    blocks: list[ndarray] = field(default_factory=list[ndarray])
+    last: list[str] = field(default_factory=list[str])
+
+    def append(self, path: str) -> None:
+        self.last.append(path)
+        if len(self.last) == _BLOCK:
+            self._pack()
+
+    def as_array(self) -> ndarray:
+        """Return all paths as one array of bytes."""
+        self._pack()
+        return np.concatenate(self.blocks)
+
+    def _pack(self) -> None:
+        encoded = [os.fsencode(path) for path in self.last]
+        self.blocks.append(np.array(encoded, dtype=np.bytes_))
+        self.last = []
 
 
 def _look_up(spec: DatasetSpec, rows: Sequence[Fields], folders: FolderListings) -> None:
     """Ask for all files at once where folders cannot be listed."""
-    if folders.are_listed:
-        return
     wanted: list[str] = []
     for row in rows:
         with contextlib.suppress(HarmonizeError):  # told below
@@ -152,8 +174,8 @@ def unlabelled_pictures(spec: DatasetSpec, root: Path) -> list[str]:
     return sorted(candidates - used)
 
 
-def _rows(spec: DatasetSpec, split_name: str, root: Path, where: str) -> list[Fields]:
-    """Return the fields of each picture of a split."""
+def _rows(spec: DatasetSpec, split_name: str, root: Path, where: str) -> Iterator[Fields]:
+    """Yield the fields of each picture of a split; raise at the end if its list is wrong."""
     split = spec.split(split_name)
     fixed: dict[str, str | int] = {"split": split_name, **split.fields}
     if split.list is not None:
@@ -161,13 +183,10 @@ def _rows(spec: DatasetSpec, split_name: str, root: Path, where: str) -> list[Fi
         in_full = name.startswith("/")  # it may lie anywhere
         rows = _listed(split, fixed, Path(name) if in_full else root / _inside(spec, name, where))
     elif split.range is not None:
-        rows = [{**fixed, "id": number} for number in range(split.range[0], split.range[1] + 1)]
+        rows = ({**fixed, "id": number} for number in range(split.range[0], split.range[1] + 1))
     else:
         rows = _globbed(split, fixed, root, where)
-    rows = [row for row in rows if _wanted(split, row, where)]
-    if not rows:
-        raise HarmonizeError(f"{where}: no pictures in {root}; check the split's list or pattern")
-    return rows
+    yield from (row for row in rows if _wanted(split, row, where)) if split.where else rows
 
 
 def _fields(pattern: PathPattern, path: str, fixed: Fields) -> Fields | None:
@@ -227,10 +246,9 @@ def _inside(spec: DatasetSpec, path: str, where: str) -> str:
     return inside_root(path, where, outside=spec.outside_root)
 
 
-def _listed(split: Split, fixed: Fields, path: Path) -> list[Fields]:
-    rows: list[Fields] = []
+def _listed(split: Split, fixed: Fields, path: Path) -> Iterator[Fields]:
     problems: list[str] = []
-    for number, line in enumerate(read_text(path).splitlines(), 1):
+    for number, line in enumerate(_lines(read_text(path)), 1):
         if number <= split.skip:
             continue
         values = [value.strip() for value in line.split(split.separator)]
@@ -241,14 +259,19 @@ def _listed(split: Split, fixed: Fields, path: Path) -> list[Fields]:
                 f"{path}:{number}: expected {len(split.columns)} columns "
                 f"({', '.join(split.columns)}), got {len(values)}: {line.strip()[:60]!r}"
             )
-        rows.append({**fixed, **dict(zip(split.columns, values, strict=False))})
+        yield {**fixed, **dict(zip(split.columns, values, strict=False))}
     raise_all(problems[:_SHOWN])
-    return rows
 
 
-def _globbed(split: Split, fixed: Fields, root: Path, where: str) -> list[Fields]:
+def _lines(text: str) -> Iterator[str]:
+    """Yield what ``splitlines`` returns, without a list of it."""
+    for line in io.StringIO(text):
+        yield from line.splitlines()
+
+
+def _globbed(split: Split, fixed: Fields, root: Path, where: str) -> Iterator[Fields]:
     assert split.glob is not None
     template = Template(split.glob, where=where)
     pattern = template.pattern()
     rows = (_fields(pattern, path, fixed) for path in matching_files(root, template.glob()))
-    return [row for row in rows if row is not None]
+    return (row for row in rows if row is not None)

@@ -158,8 +158,12 @@ def trace(segmenter: Segmenter, space: AnswerSpace, title: str) -> tuple[Exporte
     stride, least = segmenter.stride, max(segmenter.traits.least, segmenter.stride)
     reason = ""
     sides = [least, 2 * stride, 2 * least, max(_SIDE, 2 * least)]
-    for strides in dict.fromkeys(math.ceil(side / stride) for side in sides):
+    tried = set[int]()
+    for strides in (math.ceil(side / stride) for side in sides):
         network = ExportedNetwork(segmenter, space, strides=strides)
+        if network.least in tried:
+            continue
+        tried.add(network.least)
         try:
             return _program(network), network.least * stride
         except Exception as error:  # of torch.export, about other people's code

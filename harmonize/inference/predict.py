@@ -1,12 +1,10 @@
 """Answer pictures with the network of a run folder."""
 
 import contextlib
-import dataclasses
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,18 +16,16 @@ from harmonize.data.windows import LargePicture
 from harmonize.decoding.tiled_network import TiledNetwork
 from harmonize.decoding.views import ViewedNetwork
 from harmonize.errors import HarmonizeError, raise_all
-from harmonize.exporting.onnx_model import open_model
 from harmonize.inference.annotations.project import Project
 from harmonize.inference.answer_space import AnswerSpace
 from harmonize.inference.drawing import draw_answer, draw_overlay
-from harmonize.inference.inputs import Wanted, find_pictures
+from harmonize.inference.inputs import Wanted
 from harmonize.inference.large_answers import answer_large
 from harmonize.inference.predict_options import PredictOptions, Wording, choose_answers
 from harmonize.inference.read_as import ReadAs
 from harmonize.inference.read_pictures import Seen, read_to_see
-from harmonize.inference.trained import Trained, TrainedRun
+from harmonize.inference.trained import Trained
 from harmonize.inference.write_answers import Output, describe
-from harmonize.runs.opened import open_run
 from harmonize.runs.precision import start_accelerator
 from harmonize.system.agreement import together
 from harmonize.system.locks import locked_together
@@ -42,16 +38,17 @@ _NOTED = ("made_by", "run", "file", "checkpoint", "step", "answers")
 """What of a legend a mapping of annotations says too."""
 
 
-def predict_run(run: Path, pictures: Sequence[str], output: Output, options: PredictOptions) -> int:
-    """Answer pictures, and write a file of ids or colours for each, and a legend.
+def predict_trained(
+    trained: Trained, wanted: list[Wanted], output: Output, options: PredictOptions
+) -> int:
+    """Answer pictures by one tree, and write a file of ids or colours for each, and a legend.
 
-    Of a run of several trees each is answered in a folder of its name, unless one is asked for.
     Each process answers every n-th picture. A picture that cannot be answered is told at the end;
     all others are.
 
     Args:
-        run: the run folder, or a file of ``harmonize export``.
-        pictures: files, folders and patterns.
+        trained: the network and what belongs to it.
+        wanted: the pictures.
         output: where to write.
         options: what is wanted of the network.
 
@@ -59,35 +56,9 @@ def predict_run(run: Path, pictures: Sequence[str], output: Output, options: Pre
         The exit status: 0, or that of a signal which ended the work between two pictures.
 
     Raises:
-        HarmonizeError: before anything is written, what is wrong with the command; afterwards each
+        HarmonizeError: before anything is written, what is wrong with the options; afterwards each
             picture that could not be answered.
     """
-    options.check()
-    wanted = find_pictures(pictures, output.folder)
-    if run.is_file():
-        model = open_model(run)
-        if options.ontology is not None:
-            raise HarmonizeError(f"--ontology {options.ontology}: {run} has one tree; leave it out")
-        # Its cached properties are what the protocol asks for.
-        trained: Trained = model  # pyright: ignore[reportAssignmentType]
-        return predict_trained(trained, wanted, output, model.completed(options))
-    opened = open_run(run, which=options.checkpoint, trust_code=options.trust_code, several=True)
-    if options.ontology is not None:
-        opened = opened.of_tree(options.ontology)
-    elif opened.sources.trees:
-        for tree in opened.trees:
-            its_output = dataclasses.replace(output, folder=output.folder / tree)
-            trained = TrainedRun(opened.of_tree(tree))
-            if status := predict_trained(trained, wanted, its_output, options):
-                return status
-        return 0
-    return predict_trained(TrainedRun(opened), wanted, output, options)
-
-
-def predict_trained(
-    trained: Trained, wanted: list[Wanted], output: Output, options: PredictOptions
-) -> int:
-    """Answer pictures by one tree; return the exit status. See ``predict_run``."""
     wording = choose_answers(trained, options)
     space, calibration, views = wording.answers, wording.calibration, wording.views
     source: dict[str, Any] = {**trained.origin, "size": views.size, "decode": space.decoder.how}

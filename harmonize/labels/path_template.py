@@ -98,10 +98,12 @@ class Template:
         Raises:
             HarmonizeError: a field has no value, or no whole number where it needs one.
         """
-        return "".join(
-            literal + ("" if field is None else self._value(field, fields))
-            for literal, field in self._parts
-        )
+        pieces: list[str] = []
+        for literal, field in self._parts:
+            pieces.append(literal)
+            if field is not None:
+                pieces.append(self._value(field, fields))
+        return "".join(pieces)
 
     def fill_all_but(self, kept: str, fields: Fields) -> str:
         """Put values in place of all fields but one; the result is the text of a template."""
@@ -163,7 +165,7 @@ def inside_root(path: str, where: str, *, outside: bool = False) -> str:
         raise HarmonizeError(
             f"{where}: {path!r} leads out of the data set's folder; paths are relative to it"
         )
-    if ".." in path.split("/") and not outside:
+    if ".." in path and ".." in path.split("/") and not outside:
         raise HarmonizeError(
             f"{where}: {path!r} leads out of the data set's folder; "
             "if it is meant to, say `outside_root: true` in the mapping"

@@ -26,6 +26,7 @@ from harmonize.labels.sources import Sources
 from harmonize.models.segmenter import Segmenter
 from harmonize.pipeline.calibrate_run import warn_of_trained
 from harmonize.pipeline.evaluate_run import ScoringRun, open_for_scoring
+from harmonize.pipeline.unlabelled import Unlabelled, find_unlabelled, labelled_sets
 from harmonize.runs.opened import OpenedRun
 from harmonize.system.agreement import together
 from harmonize.system.atomic_files import write_whole, writing
@@ -34,7 +35,6 @@ from harmonize.system.signals import until_stopped
 from harmonize.unseen.estimating import estimate
 from harmonize.unseen.looking import SCALES, Judge, Looker
 from harmonize.unseen.picture_sums import COUNTS, PictureSums
-from harmonize.unseen.unlabelled import Unlabelled, find_unlabelled, labelled_sets
 from harmonize.unseen.unlabelled_pictures import LabelledPictures, Read, UnlabelledPictures
 from harmonize.unseen.unseen_results import UnseenResults
 

@@ -9,7 +9,6 @@ import os
 import re
 from bisect import bisect_right
 from collections import OrderedDict
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 from harmonize.errors import HarmonizeError
 from harmonize.stores.addresses import parquet_parts
 from harmonize.stores.file_table import MOST_FILES, Facts, FileTable, Opened
+from harmonize.stores.parquet_splits import Split, file_columns, stamp_of, unreadable
 from harmonize.stores.stored_path import StoredPath
 from harmonize.system.extras import need
 
@@ -31,25 +31,6 @@ _MOST = 1 << 30
 """Bytes of the cells of a row group."""
 _OPEN = 32
 """Parquet files that a process has open at a time."""
-
-
-@dataclass
-class _Split:
-    """The Parquet files of a split.
-
-    Attributes:
-        folder: that they lie in.
-        shards: their paths.
-        ends: rows of the first, of the first two, and so on.
-        groups: for each, the rows at which its row groups end.
-        columns: that hold files, each with where its bytes are.
-    """
-
-    folder: str
-    shards: list[Path] = field(default_factory=list[Path])
-    ends: list[int] = field(default_factory=list[int])
-    groups: list[list[int]] = field(default_factory=list[list[int]])
-    columns: dict[str, str] = field(default_factory=dict[str, str])
 
 
 class ParquetFiles:
@@ -71,7 +52,7 @@ class ParquetFiles:
         if base is None:
             raise FileNotFoundError(folder)
         self._base = base
-        self._splits: dict[str, _Split] = {}
+        self._splits: dict[str, Split] = {}
         self._open: OrderedDict[str, Any] = OrderedDict()
         self._cells: OrderedDict[tuple[str, int, str], Any] = OrderedDict()
         self._process = os.getpid()
@@ -82,7 +63,7 @@ class ParquetFiles:
             raise FileNotFoundError(address)
         self._beside = self._find_beside()
         self._table = FileTable.of([*self._names(), *self._beside])
-        self._version = repr([_stamp(shard) for shard in shards])
+        self._version = repr([stamp_of(shard) for shard in shards])
 
     @property
     def table(self) -> FileTable:
@@ -101,7 +82,7 @@ class ParquetFiles:
         split, column, row = name.split("/")
         found = self._splits[split]
         shard = found.shards[bisect_right(found.ends, int(row))]
-        stamp = _stamp(shard)
+        stamp = stamp_of(shard)
         return Facts(0, f"{stamp} {column} {row}" if stamp else "")
 
     def open(self, name: str) -> Opened:
@@ -132,14 +113,14 @@ class ParquetFiles:
         match = _SHARD.fullmatch(stem.removesuffix(".parquet"))
         name = match[1] if match else stem.removesuffix(".parquet")
         name = name or folder.rpartition("/")[2] or "train"
-        split = self._splits.setdefault(name, _Split(folder))
+        split = self._splits.setdefault(name, Split(folder))
         if split.folder != folder:
             raise HarmonizeError(
                 f"{self.address}: two sets of files hold a split {name!r}, in "
                 f"{split.folder or '.'}/ and in {folder or '.'}/; name one folder in `root`"
             )
         data = self._reader(shard)
-        columns = _columns(data.schema_arrow)
+        columns = file_columns(data.schema_arrow)
         if split.shards and columns != split.columns:
             raise HarmonizeError(
                 f"{shard}: its columns of files are {', '.join(columns) or 'none'}, those of "
@@ -220,7 +201,7 @@ class ParquetFiles:
             except HarmonizeError:
                 raise
             except Exception as error:  # a damaged file can raise anything
-                raise _unreadable(shard, error) from None
+                raise unreadable(shard, error) from None
             self._cells[key] = read.column(0)
         self._cells.move_to_end(key)
         while len(self._cells) > 1 and sum(one.nbytes for one in self._cells.values()) > _KEPT:
@@ -243,7 +224,7 @@ class ParquetFiles:
             except HarmonizeError:
                 raise
             except Exception as error:  # a damaged file can raise anything
-                raise _unreadable(shard, error) from None
+                raise unreadable(shard, error) from None
         self._open.move_to_end(key)
         while len(self._open) > _OPEN:
             self._open.popitem(last=False)
@@ -252,42 +233,3 @@ class ParquetFiles:
     def __getstate__(self) -> dict[str, object]:
         kept = {key: value for key, value in self.__dict__.items() if key != "pictures"}
         return {**kept, "_open": OrderedDict(), "_cells": OrderedDict(), "_process": -1}
-
-
-def _columns(schema: Any) -> dict[str, str]:
-    """Return the columns that hold files, each with how: ``struct``, ``bytes`` or ``text``."""
-    from pyarrow import types
-
-    kinds: dict[str, str] = {}
-    for one in schema:
-        kind = one.type
-        if types.is_struct(kind):
-            inner = {kind.field(n).name: kind.field(n).type for n in range(kind.num_fields)}
-            if "bytes" in inner and _is_bytes(inner["bytes"]):
-                kinds[one.name] = "struct"
-        elif _is_bytes(kind):
-            kinds[one.name] = "bytes"
-        elif types.is_string(kind) or types.is_large_string(kind):
-            kinds[one.name] = "text"
-    kinds = {name: kind for name, kind in kinds.items() if "/" not in name}
-    return kinds if set(kinds.values()) - {"text"} else {}
-
-
-def _is_bytes(kind: Any) -> bool:
-    from pyarrow import types
-
-    return types.is_binary(kind) or types.is_large_binary(kind)
-
-
-def _unreadable(shard: Path, error: Exception) -> HarmonizeError:
-    reason = str(error).partition("\n")[0] or type(error).__name__
-    return HarmonizeError(f"{shard}: not a readable Parquet file: {reason}")
-
-
-def _stamp(shard: Path) -> str:
-    """Return another text wherever a file is another; empty where nothing tells."""
-    if isinstance(shard, StoredPath):
-        facts = shard.store.facts(shard.inside)
-        return "" if facts is None else facts.stamp
-    status = shard.stat()
-    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"

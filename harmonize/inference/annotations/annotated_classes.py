@@ -12,6 +12,7 @@ from harmonize.config.strict_yaml import Value, dump, load_text
 from harmonize.inference.answer_space import AnswerSpace
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.mapping import IGNORE
+from harmonize.labels.mapping_lint import mapping_findings
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.palette import BACKGROUND, Color
 from harmonize.labels.palette import UNKNOWN as UNKNOWN_COLOR
@@ -139,8 +140,6 @@ def _accepted(value: dict[str, Value], tree: Ontology, unseen: Sequence[str]) ->
 
     Answers are of several depths, and not each of them occurs.
     """
-    from harmonize.tools.check.lint import mapping_findings  # what people correct is checked too
-
     spec = DatasetSpec.from_document(load_text(dump(value), "the mapping of annotations"))
     found = mapping_findings(spec, tree, Accepted({}, spec.document))
     accept: dict[str, Value] = {finding.kind: ALL for finding in found}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from harmonize.config.strict_yaml import Document
 from harmonize.labels.ontology import Ontology
-from harmonize.tools.check.tree_lint import tree_findings
+from harmonize.labels.tree_lint import tree_findings
 
 if TYPE_CHECKING:
     from harmonize.tools.check.supervision import Supervision  # slow to import

@@ -11,20 +11,20 @@ from harmonize.config.run_config import SHIPPED, RunConfig, find_file
 from harmonize.config.strict_yaml import Document, Value, load_file
 from harmonize.errors import HarmonizeError, near_matches
 from harmonize.labels.dataset_spec import DatasetSpec
-from harmonize.labels.ontology import Ontology
-from harmonize.labels.sources import as_taught
-from harmonize.tools.check.checked_file import Options, Report, is_config
-from harmonize.tools.check.lint import (
+from harmonize.labels.mapping_lint import (
     STATIC,
     answer_notes,
     config_findings,
     mapping_findings,
     one_answer,
 )
+from harmonize.labels.ontology import Ontology
+from harmonize.labels.sources import as_taught
+from harmonize.labels.tree_lint import tree_findings
+from harmonize.tools.check.checked_file import Options, Report, is_config
 from harmonize.tools.check.scan import SplitScan
 from harmonize.tools.check.split_files import check_files
 from harmonize.tools.check.supervision import Source, Supervision
-from harmonize.tools.check.tree_lint import tree_findings
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from harmonize.config.accept import Accepted
 from harmonize.data.index import FileIndex
 from harmonize.labels.dataset_spec import DatasetSpec
-from harmonize.tools.check.tree_lint import Finding
+from harmonize.labels.tree_lint import Finding
 from harmonize.tools.draft.name_words import canonical
 
 _SHOWN = 3

@@ -13,10 +13,10 @@ from harmonize.labels.formula import MAX_ID, MIN_ID
 from harmonize.labels.numbers import beyond_ids
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.palette_order import find_conflict, used_colors
+from harmonize.labels.tree_lint import Finding, side
 from harmonize.tools.check.repeated import repeated_pictures
 from harmonize.tools.check.scan import ClassPair, SplitScan, scan_split
 from harmonize.tools.check.shifted import shift_question
-from harmonize.tools.check.tree_lint import Finding, side
 
 _SHOWN = 10
 """Lines of one kind that are printed for a split; the rest is counted."""

@@ -16,11 +16,11 @@ from harmonize.config.strict_yaml import Value, dump, load_text
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.errors import HarmonizeError
 from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.mapping_lint import mapping_findings
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.palette import Color
 from harmonize.stores.stored_path import StoredPath
 from harmonize.system.atomic_files import write_whole, writing
-from harmonize.tools.check.lint import mapping_findings
 from harmonize.tools.refine.label_sets import LabelSets
 
 # Letters of shapes: H x W pixels.

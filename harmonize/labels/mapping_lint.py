@@ -12,8 +12,8 @@ from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.same_meaning import same_meaning, say_merged, short_name
 from harmonize.labels.scored_classes import answers_for
+from harmonize.labels.tree_lint import Finding
 from harmonize.labels.unanswerable import without_choice
-from harmonize.tools.check.tree_lint import Finding
 
 # Letters of shapes: C classes, K leaves.
 
