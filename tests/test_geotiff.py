@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from harmonize import HarmonizeError
 from harmonize.api.run import Run
+from harmonize.decoding.tiled_network import TiledNetwork
 from harmonize.inference.predict_options import PredictOptions
 from harmonize.inference.read_as import choose_channels
 from harmonize.inference.write_answers import Output
