@@ -11,8 +11,11 @@ import torch
 from accelerate import Accelerator
 
 from by_color import ByColor
+from every_format import BANDS, FORMATS
 from group import NOTED
 from harmonize import DatasetSpec, Ontology, cli
+from harmonize.config.run_config import RunConfig
+from harmonize.config.strict_yaml import Document
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.mixing import StepSampler
 from harmonize.data.open_datasets import open_datasets, open_trained
@@ -29,7 +32,7 @@ from harmonize.training.batches import TrainingBatches
 from harmonize.training.scoring import score
 from harmonize.training.trainer import Trainer
 from staged import FINETUNING, staged_networks
-from tiny import tiny_config
+from tiny import tiny_config, tiny_values
 from two_trees import two_trees_config
 
 Found = dict[str, Any]
@@ -175,6 +178,21 @@ def skip_bad_samples(project: Path) -> Found:
     output = project / f"skip-{processes().num_processes}"
     overrides = ["train.steps=12", "data.on_bad_sample=skip", "data.bad_share=0.2"]
     training.train(tiny_config(project, output, *overrides), name="x")
+    return {}
+
+
+def train_on_every_format(folder: Path) -> Found:
+    """Train on a set in each format, and score them."""
+    values = tiny_values(folder, folder / f"run-{processes().num_processes}")
+    names = [*FORMATS, "zip", "parquet"]
+    values["datasets"] = [
+        {"spec": str(folder / f"{name}.yaml"), "train": "train", "evaluate": "val"}
+        for name in names
+    ]
+    values["data"] = {"size": 16, "batch_size": len(names), "workers": 0}
+    values["model"] = {"name": "unet", "width": 8, "norm": "group", "channels": BANDS}
+    values["augment"] = {"flip": 0.5, "scale": [0.7, 1.0]}
+    training.train(RunConfig.from_document(Document("every", values)), name="every")
     return {}
 
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from harmonize import HarmonizeError
 from harmonize.api.run import Run
+from harmonize.decoding.tiled_network import TiledNetwork
 from harmonize.inference.predict_options import PredictOptions
 from harmonize.inference.read_as import choose_channels
 from harmonize.inference.write_answers import Output
@@ -140,6 +142,25 @@ def test_a_large_picture_is_answered_as_a_whole_one(
         assert np.array_equal(file.read(1), whole)
         assert tuple(file.transform)[:6] == PLACE["transform"]
     assert len(pixels(path.with_suffix(".overlay.jpg"))) > 30
+
+
+def test_of_a_large_picture_nothing_is_kept_for_gradients(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_geotiff(tmp_path / "a.tif", bands(300, 70))
+    monkeypatch.setattr("harmonize.inference.read_pictures.LARGE", 10)
+    kept: list[bool] = []
+    whole = TiledNetwork.logits
+
+    def logits(network: TiledNetwork, picture: torch.Tensor) -> torch.Tensor:
+        found = whole(network, picture)
+        kept.append(found.requires_grad)
+        return found
+
+    monkeypatch.setattr(TiledNetwork, "logits", logits)
+    answered(run, tmp_path, tmp_path / "a.tif", size="full")
+    assert kept
+    assert not any(kept)
 
 
 def test_a_large_picture_that_lies_nowhere_is_answered_by_png(

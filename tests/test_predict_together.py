@@ -46,7 +46,7 @@ def test_two_processes_write_what_one_does(project: Path) -> None:
     for number in (1, 2):
         commands = [words(kind, f"by {number}/{kind}") for kind in KINDS]
         ended = run_group(number, predict, project, *commands)
-        assert [one.status for one in ended] == [0] * number
+        assert [one.status for one in ended] == [0] * number, ended
         assert [one.stderr for one in ended] == [""] * number
         assert [bool(one.stdout) for one in ended] == [True, False][:number]
         assert ended[0].stdout.count("reads the annotations for") == len(KINDS)

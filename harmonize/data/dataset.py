@@ -1,6 +1,7 @@
 """The one data-set class: files to pictures and class numbers."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -123,7 +124,11 @@ class SegmentationDataset(Dataset[LabelledPicture]):
             return None
         found = self._windowed(number, math.inf)
         width, height = found.file.size
-        return (LargePicture(found.file), found.label) if width * height > LARGE else None
+        if width * height <= LARGE:
+            return None
+        picture = self.files.picture(number)
+        whose = functools.partial(naming, self.spec.name, self.split, picture, self.root)
+        return LargePicture(found.file, whose=whose), found.label
 
     @property
     def is_plain(self) -> bool:

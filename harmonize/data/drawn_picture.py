@@ -10,7 +10,7 @@ from harmonize.data.pixels import Pixels
 from harmonize.data.rare import RareClasses, RareDraw
 from harmonize.data.styles import DrawnStyle
 from harmonize.data.transforms import Augmentation
-from harmonize.data.windows import WindowedPixels
+from harmonize.data.windows import CutPixels
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Donor:
     """
 
     picture: int
-    pixels: Pixels | WindowedPixels
+    pixels: Pixels | CutPixels
     choices: Augmentation
     pick: float
 
@@ -45,7 +45,7 @@ class DrawnPicture:
     """
 
     draw: Draw
-    pixels: Pixels | WindowedPixels
+    pixels: Pixels | CutPixels
     choices: Augmentation
     skipped: tuple[BadSample, ...] = ()
     donor: Donor | None = None

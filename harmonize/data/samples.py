@@ -1,6 +1,7 @@
 """The training samples of a run, by their position in its mixed order."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,16 +17,20 @@ from harmonize.data.bad_samples import BadSample
 from harmonize.data.covering import choose_code, pasted, telling
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.drawn_picture import Donor, DrawnPicture, Treatment
-from harmonize.data.good_pictures import GoodPictures
+from harmonize.data.good_pictures import AnyPixels, GoodPictures
 from harmonize.data.mixing import Draw, MixedOrder
 from harmonize.data.pixels import Pixels
+from harmonize.data.rare import RareDraw
 from harmonize.data.styles import DrawnStyle, Style
 from harmonize.data.transforms import Augmentation, augment, draw_augmentation
 from harmonize.data.warping import fill_of
-from harmonize.data.windows import WindowedPixels
+from harmonize.data.windows import CutPixels, WindowedPixels
 from harmonize.labels.target_space import TargetSpace
 
 # Letters of shapes: C bands, S the side of a training crop, B samples of a batch.
+
+_Begun = tuple[Draw, Pixels | CutPixels, Augmentation, np.random.Generator]
+"""A picture, what is done to it, and where further random numbers come from."""
 
 
 @dataclass(frozen=True)
@@ -154,19 +159,16 @@ class MixedSamples(Dataset[Batch]):
         skipped: list[BadSample] = []
         draw = self.order[position]
         treatment = self._treatments[draw.dataset]
-        rare, pixels = None, None
+        rare, found = None, None
         if draw.rare and treatment.rare is not None:
             rare = treatment.rare.draw(draw.seed)
             draw = dataclasses.replace(draw, picture=rare.picture)
-            pixels = self._good.read(draw.dataset, draw.picture, skipped)
-        if pixels is None:
+            use = functools.partial(self._first, draw, rare=rare)
+            found = self._good.read((draw.dataset, draw.picture), skipped, use)
+        if found is None:
             rare = None
-            draw, pixels = self._good.next(position, skipped)
-        rng = np.random.default_rng(draw.seed)
-        choices = self._choices(rng, pixels, treatment.augment)
-        if rare is not None:
-            crop = rare.crop(choices.crop, pixels.classes, choices.warp)
-            choices = dataclasses.replace(choices, crop=crop)
+            found = self._good.next(position, skipped, self._first)
+        draw, pixels, choices, rng = found
         donor = None
         if treatment.augment.paste and rng.random() < treatment.augment.paste:
             donor = self._donor(rng, draw, skipped)
@@ -175,18 +177,35 @@ class MixedSamples(Dataset[Batch]):
             style = self._style(rng, treatment, treatment.style_of, skipped)
         return DrawnPicture(draw, pixels, choices, tuple(skipped), donor, rare, style)
 
+    def _first(self, draw: Draw, pixels: AnyPixels, *, rare: RareDraw | None = None) -> _Begun:
+        """Choose what is done to a picture, and read what that needs of it."""
+        rng = np.random.default_rng(draw.seed)
+        choices = self._choices(rng, pixels, self._treatments[draw.dataset].augment)
+        if rare is not None:
+            crop = rare.crop(choices.crop, pixels.classes, choices.warp)
+            choices = dataclasses.replace(choices, crop=crop)
+        return draw, self._cut(draw.dataset, pixels, choices), choices, rng
+
+    def _cut(self, dataset: int, pixels: AnyPixels, choices: Augmentation) -> Pixels | CutPixels:
+        """Read what a sample needs of a picture that is read as windows."""
+        if isinstance(pixels, WindowedPixels):
+            return pixels.cut(choices, self._treatments[dataset].size)
+        return pixels
+
     def _donor(
         self, rng: np.random.Generator, draw: Draw, skipped: list[BadSample]
     ) -> Donor | None:
         """Draw another picture of a sample's data set (the same one where there is no other)."""
         number = len(self.datasets[draw.dataset])
         other = (draw.picture + 1 + int(rng.integers(max(number - 1, 1)))) % number
-        pixels = self._good.read(draw.dataset, other, skipped)
-        if pixels is None:
-            return None
         augment = self._treatments[draw.dataset].augment
-        choices = dataclasses.replace(self._choices(rng, pixels, augment), holes=())
-        return Donor(other, pixels, choices, float(rng.random()))
+
+        def use(pixels: AnyPixels) -> Donor:
+            choices = dataclasses.replace(self._choices(rng, pixels, augment), holes=())
+            cut = self._cut(draw.dataset, pixels, choices)
+            return Donor(other, cut, choices, float(rng.random()))
+
+        return self._good.read((draw.dataset, other), skipped, use)
 
     def _style(
         self,
@@ -197,16 +216,17 @@ class MixedSamples(Dataset[Batch]):
     ) -> DrawnStyle | None:
         """Draw a picture of another data set, whose style a sample takes."""
         number = int(rng.integers(len(self.datasets[dataset])))
-        pixels = self._good.read(dataset, number, skipped)
-        if pixels is None:
-            return None
-        assert isinstance(pixels, Pixels)  # a run that asks for others is refused
-        style = Style.of(pixels.picture, treatment.augment, treatment.size)
-        return DrawnStyle(dataset, number, style)
+
+        def use(pixels: AnyPixels) -> DrawnStyle:
+            assert isinstance(pixels, Pixels)  # a run that asks for others is refused
+            style = Style.of(pixels.picture, treatment.augment, treatment.size)
+            return DrawnStyle(dataset, number, style)
+
+        return self._good.read((dataset, number), skipped, use)
 
     @staticmethod
     def _choices(
-        rng: np.random.Generator, pixels: Pixels | WindowedPixels, config: AugmentConfig
+        rng: np.random.Generator, pixels: AnyPixels, config: AugmentConfig
     ) -> Augmentation:
         height, width = pixels.shape
         return draw_augmentation(rng, config, height=height, width=width)
@@ -225,11 +245,11 @@ class MixedSamples(Dataset[Batch]):
         return padded, void
 
     def _augmented(
-        self, found: DrawnPicture, pixels: Pixels | WindowedPixels, choices: Augmentation
+        self, found: DrawnPicture, pixels: Pixels | CutPixels, choices: Augmentation
     ) -> tuple[Num[Tensor, "C S S"], Integer[Tensor, "S S"]]:
         dataset = found.draw.dataset
-        if isinstance(pixels, WindowedPixels):
-            pixels, choices = pixels.cut(choices, self._treatments[dataset].size)
+        if isinstance(pixels, CutPixels):
+            pixels, choices = pixels.pixels, pixels.inside(choices)
         return augment(
             pixels.picture,
             pixels.classes,

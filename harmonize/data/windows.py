@@ -1,6 +1,8 @@
 """Pictures and labels that are read as windows: what a training crop or a strip of rows needs."""
 
 import dataclasses
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,6 +94,28 @@ class RowsOfLabel:
 
 
 @dataclass(frozen=True)
+class CutPixels:
+    """What one sample needs of a picture and its classes, which were reduced alike.
+
+    Attributes:
+        pixels: that part.
+        shape: height and width of the whole reduced picture.
+        corner: the row and the column of it that the part begins at.
+    """
+
+    pixels: Pixels
+    shape: tuple[int, int]
+    corner: tuple[int, int]
+
+    def inside(self, choices: Augmentation) -> Augmentation:
+        """Return choices for the whole picture as those for the part."""
+        top, left, side = choices.crop
+        return dataclasses.replace(
+            choices, crop=(top - self.corner[0], left - self.corner[1], side)
+        )
+
+
+@dataclass(frozen=True)
 class WindowedPixels:
     """A picture and its classes as training takes them, reduced alike, read as windows.
 
@@ -121,8 +145,8 @@ class WindowedPixels:
         """All of the label."""
         return self._classes(slice(0, self.shape[0]), slice(0, self.shape[1]))
 
-    def cut(self, choices: Augmentation, size: int) -> tuple[Pixels, Augmentation]:
-        """Read what a sample of a side ``size`` needs, and return the choices for that part.
+    def cut(self, choices: Augmentation, size: int) -> CutPixels:
+        """Read what a sample of a side ``size`` needs.
 
         Raises:
             BadSampleError: naming the file that cannot be read.
@@ -135,8 +159,7 @@ class WindowedPixels:
             matrix = (choices.warp or Warp()).matrix(top, left, side)
             rows, columns = reached(matrix, size, self.shape)
         pixels = Pixels(self._picture(rows, columns), self._classes(rows, columns))
-        crop = top - rows.start, left - columns.start, side
-        return pixels, dataclasses.replace(choices, crop=crop)
+        return CutPixels(pixels, self.shape, (rows.start, columns.start))
 
     def _picture(self, rows: slice, columns: slice) -> Float32[ndarray, "h w C"]:
         with naming(self.label.name, self.label.split, self.label.picture, self.label.root):
@@ -178,11 +201,13 @@ class LargePicture:
         file: of the picture.
         device: that rows are put on.
         mirrored: whether left and right are exchanged.
+        whose: says whose file it is, of what goes wrong with it.
     """
 
     file: BandedFile
     device: torch.device | str = "cpu"
     mirrored: bool = False
+    whose: Callable[[], AbstractContextManager[None]] = nullcontext
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -202,13 +227,15 @@ class LargePicture:
         """Read some rows of all bands, ``[:, first:last]``."""
         rows = part[1]
         window = Window(rows.start, 0, rows.stop, self.file.size[0])
-        found = torch.from_numpy(self.file.read(window)).permute(2, 0, 1)
+        with self.whose():
+            found = torch.from_numpy(self.file.read(window)).permute(2, 0, 1)
         found = found.flip(-1) if self.mirrored else found
         return found.to(self.device)
 
     def reduced(self, least: float) -> Num[Tensor, "C h w"]:
         """Read all of it as small as leaves its shorter side ``least`` pixels."""
         factor = choose_factor(self.file.size, least)
-        found = torch.from_numpy(self.file.read(self.file.whole, factor)).permute(2, 0, 1)
+        with self.whose():
+            found = torch.from_numpy(self.file.read(self.file.whole, factor)).permute(2, 0, 1)
         found = found.flip(-1) if self.mirrored else found
         return found.to(self.device)

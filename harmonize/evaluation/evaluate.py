@@ -8,7 +8,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from harmonize.data.bad_list import BadList
-from harmonize.data.bad_samples import BadSample
+from harmonize.data.bad_samples import BadSample, BadSampleError
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.loading import load
 from harmonize.data.windows import LargePicture, RowsOfLabel, WindowedLabel
@@ -116,7 +116,7 @@ def evaluate(
             if viewed is None and isinstance(batch[0].picture, LargePicture):
                 viewed = _viewed(model, views, ontology, accelerator)
             if viewed is not None and (in_views or isinstance(batch[0].picture, LargePicture)):
-                _add_in_views(tally, viewed, batch)
+                met += _add_in_views(tally, viewed, batch, skip_bad=bad is not None)
             else:
                 _add_together(tally, model, batch, accelerator)
             bar.update(len(batch))
@@ -141,15 +141,28 @@ def _viewed(
     return ViewedNetwork(network, views, torch.from_numpy(ontology.mirror))
 
 
-def _add_in_views(tally: Tally, viewed: ViewedNetwork, batch: Sequence[ScaledPicture]) -> None:
-    """Score pictures one by one, each in strips of rows."""
+def _add_in_views(
+    tally: Tally, viewed: ViewedNetwork, batch: Sequence[ScaledPicture], *, skip_bad: bool
+) -> list[BadSample]:
+    """Score pictures one by one, each in strips of rows; return those that cannot be read.
+
+    Raises:
+        BadSampleError: one cannot be read, and such are not skipped.
+    """
+    bad: list[BadSample] = []
     for item in batch:
         if isinstance(item.classes, WindowedLabel):
             classes = RowsOfLabel(item.classes)
         else:
             classes = item.classes.to(viewed.network.device)
         size = (classes.shape[0], classes.shape[1])
-        tally.add_strips(viewed.averaged(item.picture, size), classes, item.number)
+        try:
+            tally.add_strips(viewed.averaged(item.picture, size), classes, item.number)
+        except BadSampleError as error:
+            if not skip_bad:
+                raise
+            bad.append(error.sample)
+    return bad
 
 
 def _add_together(

@@ -53,7 +53,7 @@ class Sampler:
         self._pixels = min(max(_MOST // max(pictures, 1), 1), _MOST_OF_A_PICTURE)
         self._parts: list[PixelSample] = []
 
-    def add(
+    def of(
         self,
         logits: Float[Tensor, "K h w"],
         classes: Integer[Tensor, "H W"],
@@ -61,8 +61,8 @@ class Sampler:
         *,
         first: int = 0,
         height: int | None = None,
-    ) -> None:
-        """Sample a picture of the data set by its number.
+    ) -> PixelSample:
+        """Return the sampled pixels of a picture of the data set by its number.
 
         Args:
             logits: of the picture, or of some rows of its label.
@@ -79,7 +79,11 @@ class Sampler:
         kept = self._known[truth]
         down, columns, truth = down[kept], columns[kept], truth[kept]
         values = _between(logits, down, columns, (rows, width))
-        self._parts.append(PixelSample(values.cpu(), truth, torch.full_like(truth, number)))
+        return PixelSample(values.cpu(), truth, torch.full_like(truth, number))
+
+    def add(self, parts: Iterable[PixelSample]) -> None:
+        """Keep sampled pixels."""
+        self._parts += parts
 
     def sample(self) -> PixelSample:
         """Return all pixels so far."""

@@ -137,15 +137,18 @@ class Tally:
         kept = isinstance(classes, Tensor) and number in self._keep
         keep = kept and bool(self._scored.any())
         answers: list[ndarray] = []
+        sampled: list[PixelSample] = []
         counters = (self._classes, *self._depths)
         counts = [counter.counter.nothing() for counter in counters]
         for row, logits, truth in parts:
             picture = AnsweredPicture(self._decoder, logits, truth)
             for total, counter in zip(counts, counters, strict=True):
                 total += counter.counter.count(picture)
-            self._sampler.add(logits, truth, number, first=row, height=classes.shape[0])
+            height = classes.shape[0]
+            sampled.append(self._sampler.of(logits, truth, number, first=row, height=height))
             if keep or self._edges is not None:
                 answers.append(picture.answer(self._classes.counter.answers).cpu().numpy())
+        self._sampler.add(sampled)  # no part of a picture that could not be read to its end
         for total, counter in zip(counts, counters, strict=True):
             counter.add(total, number)
         if not answers:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+import torch
 from jaxtyping import Integer
 from numpy import ndarray
 
@@ -17,6 +18,7 @@ from harmonize.inference.write_answers import Output
 # Letters of shapes: R rows, W pixels across, h x w pixels of a drawing.
 
 
+@torch.inference_mode()  # what gradients need of each strip would stay until the last one
 def answer_large(
     network: ViewedNetwork, wanted: Wanted, seen: Seen, space: AnswerSpace, output: Output
 ) -> None:

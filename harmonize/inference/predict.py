@@ -79,14 +79,15 @@ def _answer_all(
     """Write the legend and this process's share of the answers; return the exit status."""
     network, space, output = job.network.network, job.space, job.output
     accelerator = network.accelerator
-    if accelerator.is_main_process:
-        output.clear(wanted)
-        output.write_legend(legend)
-        wording.calibration.tell()
-        for label in space.labels:
-            if not space.is_classes and len(label.nodes) > 1:
-                tell(f"answered as one: {label.name}; no label tells them apart")
-        tell_classes(space)
+    with together():  # nobody writes before the folder is cleared
+        if accelerator.is_main_process:
+            output.clear(wanted)
+            output.write_legend(legend)
+            wording.calibration.tell()
+            for label in space.labels:
+                if not space.is_classes and len(label.nodes) > 1:
+                    tell(f"answered as one: {label.name}; no label tells them apart")
+            tell_classes(space)
     mine = wanted[accelerator.process_index :: accelerator.num_processes]
     try:
         with network.like(wording.like), together():

@@ -8,6 +8,7 @@ from harmonize.labels.labelme_encoding import LabelMe
 from harmonize.labels.mask_encodings import Masks, SoftMasks
 from harmonize.labels.number_encodings import Ids, Rgb
 from harmonize.labels.polygon_encodings import Yolo
+from harmonize.labels.supervisely_encoding import Supervisely
 
 ENCODINGS: dict[str, Encoding] = {
     "ids": Ids(),
@@ -20,4 +21,5 @@ ENCODINGS: dict[str, Encoding] = {
     "labelme": LabelMe(),
     "cvat": Cvat(),
     "label_studio": LabelStudio(),
+    "supervisely": Supervisely(),
 }

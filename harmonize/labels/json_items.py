@@ -1,21 +1,15 @@
 """Walk through a large JSON file item by item, so that it is never there as objects at once."""
 
 import json
-import mmap
-import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from harmonize.errors import HarmonizeError
-from harmonize.stores.plain_files import open_plain
-from harmonize.stores.stored_path import StoredPath
+from harmonize.labels.json_text import JsonText, open_text
 
-_SPACE = re.compile(r"[ \t\n\r]*")
-_DECODER = json.JSONDecoder()
-_MARK = "\xef\xbb\xbf"
-"""How a byte order mark of UTF-8 reads as Latin-1."""
+_MARK = b"\xef\xbb\xbf"
+"""A byte order mark of UTF-8."""
 
 
 class Item(NamedTuple):
@@ -39,16 +33,14 @@ def json_items(path: Path, keys: set[str] | None = None) -> Iterator[Item]:
     Raises:
         HarmonizeError: it cannot be read, or is not JSON.
     """
-    text = _read(path)  # as Latin-1, so that a place is a number of bytes
-    is_ascii = text.isascii()
     try:
-        for item in _top(text, set() if keys is None else keys):
-            part = "" if is_ascii else text[item.start : item.end]
-            if part.isascii():
-                yield item
-            else:
-                where = f"{path} (byte {item.start})"
-                yield item._replace(value=read_item(part.encode("latin-1"), where))
+        with open_text(path) as text:
+            for item in _top(text, set() if keys is None else keys):
+                if text.is_ascii(item.start, item.end):
+                    yield item
+                else:
+                    where = f"{path} (byte {item.start})"
+                    yield item._replace(value=read_item(text.read(item.start, item.end), where))
     except json.JSONDecodeError as error:
         raise HarmonizeError(f"{path}: not JSON: {error.msg} (byte {error.pos})") from None
     except RecursionError:
@@ -67,86 +59,59 @@ def read_item(data: bytes, where: str) -> Any:
         raise HarmonizeError(f"{where}: not UTF-8 text; save as UTF-8") from None
 
 
-def _read(path: Path) -> str:
-    try:
-        if isinstance(path, StoredPath):
-            return path.read_bytes().decode("latin-1")
-        with open_plain(path) as file:
-            if not os.fstat(file.fileno()).st_size:
-                return ""
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                return str(data, "latin-1")  # pyright: ignore[reportArgumentType]
-    except FileNotFoundError:
-        raise HarmonizeError(f"{path}: no such file") from None
-    except OSError as error:
-        raise HarmonizeError(f"{path}: cannot be read: {error.strerror or error}") from None
-
-
-def _top(text: str, keys: set[str]) -> Iterator[Item]:
-    place = _after_space(text, len(_MARK) if text.startswith(_MARK) else 0)
-    if text[place : place + 1] == "[":
+def _top(text: JsonText, keys: set[str]) -> Iterator[Item]:
+    place = text.after_space(len(_MARK) if text.read(0, len(_MARK)) == _MARK else 0)
+    if text.sign(place) == "[":
         keys.add("")
         place = yield from _list(text, place, "")
-    elif text[place : place + 1] == "{":
+    elif text.sign(place) == "{":
         place = yield from _object(text, place, keys)
     else:
         raise json.JSONDecodeError("expected an object or a list", "", place)
-    if _after_space(text, place) != len(text):
+    if text.after_space(place) != text.size:
         raise json.JSONDecodeError("more text after its end", "", place)
 
 
-def _object(text: str, place: int, keys: set[str]) -> Iterator[Item]:
+def _object(text: JsonText, place: int, keys: set[str]) -> Iterator[Item]:
     """Yield the items of an object that begins at a place; return the place after it."""
-    place = _after_space(text, place + 1)
-    while text[place : place + 1] != "}":
-        key, place = _value(text, place)
+    place = text.after_space(place + 1)
+    while text.sign(place) != "}":
+        key, place = text.value(place)
         place = _expect(text, place, ":")
-        if text[place : place + 1] == "[":
+        if text.sign(place) == "[":
             keys.add(str(key))
             place = yield from _list(text, place, str(key))
         else:
-            value, end = _value(text, place)
+            value, end = text.value(place)
             yield Item(str(key), value, place, end)
             place = end
         place = _next(text, place, "}")
     return place + 1
 
 
-def _list(text: str, place: int, key: str) -> Iterator[Item]:
+def _list(text: JsonText, place: int, key: str) -> Iterator[Item]:
     """Yield the items of a list that begins at a place; return the place after it."""
-    place = _after_space(text, place + 1)
-    while text[place : place + 1] != "]":
-        value, end = _value(text, place)
+    place = text.after_space(place + 1)
+    while text.sign(place) != "]":
+        value, end = text.value(place)
         yield Item(key, value, place, end)
         place = _next(text, end, "]")
     return place + 1
 
 
-def _value(text: str, place: int) -> tuple[Any, int]:
-    try:
-        return _DECODER.raw_decode(text, place)
-    except json.JSONDecodeError as error:
-        raise json.JSONDecodeError(error.msg, "", error.pos) from None  # without the text
-
-
-def _next(text: str, place: int, end: str) -> int:
+def _next(text: JsonText, place: int, end: str) -> int:
     """Return the place of the next item, or of the end."""
-    place = _after_space(text, place)
-    if text[place : place + 1] == end:
+    place = text.after_space(place)
+    if text.sign(place) == end:
         return place
     place = _expect(text, place, ",")
-    if text[place : place + 1] == end:
+    if text.sign(place) == end:
         raise json.JSONDecodeError("a comma before the end", "", place)
     return place
 
 
-def _expect(text: str, place: int, sign: str) -> int:
-    place = _after_space(text, place)
-    if text[place : place + 1] != sign:
+def _expect(text: JsonText, place: int, sign: str) -> int:
+    place = text.after_space(place)
+    if text.sign(place) != sign:
         raise json.JSONDecodeError(f"expected {sign!r}", "", place)
-    return _after_space(text, place + 1)
-
-
-def _after_space(text: str, place: int) -> int:
-    match = _SPACE.match(text, place)
-    return place if match is None else match.end()
+    return text.after_space(place + 1)

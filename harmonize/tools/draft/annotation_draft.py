@@ -11,11 +11,11 @@ from harmonize.config.strict_yaml import Value, load_text
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.system.progress import tell
-from harmonize.tools.draft.annotation_files import AnnotationFile
 from harmonize.tools.draft.by_name import Proposal, by_name
 from harmonize.tools.draft.draft_classes import ClassDraft
 from harmonize.tools.draft.mapping_text import YamlLine, aligned, commented, quoted
 from harmonize.tools.draft.name_words import canonical, split_order, split_word
+from harmonize.tools.draft.picture_annotations import PER_PICTURE, AnnotationFile
 from harmonize.tools.draft.trial import try_splits
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ _BY = {
     "labelme": "LabelMe's JSON files",
     "cvat": "CVAT's XML",
     "label_studio": "Label Studio's JSON",
+    "supervisely": "Supervisely's JSON files",
+    "yolo": "YOLO's polygons",
 }
 
 
@@ -100,10 +102,7 @@ class AnnotatedDraft:
             YamlLine(f"{quoted(name)}: {quoted(keys)}", f"{number} pictures")
             for name, (keys, number) in self.splits.items()
         ]
-        classes = [
-            YamlLine(f"{quoted(one.name)}: {'~' if one.value else '[]'}", one.note)
-            for one in self.classes
-        ]
+        classes = [YamlLine(f"{quoted(one.name)}: {one.value}", one.note) for one in self.classes]
         note = self.tree_note if self.tree else "TODO: a tree, such as roads for trees/roads.txt"
         meaning = [YamlLine(f"{quoted(self.tree or 'TODO_tree')}:", note)]
         for one in self.classes:
@@ -149,14 +148,7 @@ def draft_annotated(
 ) -> AnnotatedDraft:
     """Return the draft of a folder's annotation files, which are of one encoding."""
     encoding = found[0].encoding
-    used = sum((one.used for one in found), Counter[str]())
-    classes = [
-        ClassDraft(one, one, f"{number} annotations", named=True)
-        for one, number in used.most_common()
-    ]
-    rest = _REST if _REST not in used else "rest"
-    note = "what no annotation covers"
-    classes = [ClassDraft(rest, [], note, named=True), *classes]
+    classes = _classes(found)
     splits = [_split(one) for one in found]
     _name_apart(splits)
     splits.sort(key=lambda one: split_order(one.name))
@@ -179,6 +171,25 @@ def draft_annotated(
     return AnnotatedDraft(name, root, encoding, classes, templates, drafted, lists)
 
 
+def _classes(found: Sequence[AnnotationFile]) -> list[ClassDraft]:
+    """Return what no annotation covers, and the classes by how many annotations they have."""
+    used: Counter[str] = Counter()
+    for one in found:
+        used.update(one.used)
+    if all(one.all_read for one in found):
+        used += Counter()  # without those that none is of
+    values = found[0].values
+    rest = _REST if _REST not in used else "rest"
+    of_rest = ClassDraft(rest, "~" if values else "[]", "what no annotation covers", named=True)
+    return [
+        of_rest,
+        *(
+            ClassDraft(one, str(values.get(one, "~")), f"{number} annotations", named=True)
+            for one, number in used.most_common()
+        ),
+    ]
+
+
 def _split(one: AnnotationFile) -> _Split:
     """Find the folders of a file's pictures and labels; those not in the usual one are left out."""
     kinds = Counter(_kind(image) for image, _ in one.pairs)
@@ -187,7 +198,7 @@ def _split(one: AnnotationFile) -> _Split:
     pairs = [pair for pair in one.pairs if _kind(pair[0]) == (folder, suffix)]
     if any(label for _, label in pairs):
         fields["labels"] = Counter(_folder(label) for _, label in pairs).most_common(1)[0][0]
-    if one.encoding != "labelme":
+    if one.encoding not in PER_PICTURE:
         fields["annotations"] = one.path
     words = (split_word(part) for part in [*one.path.split("/")[::-1], *folder.split("/")[::-1]])
     name = next((canonical(word[1]) for word in words if word), "all")
@@ -218,8 +229,8 @@ def _templates(splits: Sequence[_Split], encoding: str) -> dict[str, str]:
         if len({one.fields.get(key) for one in splits}) == 1
     }
     found = {"picture": "{folder}/{id}{ending}"}
-    if encoding == "labelme":
-        found["label"] = "{labels}/{id}.json"
+    if encoding in PER_PICTURE:
+        found["label"] = f"{{labels}}/{PER_PICTURE[encoding]}"
     elif encoding == "coco_panoptic":
         found |= {"label": "{labels}/{id}.png", "annotations": "{annotations}"}
     else:

@@ -1,12 +1,9 @@
 """Which files of a folder annotation tools wrote, and which pictures they are of."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from harmonize.config.strict_yaml import read_text
 from harmonize.errors import HarmonizeError
 from harmonize.labels.coco_index import coco_index, panoptic_index
 from harmonize.labels.cvat_encoding import cvat_index
@@ -16,6 +13,15 @@ from harmonize.stores.plain_files import open_plain
 from harmonize.tools.draft.file_groups import evenly
 from harmonize.tools.draft.folder_files import Files
 from harmonize.tools.draft.name_words import canonical, split_word
+from harmonize.tools.draft.picture_annotations import (
+    PER_PICTURE,
+    AnnotationFile,
+    beside,
+    labelme_files,
+    shared,
+    supervisely_files,
+)
+from harmonize.tools.draft.yolo_files import yolo_files
 
 _LOOKED = 1 << 16
 """Bytes at the head of a JSON that tell what it may be."""
@@ -28,23 +34,6 @@ _INDEXES: dict[str, Callable[[Path], SetIndex]] = {
     "cvat": cvat_index,
 }
 """By encoding; the first is preferred."""
-
-
-@dataclass
-class AnnotationFile:
-    """A file with annotations, or several of them with a picture each.
-
-    Attributes:
-        encoding: how they are read.
-        path: of the file; of the folder where each picture has its own.
-        pairs: the picture of each label that is there, with the label's own file if it has one.
-        used: how many annotations each name of a class has.
-    """
-
-    encoding: str
-    path: str
-    pairs: list[tuple[str, str]]
-    used: Counter[str] = field(default_factory=Counter[str])
 
 
 def find_annotations(folder: Path, files: Files, scan: int) -> list[AnnotationFile]:
@@ -62,17 +51,20 @@ def find_annotations(folder: Path, files: Files, scan: int) -> list[AnnotationFi
     some = [path for listed in by_folder.values() for path in evenly(listed, _FEW)]
     looked = {path: _kinds(folder / path) for path in some}
     found = [
-        _labelme(folder, inside, paths, files.images, scan)
+        find(folder, inside, paths, files, scan)
+        for kind, find in (("labelme", labelme_files), ("supervisely", supervisely_files))
         for inside, paths in by_folder.items()
-        if any("labelme" in looked.get(path, ()) for path in paths)
+        if any(kind in looked.get(path, ()) for path in paths)
     ]
     if not any(one.pairs for one in found):
         candidates = list(looked.items())
         candidates += [(path, ("cvat",)) for path in files.xmls]
         sets = [_of_set(folder, path, kinds, files.images) for path, kinds in candidates]
         found = [one for one in sets if one is not None]
+        if not any(one.pairs for one in found):
+            found = yolo_files(folder, files, scan)
     found = [one for one in found if one.pairs]
-    for encoding in ("labelme", *_INDEXES):
+    for encoding in dict.fromkeys((*PER_PICTURE, *_INDEXES)):
         chosen = [one for one in found if one.encoding == encoding]
         if chosen:
             return _without_doubles(chosen)
@@ -88,6 +80,8 @@ def _kinds(path: Path) -> tuple[str, ...]:
         return ()
     if b'"shapes"' in head:
         return ("labelme",)
+    if b'"objects"' in head and b'"size"' in head and b'"height"' in head:
+        return ("supervisely",)
     if head.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"[":
         return ("label_studio",) if b'"data"' in head or b'"annotations"' in head else ()
     keys = (b'"images"', b'"annotations"', b'"categories"')
@@ -106,7 +100,7 @@ def _of_set(
         there = _found(index, path, images)
         pairs = [(image, "") for image in there]
         if kind == "coco_panoptic":
-            pairs = _beside(there, images)
+            pairs = beside(there, images)
         return AnnotationFile(kind, path, pairs, Counter(index.used))
     return None
 
@@ -129,47 +123,7 @@ def _nearness(path: str, image: str) -> tuple[bool, int, bool]:
     folders = image.split("/")[:-1]
     own, other = split_word(path), split_word("/".join(folders))
     same = own is not None and other is not None and canonical(own[1]) == canonical(other[1])
-    return PurePosixPath(path).stem in folders, _shared(path, image), same
-
-
-def _beside(labels: Sequence[str], images: Sequence[str]) -> list[tuple[str, str]]:
-    """Pair label files with the pictures of the same stem that lie nearest."""
-    taken = set(labels)
-    by_stem: dict[str, list[str]] = {}
-    for image in images:
-        if image not in taken:
-            by_stem.setdefault(PurePosixPath(image).stem, []).append(image)
-    pairs: list[tuple[str, str]] = []
-    for label in labels:
-        near = by_stem.get(PurePosixPath(label).stem, [])
-        if near:
-            pairs.append((max(near, key=lambda image: _shared(image, label)), label))
-    return pairs
-
-
-def _shared(first: str, second: str) -> int:
-    """Return how many folders two paths have in common."""
-    same = 0
-    for one, other in zip(first.split("/")[:-1], second.split("/")[:-1], strict=False):
-        if one != other:
-            break
-        same += 1
-    return same
-
-
-def _labelme(
-    folder: Path, inside: str, paths: Sequence[str], images: Sequence[str], scan: int
-) -> AnnotationFile:
-    """Return LabelMe's files of a folder, with the names in some of them."""
-    pairs = _beside(paths, images)
-    used: Counter[str] = Counter()
-    for _, path in evenly(pairs, scan):
-        try:
-            shapes = json.loads(read_text(folder / path))["shapes"]
-            used.update(str(shape["label"]) for shape in shapes)
-        except (ValueError, KeyError, TypeError, RecursionError):
-            continue
-    return AnnotationFile("labelme", inside, pairs, used)
+    return PurePosixPath(path).stem in folders, shared(path, image), same
 
 
 def _without_doubles(found: Sequence[AnnotationFile]) -> list[AnnotationFile]:
