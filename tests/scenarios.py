@@ -15,7 +15,7 @@ from every_format import BANDS, FORMATS
 from group import NOTED
 from harmonize import DatasetSpec, Ontology, cli
 from harmonize.config.run_config import RunConfig
-from harmonize.config.strict_yaml import Document
+from harmonize.config.strict_yaml import Document, Value
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.mixing import StepSampler
 from harmonize.data.open_datasets import open_datasets, open_trained
@@ -190,7 +190,8 @@ def train_on_every_format(folder: Path) -> Found:
         for name in names
     ]
     values["data"] = {"size": 16, "batch_size": len(names), "workers": 0}
-    values["model"] = {"name": "unet", "width": 8, "norm": "group", "channels": BANDS}
+    bands = list[Value](BANDS)
+    values["model"] = {"name": "unet", "width": 8, "norm": "group", "channels": bands}
     values["augment"] = {"flip": 0.5, "scale": [0.7, 1.0]}
     training.train(RunConfig.from_document(Document("every", values)), name="every")
     return {}

@@ -4,7 +4,7 @@ import pytest
 
 from harmonize.config.train_config import TrainConfig
 from harmonize.training import estimate
-from harmonize.training.estimate import Estimate
+from harmonize.training.estimate import TimeEstimate
 
 
 class Run:
@@ -15,7 +15,7 @@ class Run:
     ) -> None:
         self.now = 0.0
         monkeypatch.setattr(estimate, "time", self)
-        self.estimate = Estimate(start, config, scores=scores)
+        self.estimate = TimeEstimate(start, config, scores=scores)
         self.step = start
 
     def perf_counter(self) -> float:

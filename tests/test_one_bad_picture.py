@@ -18,7 +18,7 @@ from harmonize.inference import answering, drawing
 from harmonize.inference.answer_space import AnswerLabel
 from harmonize.inference.drawing import draw_list
 from harmonize.inference.inputs import Wanted
-from harmonize.inference.read_pictures import Seen, read_to_see
+from harmonize.inference.read_pictures import SeenPicture, read_to_see
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.pictures import opening
 from harmonize.pictures.limits import MOST_SCALED, refuse_scaled
@@ -206,7 +206,7 @@ def test_pictures_are_enlarged_up_to_the_limit_and_reduced_from_any_size(tmp_pat
     refuse_scaled((1 << 14, 1 << 14), least, "large")
     refuse_scaled((1 << 14, 1), float("inf"), "as it is")
     Image.new("RGB", (300, 2)).save(tmp_path / "strip.png")
-    assert isinstance(read_to_see(tmp_path / "strip.png", size=64), Seen)
+    assert isinstance(read_to_see(tmp_path / "strip.png", size=64), SeenPicture)
 
 
 def test_a_long_picture_is_scored_by_no_evaluation(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from harmonize.system import progress
-from harmonize.system.progress import Progress, about, be_quiet, follow, tell, voice_restored
+from harmonize.system.progress import ProgressLine, about, be_quiet, follow, tell, voice_restored
 
 
 class Terminal(io.StringIO):
@@ -60,9 +60,9 @@ def test_a_terminal_has_one_line_that_is_gone_at_the_end(
 
 def test_work_within_work_takes_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = on_terminal(monkeypatch)
-    with Progress(2, "training", "steps") as outer:
+    with ProgressLine(2, "training", "steps") as outer:
         outer.update()
-        with Progress(5, "scoring fine", "pictures") as inner:
+        with ProgressLine(5, "scoring fine", "pictures") as inner:
             inner.update(5)
         outer.note("loss 1.234")
         outer.update()
@@ -75,7 +75,7 @@ def test_work_within_work_takes_the_line(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_elsewhere_there_is_a_plain_line_a_minute(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with Progress(100, "training", "steps", start=20) as shown:
+    with ProgressLine(100, "training", "steps", start=20) as shown:
         shown.note("loss 1.234")
         for _ in range(80):
             clock.now += 2

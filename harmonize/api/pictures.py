@@ -9,12 +9,12 @@ from PIL import Image
 from harmonize.decoding.views import Views
 from harmonize.errors import HarmonizeError
 from harmonize.inference.read_as import ReadAs
-from harmonize.inference.read_pictures import Seen, read_to_see, see
+from harmonize.inference.read_pictures import SeenPicture, read_to_see, see
 
 Picture = str | Path | Image.Image | ndarray
 
 
-def see_picture(picture: Picture, views: Views, read_as: ReadAs) -> Seen:
+def see_picture(picture: Picture, views: Views, read_as: ReadAs) -> SeenPicture:
     """Read a picture, or take its pixels, scaled for the network."""
     if isinstance(picture, str | Path):
         return read_to_see(Path(picture), size=views.read_at, fit=views.is_one, read_as=read_as)

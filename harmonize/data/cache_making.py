@@ -23,7 +23,7 @@ from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.loading import load
 from harmonize.data.pixels import Pixels
 from harmonize.pictures.reading import choose_factor, reduced_size
-from harmonize.system.progress import Progress
+from harmonize.system.progress import ProgressLine
 
 # Letters of shapes: P pictures of all data sets, one data set after the other.
 
@@ -183,7 +183,7 @@ def make_all(
     """Make this process's share."""
     made = Made()
     results = work(_Maker(survey, found), positions, workers, 1)
-    with Progress(len(positions), "caching", "pictures", shown=shown) as bar:
+    with ProgressLine(len(positions), "caching", "pictures", shown=shown) as bar:
         for position, result in zip(positions, results, strict=True):
             if isinstance(result, OSError):
                 made.trouble = result.strerror or str(result)

@@ -34,7 +34,7 @@ _MARGIN = 1e-3
 """Beyond what rounding can make up for, in logits."""
 
 
-class _Picture(ctypes.Structure):
+class _PictureStruct(ctypes.Structure):
     """The arguments as the C code declares them."""
 
     _fields_ = (
@@ -123,7 +123,7 @@ def decide_natively(
     every = len(layout.leaf) == layout.num_leaves >= _LANES
     height, width = size
     allowed = np.ascontiguousarray(allowed, dtype=np.uint8)
-    picture = _Picture(
+    picture = _PictureStruct(
         logits=logits.data_ptr(),
         strides=logits.stride(),
         size=tuple(logits.shape[1:]),

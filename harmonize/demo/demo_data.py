@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.filters import gaussian
 
-from harmonize.demo.faces import Floats, Part, Parts, Rng, draw_parts, sample_face, shrink
+from harmonize.demo.faces import FacePart, Floats, Parts, Rng, draw_parts, sample_face, shrink
 from harmonize.demo.paint import paint
 from harmonize.system.atomic_files import writing
 from harmonize.system.progress import follow
@@ -21,8 +21,8 @@ PICTURES_PER_PERSON = 3
 FIRST_NAMES = ("Ada", "Ben", "Cleo", "Dan", "Eva", "Finn", "Gia", "Hugo")
 LAST_NAMES = ("Example", "Sample", "Demo", "Sketch", "Cartoon", "Doodle", "Figure")
 
-# Entry i is the class of Part i; the first eleven parts are Helen's classes in Helen's order.
-HELEN_CLASSES = np.array([*range(11), Part.SKIN, 0, 0, 0, 0])
+# Entry i is the class of FacePart i; the first eleven parts are Helen's classes in Helen's order.
+HELEN_CLASSES = np.array([*range(11), FacePart.SKIN, 0, 0, 0, 0])
 LFW_COLOURS = np.array([(255, 0, 0), (0, 255, 0), (0, 0, 255)], dtype=np.uint8)
 LFW_CLASSES = np.array([2] + 9 * [1] + [0, 0, 1, 1, 2, 2])  # hair, skin, background
 

@@ -20,7 +20,7 @@ Parts = NDArray[np.uint8]
 Rng = np.random.Generator
 
 
-class Part(IntEnum):
+class FacePart(IntEnum):
     """Name what a pixel shows, in more detail than either data set labels."""
 
     BACKGROUND = 0
@@ -41,7 +41,7 @@ class Part(IntEnum):
     HAT = auto()
 
 
-SIDES = {-1: (Part.LEFT_EYE, Part.LEFT_BROW), 1: (Part.RIGHT_EYE, Part.RIGHT_BROW)}
+SIDES = {-1: (FacePart.LEFT_EYE, FacePart.LEFT_BROW), 1: (FacePart.RIGHT_EYE, FacePart.RIGHT_BROW)}
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def sample_face(rng: Rng, height: int, width: int) -> Face:
 
 
 def draw_parts(face: Face, height: int, width: int) -> Parts:
-    """Return the oversampled map of `Part` values."""
+    """Return the oversampled map of `FacePart` values."""
     parts = np.zeros((height * OVERSAMPLING, width * OVERSAMPLING), dtype=np.uint8)
     cos, sin = math.cos(face.angle), math.sin(face.angle)
     for shapes in (_body_shapes, _hair_shapes, _feature_shapes):
@@ -128,7 +128,7 @@ def draw_parts(face: Face, height: int, width: int) -> Parts:
     return parts
 
 
-def _fill(parts: Parts, rows: Floats, columns: Floats, part: Part) -> None:
+def _fill(parts: Parts, rows: Floats, columns: Floats, part: FacePart) -> None:
     """Set the pixels inside an outline, testing only those of its bounding box."""
     top, left = max(0, math.floor(rows.min())), max(0, math.floor(columns.min()))
     box = parts[top : max(0, math.ceil(rows.max()) + 1), left : math.ceil(columns.max()) + 1]
@@ -158,29 +158,29 @@ def _contour(face: Face, turn: NDArray[np.floating]) -> Floats:
     return _points(face.width * taper * np.cos(turn), np.sin(turn))
 
 
-def _body_shapes(face: Face) -> Iterator[tuple[Part, Floats]]:
+def _body_shapes(face: Face) -> Iterator[tuple[FacePart, Floats]]:
     """Yield what lies behind the features, back to front."""
     width = face.width
-    yield Part.CLOTHES, _oval(0, 2.1, 2.1 * width, 0.95)
+    yield FacePart.CLOTHES, _oval(0, 2.1, 2.1 * width, 0.95)
     if face.hair_length:
         turn = np.linspace(np.pi, 2 * np.pi, 14)
         top = _points(1.25 * width * np.cos(turn), (1 + face.hair_height) * np.sin(turn))
         bottom = [(1.4 * width, face.hair_length), (-1.4 * width, face.hair_length)]
-        yield Part.HAIR, np.concatenate([top, np.array(bottom, dtype=np.float32)])
-    yield Part.NECK, _oval(0, 1.0, 0.55 * width, 0.5)
+        yield FacePart.HAIR, np.concatenate([top, np.array(bottom, dtype=np.float32)])
+    yield FacePart.NECK, _oval(0, 1.0, 0.55 * width, 0.5)
     if face.has_ears:
-        yield Part.EAR, _oval(-width, -0.02, 0.16, 0.22)
-        yield Part.EAR, _oval(width, -0.02, 0.16, 0.22)
-    yield Part.SKIN, _contour(face, np.linspace(0, 2 * np.pi, 36, endpoint=False))
+        yield FacePart.EAR, _oval(-width, -0.02, 0.16, 0.22)
+        yield FacePart.EAR, _oval(width, -0.02, 0.16, 0.22)
+    yield FacePart.SKIN, _contour(face, np.linspace(0, 2 * np.pi, 36, endpoint=False))
 
 
-def _hair_shapes(face: Face) -> Iterator[tuple[Part, Floats]]:
+def _hair_shapes(face: Face) -> Iterator[tuple[FacePart, Floats]]:
     """Yield the beard, the hair in front of the face and the hat."""
     if face.has_beard:
         jaw = _contour(face, np.linspace(0.15, np.pi - 0.15, 20))
         u = np.linspace(-1, 1, 17)
         edge = 0.37 + 0.1 * np.exp(-(((np.abs(u) - 0.6) / 0.2) ** 2)) - 0.2 * u**4
-        yield Part.BEARD, np.concatenate([jaw, _points(jaw[-1, 0] * -u, edge)])
+        yield FacePart.BEARD, np.concatenate([jaw, _points(jaw[-1, 0] * -u, edge)])
     if face.hair_height:
         middle, slant, squareness = face.hairline
         start = np.arcsin(face.hair_side)
@@ -190,14 +190,14 @@ def _hair_shapes(face: Face) -> Iterator[tuple[Part, Floats]]:
         u = np.linspace(0.94, -0.94, 24)
         height = np.minimum(middle + slant * u, -0.56)
         hairline = height + (face.hair_side - height) * np.abs(u / 0.94) ** squareness
-        yield Part.HAIR, np.concatenate([outer, _points(face.width * u, hairline)])
+        yield FacePart.HAIR, np.concatenate([outer, _points(face.width * u, hairline)])
     if face.has_hat:
         turn = np.linspace(np.pi, 2 * np.pi, 16)
-        yield Part.HAT, _points(1.15 * face.width * np.cos(turn), -0.64 + 0.8 * np.sin(turn))
-        yield Part.HAT, _oval(0, -0.66, 1.4 * face.width, 0.09)
+        yield FacePart.HAT, _points(1.15 * face.width * np.cos(turn), -0.64 + 0.8 * np.sin(turn))
+        yield FacePart.HAT, _oval(0, -0.66, 1.4 * face.width, 0.09)
 
 
-def _feature_shapes(face: Face) -> Iterator[tuple[Part, Floats]]:
+def _feature_shapes(face: Face) -> Iterator[tuple[FacePart, Floats]]:
     """Yield eyes, brows, nose and mouth."""
     line = np.sin(np.linspace(-np.pi / 2, np.pi / 2, 13))
     bump = 1 - line**2
@@ -214,7 +214,7 @@ def _feature_shapes(face: Face) -> Iterator[tuple[Part, Floats]]:
     ridge = np.array([(bridge, -0.06), (1.3 * bridge, 0.1), (half_width, tip - 0.08)])
     base = np.array([(0.8 * half_width, tip - 0.02), (0.3 * half_width, tip)])
     right = np.concatenate([ridge, base]).astype(np.float32)
-    yield Part.NOSE, np.concatenate([right, (right * (-1, 1)).astype(np.float32)[::-1]])
+    yield FacePart.NOSE, np.concatenate([right, (right * (-1, 1)).astype(np.float32)[::-1]])
 
     half_width, mouth_v, opening, smile = face.mouth
     rest = mouth_v - smile * line**2
@@ -224,7 +224,7 @@ def _feature_shapes(face: Face) -> Iterator[tuple[Part, Floats]]:
     upper = inner_top - face.lips[0] * round_bump + cupid
     lower = inner_bottom + face.lips[1] * round_bump
     u = half_width * line
-    yield Part.LOWER_LIP, _strip(u, upper, lower)  # The other two cover its upper part.
-    yield Part.UPPER_LIP, _strip(u, upper, inner_top)
+    yield FacePart.LOWER_LIP, _strip(u, upper, lower)  # The other two cover its upper part.
+    yield FacePart.UPPER_LIP, _strip(u, upper, inner_top)
     if opening:
-        yield Part.INNER_MOUTH, _strip(u, inner_top, inner_bottom)
+        yield FacePart.INNER_MOUTH, _strip(u, inner_top, inner_bottom)

@@ -10,8 +10,8 @@ from skimage.transform import resize
 from harmonize.demo.faces import (
     SIDES,
     Face,
+    FacePart,
     Floats,
-    Part,
     Parts,
     Rng,
     shrink,
@@ -69,22 +69,22 @@ def _lip_colour(rng: Rng) -> Floats:
 
 
 def _part_colours(rng: Rng) -> Floats:
-    """Return one colour in [0, 1] for each part, at row `Part`."""
+    """Return one colour in [0, 1] for each part, at row `FacePart`."""
     skin, hair = _skin_colour(rng), _hair_colour(rng)
-    colours = np.empty((len(Part), 3), dtype=np.float32)
+    colours = np.empty((len(FacePart), 3), dtype=np.float32)
     colours[:] = skin
-    colours[Part.EAR] = skin * 0.9
-    colours[Part.NECK] = skin * rng.uniform(0.7, 0.85)
-    colours[Part.NOSE] = skin * (
+    colours[FacePart.EAR] = skin * 0.9
+    colours[FacePart.NECK] = skin * rng.uniform(0.7, 0.85)
+    colours[FacePart.NOSE] = skin * (
         1.2 if skin.mean() < 0.6 and rng.random() < 0.5 else rng.uniform(0.78, 0.88)
     )
-    colours[[Part.LEFT_EYE, Part.RIGHT_EYE]] = rng.uniform(0.8, 0.95)
-    colours[[Part.LEFT_BROW, Part.RIGHT_BROW]] = hair * 0.6
-    colours[[Part.HAIR, Part.BEARD]] = hair
+    colours[[FacePart.LEFT_EYE, FacePart.RIGHT_EYE]] = rng.uniform(0.8, 0.95)
+    colours[[FacePart.LEFT_BROW, FacePart.RIGHT_BROW]] = hair * 0.6
+    colours[[FacePart.HAIR, FacePart.BEARD]] = hair
     lip = skin + rng.uniform(0.35, 1) * (_lip_colour(rng) - skin)
-    colours[Part.UPPER_LIP], colours[Part.LOWER_LIP] = lip * 0.82, lip
-    colours[Part.INNER_MOUTH] = rng.uniform((0.15, 0.02, 0.02), (0.4, 0.1, 0.1))
-    colours[[Part.CLOTHES, Part.HAT]] = rng.uniform(0, 1, size=(2, 3))
+    colours[FacePart.UPPER_LIP], colours[FacePart.LOWER_LIP] = lip * 0.82, lip
+    colours[FacePart.INNER_MOUTH] = rng.uniform((0.15, 0.02, 0.02), (0.4, 0.1, 0.1))
+    colours[[FacePart.CLOTHES, FacePart.HAT]] = rng.uniform(0, 1, size=(2, 3))
     return colours
 
 
@@ -117,9 +117,9 @@ def _paint_background(parts: Parts, rng: Rng) -> Floats:
 def _paint_texture(canvas: Floats, parts: Parts, u: Floats, v: Floats, rng: Rng) -> None:
     """Darken and lighten hair in strands, clothes in stripes and everything in soft spots."""
     strands = np.sin(rng.uniform(25, 50) * u + 6 * np.sin(3 * v + rng.uniform(0, 6)))
-    is_hair = np.isin(parts, (Part.HAIR, Part.BEARD))
+    is_hair = np.isin(parts, (FacePart.HAIR, FacePart.BEARD))
     canvas[is_hair] *= (1 + 0.18 * strands[is_hair])[:, None]
-    is_cloth = np.isin(parts, (Part.CLOTHES, Part.HAT))
+    is_cloth = np.isin(parts, (FacePart.CLOTHES, FacePart.HAT))
     stripes = np.sign(np.sin(rng.uniform(8, 30) * v))
     canvas[is_cloth] *= (1 + rng.choice([0, 0.2]) * stripes[is_cloth])[:, None]
     spots = resize(rng.normal(0, 1, size=(12, 12)).astype(np.float32), parts.shape, order=1)
@@ -146,9 +146,9 @@ def _paint_features(
         if face.has_glasses:
             rim = np.hypot(du / (eye_width + 0.07), dv / (eye_height + 0.07))
             is_frame = (np.abs(rim - 1.1) < 0.12) | ((rim > 1.1) & (np.abs(dv + 0.02) < 0.025))
-            canvas[is_frame & (parts == Part.SKIN)] = frame
+            canvas[is_frame & (parts == FacePart.SKIN)] = frame
     half_width, tip, _ = face.nose
     nostril = np.hypot((np.abs(u) - 0.5 * half_width) / 0.05, (v - tip + 0.05) / 0.03) < 1
-    canvas[nostril & (parts == Part.NOSE)] *= 0.35
+    canvas[nostril & (parts == FacePart.NOSE)] *= 0.35
     _, mouth_v, opening, _ = face.mouth
-    canvas[(parts == Part.INNER_MOUTH) & (v < mouth_v - 0.1 * opening)] = 0.85
+    canvas[(parts == FacePart.INNER_MOUTH) & (v < mouth_v - 0.1 * opening)] = 0.85

@@ -31,7 +31,7 @@ from harmonize.labels.ontology import Ontology
 from harmonize.labels.scored_classes import ScoredClasses, scored_classes
 from harmonize.models.segmenter import Segmenter
 from harmonize.system.agreement import together
-from harmonize.system.progress import Progress
+from harmonize.system.progress import ProgressLine
 from harmonize.system.signals import until_stopped
 
 # Letters of shapes: B pictures, K leaves, H x W pixels of a label, h x w of the network.
@@ -110,7 +110,7 @@ def evaluate(
     )
     met: list[BadSample] = []
     viewed = _viewed(model, views, ontology, accelerator) if in_views else None
-    bar = Progress(len(mine), f"scoring {spec.name}", "pictures", shown=progress)
+    bar = ProgressLine(len(mine), f"scoring {spec.name}", "pictures", shown=progress)
     with bar, _evaluating(model), torch.inference_mode(), together():
         for batch in equal_sizes(until_stopped(pictures), met):
             if viewed is None and isinstance(batch[0].picture, LargePicture):

@@ -18,7 +18,7 @@ from harmonize.inference.read_pictures import read_to_see
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.runs.opened import OpenedRun
 from harmonize.system.extras import need
-from harmonize.system.progress import Progress
+from harmonize.system.progress import ProgressLine
 
 MOST = 100
 """Pictures that are looked at, spread over the split."""
@@ -124,7 +124,7 @@ class _Reader:
     def __init__(self, pictures: CalibrationPictures) -> None:
         self._pictures = pictures
         self._number = 0
-        self._bar = Progress(len(pictures.paths), "looking", "pictures")
+        self._bar = ProgressLine(len(pictures.paths), "looking", "pictures")
 
     def get_next(self) -> dict[str, ndarray] | None:
         """Return the next inputs, None at the end."""

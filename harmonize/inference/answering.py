@@ -19,9 +19,9 @@ from harmonize.inference.inputs import Wanted
 from harmonize.inference.large_answers import answer_large
 from harmonize.inference.predict_options import PredictOptions
 from harmonize.inference.read_as import ReadAs
-from harmonize.inference.read_pictures import Seen, read_to_see
+from harmonize.inference.read_pictures import SeenPicture, read_to_see
 from harmonize.inference.write_answers import Output
-from harmonize.system.progress import Progress
+from harmonize.system.progress import ProgressLine
 from harmonize.system.signals import signals_put_off, until_stopped
 
 # Letters of shapes: H x W pixels of a picture.
@@ -59,7 +59,7 @@ class Answering:
         answered: list[Wanted] = []
         problems: list[str] = []
         is_main = self.network.network.accelerator.is_main_process
-        bar = Progress(len(pictures), "answering", "pictures", shown=is_main)
+        bar = ProgressLine(len(pictures), "answering", "pictures", shown=is_main)
         with bar, signals_put_off(), ThreadPoolExecutor(2) as pool:
             written: tuple[Wanted, Future[None]] | None = None
             for wanted, seen in until_stopped(self._read_ahead(pictures, pool)):
@@ -83,18 +83,18 @@ class Answering:
 
     def _read_ahead(
         self, pictures: list[Wanted], pool: ThreadPoolExecutor
-    ) -> Iterator[tuple[Wanted, Future[Seen]]]:
-        ahead: Future[Seen] | None = None
+    ) -> Iterator[tuple[Wanted, Future[SeenPicture]]]:
+        ahead: Future[SeenPicture] | None = None
         for number, wanted in enumerate(pictures):
             seen = ahead or self._submit(pool, wanted)
             following = pictures[number + 1 : number + 2]
             ahead = self._submit(pool, following[0]) if following else None
             yield wanted, seen
 
-    def _submit(self, pool: ThreadPoolExecutor, wanted: Wanted) -> Future[Seen]:
+    def _submit(self, pool: ThreadPoolExecutor, wanted: Wanted) -> Future[SeenPicture]:
         return pool.submit(self._read, wanted)
 
-    def _read(self, wanted: Wanted) -> Seen:
+    def _read(self, wanted: Wanted) -> SeenPicture:
         with _naming(wanted, "cannot be read"):
             return read_to_see(
                 wanted.path,
@@ -106,7 +106,7 @@ class Answering:
                 lazily=True,
             )
 
-    def _answer(self, wanted: Wanted, seen: Future[Seen]) -> Integer[ndarray, "H W"] | None:
+    def _answer(self, wanted: Wanted, seen: Future[SeenPicture]) -> Integer[ndarray, "H W"] | None:
         """Answer a picture; None if it is so large that the answer was written meanwhile."""
         picture = seen.result()
         try:
@@ -126,7 +126,7 @@ class Answering:
                 f"{wanted.path}: out of memory; lower --tile, now {self.options.tile}"
             ) from None
 
-    def _write(self, wanted: Wanted, seen: Seen, answer: Integer[ndarray, "H W"]) -> None:
+    def _write(self, wanted: Wanted, seen: SeenPicture, answer: Integer[ndarray, "H W"]) -> None:
         with _naming(wanted, "its answer cannot be drawn or written"):
             self.output.write_answer(wanted, draw_answer(answer, self.space))
             if seen.shown is not None:

@@ -12,7 +12,7 @@ from harmonize.decoding.views import ViewedNetwork
 from harmonize.inference.answer_space import AnswerSpace
 from harmonize.inference.drawing import draw_answer, draw_overlay
 from harmonize.inference.inputs import Wanted
-from harmonize.inference.read_pictures import Seen
+from harmonize.inference.read_pictures import SeenPicture
 from harmonize.inference.write_answers import Output
 
 # Letters of shapes: R rows, W pixels across, h x w pixels of a drawing.
@@ -20,7 +20,7 @@ from harmonize.inference.write_answers import Output
 
 @torch.inference_mode()  # what gradients need of each strip would stay until the last one
 def answer_large(
-    network: ViewedNetwork, wanted: Wanted, seen: Seen, space: AnswerSpace, output: Output
+    network: ViewedNetwork, wanted: Wanted, seen: SeenPicture, space: AnswerSpace, output: Output
 ) -> None:
     """Answer a picture of which rows are read as they are needed, and write what it is answered.
 
@@ -41,7 +41,7 @@ def answer_large(
 
 
 def _decided(
-    network: ViewedNetwork, seen: Seen, space: AnswerSpace
+    network: ViewedNetwork, seen: SeenPicture, space: AnswerSpace
 ) -> Iterator[Integer[ndarray, "R W"]]:
     kind = np.uint8 if space.num <= 256 else np.uint16
     for _, strip in network.strips(seen.scaled, seen.size):
@@ -49,7 +49,7 @@ def _decided(
 
 
 def _small_too(
-    found: Iterator[Integer[ndarray, "R W"]], seen: Seen, small: list[ndarray]
+    found: Iterator[Integer[ndarray, "R W"]], seen: SeenPicture, small: list[ndarray]
 ) -> Iterator[Integer[ndarray, "R W"]]:
     """Pass rows on, and collect the pixels that a drawing shows."""
     if seen.shown is None:

@@ -30,7 +30,7 @@ _LONGEST_SHOWN = 2048
 
 
 @dataclass(frozen=True)
-class Seen:
+class SeenPicture:
     """A picture as the network and as people see it.
 
     Attributes:
@@ -56,7 +56,7 @@ def read_to_see(
     show: bool = True,
     read_as: ReadAs = ReadAs(),
     lazily: bool = False,
-) -> Seen:
+) -> SeenPicture:
     """Read a picture, scaled for the network.
 
     Args:
@@ -83,7 +83,7 @@ def read_to_see(
     stored = read.orientation if turn else 1
     width, height = upright_size(read.size, stored)
     pixels = _tensor(np.array(upright(read.image, stored)), read_as)
-    return Seen(
+    return SeenPicture(
         _fitted(pixels, (height, width), size) if fit else pixels,
         (height, width),
         None if whole is None else upright(whole, stored),
@@ -99,7 +99,7 @@ def _see_bands(
     fit: bool,
     show: bool,
     lazily: bool,
-) -> Seen:
+) -> SeenPicture:
     """Read a TIFF picture by its bands, scaled for the network."""
     least = math.inf if size is None else size
     refuse_scaled(file.size, least, file.path)
@@ -108,13 +108,13 @@ def _see_bands(
         if show:
             small = file.read(file.whole, -(-max(file.size) // _LONGEST_SHOWN))
             shown = Image.fromarray(as_colors(small, names))
-        return Seen(LargePicture(file), (height, width), shown, 1)
+        return SeenPicture(LargePicture(file), (height, width), shown, 1)
     pixels = file.read(file.whole, choose_factor(file.size, least))
     if show:
         whole = pixels if pixels.shape[:2] == (height, width) else file.read(file.whole)
         shown = Image.fromarray(as_colors(whole, names))
     scaled = torch.from_numpy(pixels).permute(2, 0, 1)
-    return Seen(
+    return SeenPicture(
         _fitted(scaled, (height, width), size) if fit else scaled, (height, width), shown, 1
     )
 
@@ -126,7 +126,7 @@ def _tensor(pixels: UInt8[ndarray, "h w 3"], read_as: ReadAs) -> Num[Tensor, "N 
 
 def see(
     picture: Image.Image, *, size: int | None, fit: bool = True, read_as: ReadAs = ReadAs()
-) -> Seen:
+) -> SeenPicture:
     """Scale a picture that is in memory for the network; its EXIF orientation is undone.
 
     Args:
@@ -140,7 +140,7 @@ def see(
     width, height = shown.size
     refuse_scaled(shown.size, math.inf if size is None else size, "the picture")
     scaled = _fitted(pixels, (height, width), size) if fit else pixels
-    return Seen(scaled, (height, width), shown, 1)
+    return SeenPicture(scaled, (height, width), shown, 1)
 
 
 def _fitted(

@@ -24,7 +24,7 @@ _PIECES = 16
 """Parts of a batch at most; they do not depend on the number of threads, so sums do not either."""
 
 
-class Batch(ctypes.Structure):
+class LossBatch(ctypes.Structure):
     """A batch with the tables of its loss, as ``pixels.h`` declares it."""
 
     _fields_ = (
@@ -115,7 +115,7 @@ def native_sums(
     """
     depths = tables.resolved.shape[1]
     library = load(depths, bfloat16=logits.dtype == torch.bfloat16)
-    arguments = Batch(logits, rows, tables, gradient=gradient)
+    arguments = LossBatch(logits, rows, tables, gradient=gradient)
     use_large_pages(library, arguments.gradient)
     pieces = max(min(logits.numel() // _PIECE, _PIECES), 1)
     bounds = [rows.numel() * number // pieces for number in range(pieces + 1)]

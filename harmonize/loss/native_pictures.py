@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int32
 from torch import Tensor
 
 from harmonize.loss.eager import LossSums
-from harmonize.loss.native_loss import Batch, load, use_large_pages
+from harmonize.loss.native_loss import LossBatch, load, use_large_pages
 from harmonize.loss.region import RegionTables
 from harmonize.loss.tables import LossTables
 from harmonize.system.threads import each
@@ -34,11 +34,11 @@ class _Region(ctypes.Structure):
     )
 
 
-class _Job(ctypes.Structure):
+class _LossJob(ctypes.Structure):
     """The arguments as ``picture_loss.c`` declares them."""
 
     _fields_ = (
-        ("batch", Batch),
+        ("batch", LossBatch),
         ("code", ctypes.c_void_p),
         ("region", ctypes.POINTER(_Region)),
         ("hardest", ctypes.c_float),
@@ -88,13 +88,13 @@ def native_picture_sums(
     number, depths = len(logits), tables.resolved.shape[1]
     library = load(depths, bfloat16=logits.dtype == torch.bfloat16, name="picture_loss.c")
     codes, scale = codes.contiguous(), scale.float().contiguous()
-    batch = Batch(logits, rows, tables, scale=scale, gradient=gradient)
+    batch = LossBatch(logits, rows, tables, scale=scale, gradient=gradient)
     use_large_pages(library, batch.gradient)
     total = torch.zeros(number, dtype=torch.float64)
     terms = torch.zeros(number, depths, dtype=torch.float64)
     region_loss = torch.zeros(number, dtype=torch.float64)
     learned = torch.empty_like(codes) if hardest < 1 else None
-    job = _Job(
+    job = _LossJob(
         batch=batch,
         code=codes.data_ptr(),
         hardest=hardest,

@@ -54,7 +54,7 @@ def keep_hardest(
 
 
 @dataclass(frozen=True)
-class Form:
+class LossForm:
     """One form of the loss.
 
     Attributes:
@@ -83,9 +83,9 @@ def _fused_sums(
 
 
 FORMS = {
-    "Triton": Form(_fused_sums),
-    "C": Form(native_sums, native_picture_sums),
-    "PyTorch": Form(eager_sums),
+    "Triton": LossForm(_fused_sums),
+    "C": LossForm(native_sums, native_picture_sums),
+    "PyTorch": LossForm(eager_sums),
 }
 
 
@@ -107,7 +107,7 @@ class LossJob:
         each: the factor of the region losses.
     """
 
-    form: Form
+    form: LossForm
     codes: Int32[Tensor, "B HW"]
     kinds: Int32[Tensor, "B #HW"] | None
     tables: LossTables

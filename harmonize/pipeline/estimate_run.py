@@ -30,7 +30,7 @@ from harmonize.pipeline.unlabelled import Unlabelled, find_unlabelled, labelled_
 from harmonize.runs.opened import OpenedRun
 from harmonize.system.agreement import together
 from harmonize.system.atomic_files import write_whole, writing
-from harmonize.system.progress import Progress, tell
+from harmonize.system.progress import ProgressLine, tell
 from harmonize.system.signals import until_stopped
 from harmonize.unseen.estimating import estimate
 from harmonize.unseen.looking import SCALES, Judge, Looker
@@ -208,7 +208,7 @@ def _count(
     counts = torch.zeros(len(pictures), len(looker.space.labels), len(COUNTS))
     problems: list[str] = []
     read = load(pictures, [[number] for number in mine], _only, workers=workers)
-    bar = Progress(len(mine), f"answering {name}", "pictures", shown=scoring.is_main)
+    bar = ProgressLine(len(mine), f"answering {name}", "pictures", shown=scoring.is_main)
     with bar, together():
         for number, one in zip(mine, until_stopped(read), strict=True):
             if one.problem:

@@ -34,7 +34,7 @@ class ComparedRun:
 
 
 @dataclass(frozen=True)
-class Side:
+class ComparedSide:
     """A run, or several seeds of one config."""
 
     runs: tuple[ComparedRun, ...]
@@ -47,7 +47,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ComparedRuns:
     """How one side differs from the first in one data set.
 
     Attributes:
@@ -70,8 +70,8 @@ class Comparison:
 class Comparisons:
     """All comparisons with the first of some sides, and what is left out of them, in words."""
 
-    sides: tuple[Side, ...]
-    rows: tuple[Comparison, ...]
+    sides: tuple[ComparedSide, ...]
+    rows: tuple[ComparedRuns, ...]
     notes: tuple[str, ...]
 
 
@@ -91,11 +91,11 @@ def compare_runs(paths: Sequence[Path], names: Sequence[str]) -> Comparisons:
     together: dict[str, list[ComparedRun]] = {}
     for run in runs:
         together.setdefault(run.config, []).append(run)
-    sides = [Side(tuple(group)) for group in together.values()]
+    sides = [ComparedSide(tuple(group)) for group in together.values()]
     notes: list[str] = []
     if len(sides) < 2:
         notes.append("all runs are of one config, so each is compared on its own")
-        sides = [Side((run,)) for run in runs]
+        sides = [ComparedSide((run,)) for run in runs]
     rows = [row for other in sides[1:] for row in _compare(sides[0], other, notes)]
     return Comparisons(tuple(sides), tuple(rows), tuple(dict.fromkeys(notes)))
 
@@ -148,7 +148,7 @@ def _sums(table: NamedCounts) -> np.ndarray:
     return sums
 
 
-def _compare(first: Side, other: Side, notes: list[str]) -> Iterator[Comparison]:
+def _compare(first: ComparedSide, other: ComparedSide, notes: list[str]) -> Iterator[ComparedRuns]:
     runs = (*first.runs, *other.runs)
     common = [name for name in runs[0].sets if all(name in run.sets for run in runs)]
     if not common:
@@ -163,8 +163,8 @@ def _compare(first: Side, other: Side, notes: list[str]) -> Iterator[Comparison]
 
 
 def _compare_table(
-    first: Side, other: Side, dataset: str, table: str, notes: list[str]
-) -> Comparison | None:
+    first: ComparedSide, other: ComparedSide, dataset: str, table: str, notes: list[str]
+) -> ComparedRuns | None:
     runs = (*first.runs, *other.runs)
     sets = [run.sets[dataset] for run in runs]
     tables = [one.tables[table] for one in sets]
@@ -188,7 +188,7 @@ def _compare_table(
     if found is None:
         notes.append(f"{where}: too few pictures or classes to compare")
         return None
-    return Comparison(other.name, dataset, table, len(files), int(scored.sum()), found)
+    return ComparedRuns(other.name, dataset, table, len(files), int(scored.sum()), found)
 
 
 def _aligned(

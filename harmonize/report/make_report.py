@@ -18,7 +18,7 @@ from harmonize.report.differences import find_differences
 from harmonize.report.heat import HeatMap, branch_borders, draw_confusion
 from harmonize.report.page import GENERATOR, RunView, TreeView, render
 from harmonize.report.read_runs import ReportedRun, read_runs
-from harmonize.report.sample_pictures import Limits, Pictures, make_pictures
+from harmonize.report.sample_pictures import PictureLimits, Pictures, make_pictures
 from harmonize.report.score_tables import score_tables
 from harmonize.report.tree_view import tree_rows
 from harmonize.runs.opened import OpenedRun, open_any
@@ -68,7 +68,7 @@ def make_report(
     _check_roots(found, roots or {})
     parts = [part for run in found for part in run.of_trees]
     pairs = max(sum(max(len(scored_sets(part)), 1) for part in parts), 1)
-    limits = Limits(
+    limits = PictureLimits(
         scenes=min(max(_SCENES // pairs, 1), _SCENES_EACH),
         extremes=min(max(_EXTREMES // pairs, 1), _EXTREMES_EACH),
         bytes=_BYTES // len(parts),

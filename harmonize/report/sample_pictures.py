@@ -14,13 +14,13 @@ from harmonize.report.answering import Answerer, ShownSet, open_sets
 from harmonize.report.inline_images import InlineImage, LegendEntry, label_map, photograph
 from harmonize.report.read_runs import ReportedRun
 from harmonize.runs.opened import OpenedRun, open_any
-from harmonize.system.progress import Progress
+from harmonize.system.progress import ProgressLine
 
 LONGEST_SIDE = 420
 
 
 @dataclass(frozen=True)
-class Limits:
+class PictureLimits:
     """How much one page holds: pictures of each data set of each run, and bytes in all."""
 
     scenes: int
@@ -143,7 +143,7 @@ def _why_not(error: Exception) -> str:
 def make_pictures(
     run: ReportedRun,
     roots: Mapping[str, str],
-    limits: Limits,
+    limits: PictureLimits,
     accelerator: Accelerator | None = None,
     opener: Callable[[Path], OpenedRun] = open_any,
 ) -> Pictures:
@@ -181,7 +181,7 @@ def make_pictures(
         for pick in (lambda known: known.worst, lambda known: known.best)
     ]
     total = len(places) + sum(map(len, picked))
-    with Progress(total, f"answering for the report of {run.name}", "pictures") as bar:
+    with ProgressLine(total, f"answering for the report of {run.name}", "pictures") as bar:
         scenes = [album.scene(*place) for place in bar.over(places)]
         worst, best = [[album.extreme(*one) for one in bar.over(its)] for its in picked]
     if album.room <= 0:

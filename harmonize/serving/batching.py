@@ -18,7 +18,7 @@ from harmonize.decoding.tiled_network import TiledNetwork
 from harmonize.decoding.views import ViewedNetwork
 from harmonize.errors import HarmonizeError, printable
 from harmonize.inference.predict_options import Wording
-from harmonize.inference.read_pictures import Seen
+from harmonize.inference.read_pictures import SeenPicture
 from harmonize.serving.refusals import Refusal
 from harmonize.serving.sent_pictures import is_out_of_memory, out_of_memory
 
@@ -29,7 +29,7 @@ Found = Integer[ndarray, "H W"] | Float[ndarray, "C H W"]
 
 
 @dataclass(eq=False)
-class _Job:
+class _Question:
     """A picture that waits.
 
     Attributes:
@@ -41,7 +41,7 @@ class _Job:
         arrived: when.
     """
 
-    seen: Seen
+    seen: SeenPicture
     wording: Wording
     sure: bool
     group: tuple[object, ...] | None
@@ -65,7 +65,7 @@ class Batches:
         self._network, self._mirror = network, mirror
         self._most, self._wait = most, wait
         self._changed = threading.Condition()
-        self._waiting: list[_Job] = []
+        self._waiting: list[_Question] = []
         self._coming = 0
         self._is_closed = False
         self._threads = torch.get_num_threads()
@@ -86,7 +86,7 @@ class Batches:
                 self._coming -= 1
                 self._changed.notify_all()
 
-    def submit(self, seen: Seen, wording: Wording, *, sure: bool = False) -> "Future[Found]":
+    def submit(self, seen: SeenPicture, wording: Wording, *, sure: bool = False) -> "Future[Found]":
         """Have a picture answered; a result that is cancelled before it is begun is left out.
 
         Args:
@@ -94,7 +94,7 @@ class Batches:
             wording: what it can be answered.
             sure: whether the result is the probability of each possible answer, in float16.
         """
-        job = _Job(seen, wording, sure, None if sure else self._group(seen, wording))
+        job = _Question(seen, wording, sure, None if sure else self._group(seen, wording))
         with self._changed:
             self._waiting.append(job)
             self._changed.notify_all()
@@ -107,7 +107,7 @@ class Batches:
             self._changed.notify_all()
         self._thread.join()
 
-    def _group(self, seen: Seen, wording: Wording) -> tuple[object, ...] | None:
+    def _group(self, seen: SeenPicture, wording: Wording) -> tuple[object, ...] | None:
         views, picture = wording.views, seen.scaled
         if not views.is_one or not isinstance(picture, Tensor):
             return None
@@ -122,7 +122,7 @@ class Batches:
             self._answer(jobs)
             del jobs  # while others are waited for
 
-    def _next(self) -> list[_Job]:
+    def _next(self) -> list[_Question]:
         """Wait for pictures; return none when there will be no more."""
         with self._changed:
             while True:
@@ -143,7 +143,7 @@ class Batches:
                 self._waiting = [job for job in self._waiting if job not in chosen]
                 return chosen
 
-    def _answer(self, jobs: list[_Job]) -> None:
+    def _answer(self, jobs: list[_Question]) -> None:
         jobs = [job for job in jobs if job.result.set_running_or_notify_cancel()]
         if not jobs:
             return
@@ -160,7 +160,7 @@ class Batches:
         for job, answer in zip(jobs, answers, strict=False):
             job.result.set_result(answer)
 
-    def _answer_alone(self, job: _Job) -> None:
+    def _answer_alone(self, job: _Question) -> None:
         try:
             (answer,) = self._answers([job])
         except Exception as error:
@@ -168,7 +168,7 @@ class Batches:
         else:
             job.result.set_result(answer)
 
-    def _answers(self, jobs: Sequence[_Job]) -> Sequence[Found]:
+    def _answers(self, jobs: Sequence[_Question]) -> Sequence[Found]:
         self.batches += 1
         first = jobs[0]
         with self._network.like(first.wording.like):
@@ -184,7 +184,7 @@ class Batches:
             return self._network.answer_together(pictures, sizes, spaces)
 
 
-def _together(job: _Job, first: _Job) -> bool:
+def _together(job: _Question, first: _Question) -> bool:
     return first.group is not None and job.group == first.group
 
 

@@ -10,7 +10,7 @@ import torch
 
 from harmonize.errors import HarmonizeError
 from harmonize.inference.predict_options import Wording
-from harmonize.inference.read_pictures import Seen, read_to_see
+from harmonize.inference.read_pictures import SeenPicture, read_to_see
 from harmonize.pictures.formats import OtherFormatError
 from harmonize.pictures.limits import TooManyPixelsError, refuse_huge
 from harmonize.pictures.reading import header_size
@@ -30,7 +30,7 @@ class Received:
         warnings: what there is to say of it.
     """
 
-    seen: Seen
+    seen: SeenPicture
     warnings: tuple[str, ...] = ()
 
 

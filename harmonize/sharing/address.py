@@ -7,7 +7,7 @@ from harmonize.errors import HarmonizeError
 from harmonize.sharing.folder_store import FolderStore
 from harmonize.sharing.fsspec_store import FsspecStore
 from harmonize.sharing.hub_store import HubStore
-from harmonize.sharing.store import Store
+from harmonize.sharing.store import PackageStore
 
 HUB = "hub:"
 _REPO = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
@@ -18,7 +18,7 @@ def is_remote(text: str) -> bool:
     return text.startswith(HUB) or "://" in text
 
 
-def open_store(address: str, *, public: bool = False) -> Store:
+def open_store(address: str, *, public: bool = False) -> PackageStore:
     """Return where an address leads.
 
     Args:

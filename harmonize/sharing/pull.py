@@ -13,11 +13,11 @@ from harmonize.runs.opened import open_run
 from harmonize.runs.run_folder import CONFIG
 from harmonize.sharing.address import open_store
 from harmonize.sharing.manifest import GIB, MANIFEST, Manifest, facts_of, is_beside, read_manifest
-from harmonize.sharing.store import Store
+from harmonize.sharing.store import PackageStore
 from harmonize.system.atomic_files import part_of, writing
 from harmonize.system.compile_c import cache_folder
 from harmonize.system.own_folders import make_own_folder
-from harmonize.system.progress import Progress
+from harmonize.system.progress import ProgressLine
 
 MOST_GIB = 8.0
 """Of all files together, unless told otherwise."""
@@ -68,7 +68,7 @@ def _name(manifest: Manifest) -> str:
     return name if is_plain and not name.startswith((".", "-", "~")) else "pulled"
 
 
-def _look(store: Store, most_gib: float) -> Manifest:
+def _look(store: PackageStore, most_gib: float) -> Manifest:
     """Read the manifest, and make sure that the files it names are there, and no others."""
     address, there = store.address, store.sizes()
     if not there:
@@ -104,14 +104,14 @@ def _claim(folder: Path, *, given: bool) -> None:
         raise HarmonizeError(f"{name}: exists already; name another folder with --output")
 
 
-def _fetch_into(store: Store, manifest: Manifest, folder: Path) -> None:
+def _fetch_into(store: PackageStore, manifest: Manifest, folder: Path) -> None:
     """Fetch the files beside a folder, check them, and rename them to it."""
     target = folder.absolute()
     aside = part_of(target)
     try:
         with writing(target):
             aside.mkdir(parents=True)
-            with Progress(len(manifest.files), f"pulling {store.address}", "files") as bar:
+            with ProgressLine(len(manifest.files), f"pulling {store.address}", "files") as bar:
                 for name, facts in bar.over(manifest.files.items()):
                     path = aside / name
                     path.parent.mkdir(parents=True, exist_ok=True)

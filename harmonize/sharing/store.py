@@ -10,7 +10,7 @@ _BLOCK = 1 << 20
 
 
 @runtime_checkable
-class Store(Protocol):
+class PackageStore(Protocol):
     """A place that holds one package at most."""
 
     @property

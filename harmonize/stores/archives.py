@@ -16,7 +16,7 @@ from numpy import ndarray
 
 from harmonize.errors import HarmonizeError
 from harmonize.stores.addresses import is_remote
-from harmonize.stores.file_table import MOST_FILES, Facts, FileTable, Opened
+from harmonize.stores.file_table import MOST_FILES, FileTable, Opened, StoredFacts
 from harmonize.stores.gzip_bytes import GzipBytes
 from harmonize.stores.ranged import HEAD, Bytes, LocalBytes, ranged_file
 
@@ -85,13 +85,13 @@ class Archive:
     def version(self) -> str:
         return self._bytes.stamp
 
-    def facts(self, name: str) -> Facts | None:
+    def facts(self, name: str) -> StoredFacts | None:
         place = self._table.find(name)
         if place is None:
             return None
         numbers = self._numbers[place].tolist()
         stamp = f"{self._bytes.stamp} {numbers}" if self._bytes.stamp else ""
-        return Facts(numbers[2], stamp)
+        return StoredFacts(numbers[2], stamp)
 
     def open(self, name: str) -> Opened:
         start, packed, size, method, crc = self._find(name)

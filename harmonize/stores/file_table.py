@@ -23,7 +23,7 @@ MOST_FILES = 5_000_000
 
 
 @dataclass(frozen=True)
-class Facts:
+class StoredFacts:
     """What is known of a file without reading it.
 
     Attributes:
@@ -125,7 +125,7 @@ class Store(Protocol):
         """Another text wherever the list of files may be another."""
         ...
 
-    def facts(self, name: str) -> Facts | None:
+    def facts(self, name: str) -> StoredFacts | None:
         """Return what is known of a file; None if there is none of the name."""
         ...
 

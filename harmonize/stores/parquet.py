@@ -16,7 +16,7 @@ import numpy as np
 
 from harmonize.errors import HarmonizeError
 from harmonize.stores.addresses import parquet_parts
-from harmonize.stores.file_table import MOST_FILES, Facts, FileTable, Opened
+from harmonize.stores.file_table import MOST_FILES, FileTable, Opened, StoredFacts
 from harmonize.stores.parquet_splits import Split, file_columns, stamp_of, unreadable
 from harmonize.stores.stored_path import StoredPath
 from harmonize.system.extras import need
@@ -73,17 +73,17 @@ class ParquetFiles:
     def version(self) -> str:
         return self._version
 
-    def facts(self, name: str) -> Facts | None:
+    def facts(self, name: str) -> StoredFacts | None:
         if self._table.find(name) is None:
             return None
         if name in self._beside:
             status = (self._base / name).stat()
-            return Facts(status.st_size, f"{status.st_mtime_ns} {status.st_ino}")
+            return StoredFacts(status.st_size, f"{status.st_mtime_ns} {status.st_ino}")
         split, column, row = name.split("/")
         found = self._splits[split]
         shard = found.shards[bisect_right(found.ends, int(row))]
         stamp = stamp_of(shard)
-        return Facts(0, f"{stamp} {column} {row}" if stamp else "")
+        return StoredFacts(0, f"{stamp} {column} {row}" if stamp else "")
 
     def open(self, name: str) -> Opened:
         if self._table.find(name) is None:

@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from harmonize.errors import HarmonizeError
 from harmonize.stores.connection import Connection, LostConnectionError
-from harmonize.stores.file_table import MOST_FILES, Facts, FileTable, Opened
+from harmonize.stores.file_table import MOST_FILES, FileTable, Opened, StoredFacts
 from harmonize.stores.ranged import HEAD, ranged_file, wants_heads
 
 _WHOLE = 1 << 25
@@ -75,7 +75,7 @@ class RemoteFolder:
         self.address = address
         self._connection = Connection(address)
         self._kept: OrderedDict[str, bytes] = OrderedDict()
-        self._asked: dict[str, Facts | None] = {}
+        self._asked: dict[str, StoredFacts | None] = {}
         self._table: FileTable | None = None
         self._facts: tuple[ndarray, ndarray] | None = None
         if not address.lower().startswith(("http://", "https://")):
@@ -89,17 +89,19 @@ class RemoteFolder:
     def version(self) -> str:
         return "" if self._facts is None else str(hash(self._facts[1].tobytes()))
 
-    def facts(self, name: str) -> Facts | None:
+    def facts(self, name: str) -> StoredFacts | None:
         if self._table is not None and self._facts is not None:
             place = self._table.find(name)
             if place is None:
                 return None
             sizes, stamps = self._facts
-            return Facts(int(sizes[place]), bytes(stamps[place]).decode(errors="surrogateescape"))
+            return StoredFacts(
+                int(sizes[place]), bytes(stamps[place]).decode(errors="surrogateescape")
+            )
         if name not in self._asked:
             try:
                 info = self._ask(name, lambda system, path: system.info(path))
-                self._asked[name] = _facts(info) or Facts(0, "")
+                self._asked[name] = _facts(info) or StoredFacts(0, "")
             except FileNotFoundError:
                 self._asked[name] = None
         return self._asked[name]
@@ -162,7 +164,7 @@ class RemoteFolder:
                 f"{self.address}: holds more than {MOST_FILES} files; name the folder of one set"
             )
         names = [path[len(root) :].lstrip("/") for path in found]
-        known = [_facts(info) or Facts(0, "") for info in found.values()]
+        known = [_facts(info) or StoredFacts(0, "") for info in found.values()]
         self._table = FileTable.of(names)
         self._facts = (
             np.array([facts.size for facts in known], dtype=np.int64),
@@ -222,10 +224,10 @@ def read_part(
         raise
 
 
-def _facts(info: dict[str, Any]) -> Facts | None:
+def _facts(info: dict[str, Any]) -> StoredFacts | None:
     """Return the size and the stamp of a file; None where its size is not told."""
     size = info.get("size")
     told = {key: str(info[key]) for key in _STAMPS if info.get(key)}
     if not isinstance(size, int):
         return None
-    return Facts(size, f"{size} {told}" if told else "")
+    return StoredFacts(size, f"{size} {told}" if told else "")

@@ -60,7 +60,7 @@ def tell(text: str) -> None:
     sys.stdout.flush()
 
 
-class Progress:
+class ProgressLine:
     """How far some work has come, on stderr.
 
     On a terminal it is one line, which is gone at the end; work within other work takes the line
@@ -100,7 +100,7 @@ class Progress:
             )
         self._is_plain = shown and self._bar is None
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> "ProgressLine":
         return self
 
     def __exit__(
@@ -149,7 +149,7 @@ def follow(
     items: Iterable[T], total: int, title: str, unit: str, *, shown: bool = True
 ) -> Iterator[T]:
     """Yield some items, and show how many have been taken."""
-    with Progress(total, title, unit, shown=shown) as progress:
+    with ProgressLine(total, title, unit, shown=shown) as progress:
         yield from progress.over(items)
 
 

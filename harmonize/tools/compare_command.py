@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harmonize.errors import HarmonizeError, printable
-from harmonize.report.compared_runs import Comparison, Comparisons, compare_runs
+from harmonize.report.compared_runs import ComparedRuns, Comparisons, compare_runs
 from harmonize.system.atomic_files import write_whole, writing
 
 VERSION = 1
@@ -58,7 +58,7 @@ def describe(found: Comparisons) -> str:
     return "\n".join(lines)
 
 
-def _table(rows: Sequence[Comparison]) -> list[str]:
+def _table(rows: Sequence[ComparedRuns]) -> list[str]:
     head = ("data set", "scored in", "pictures", "classes", "first", "this", "difference", "")
     cells = [head, *(_cells(row) for row in rows)]
     widths = [max(len(line[n]) for line in cells) for n in range(len(head))]
@@ -71,7 +71,7 @@ def _table(rows: Sequence[Comparison]) -> list[str]:
     ]
 
 
-def _cells(row: Comparison) -> tuple[str, ...]:
+def _cells(row: ComparedRuns) -> tuple[str, ...]:
     found = row.found
     return (
         row.dataset,

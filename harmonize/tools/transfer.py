@@ -21,7 +21,7 @@ _ORDER: tuple[Status, ...] = ("coarser", "overlapping", "never", "answerable")
 
 
 @dataclass(frozen=True)
-class Pair:
+class TransferPair:
     """What training on some sets lets a network answer of another, or of one of them.
 
     Attributes:
@@ -48,7 +48,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Group:
+class ReasonGroup:
     """Classes that are left out, or lose something, for the same reason."""
 
     status: Status
@@ -68,14 +68,14 @@ def print_transfer(config: RunConfig) -> None:
 
 def find_pairs(
     ontology: Ontology, specs: Sequence[DatasetSpec], mix: Sequence[DatasetSpec]
-) -> list[Pair]:
+) -> list[TransferPair]:
     """Say what training on each data set, and on the mix, teaches of each data set."""
     taught = {spec.name: spec for spec in mix}  # which may be coarser
     sources = {spec.name: [taught.get(spec.name, spec)] for spec in specs}
     if len(mix) > 1:
         sources[MIX] = list(mix)
     return [
-        Pair(
+        TransferPair(
             name,
             asked.name,
             answers_for(ontology, trained, asked),
@@ -116,7 +116,7 @@ def describe_transfer(
     return text
 
 
-def _table(pairs: Sequence[Pair]) -> str:
+def _table(pairs: Sequence[TransferPair]) -> str:
     """Draw the counts, a row for each that is trained on and a column for each that is asked."""
     count = {(pair.trained, pair.asked): pair.count for pair in pairs}
     rows, columns = (list(dict.fromkeys(names)) for names in zip(*count, strict=True))
@@ -144,21 +144,21 @@ def _drawn(lines: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def groups_of(pair: Pair) -> list[Group]:
+def groups_of(pair: TransferPair) -> list[ReasonGroup]:
     """Return the classes left out, or that lose something, grouped by reason."""
     groups: dict[tuple[Status, str], list[Answerable]] = {}
     for answer in sorted(pair.answers, key=lambda answer: _ORDER.index(answer.status)):
         if answer.reason:
             groups.setdefault((answer.status, answer.reason), []).append(answer)
-    found: list[Group] = []
+    found: list[ReasonGroup] = []
     for (status, reason), group in groups.items():
         names = [short_name(answer.name, pair.merged) for answer in group]
         merge = [short_name(one, pair.merged) for one in merge_for(group[0], pair.answers)]
-        found.append(Group(status, tuple(names), reason + _hint(names, merge)))
+        found.append(ReasonGroup(status, tuple(names), reason + _hint(names, merge)))
     return found
 
 
-def _explain(pair: Pair) -> str:
+def _explain(pair: TransferPair) -> str:
     """Write one pair: a line if all is answerable, else the classes left out, grouped by reason."""
     count = f"all {len(pair.answers)}" if pair.complete else pair.count
     lines = [f"{pair.trained} -> {pair.asked}: {count} classes"]

@@ -10,7 +10,7 @@ WARM_UP = 3
 MEASURED = 10
 
 
-class Estimate:
+class TimeEstimate:
     """Measures the first steps of a run, or of the rest of one, and says what is left then."""
 
     def __init__(self, start: int, config: TrainConfig, *, scores: bool) -> None:

@@ -19,8 +19,8 @@ from harmonize.config.strict_yaml import Value
 from harmonize.loss.hierarchical import LossTerms
 from harmonize.runs.metrics_log import METRICS, Log
 from harmonize.system.agreement import together
-from harmonize.system.progress import Progress, tell
-from harmonize.training.estimate import Estimate
+from harmonize.system.progress import ProgressLine, tell
+from harmonize.training.estimate import TimeEstimate
 
 # Letters of shapes: B pictures, N data sets, D depths, R processes.
 
@@ -88,7 +88,7 @@ class Tracker:
         *,
         start: int,
         steps: int,
-        estimate: Estimate | None = None,
+        estimate: TimeEstimate | None = None,
         patient: bool = False,
         listener: Callable[[dict[str, Value]], None] | None = None,
     ) -> None:
@@ -102,7 +102,7 @@ class Tracker:
         self._main = accelerator.is_main_process
         self._log = Log(output / METRICS, patient=patient)
         self._estimate = estimate
-        self._bar = Progress(steps, "training", "steps", start=start, shown=self._main)
+        self._bar = ProgressLine(steps, "training", "steps", start=start, shown=self._main)
         self._clock = time.perf_counter()
         self._last_step = self._step = start
         with together():

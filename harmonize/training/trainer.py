@@ -33,7 +33,7 @@ from harmonize.training.checkpointing import Checkpointing, has_checkpoint
 from harmonize.training.completing import Completing
 from harmonize.training.depth_weighting import DepthWeightings
 from harmonize.training.digest import weights_digest
-from harmonize.training.estimate import Estimate
+from harmonize.training.estimate import TimeEstimate
 from harmonize.training.evaluations import Evaluations
 from harmonize.training.examples import Examples
 from harmonize.training.learner import Learner
@@ -162,7 +162,7 @@ class Trainer:
             self.accelerator,
             start=self.step,
             steps=steps,
-            estimate=Estimate(self.step, self.config.train, scores=bool(self.scored)),
+            estimate=TimeEstimate(self.step, self.config.train, scores=bool(self.scored)),
             patient=self.patient,
             listener=self._tell,
         )

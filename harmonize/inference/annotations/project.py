@@ -33,7 +33,7 @@ from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.pictures.tiff import is_tiff
 from harmonize.system.atomic_files import write_whole, writing
-from harmonize.system.progress import Progress
+from harmonize.system.progress import ProgressLine
 
 # Letters of shapes: H x W pixels.
 
@@ -173,7 +173,7 @@ class Project:
         """
         writer: Writer = _WRITERS[self.kind](self.classes)
         seen = np.zeros(len(self.classes.classes), dtype=bool)
-        with Progress(len(pictures), f"annotating for {self.kind}", "pictures") as bar:
+        with ProgressLine(len(pictures), f"annotating for {self.kind}", "pictures") as bar:
             for one in bar.over(pictures):
                 numbers = self.classes.numbers[read_answer(self.output.answer(one), self.space)]
                 seen[np.unique(numbers)] = True

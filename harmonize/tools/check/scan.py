@@ -18,7 +18,7 @@ from harmonize.labels.palette_order import palette_bytes
 from harmonize.pictures.banded import BandedFile
 from harmonize.pictures.reading import picture_size
 from harmonize.system.pool import num_cores, shared_out
-from harmonize.system.progress import Progress
+from harmonize.system.progress import ProgressLine
 
 # Letters of shapes: C classes, H x W pixels.
 
@@ -125,7 +125,7 @@ def scan_split(
     chunks = [chosen[start : start + _AT_ONCE] for start in range(0, len(chosen), _AT_ONCE)]
     scanner = _Scanner(spec, files, root, tuple(pairs))
     results = shared_out(scanner.chunk, chunks, workers=num_cores())
-    with Progress(len(chosen), f"reading {spec.name}", "labels") as progress:
+    with ProgressLine(len(chosen), f"reading {spec.name}", "labels") as progress:
         for chunk, scanned in zip(chunks, results, strict=True):
             for position, file in zip(chunk, scanned, strict=True):
                 names = files.picture(position), files.label(position)

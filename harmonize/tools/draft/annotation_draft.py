@@ -34,7 +34,7 @@ _BY = {
 
 
 @dataclass
-class _Split:
+class _AnnotatedSplit:
     """A split: its name, and what stands for each field in its paths."""
 
     name: str
@@ -190,7 +190,7 @@ def _classes(found: Sequence[AnnotationFile]) -> list[ClassDraft]:
     ]
 
 
-def _split(one: AnnotationFile) -> _Split:
+def _split(one: AnnotationFile) -> _AnnotatedSplit:
     """Find the folders of a file's pictures and labels; those not in the usual one are left out."""
     kinds = Counter(_kind(image) for image, _ in one.pairs)
     (folder, suffix), _ = kinds.most_common(1)[0]
@@ -202,10 +202,10 @@ def _split(one: AnnotationFile) -> _Split:
         fields["annotations"] = one.path
     words = (split_word(part) for part in [*one.path.split("/")[::-1], *folder.split("/")[::-1]])
     name = next((canonical(word[1]) for word in words if word), "all")
-    return _Split(name, pairs, fields)
+    return _AnnotatedSplit(name, pairs, fields)
 
 
-def _name_apart(splits: Sequence[_Split]) -> None:
+def _name_apart(splits: Sequence[_AnnotatedSplit]) -> None:
     """Give splits of one name a number."""
     seen: Counter[str] = Counter()
     for one in splits:
@@ -221,7 +221,7 @@ def _kind(picture: str) -> tuple[str, str]:
     return _folder(picture), PurePosixPath(picture).suffix
 
 
-def _templates(splits: Sequence[_Split], encoding: str) -> dict[str, str]:
+def _templates(splits: Sequence[_AnnotatedSplit], encoding: str) -> dict[str, str]:
     """Return the path templates: what all splits have in common is written out."""
     same = {
         key: splits[0].fields[key]

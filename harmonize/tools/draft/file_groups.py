@@ -51,7 +51,7 @@ class File:
 
 
 @dataclass(frozen=True)
-class Group:
+class FileGroup:
     """Files whose paths follow one pattern.
 
     Attributes:
@@ -157,7 +157,7 @@ def evenly(items: Sequence[T], number: int) -> list[T]:
     return [items[place * len(items) // count] for place in range(count)]
 
 
-def joined(groups: Sequence[Group], **changes: object) -> Group:
+def joined(groups: Sequence[FileGroup], **changes: object) -> FileGroup:
     """Join groups into one, which takes the first one's pattern but for the changes."""
     files = tuple(sorted((f for g in groups for f in g.files), key=lambda file: file.path))
     return dataclasses.replace(groups[0], files=files, **changes)
@@ -169,7 +169,7 @@ def leaf_groups(
     with_prefixes: bool = False,
     added: bool = False,
     infixes: bool = False,
-) -> list[Group]:
+) -> list[FileGroup]:
     """Gather files that lie in the same folder, but for the split, and end alike.
 
     Args:
@@ -209,7 +209,7 @@ def leaf_groups(
         core = rests[stem].removeprefix(prefix)
         key = (folders, escape(prefix), escape(suffix_of.get(stem, "")), extension, "")
         members[key].append(File(image, parts, core, word))
-    return [Group(*key, files=tuple(files)) for key, files in members.items()]
+    return [FileGroup(*key, files=tuple(files)) for key, files in members.items()]
 
 
 def _constant_stems(files: Sequence[tuple[Parts, str]]) -> set[tuple[Parts, str]]:
@@ -257,7 +257,7 @@ def _folder_patterns(
     return patterns
 
 
-def with_content(root: Path, group: Group) -> Group:
+def with_content(root: Path, group: FileGroup) -> FileGroup:
     """Look at a few files of a group."""
     seen = [look(root / file.path) for file in evenly(group.files, SAMPLES)]
     readable = [content for content in seen if content.kind != "unreadable"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from harmonize.errors import HarmonizeError
 from harmonize.labels.path_template import Template
-from harmonize.tools.draft.file_groups import BREAK, CLASS, File, Group, escape
+from harmonize.tools.draft.file_groups import BREAK, CLASS, File, FileGroup, escape
 from harmonize.tools.draft.name_words import is_number
 
 MOST = 0.98
@@ -115,8 +115,8 @@ class FolderLayout:
         splits: the split's word of each pair, as written in the base; empty if there is none.
     """
 
-    picture_group: Group
-    label_group: Group
+    picture_group: FileGroup
+    label_group: FileGroup
     picture: str
     label: str
     base: str
@@ -130,7 +130,7 @@ class FolderLayout:
         return len(self.picture_group.files) - len(self.pairs)
 
 
-def make_layout(label: Group, picture: Group, pairs: list[FilePair]) -> FolderLayout | None:
+def make_layout(label: FileGroup, picture: FileGroup, pairs: list[FilePair]) -> FolderLayout | None:
     """Find templates with the same fields for both groups; None if they do not belong together."""
     if not pairs or len(pairs) < 0.5 * min(label.num_ids, len(picture.files)):
         return None
@@ -159,7 +159,7 @@ def make_layout(label: Group, picture: Group, pairs: list[FilePair]) -> FolderLa
 
 
 def _templates(
-    label: Group, picture: Group, pairs: list[FilePair]
+    label: FileGroup, picture: FileGroup, pairs: list[FilePair]
 ) -> tuple[str, str, PathFields] | None:
     """Write the templates of labels and pictures with as few fields as there can be."""
     fields = PathFields()
@@ -189,7 +189,7 @@ def _templates(
 
 
 def _around_infixes(
-    label: Group, picture: Group, pairs: list[FilePair], fields: PathFields
+    label: FileGroup, picture: FileGroup, pairs: list[FilePair], fields: PathFields
 ) -> tuple[str, str, PathFields] | None:
     """Write the templates of files whose names differ in the middle."""
     parted = [one.core.split(BREAK) for one, _ in pairs]
@@ -209,12 +209,12 @@ def _around_infixes(
     return texts[0], texts[1], fields
 
 
-def class_filled(text: str, group: Group, name: str) -> str:
+def class_filled(text: str, group: FileGroup, name: str) -> str:
     """Put a class's text in place of ``{class}``."""
     return text.replace(CLASS, escape(name)) if group.classes else text
 
 
-def _folders(pairs: Sequence[FilePair], group: Group, side: int) -> list[list[str]]:
+def _folders(pairs: Sequence[FilePair], group: FileGroup, side: int) -> list[list[str]]:
     """Return the values of each varying folder of one side of the pairs."""
     return [[pair[side].folders[place] for pair in pairs] for place in group.variables]
 

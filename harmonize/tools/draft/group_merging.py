@@ -13,7 +13,7 @@ from harmonize.tools.draft.draft_pixels import look
 from harmonize.tools.draft.file_groups import (
     CLASS,
     SAMPLES,
-    Group,
+    FileGroup,
     joined,
     leaf_groups,
     with_content,
@@ -33,7 +33,7 @@ def find_groups(
     with_prefixes: bool = False,
     added: bool = False,
     infixes: bool = False,
-) -> list[Group]:
+) -> list[FileGroup]:
     """Gather a folder's picture files into groups, and look at a few files of each.
 
     For the options see ``leaf_groups``.
@@ -48,23 +48,25 @@ def find_groups(
     return sorted(_merge_classes(groups), key=lambda group: group.name)
 
 
-def _clusters(groups: Iterable[Group], key: Callable[[Group], Hashable]) -> list[list[Group]]:
+def _clusters(
+    groups: Iterable[FileGroup], key: Callable[[FileGroup], Hashable]
+) -> list[list[FileGroup]]:
     """Return the groups with the same key together."""
-    clusters: defaultdict[Hashable, list[Group]] = defaultdict(list)
+    clusters: defaultdict[Hashable, list[FileGroup]] = defaultdict(list)
     for group in groups:
         clusters[key(group)].append(group)
     return list(clusters.values())
 
 
-def _merge_folders(root: Path, groups: list[Group], place: int) -> list[Group]:
+def _merge_folders(root: Path, groups: list[FileGroup], place: int) -> list[FileGroup]:
     """Join the groups that differ in the folder at one place, where it is a variable."""
 
-    def may_vary(group: Group) -> bool:
+    def may_vary(group: FileGroup) -> bool:
         return len(group.folders) > place and "{split}" not in str(group.folders[place])
 
     named = _by_folder(groups)
     merged = [group for group in groups if not may_vary(group)]
-    single: list[Group] = []
+    single: list[FileGroup] = []
     for cluster in _clusters(
         filter(may_vary, groups), lambda group: (_with(group, place, None), group.ending)
     ):
@@ -87,16 +89,16 @@ def _merge_folders(root: Path, groups: list[Group], place: int) -> list[Group]:
     return [_unite(cluster) for cluster in _clusters(merged, lambda g: (g.folders, g.ending))]
 
 
-def _by_folder(groups: Iterable[Group]) -> dict[str | None, list[Group]]:
+def _by_folder(groups: Iterable[FileGroup]) -> dict[str | None, list[FileGroup]]:
     """Return the groups below each folder's name."""
-    named: defaultdict[str | None, list[Group]] = defaultdict(list)
+    named: defaultdict[str | None, list[FileGroup]] = defaultdict(list)
     for group in groups:
         for folder in {*group.folders}:
             named[folder].append(group)
     return named
 
 
-def _merge_chains(root: Path, groups: list[Group]) -> list[Group]:
+def _merge_chains(root: Path, groups: list[FileGroup]) -> list[FileGroup]:
     """Join the groups that differ in several folders at once: ``patient01/2021-02-11``."""
     named = _by_folder(groups)
     merged = groups
@@ -106,7 +108,9 @@ def _merge_chains(root: Path, groups: list[Group]) -> list[Group]:
     return merged
 
 
-def _chain(root: Path, cluster: list[Group], named: dict[str | None, list[Group]]) -> list[Group]:
+def _chain(
+    root: Path, cluster: list[FileGroup], named: dict[str | None, list[FileGroup]]
+) -> list[FileGroup]:
     """Join groups into one where several of their folders differ from group to group."""
     columns = list(zip(*(group.folders for group in cluster), strict=True))
     varying = [place for place, names in enumerate(columns) if len({*names}) > 1]
@@ -122,7 +126,7 @@ def _chain(root: Path, cluster: list[Group], named: dict[str | None, list[Group]
 
 
 def _role(
-    root: Path, cluster: list[Group], place: int, named: dict[str | None, list[Group]]
+    root: Path, cluster: list[FileGroup], place: int, named: dict[str | None, list[FileGroup]]
 ) -> Literal["variable", "class"] | None:
     """Say what the names of sibling folders with alike files are; None if each means something."""
     sample = cluster[:: max(1, len(cluster) // SAMPLES)][:SAMPLES]
@@ -138,21 +142,21 @@ def _role(
     return "class" if kinds and kinds <= {"binary", "soft"} and not roles else None
 
 
-def _of_both_roles(root: Path, groups: list[Group]) -> bool:
+def _of_both_roles(root: Path, groups: list[FileGroup]) -> bool:
     """Say whether the groups hold photographs as well as labels."""
     kinds = {look(root / group.files[0].path).kind for group in groups[:8]}
     return "photo" in kinds and bool(kinds & _LABELS)
 
 
-def _disjoint(cluster: Sequence[Group]) -> bool:
+def _disjoint(cluster: Sequence[FileGroup]) -> bool:
     """Say whether hardly any file has the same id as one of another group."""
     ids = [{(file.split, file.core) for file in group.files} for group in cluster]
     return len({one for group in ids for one in group}) >= 0.8 * sum(map(len, ids))
 
 
-def _merge_extensions(groups: list[Group]) -> list[Group]:
+def _merge_extensions(groups: list[FileGroup]) -> list[FileGroup]:
     """Join groups that differ in their extensions alone."""
-    merged: list[Group] = []
+    merged: list[FileGroup] = []
     for cluster in _clusters(
         groups, lambda g: (g.folders, g.prefix, g.suffix, g.infix, g.kind == "photo")
     ):
@@ -164,20 +168,20 @@ def _merge_extensions(groups: list[Group]) -> list[Group]:
     return merged
 
 
-def _merge_classes(groups: list[Group]) -> list[Group]:
+def _merge_classes(groups: list[FileGroup]) -> list[FileGroup]:
     """Join groups of masks that differ in their suffixes, each of which is a class."""
 
-    def key(group: Group) -> Hashable:
+    def key(group: FileGroup) -> Hashable:
         may_be_class = group.content.single and group.suffix and not group.classes
         return (group.folders, group.prefix, group.extension) if may_be_class else id(group)
 
-    merged: list[Group] = []
+    merged: list[FileGroup] = []
     for cluster in _clusters(groups, key):
         merged += [_family(cluster)] if _is_family(cluster) else cluster
     return merged
 
 
-def _is_family(cluster: list[Group]) -> bool:
+def _is_family(cluster: list[FileGroup]) -> bool:
     masks = [group for group in cluster if group.kind in ("binary", "soft")]
     if len(cluster) < 2 or are_annotators([group.suffix for group in cluster]):
         return False
@@ -188,7 +192,7 @@ def _is_family(cluster: list[Group]) -> bool:
     return len(cluster) > 3 or not any(sounds_like_role(group.suffix) for group in cluster)
 
 
-def _family(cluster: list[Group]) -> Group:
+def _family(cluster: list[FileGroup]) -> FileGroup:
     """Join the masks of all classes into one group with the field ``{class}``."""
     before, texts, after = class_texts([group.suffix for group in cluster])
     soft = sum(group.kind == "soft" for group in cluster)
@@ -224,7 +228,7 @@ def _uncounted(suffix: str) -> str:
     return re.sub(r"(?<=[^\W\d_])[-_ (]+\d+\)?$", "", suffix)
 
 
-def _counts_on(group: Group, other: Group, place: int) -> bool:
+def _counts_on(group: FileGroup, other: FileGroup, place: int) -> bool:
     """Say whether a group's names are those of another with a number, in one of its folders."""
     prefix, suffix, extension, infix = group.ending
     return (
@@ -240,16 +244,16 @@ def _common_start(texts: list[str]) -> str:
     return "".join(letters[0] for letters in same)
 
 
-def _with(group: Group, place: int, folder: str | None) -> tuple[str | None, ...]:
+def _with(group: FileGroup, place: int, folder: str | None) -> tuple[str | None, ...]:
     return (*group.folders[:place], folder, *group.folders[place + 1 :])
 
 
-def _shape(group: Group, place: int) -> Hashable:
+def _shape(group: FileGroup, place: int) -> Hashable:
     """Return what groups share that lie equally deep and have the same part below a place."""
     return group.folders[:1], len(group.folders), group.folders[place + 1 :], group.ending
 
 
-def _unite(cluster: list[Group]) -> Group:
+def _unite(cluster: list[FileGroup]) -> FileGroup:
     """Join groups that have come to the same pattern."""
     if len(cluster) == 1:
         return cluster[0]

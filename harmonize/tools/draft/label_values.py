@@ -14,7 +14,7 @@ from harmonize.labels.numbers import whole_numbers
 from harmonize.pictures.stored import read_stored
 from harmonize.system.progress import follow
 from harmonize.tools.draft.draft_pixels import amid_like, without_mixtures
-from harmonize.tools.draft.file_groups import CLASS, File, Group, escape, evenly
+from harmonize.tools.draft.file_groups import CLASS, File, FileGroup, escape, evenly
 from harmonize.tools.draft.folder_templates import FolderLayout
 
 # Letters of shapes: H x W pixels of a label.
@@ -127,7 +127,7 @@ def scan_values(root: Path, layout: FolderLayout, number: int) -> LabelScan:
     return scan
 
 
-def _formula(group: Group) -> str | None:
+def _formula(group: FileGroup) -> str | None:
     if group.classes:
         return f"V//{_MIDDLE}" if group.kind == "soft" and group.encoding == "masks" else None
     if group.kind not in ("ids", "binary", "soft"):
@@ -138,7 +138,7 @@ def _formula(group: Group) -> str | None:
     return channel if group.content.grey_in_color else None
 
 
-def _scan_file(root: Path, group: Group, file: File, scan: LabelScan) -> None:
+def _scan_file(root: Path, group: FileGroup, file: File, scan: LabelScan) -> None:
     """Count the values of one label."""
     stored = read_stored(root / file.path)
     if group.kind == "rgb":
@@ -176,7 +176,7 @@ def _packed(pixels: Integer[ndarray, "H W channels"]) -> Integer[ndarray, "H W"]
     return (pixels.astype(np.int64) << places).sum(2)
 
 
-def _scan_masks(root: Path, group: Group, file: File, scan: LabelScan) -> None:
+def _scan_masks(root: Path, group: FileGroup, file: File, scan: LabelScan) -> None:
     """Count how much each class's mask covers in one picture."""
     seen = False
     for text in group.classes:
@@ -194,7 +194,7 @@ def _scan_masks(root: Path, group: Group, file: File, scan: LabelScan) -> None:
     scan.files += seen
 
 
-def mask_path(group: Group, file: File, text: str) -> str:
+def mask_path(group: FileGroup, file: File, text: str) -> str:
     """Return the path of another class's mask of the same picture."""
     folders = list(file.folders)
     if CLASS in group.folders:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from harmonize.config.strict_yaml import Value, scalar
 from harmonize.tools.draft.by_name import Proposal
 from harmonize.tools.draft.draft_classes import ClassDraft
-from harmonize.tools.draft.file_groups import Group
+from harmonize.tools.draft.file_groups import FileGroup
 from harmonize.tools.draft.folder_templates import FolderLayout
 from harmonize.tools.draft.label_values import LabelScan
 from harmonize.tools.draft.name_words import is_number
@@ -56,7 +56,7 @@ class Draft:
     resize: str = ""
     exif: ExifDraft | None = None
     rivals: list[FolderLayout] = field(default_factory=list[FolderLayout])
-    others: list[Group] = field(default_factory=list[Group])
+    others: list[FileGroup] = field(default_factory=list[FileGroup])
     tree: str | None = None
     tree_note: str = ""
     meaning: dict[str, Proposal] = field(default_factory=dict[str, Proposal])
@@ -123,7 +123,7 @@ def write_mapping(draft: Draft) -> str:
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
 
-def _unused(others: Sequence[Group]) -> list[str]:
+def _unused(others: Sequence[FileGroup]) -> list[str]:
     if not others:
         return []
     shown = [f"#   {commented(group.describe())}" for group in others[:12]]

@@ -15,7 +15,7 @@ from harmonize.labels.ontology import Ontology
 from harmonize.pictures.limits import refuse_scaled
 from harmonize.runs.opened import open_run
 from harmonize.system.processes import processes
-from harmonize.system.progress import Progress
+from harmonize.system.progress import ProgressLine
 
 # Letters of shapes: N bands, K leaves, C classes, H x W pixels of a label, h x w of the network.
 
@@ -69,7 +69,7 @@ def count_overlap(
     num_leaves = len(network.ontology.leaves)
     counts = torch.zeros(num_classes * num_leaves, dtype=torch.int64)
     total = sum(len(numbers) for _, numbers in chosen)
-    with Progress(total, "asking the network", "pictures") as bar, torch.inference_mode():
+    with ProgressLine(total, "asking the network", "pictures") as bar, torch.inference_mode():
         for dataset, numbers in chosen:
             batches = [[number] for number in numbers]
             for sample in load(dataset, batches, _only, workers=network.workers):

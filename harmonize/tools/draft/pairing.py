@@ -6,7 +6,7 @@ from itertools import product
 from pathlib import Path
 
 from harmonize.errors import HarmonizeError
-from harmonize.tools.draft.file_groups import Group
+from harmonize.tools.draft.file_groups import FileGroup
 from harmonize.tools.draft.folder_templates import MOST, FilePair, FolderLayout, make_layout
 from harmonize.tools.draft.group_merging import find_groups
 from harmonize.tools.draft.name_words import canonical, is_number, label_rank, picture_rank
@@ -30,7 +30,7 @@ class Only:
             return paths
         return [path for path in paths if path.startswith((self.labels, self.images))]
 
-    def part(self, groups: Sequence[Group]) -> tuple[list[Group], list[Group]]:
+    def part(self, groups: Sequence[FileGroup]) -> tuple[list[FileGroup], list[FileGroup]]:
         """Part groups into those that may be labels and pictures; what is named needs no look."""
         readable = [group for group in groups if group.kind != "unreadable"]
         labels = [g for g in readable if self._fits(self.labels, g, photo=False)]
@@ -42,7 +42,7 @@ class Only:
         return labels, photos
 
     @staticmethod
-    def _fits(folder: str | None, group: Group, *, photo: bool) -> bool:
+    def _fits(folder: str | None, group: FileGroup, *, photo: bool) -> bool:
         if folder is None:
             return (group.kind == "photo") == photo
         return all(file.path.startswith(folder) for file in group.files)
@@ -50,17 +50,17 @@ class Only:
 
 def find_layout(
     root: Path, images: list[str], only: Only = Only()
-) -> tuple[FolderLayout, list[FolderLayout], list[Group]]:
+) -> tuple[FolderLayout, list[FolderLayout], list[FileGroup]]:
     """Return how pictures and labels lie, how else they may, and the files that are neither.
 
     Raises:
         HarmonizeError: nothing pairs up; says what was seen.
     """
-    seen: list[Group] = []
+    seen: list[FileGroup] = []
     images = only.keep(images)
     if not images:
         raise HarmonizeError(f"{root}: no pictures in {only.labels} and {only.images}")
-    best: tuple[FolderLayout, list[Group]] | None = None
+    best: tuple[FolderLayout, list[FileGroup]] | None = None
     layouts: list[FolderLayout] = []
     for with_prefixes, infixes in ((False, False), (True, False), (False, True)):
         for added in (False, True):
@@ -82,7 +82,9 @@ def find_layout(
     raise HarmonizeError(*_nothing_pairs(root, seen))
 
 
-def _best(groups: Sequence[Group], only: Only) -> tuple[FolderLayout | None, list[FolderLayout]]:
+def _best(
+    groups: Sequence[FileGroup], only: Only
+) -> tuple[FolderLayout | None, list[FolderLayout]]:
     """Return the best pairing of a group of labels with a group of pictures, and all there are."""
     labels, photos = only.part(groups)
     if not photos:  # drawings look like labels; go by their names
@@ -115,7 +117,7 @@ def _merit(layout: FolderLayout, most: int) -> tuple[float, ...]:
     )
 
 
-def join(label: Group, picture: Group, keys: "_Keys | None" = None) -> list[FilePair]:
+def join(label: FileGroup, picture: FileGroup, keys: "_Keys | None" = None) -> list[FilePair]:
     """Pair the files of two groups by their ids, and by their folders where ids recur.
 
     Of masks of several classes, one stands for all: the most common class's where there is one.
@@ -155,13 +157,13 @@ class _Keys:
         self._places: dict[Hashable, dict[Hashable, int]] = {}
         self._numbers: dict[int, bool] = {}
 
-    def are_numbers(self, group: Group) -> bool:
+    def are_numbers(self, group: FileGroup) -> bool:
         """Say whether all ids of a group are numbers."""
         if id(group) not in self._numbers:
             self._numbers[id(group)] = all(is_number(file.core) for file in group.files)
         return self._numbers[id(group)]
 
-    def of(self, group: Group, rule: tuple[bool, bool, bool]) -> list[Hashable]:
+    def of(self, group: FileGroup, rule: tuple[bool, bool, bool]) -> list[Hashable]:
         """Return the key of each file: its id, as a number if asked; its split; its folders."""
         numbered, by_split, by_folder = rule
         where = id(group), rule
@@ -177,7 +179,7 @@ class _Keys:
             ]
         return self._keys[where]
 
-    def places(self, group: Group, rule: tuple[bool, bool, bool]) -> dict[Hashable, int]:
+    def places(self, group: FileGroup, rule: tuple[bool, bool, bool]) -> dict[Hashable, int]:
         """Return the place of the last file with each key."""
         where = id(group), rule
         if where not in self._places:
@@ -185,7 +187,7 @@ class _Keys:
         return self._places[where]
 
 
-def _nothing_pairs(root: Path, groups: Sequence[Group]) -> list[str]:
+def _nothing_pairs(root: Path, groups: Sequence[FileGroup]) -> list[str]:
     kinds = {group.kind for group in groups}
     shown = sorted(groups, key=lambda group: -len(group.files))[:_MANY]
     lines = [f"{root}: {group.describe()}" for group in shown]

@@ -9,7 +9,7 @@ from numpy import ndarray
 
 from harmonize.errors import HarmonizeError
 from harmonize.pictures.stored import read_stored
-from harmonize.tools.draft.file_groups import SAMPLES, File, Group, evenly
+from harmonize.tools.draft.file_groups import SAMPLES, File, FileGroup, evenly
 from harmonize.tools.draft.folder_templates import FolderLayout
 from harmonize.tools.draft.name_words import are_annotators, label_rank
 
@@ -44,12 +44,12 @@ def find_rivals(
     return rivals
 
 
-def annotators(chosen: Group, rival: Group) -> bool:
+def annotators(chosen: FileGroup, rival: FileGroup) -> bool:
     """Say whether two groups of labels are two people's answers for the same pictures."""
     return chosen.kind == rival.kind and are_annotators([chosen.name, rival.name])
 
 
-def _is_part(chosen: Group, rival: Group) -> bool:
+def _is_part(chosen: FileGroup, rival: FileGroup) -> bool:
     """Say whether a group lies among the masks of another one's classes."""
     return {file.folders for file in rival.files} <= {file.folders for file in chosen.files}
 

@@ -16,7 +16,7 @@ _EXPLAINED = 0.75
 
 
 @dataclass
-class Group:
+class ClassGroup:
     """Classes that mean the same.
 
     Attributes:
@@ -29,8 +29,8 @@ class Group:
 
     classes: list[Class]
     name: str = ""
-    within: list["Group"] = field(default_factory=list["Group"])
-    parts: list["Group"] = field(default_factory=list["Group"])
+    within: list["ClassGroup"] = field(default_factory=list["ClassGroup"])
+    parts: list["ClassGroup"] = field(default_factory=list["ClassGroup"])
     leaf: bool = True
     node: bool = True
 
@@ -117,26 +117,26 @@ def assemble(
     return Joined(text, tree, meaning, doubts, unknown, own, common)
 
 
-def _groups(sets: Sequence[ClassSet], pairs: Sequence[Pair]) -> list[Group]:
+def _groups(sets: Sequence[ClassSet], pairs: Sequence[Pair]) -> list[ClassGroup]:
     """Put together the classes that are the same."""
     edges = edges_of(pairs)
-    groups: list[Group] = []
+    groups: list[ClassGroup] = []
     for one in ((s.name, name) for s in sets for name in s.classes):
         above = reach(edges, one)
         same = (g for g in groups if g.classes[0] in above and one in reach(edges, g.classes[0]))
         group = next(same, None)
         if group is None:
-            groups.append(Group([one]))
+            groups.append(ClassGroup([one]))
         else:
             group.classes.append(one)
     return groups
 
 
-def _nest(groups: Sequence[Group], pairs: Sequence[Pair]) -> None:
+def _nest(groups: Sequence[ClassGroup], pairs: Sequence[Pair]) -> None:
     """Note what lies in what, the closest around it first."""
     edges = edges_of(pairs)
     of_class = {one: group for group in groups for one in group.classes}
-    around: dict[int, list[Group]] = {}
+    around: dict[int, list[ClassGroup]] = {}
     for group in groups:
         found = {id(of_class[one]): of_class[one] for one in reach(edges, group.classes[0])}
         around[id(group)] = [one for one in found.values() if one is not group]
@@ -148,7 +148,7 @@ def _nest(groups: Sequence[Group], pairs: Sequence[Pair]) -> None:
             one.parts.append(group)
 
 
-def _own_leaves(groups: Sequence[Group], pairs: Sequence[Pair]) -> None:
+def _own_leaves(groups: Sequence[ClassGroup], pairs: Sequence[Pair]) -> None:
     """Find which groups need a leaf beside those of their parts, and which need no node.
 
     What is a single part's around it, and no more as far as is known, has that part's leaf; it
@@ -172,7 +172,7 @@ def _own_leaves(groups: Sequence[Group], pairs: Sequence[Pair]) -> None:
             group.node = len(group.parts) + group.leaf > 1
 
 
-def _name(groups: Sequence[Group]) -> None:
+def _name(groups: Sequence[ClassGroup]) -> None:
     """Name nodes after classes; of several with one name, all but leaves after their set too."""
     wanted = [_plain(group.classes[0][1]) for group in groups]
     taken: set[str] = set()
@@ -192,7 +192,7 @@ def _plain(name: str) -> str:
     return f"{plain}_class" if plain in (ROOT, "ignore", TODO) else plain
 
 
-def _parent(group: Group) -> Group | None:
+def _parent(group: ClassGroup) -> ClassGroup | None:
     """Return the group below whose node a group's lies: the closest with a node, if any."""
     for one in group.within:
         if one.node:
@@ -204,7 +204,7 @@ def _parent(group: Group) -> Group | None:
 
 
 def _lines(
-    group: Group, placed: Sequence[Group], level: int, waiting: Mapping[str, Group]
+    group: ClassGroup, placed: Sequence[ClassGroup], level: int, waiting: Mapping[str, ClassGroup]
 ) -> list[str]:
     indent = "\t" * level
     note = "    # TODO: find out where it belongs" if group.own in waiting else ""
@@ -218,7 +218,7 @@ def _lines(
     return [f"{indent}{group.name}", *inside, *([rest] if group.leaf else [])]
 
 
-def _mirror_lines(groups: Sequence[Group], mirrors: Mapping[Class, Class]) -> list[str]:
+def _mirror_lines(groups: Sequence[ClassGroup], mirrors: Mapping[Class, Class]) -> list[str]:
     """Declare the leaves that a horizontal flip exchanges."""
     leaf_of = {one: g.own for g in groups if not g.parts for one in g.classes}
     exchanged: dict[str, str] = {}
@@ -232,11 +232,11 @@ def _mirror_lines(groups: Sequence[Group], mirrors: Mapping[Class, Class]) -> li
     return [f"@mirror {one} {other}" for one, other in exchanged.items() if one < other]
 
 
-def _within(group: Group) -> list[Group]:
+def _within(group: ClassGroup) -> list[ClassGroup]:
     return [group, *(one for part in group.parts for one in _within(part))]
 
 
-def _leaves(group: Group) -> list[str]:
+def _leaves(group: ClassGroup) -> list[str]:
     own = [group.own] if group.leaf else []
     return [*own, *(leaf for part in group.parts for leaf in _leaves(part))]
 
@@ -262,7 +262,7 @@ def _doubts(
     return {one: tuple(some) for one, some in found.items() if one not in unknown}, tuple(unknown)
 
 
-def _common_leaves(pairs: Sequence[Pair], groups: Sequence[Group]) -> dict[Pair, str]:
+def _common_leaves(pairs: Sequence[Pair], groups: Sequence[ClassGroup]) -> dict[Pair, str]:
     """Return a leaf for what each two overlapping classes have in common, where that is seen."""
     name = {one: group.name for group in groups for one in group.classes}
     return {

@@ -82,7 +82,7 @@ class Crossing:
 
 
 @dataclass(frozen=True)
-class Shares:
+class ClassShares:
     """How much of one set's classes lies in those of the other, from 0 to 1, found in two ways.
 
     Attributes:
@@ -121,7 +121,7 @@ def unmix(
     return found
 
 
-def find_shares(crossing: Crossing, *, seed: int = 0, resamples: int = RESAMPLES) -> Shares:
+def find_shares(crossing: Crossing, *, seed: int = 0, resamples: int = RESAMPLES) -> ClassShares:
     """Find how much of the classes of two sets lies in each other's."""
     sums = [one.sum(0, keepdims=True).astype(float) for one in (crossing.on_a, crossing.on_b)]
     joint = _joint(crossing, *sums)
@@ -138,7 +138,7 @@ def find_shares(crossing: Crossing, *, seed: int = 0, resamples: int = RESAMPLES
     ]
     most = min(_entropy(one.pixels / one.pixels.sum()) for one in (crossing.a, crossing.b))
     alike = information(crossing.on_a.sum(0), most), information(crossing.on_b.sum(0), most)
-    return Shares(
+    return ClassShares(
         b_in_a, a_in_b, _agreed(b_in_a, 0), _agreed(a_in_b, 1), bounds[0], bounds[1], alike
     )
 

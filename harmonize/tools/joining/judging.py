@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int, Integer
 from numpy import ndarray
 
 from harmonize.tools.draft.by_name import similarity
-from harmonize.tools.joining.contingency import Crossing, Shares
+from harmonize.tools.joining.contingency import ClassShares, Crossing
 from harmonize.tools.joining.pairs import IN_COMMON, Pair, Relation, Seen
 from harmonize.tools.joining.verdicts import (
     ALL,
@@ -40,7 +40,7 @@ class Judged:
     """
 
     crossing: Crossing
-    shares: Shares
+    shares: ClassShares
     b_in_a: Int[ndarray, "A B"]
     a_in_b: Int[ndarray, "A B"]
     weak: Bool[ndarray, "A B"]
@@ -48,7 +48,7 @@ class Judged:
     notes: dict[tuple[int, int], str]
 
     @classmethod
-    def of(cls, crossing: Crossing, shares: Shares, *, names: bool) -> "Judged":
+    def of(cls, crossing: Crossing, shares: ClassShares, *, names: bool) -> "Judged":
         reasons = weak_classes(crossing.a), weak_classes(crossing.b)
         reasons[0].update(not_shown(crossing.a, reasons[0], crossing.b, crossing.on_b))
         reasons[1].update(not_shown(crossing.b, reasons[1], crossing.a, crossing.on_a))

@@ -27,7 +27,7 @@ _COLORS = {"both": (40, 180, 90), "labelled": (60, 110, 230), "answered": (235, 
 
 
 @dataclass(frozen=True)
-class _Place:
+class _PairPlace:
     """A picture to be shown for a pair: of which set, by which set's network."""
 
     pair: Pair
@@ -95,12 +95,12 @@ def show_pairs(
 ) -> dict[Pair, list[ShownPair]]:
     """Draw the best picture of either set for each pair, as many as a page can hold."""
     number = {side.spec.name: n for n, side in enumerate(sides)}
-    wanted: list[_Place] = []
+    wanted: list[_PairPlace] = []
     for pair in pairs:
         a, b = number[pair.a[0]], number[pair.b[0]]
         on_a, on_b = places[pair]
-        wanted += [_Place(pair, b, a, place) for place in on_a[:1]]
-        wanted += [_Place(pair, a, b, place) for place in on_b[:1]]
+        wanted += [_PairPlace(pair, b, a, place) for place in on_a[:1]]
+        wanted += [_PairPlace(pair, a, b, place) for place in on_b[:1]]
     found: dict[Pair, list[ShownPair]] = {}
     for looker in {one.looker: None for one in wanted[:_MOST]}:
         with open_for_looking(sides[looker].run, looking) as scoring:
@@ -114,7 +114,9 @@ def show_pairs(
     return found
 
 
-def _show(one: _Place, item: FullPicture, network: Onlooker, sides: Sequence[Side]) -> ShownPair:
+def _show(
+    one: _PairPlace, item: FullPicture, network: Onlooker, sides: Sequence[Side]
+) -> ShownPair:
     side, own = sides[one.seen], sides[one.looker]
     ends = (one.pair.a, one.pair.b)
     labelled, answered = ends if ends[0][0] == side.spec.name else ends[::-1]

@@ -8,7 +8,7 @@ from harmonize.config.run_config import RunConfig
 from harmonize.labels.sources import load_sources
 from harmonize.report.templates import template_environment
 from harmonize.system.own_files import check_page, write_output
-from harmonize.tools.transfer import Pair, find_pairs, groups_of
+from harmonize.tools.transfer import TransferPair, find_pairs, groups_of
 
 TRANSFER = "harmonize transfer"
 """Stands in every page that is written here."""
@@ -57,7 +57,7 @@ def transfer_page(config: RunConfig, output: Path, *, name: str, force: bool = F
     write_output(output, text)
 
 
-def _cell(pair: Pair, rows: Sequence[str], columns: Sequence[str]) -> _Cell:
+def _cell(pair: TransferPair, rows: Sequence[str], columns: Sequence[str]) -> _Cell:
     number = sum(answer.status == "answerable" for answer in pair.answers)
     return _Cell(
         key=f"p{rows.index(pair.trained)}-{columns.index(pair.asked)}",

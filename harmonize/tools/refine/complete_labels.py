@@ -60,7 +60,7 @@ def _only(samples: list[FullPicture | BadSample]) -> FullPicture | BadSample:
 
 
 @dataclass(frozen=True)
-class SeenPixels:
+class ClassPixels:
     """What a network sees in the pixels of one class.
 
     Attributes:
@@ -76,7 +76,7 @@ class SeenPixels:
 
 def see_classes(
     item: FullPicture, network: ViewedNetwork, sets: LabelSets
-) -> Iterator[tuple[int, SeenPixels]]:
+) -> Iterator[tuple[int, ClassPixels]]:
     """Yield what a network sees in the pixels of each class that can be completed."""
     height, width = item.classes.shape
     views = network.look(item.picture, (height, width))
@@ -89,7 +89,7 @@ def see_classes(
         label = torch.from_numpy(sets.labels[number])
         each = [view[:, where] for view in flat]
         best = torch.stack([best_leaves(view, label) for view in each])
-        yield number, SeenPixels(where, torch.stack(each).mean(0), best)
+        yield number, ClassPixels(where, torch.stack(each).mean(0), best)
 
 
 @dataclass(frozen=True)
