@@ -34,6 +34,7 @@ FAMILIES = {
 SIZES = [(1, 1), (33, 47), (64, 31)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_family_is_built_trained_saved_opened_and_predicted_with(
     family: str, tmp_path: Path

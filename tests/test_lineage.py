@@ -155,6 +155,7 @@ def seeded(name: str, num_leaves: int) -> nn.Module:
     return build_model(num_leaves, NETWORKS[name], pretrained=False).eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_old_group_is_as_probable_as_before(name: str) -> None:
     pytest.importorskip(EXTRAS.get(name, "torch"))

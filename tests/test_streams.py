@@ -139,6 +139,7 @@ def test_a_command_whose_answer_is_lost_fails(project: Path) -> None:
     assert err == "error: standard output: No space left on device; what was to be said is lost\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("streams", ["2>&1 | head -1", ">/dev/full 2>&- <&-"])
 def test_training_goes_on_without_a_reader(project: Path, tmp_path: Path, streams: str) -> None:
     run = tmp_path / "run"
@@ -148,6 +149,7 @@ def test_training_goes_on_without_a_reader(project: Path, tmp_path: Path, stream
     assert (run / "evaluation.json").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("signals_heard")
 @pytest.mark.parametrize("ignored", [False, True])
 def test_a_closed_terminal_saves_the_run_unless_it_was_told_to_go_on(

@@ -326,7 +326,7 @@ def test_a_log_that_lacks_something_is_named(project: Path, copied: Path) -> Non
 
 @pytest.mark.usefixtures("signals_heard")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("during", ["report_results", "calibrate"])
+@pytest.mark.parametrize("during", ["report_results", "calibrate_trees"])
 def test_a_signal_while_a_run_is_finished_ends_the_study(
     project: Path,
     tmp_path: Path,

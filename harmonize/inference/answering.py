@@ -28,7 +28,7 @@ from harmonize.system.signals import signals_put_off, until_stopped
 
 
 @dataclass(frozen=True)
-class Answering:
+class PictureAnswers:
     """The answering of many pictures.
 
     Attributes:

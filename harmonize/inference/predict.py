@@ -11,7 +11,7 @@ from harmonize.decoding.views import ViewedNetwork
 from harmonize.errors import HarmonizeError
 from harmonize.inference.annotations.project import Project
 from harmonize.inference.answer_space import AnswerSpace
-from harmonize.inference.answering import Answering
+from harmonize.inference.answering import PictureAnswers
 from harmonize.inference.inputs import Wanted
 from harmonize.inference.predict_options import PredictOptions, Wording, choose_answers
 from harmonize.inference.trained import Trained
@@ -67,14 +67,14 @@ def predict_trained(
     network = TiledNetwork(trained.network(accelerator.device), accelerator)
     network.check_tile(options.tile)
     viewed = ViewedNetwork(network, views, torch.from_numpy(trained.sources.ontology.mirror))
-    job = Answering(viewed, space, output, options, wording.read_as, project)
+    job = PictureAnswers(viewed, space, output, options, wording.read_as, project)
     advice = "wait until it ends, or choose another --output"
     with locked_together(output.folder, is_main=accelerator.is_main_process, advice=advice):
         return _answer_all(job, wanted, wording, legend, trained.title)
 
 
 def _answer_all(
-    job: Answering, wanted: list[Wanted], wording: Wording, legend: dict[str, Any], by: str
+    job: PictureAnswers, wanted: list[Wanted], wording: Wording, legend: dict[str, Any], by: str
 ) -> int:
     """Write the legend and this process's share of the answers; return the exit status."""
     network, space, output = job.network.network, job.space, job.output

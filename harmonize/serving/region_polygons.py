@@ -22,7 +22,7 @@ Ring = list[tuple[int, int]]
 """Corners as (x, y), from the left and the top of the picture, the first of them again at last."""
 
 
-class Region(NamedTuple):
+class RegionOutline(NamedTuple):
     """Pixels of one number that touch at their sides.
 
     Attributes:
@@ -36,7 +36,7 @@ class Region(NamedTuple):
     rings: list[Ring]
 
 
-def outlines(numbers: Integer[ndarray, "H W"]) -> list[Region]:
+def outlines(numbers: Integer[ndarray, "H W"]) -> list[RegionOutline]:
     """Return the regions of a map, in the order of their first pixels.
 
     No ring touches itself: where pixels of a region touch at a corner alone, two rings do.
@@ -55,7 +55,7 @@ def outlines(numbers: Integer[ndarray, "H W"]) -> list[Region]:
     flat = regions.ravel()
     firsts[flat[::-1]] = np.arange(flat.size)[::-1]
     found = [
-        Region(int(wide.ravel()[first]) - 1, int(area), [])
+        RegionOutline(int(wide.ravel()[first]) - 1, int(area), [])
         for first, area in zip(firsts.tolist(), areas.tolist(), strict=True)
     ]
     for region, ring in _rings(regions):

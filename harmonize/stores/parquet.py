@@ -17,7 +17,7 @@ import numpy as np
 from harmonize.errors import HarmonizeError
 from harmonize.stores.addresses import parquet_parts
 from harmonize.stores.file_table import MOST_FILES, FileTable, Opened, StoredFacts
-from harmonize.stores.parquet_splits import Split, file_columns, stamp_of, unreadable
+from harmonize.stores.parquet_splits import ParquetSplit, file_columns, stamp_of, unreadable
 from harmonize.stores.stored_path import StoredPath
 from harmonize.system.extras import need
 
@@ -52,7 +52,7 @@ class ParquetFiles:
         if base is None:
             raise FileNotFoundError(folder)
         self._base = base
-        self._splits: dict[str, Split] = {}
+        self._splits: dict[str, ParquetSplit] = {}
         self._open: OrderedDict[str, Any] = OrderedDict()
         self._cells: OrderedDict[tuple[str, int, str], Any] = OrderedDict()
         self._process = os.getpid()
@@ -113,7 +113,7 @@ class ParquetFiles:
         match = _SHARD.fullmatch(stem.removesuffix(".parquet"))
         name = match[1] if match else stem.removesuffix(".parquet")
         name = name or folder.rpartition("/")[2] or "train"
-        split = self._splits.setdefault(name, Split(folder))
+        split = self._splits.setdefault(name, ParquetSplit(folder))
         if split.folder != folder:
             raise HarmonizeError(
                 f"{self.address}: two sets of files hold a split {name!r}, in "

@@ -9,7 +9,7 @@ from harmonize.stores.stored_path import StoredPath
 
 
 @dataclass
-class Split:
+class ParquetSplit:
     """The Parquet files of a split.
 
     Attributes:
