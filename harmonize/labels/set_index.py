@@ -6,6 +6,7 @@ which is read from there when it is wanted. So a process that loads pictures nee
 for a large file than for a small one.
 """
 
+import json
 import os
 import re
 from collections import Counter
@@ -18,6 +19,7 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from harmonize.errors import HarmonizeError
+from harmonize.labels.kept_index import keep, read_kept
 from harmonize.stores.local_copy import local_copy
 from harmonize.stores.plain_files import open_plain
 from harmonize.stores.stored_path import StoredPath
@@ -30,6 +32,9 @@ _SEVERAL = -1
 _SCHEME = re.compile(r"^[a-z]+://+")
 _KEPT = 16
 """Files whose index a process keeps."""
+
+_ARRAYS = ("names", "numbers", "own", "starts", "spans")
+_FACTS = "facts"
 
 Stamp = tuple[int, ...]
 
@@ -203,16 +208,31 @@ def open_index(path: Path, build: Build) -> SetIndex:
         return known
     if isinstance(known, tuple) and known[0] == stamp:
         raise HarmonizeError(*known[1])
-    builder = IndexBuilder(path)
     try:
-        build(path, builder)
-        copy = local_copy(path) if isinstance(path, StoredPath) else None
-        made = _open[key] = builder.build(stamp, copy)
+        made = _open[key] = _made(path, build, stamp)
     except HarmonizeError as error:
         _open[key] = stamp, error.problems
         raise
     while len(_open) > _KEPT:
         del _open[next(iter(_open))]
+    return made
+
+
+def _made(path: Path, build: Build, stamp: Stamp) -> SetIndex:
+    """Return an index that was kept, or go through the file."""
+    stored = isinstance(path, StoredPath)
+    kept = None if stored else read_kept(build.__name__, path, stamp)
+    if kept is not None:
+        facts = json.loads(kept.pop(_FACTS).tobytes())
+        categories = {int(number): name for number, name in facts["categories"].items()}
+        return SetIndex(path, stamp, **kept, categories=categories, used=facts["used"])
+    builder = IndexBuilder(path)
+    build(path, builder)
+    made = builder.build(stamp, local_copy(path) if stored else None)
+    if not stored:
+        facts = json.dumps({"categories": made.categories, "used": made.used}).encode()
+        arrays = {name: getattr(made, name) for name in _ARRAYS}
+        keep(build.__name__, path, stamp, {**arrays, _FACTS: np.frombuffer(facts, np.uint8)})
     return made
 
 
