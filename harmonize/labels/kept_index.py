@@ -49,7 +49,8 @@ def keep(kind: str, path: Path, stamp: tuple[int, ...], arrays: Mapping[str, nda
     if stamp[0] < LEAST:
         return
     data = io.BytesIO()
-    np.savez(data, **{_STAMP: np.array([_FORM, *stamp]), **arrays})
+    named = {_STAMP: np.array([_FORM, *stamp]), **arrays}
+    np.savez(data, **named)  # pyright: ignore[reportArgumentType]  no array is called allow_pickle
     with contextlib.suppress(OSError):
         place = _place(kind, path)
         make_own_folder(place.parent)

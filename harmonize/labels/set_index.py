@@ -225,7 +225,10 @@ def _made(path: Path, build: Build, stamp: Stamp) -> SetIndex:
     if kept is not None:
         facts = json.loads(kept.pop(_FACTS).tobytes())
         categories = {int(number): name for number, name in facts["categories"].items()}
-        return SetIndex(path, stamp, **kept, categories=categories, used=facts["used"])
+        names, numbers, own, starts, spans = (kept[name] for name in _ARRAYS)
+        return SetIndex(
+            path, stamp, names, numbers, own, starts, spans, categories, dict(facts["used"])
+        )
     builder = IndexBuilder(path)
     build(path, builder)
     made = builder.build(stamp, local_copy(path) if stored else None)
