@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool
 from numpy import ndarray
 from PIL import Image, ImageDraw
 
-from harmonize.config.strict_yaml import read_text
 from harmonize.errors import HarmonizeError
-from harmonize.labels.class_table import ClassTable
-from harmonize.labels.named_encoding import ByName, read_size
-from harmonize.labels.regions import Region, finish, lay
+from harmonize.labels.drawn_shapes import DrawnShapes, Size
+from harmonize.labels.named_encoding import read_size
+from harmonize.labels.regions import Region
 
 # Letters of shapes: H x W pixels.
 
@@ -29,47 +27,25 @@ _FARTHEST = 1e6
 
 
 @dataclass(frozen=True)
-class LabelMe(ByName):
+class LabelMe(DrawnShapes):
     """Polygons, rectangles, circles and masks, the later on top, as LabelMe itself draws them."""
 
     name = "labelme"
 
-    def size(self, root: Path, label: str) -> tuple[int, int]:
-        return _size(_load(root / label), root / label)
+    key = "shapes"
+    tool = "LabelMe"
 
-    def read(self, root: Path, label: str, table: ClassTable) -> Int[ndarray, "H W"]:
-        path = root / label
-        content = _load(path)
-        width, height = size = _size(content, path)
-        regions = _regions(content["shapes"], size, path)
-        laid = lay(regions, width * height, table, str(path), "file")
-        return finish(laid.classes.reshape(height, width), laid.unknown, table, str(path))
+    def size_of(self, content: dict[str, Any], path: Path) -> Size:
+        return read_size(content.get("imageWidth"), content.get("imageHeight"), str(path))
 
-
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, HarmonizeError):
-            raise
-        raise HarmonizeError(f"{path}: not JSON: {error}") from None
-    if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
-        raise HarmonizeError(f"{path}: has no list `shapes`, as LabelMe's files have")
-    return content
-
-
-def _size(content: dict[str, Any], path: Path) -> tuple[int, int]:
-    return read_size(content.get("imageWidth"), content.get("imageHeight"), str(path))
-
-
-def _regions(shapes: list[Any], size: tuple[int, int], path: Path) -> Iterator[Region]:
-    for number, shape in enumerate(shapes, 1):
-        what = f"shape {number}"
-        where = f"{path}: {what}"
-        if not isinstance(shape, dict) or not isinstance(shape.get("label"), str):
-            raise HarmonizeError(f"{where}: has no `label`")
-        mask = _mask(shape, size, f"{where} ({shape['label']})")
-        yield Region(what, shape["label"], np.flatnonzero(mask))
+    def regions_of(self, shapes: list[Any], size: Size, path: Path) -> Iterator[Region]:
+        for number, shape in enumerate(shapes, 1):
+            what = f"shape {number}"
+            where = f"{path}: {what}"
+            if not isinstance(shape, dict) or not isinstance(shape.get("label"), str):
+                raise HarmonizeError(f"{where}: has no `label`")
+            mask = _mask(shape, size, f"{where} ({shape['label']})")
+            yield Region(what, shape["label"], np.flatnonzero(mask))
 
 
 def _mask(shape: dict[str, Any], size: tuple[int, int], where: str) -> Bool[ndarray, "H W"]:

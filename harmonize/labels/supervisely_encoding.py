@@ -3,7 +3,6 @@
 import base64
 import binascii
 import io
-import json
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,65 +14,43 @@ from jaxtyping import Bool, Int
 from numpy import ndarray
 from PIL import Image
 
-from harmonize.config.strict_yaml import read_text
 from harmonize.errors import HarmonizeError
-from harmonize.labels.class_table import ClassTable
+from harmonize.labels.drawn_shapes import DrawnShapes, Size
 from harmonize.labels.filled_polygons import fill
-from harmonize.labels.named_encoding import ByName, read_size
-from harmonize.labels.regions import Region, finish, lay
+from harmonize.labels.named_encoding import read_size
+from harmonize.labels.regions import Region
 from harmonize.pictures.limits import refuse_huge
 
 # Letters of shapes: H x W pixels, h x w of a bitmap, P pixels of an object, N corners.
 
-Size = tuple[int, int]
 Contour = Int[ndarray, "N 2"]
 _MOST_BYTES = 1 << 28
 """Of a bitmap's PNG."""
 
 
 @dataclass(frozen=True)
-class Supervisely(ByName):
+class Supervisely(DrawnShapes):
     """Polygons with holes, bitmaps and rectangles, the later on top, as its SDK draws them."""
 
     name = "supervisely"
 
-    def size(self, root: Path, label: str) -> Size:
-        return _size(_load(root / label), root / label)
+    key = "objects"
+    tool = "Supervisely"
 
-    def read(self, root: Path, label: str, table: ClassTable) -> Int[ndarray, "H W"]:
-        path = root / label
-        content = _load(path)
-        width, height = size = _size(content, path)
-        regions = _regions(content["objects"], size, path)
-        laid = lay(regions, width * height, table, str(path), "file")
-        return finish(laid.classes.reshape(height, width), laid.unknown, table, str(path))
+    def size_of(self, content: dict[str, Any], path: Path) -> Size:
+        size = content.get("size")
+        size = size if isinstance(size, dict) else {}
+        return read_size(size.get("width"), size.get("height"), str(path))
 
-
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, HarmonizeError):
-            raise
-        raise HarmonizeError(f"{path}: not JSON: {error}") from None
-    if not isinstance(content, dict) or not isinstance(content.get("objects"), list):
-        raise HarmonizeError(f"{path}: has no list `objects`, as Supervisely's files have")
-    return content
-
-
-def _size(content: dict[str, Any], path: Path) -> Size:
-    size = content.get("size")
-    size = size if isinstance(size, dict) else {}
-    return read_size(size.get("width"), size.get("height"), str(path))
-
-
-def _regions(objects: list[Any], size: Size, path: Path) -> Iterator[Region]:
-    for number, one in enumerate(objects, 1):
-        what = f"object {number}"
-        where = f"{path}: {what}"
-        if not isinstance(one, dict) or not isinstance(one.get("classTitle"), str):
-            raise HarmonizeError(f"{where}: has no `classTitle`")
-        yield Region(what, one["classTitle"], _pixels(one, size, f"{where} ({one['classTitle']})"))
+    def regions_of(self, shapes: list[Any], size: Size, path: Path) -> Iterator[Region]:
+        for number, one in enumerate(shapes, 1):
+            what = f"object {number}"
+            where = f"{path}: {what}"
+            if not isinstance(one, dict) or not isinstance(one.get("classTitle"), str):
+                raise HarmonizeError(f"{where}: has no `classTitle`")
+            yield Region(
+                what, one["classTitle"], _pixels(one, size, f"{where} ({one['classTitle']})")
+            )
 
 
 def _pixels(one: dict[str, Any], size: Size, where: str) -> Int[ndarray, " P"]:
