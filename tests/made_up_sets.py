@@ -73,6 +73,7 @@ def cross(made: World) -> Crossing:
         sets[1],
         on_a=_table(made, 0, 1, names, shifted),
         on_b=_table(made, 1, 0, names, shifted),
+        pieces=np.zeros((2, len(names[0]), len(names[1])), dtype=np.int64),
     )
 
 

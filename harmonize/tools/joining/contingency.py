@@ -73,12 +73,15 @@ class Crossing:
         a, b: the sets.
         on_a: by picture of A, its label and what B's network answers there, pixels.
         on_b: by picture of B, its label and what A's network answers there, pixels.
+        pieces: [0, a, b] are the pictures of A in which a whole piece of a is answered b, and
+            [1, a, b] those of B in which one of b is answered a (``pieces.count_pieces``).
     """
 
     a: ClassSet
     b: ClassSet
     on_a: Integer[ndarray, "P A B"]
     on_b: Integer[ndarray, "Q B A"]
+    pieces: Integer[ndarray, "2 A B"]
 
 
 @dataclass(frozen=True)

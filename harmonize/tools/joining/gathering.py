@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
 from jaxtyping import Integer
 from numpy import ndarray
 from torch import Tensor
@@ -28,6 +29,7 @@ from harmonize.system.once import warn_once
 from harmonize.system.progress import follow
 from harmonize.tools.draft.file_groups import evenly
 from harmonize.tools.joining.contingency import ClassSet, Crossing
+from harmonize.tools.joining.pieces import Pieces, answer_pieces, count_pieces
 from harmonize.tools.refine.complete_labels import FullPicture, read_pictures
 
 # Letters of shapes: P pictures, A and B classes of two sets, C classes of a mapping, H x W pixels.
@@ -84,6 +86,19 @@ class Side:
         return self.dataset.files.picture(self.chosen[place])
 
 
+@dataclass(frozen=True)
+class _Counted:
+    """What a network answers on the chosen pictures of a set.
+
+    Attributes:
+        pixels: by picture, label and answer, of all processes.
+        pieces: by place of the picture, of those that this process has looked at.
+    """
+
+    pixels: Integer[ndarray, "P B A"]
+    pieces: Mapping[int, Pieces]
+
+
 class Onlooker:
     """A run's network, answering in the classes of the set that it was trained on.
 
@@ -127,11 +142,12 @@ class Onlooker:
             side.dataset, numbers, least=self._network.views.largest, workers=self._workers
         )
 
-    def count(self, side: Side) -> Integer[ndarray, "P B A"]:
+    def count(self, side: Side) -> _Counted:
         """Count the pixels of a set's chosen pictures by label and answer."""
         process, processes = self._accelerator.process_index, self._accelerator.num_processes
         mine = range(process, len(side.chosen), processes)
         counts = np.zeros((len(side.chosen), len(side.classes), self._classes), dtype=np.int64)
+        pieces: dict[int, Pieces] = {}
         shown, title = self._accelerator.is_main_process, f"looking at {side.spec.name}"
         with together():
             read = follow(self.pictures(side, mine), len(mine), title, "pictures", shown=shown)
@@ -140,10 +156,12 @@ class Onlooker:
                     warn_once(f"warning: left out: {item.reason}")
                     continue
                 labels = side.unit[item.classes.numpy().astype(np.int64)]
-                counts[place] = _table(labels, self.answer(item), counts.shape[1:])
+                answers = self.answer(item)
+                counts[place] = _table(labels, answers, counts.shape[1:])
+                pieces[place] = answer_pieces(labels, answers, self._classes)
         summed = self._accelerator.reduce(torch.from_numpy(counts).to(self._accelerator.device))
         assert isinstance(summed, Tensor)
-        return summed.cpu().numpy()
+        return _Counted(summed.cpu().numpy(), pieces)
 
 
 def _table(
@@ -233,21 +251,40 @@ def look_around(
     for spec, run in zip(specs, runs, strict=True):
         with open_for_looking(run, looking) as scoring:
             sides.append(open_side(scoring, spec, looking))
-    tables: dict[tuple[int, int], Integer[ndarray, "P B A"]] = {}
+    tables: dict[tuple[int, int], _Counted] = {}
     for number, side in enumerate(sides):
         with open_for_looking(side.run, looking) as scoring:
             network = Onlooker(scoring, side)
             for other, seen in enumerate(sides):
                 tables[number, other] = network.count(seen)
     sets = [
-        ClassSet(side.spec.name, side.classes, side.members, tables[number, number])
+        ClassSet(side.spec.name, side.classes, side.members, tables[number, number].pixels)
         for number, side in enumerate(sides)
     ]
     pairs = [(one, other) for other in range(len(sets)) for one in range(other)]
     return sides, [
-        Crossing(sets[one], sets[other], on_a=tables[other, one], on_b=tables[one, other])
+        Crossing(
+            sets[one],
+            sets[other],
+            on_a=tables[other, one].pixels,
+            on_b=tables[one, other].pixels,
+            pieces=_pieces(tables, one, other),
+        )
         for one, other in pairs
     ]
+
+
+def _pieces(
+    tables: Mapping[tuple[int, int], _Counted], one: int, other: int
+) -> Integer[ndarray, "2 A B"]:
+    """Count the pieces on the pictures of two sets; all processes together."""
+    found: list[Integer[ndarray, "A B"]] = []
+    for seen, looker in ((one, other), (other, one)):
+        own, crossed = tables[seen, seen].pieces, tables[looker, seen]
+        pairs = [(own[place], pieces) for place, pieces in crossed.pieces.items() if place in own]
+        counts = count_pieces(pairs, crossed.pixels.shape[1:])
+        found.append(counts if seen == one else counts.T)
+    return np.sum(gather_object([np.stack(found)]), axis=0)
 
 
 def open_for_looking(run: Path, looking: Looking) -> AbstractContextManager[ScoringRun]:

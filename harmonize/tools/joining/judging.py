@@ -12,6 +12,7 @@ from harmonize.tools.joining.contingency import ClassShares, Crossing
 from harmonize.tools.joining.pairs import IN_COMMON, Pair, Relation, Seen
 from harmonize.tools.joining.verdicts import (
     ALL,
+    LEAST_PICTURES,
     NONE,
     NOTHING,
     SOME,
@@ -37,6 +38,7 @@ class Judged:
     Attributes:
         b_in_a, a_in_b: verdicts on each share.
         notes: by pair, what was decided otherwise than by its own pixels.
+        pieces: whether whole pieces of the one are answered as the other, which nothing else says.
     """
 
     crossing: Crossing
@@ -46,6 +48,7 @@ class Judged:
     weak: Bool[ndarray, "A B"]
     reasons: tuple[dict[str, str], dict[str, str]]
     notes: dict[tuple[int, int], str]
+    pieces: Bool[ndarray, "A B"]
 
     @classmethod
     def of(cls, crossing: Crossing, shares: ClassShares, *, names: bool) -> "Judged":
@@ -65,10 +68,12 @@ class Judged:
             weak,
             reasons,
             {},
+            np.zeros_like(weak),
         )
         if names:
             judged.use_names()
         judged.exclude()
+        judged.heed_pieces()
         return judged
 
     @property
@@ -111,6 +116,27 @@ class Judged:
             for other in set(range(len(b_in_a))) - {i}:
                 if b_in_a[other, j] == ALL:
                     self._has_more(self.b_in_a, (other, j), self.crossing.a.classes[i])
+
+    def heed_pieces(self) -> None:
+        """Leave open what shares call apart, where whole pieces are answered as the other."""
+        a, b = self.crossing.a, self.crossing.b
+        apart = (self.b_in_a == NOTHING) & (self.a_in_b == NOTHING)
+        self.pieces = apart & (self.crossing.pieces.max(0) >= LEAST_PICTURES)
+        for i, j in np.argwhere(self.pieces).tolist():
+            found = [
+                f"whole pieces of {one} are {other} to the other network in {count} of the "
+                f"pictures of {name}"
+                for one, other, name, count in zip(
+                    (a.classes[i], b.classes[j]),
+                    (b.classes[j], a.classes[i]),
+                    (a.name, b.name),
+                    self.crossing.pieces[:, i, j].tolist(),
+                    strict=True,
+                )
+                if count >= LEAST_PICTURES
+            ]
+            self.b_in_a[i, j] = self.a_in_b[i, j] = UNSURE
+            self.notes[i, j] = " and ".join(found)
 
     def _apart(self, i: int, j: int, inside: tuple[int, int]) -> None:
         if self.weak[i, j] or ALL in (self.b_in_a[i, j], self.a_in_b[i, j]):
@@ -190,7 +216,12 @@ class Judged:
         )
 
     def _within(self, i: int, j: int, relation: Relation, note: str) -> tuple[Relation, bool, str]:
-        """Say that one lies in the other, unless they may well be the same."""
+        """Say that one lies in the other, unless they may well be the same, or it has more."""
+        a, b = self.crossing.a.classes, self.crossing.b.classes
+        inner, names = (self.pieces[:, j], a) if relation == "contains" else (self.pieces[i], b)
+        if inner.any():
+            more = ", ".join(names[n] for n in np.flatnonzero(inner).tolist())
+            return relation, False, f"unless a part of it is {more}"
         if relation == "contains":
             rest, share = self.a_in_b[i, j], self.shares.a_in_b_bounds[:, i, j]
             others = self._others(self.b_in_a[i], self._open[i], j)
@@ -204,7 +235,8 @@ class Judged:
     @property
     def _open(self) -> Bool[ndarray, "A B"]:
         """Whether two classes may have something in common."""
-        return ((self.b_in_a != NOTHING) | (self.a_in_b != NOTHING)) & (self.common > NONE)
+        some = (self.b_in_a != NOTHING) | (self.a_in_b != NOTHING)
+        return (some & (self.common > NONE)) | self.pieces
 
     def _others(
         self, verdicts: Int[ndarray, " N"], is_open: Bool[ndarray, " N"], this: int
@@ -225,7 +257,7 @@ class Judged:
             return "same"
         if inner >= _LEANS or outer >= _LEANS:
             return "contains" if inner >= outer else "part of"
-        return "overlaps" if max(inner, outer) > NONE else "disjoint"
+        return "overlaps" if max(inner, outer) > NONE or self.pieces[i, j] else "disjoint"
 
     def _swallowed(self, i: int, j: int) -> Relation:
         """Guess for sets of other scenes: what is answered nearly everywhere may hold the rest."""
