@@ -84,6 +84,16 @@ def test_each_kind_of_change_is_found() -> None:
     assert found.matrix().sum(1) == pytest.approx(np.ones(11))
 
 
+def test_leaves_that_begin_alike_are_found_and_leaves_from_before_are_not_among_them() -> None:
+    old = "background\nvehicle\n\tcar\nface\nplant\n\tgrass\n\ttree\n"
+    new = (
+        "background\nvehicle\n\tcar\n\tbus\nface\n\teyes\n\tnose\nplant\n\tgrass\n\ttree\n\tmoss\n"
+    )
+    found = lineage(old, new)
+    leaves = [origin.leaf for origin in found.origins]
+    assert [[leaves[n] for n in group] for group in found.alike()] == [["bus"], ["eyes", "nose"]]
+
+
 def test_what_has_no_heir_is_dropped_and_orphans_are_regrouped() -> None:
     found = lineage("a\n\tx\n\ty\nb\n", "b\n")
     assert found.dropped == ("x", "y")

@@ -81,6 +81,34 @@ def test_a_run_begins_with_every_old_group_as_probable_as_it_was(
                 assert torch.equal(network(pictures).softmax(1), after)
 
 
+def test_the_first_step_sets_leaves_apart_that_begin_alike_and_nothing_else(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In front of leaves with equal weights no layer learns what tells them apart.
+    trainers = [
+        at_start(grown(project, f"second-{n}", project / "first", f"seed={seed}"), monkeypatch)
+        for n, seed in enumerate((1, 1, 2))
+    ]
+    found: list[Tensor] = []
+    for trainer in trainers:
+        learner = trainer.learner
+        before = {name: tensor.clone() for name, tensor in learner.network.state_dict().items()}
+        learner.begin(1)
+        assert all(torch.equal(before[name], t) for name, t in learner.network.state_dict().items())
+        learner.begin(0)
+        after = learner.network.state_dict()
+        (changed,) = (name for name in before if not torch.equal(before[name], after[name]))
+        rows, apart = before[changed], after[changed]
+        assert changed.endswith("weight")
+        assert torch.equal(rows[1], rows[2])
+        assert torch.equal(rows[[0, 3]], apart[[0, 3]])
+        assert torch.allclose(apart[1:3].mean(0), rows[1], atol=1e-6)
+        assert (apart[1] - apart[2]).std() > 0.5 * rows.std()
+        found.append(apart)
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[0], found[2])
+
+
 def test_the_run_says_and_keeps_what_became_of_each_leaf(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

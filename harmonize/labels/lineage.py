@@ -1,6 +1,7 @@
 """What each leaf of a changed tree comes from: kept, renamed, moved, split, merged or new."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -16,6 +17,8 @@ from harmonize.labels.ontology import Ontology
 # Letters of shapes: K leaves of the new tree, L of the old one.
 
 Kind = Literal["kept", "renamed", "moved", "split", "merged", "regrouped", "new", "new tree"]
+_BEGUN: tuple[Kind, ...] = ("split", "regrouped", "new", "new tree")
+"""Of leaves that were none before."""
 NEW_SHARE = 0.01
 """The greatest probability that the new leaves below a group begin with, within the group."""
 
@@ -83,6 +86,18 @@ class Lineage:
         for row, origin in zip(shares, self.origins, strict=True):
             row[[number[leaf] for leaf in origin.sources]] = 1 / len(origin.sources)
         return shares
+
+    def alike(self) -> list[list[int]]:
+        """Return the leaves that begin with the weights of another one, by number, in groups.
+
+        Those that were leaves before are not among them.
+        """
+        sources = Counter(origin.sources for origin in self.origins)
+        groups: dict[tuple[str, ...], list[int]] = {}
+        for number, origin in enumerate(self.origins):
+            if origin.kind in _BEGUN and sources[origin.sources] > 1:
+                groups.setdefault(origin.sources, []).append(number)
+        return list(groups.values())
 
     def offsets(self) -> Float[ndarray, " K"]:
         """Return what is added to each new leaf's bias."""

@@ -3,7 +3,7 @@
 import functools
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -16,7 +16,7 @@ from harmonize.labels.lineage import LeafOrigin, Lineage, find_lineages
 from harmonize.labels.sources import Sources
 from harmonize.models.build import build_model
 from harmonize.models.dataset_norms import PER_DATASET
-from harmonize.models.head import deciding_biases, grown_state, head_tensors
+from harmonize.models.head import deciding_biases, draw_apart, grown_state, head_tensors
 from harmonize.models.own_code import PASSED, needs_code
 from harmonize.models.segmenter import Segmenter
 from harmonize.runs.checkpoint import Checkpoint, checksum_of
@@ -101,10 +101,12 @@ class Start:
     Attributes:
         origin: where it is from.
         state: the network's parameters and buffers, for the new tree.
+        apart: what the first step adds to the head, so that leaves that begin alike differ.
     """
 
     origin: Origin
     state: dict[str, Tensor]
+    apart: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
 
     def check(self, network: Segmenter) -> None:
         """Make sure that the weights fit a network.
@@ -130,6 +132,13 @@ class Start:
         """
         self.check(network)
         network.load_state_dict(self.state)
+
+    def set_apart(self, network: Segmenter) -> None:
+        """Let the leaves differ that begin with the same weights; the same in all processes."""
+        with torch.no_grad():
+            for name, noise in self.apart.items():
+                parameter = network.get_parameter(name)
+                parameter.add_(noise.to(parameter))
 
 
 def read_start(config: RunConfig, sources: Sources) -> Start | None:
@@ -161,16 +170,20 @@ def read_start(config: RunConfig, sources: Sources) -> Start | None:
         known = read_saved(Ancestry, folder / ANCESTRY, f"remove it to start from {folder}")
         further = known.ancestors
     ancestry = Ancestry((ancestor, *further), lineage.origins, lineage.dropped)
-    grown = _grown(weights, state, lineage, datasets)
-    return Start(Origin(path, lineage, ancestry), grown)
+    grown, apart = _grown(weights, state, lineage, datasets, config.seed)
+    return Start(Origin(path, lineage, ancestry), grown, apart)
 
 
 def _grown(
-    weights: dict[str, Tensor], state: Checkpoint, lineage: Lineage, datasets: Sequence[str]
-) -> dict[str, Tensor]:
-    """Return the weights for the new tree."""
+    weights: dict[str, Tensor],
+    state: Checkpoint,
+    lineage: Lineage,
+    datasets: Sequence[str],
+    seed: int,
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Return the weights for the new tree, and what sets apart those that are alike."""
     if lineage.is_identity:
-        return weights
+        return weights, {}
     model = state.run_config().model
     if model.name == PASSED:
         raise HarmonizeError(
@@ -184,7 +197,8 @@ def _grown(
     shares, offsets = torch.from_numpy(lineage.matrix()), torch.from_numpy(lineage.offsets())
     shifts = bool(offsets.any())
     biases = deciding_biases(build(number), head) if shifts else frozenset[str]()
-    return grown_state(weights, head, biases, shares, offsets)
+    grown = grown_state(weights, head, biases, shares, offsets)
+    return grown, draw_apart(grown, head, lineage.alike(), seed)
 
 
 def _check_norms(

@@ -57,6 +57,7 @@ class Learner:
         """
         self._config = config
         self._accelerator = accelerator
+        self._start = start
         torch.manual_seed(config.seed)
         if model is None:
             pretrained = initial and start is None
@@ -85,10 +86,14 @@ class Learner:
     def begin(self, step: int) -> float:
         """Set the learning rate of a step, counted from 0, and unfreeze what is trained from then.
 
+        The first step of a run that starts from another sets its new leaves apart.
+
         Returns:
             The learning rate.
         """
         train = self._config.train
+        if step == 0 and self._start is not None:
+            self._start.set_apart(self.network)
         if self._frozen and train.unfreeze_at is not None and step >= train.unfreeze_at:
             self._unfreeze()
         rate = learning_rate(self._config.optim, step, train.steps)
