@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from harmonize.tools.joining.contingency import ClassSet, Crossing
 from harmonize.tools.joining.pairs import Pair
 from harmonize.tools.joining.pieces import answer_pieces, count_pieces
 from harmonize.tools.joining.relations import relate
@@ -77,3 +78,40 @@ def test_pieces_leave_open_what_shares_call_apart_and_all_that_rests_on_it() -> 
         ("sky", "sky"),
         ("plant", "tree"),
     }
+
+
+def few(on_a: list[list[int]], on_b: list[list[int]], pictures: int) -> Crossing:
+    """Return two sets of some classes; x has whole pieces that are v in some pictures of A."""
+    number = len(on_a)
+    own = 100 * np.eye(number, dtype=int)
+    sets = [
+        ClassSet(name, tuple(classes), tuple((one,) for one in classes), np.stack([100 * own] * 10))
+        for name, classes in (("A", "xyz"[:number]), ("B", "uvw"[:number]))
+    ]
+    pieces = np.zeros((2, number, number), dtype=np.int64)
+    pieces[0, 0, 1] = pictures
+    tables = [np.stack([100 * np.array(one)] * 10) for one in (on_a, on_b)]
+    return Crossing(sets[0], sets[1], on_a=tables[0], on_b=tables[1], pieces=pieces)
+
+
+@pytest.mark.parametrize(("pictures", "guess"), [(0, "disjoint"), (3, "overlaps")])
+def test_what_is_left_of_a_class_that_lies_elsewhere_is_taken_for_mistakes_without_pieces(
+    pictures: int, guess: str
+) -> None:
+    crossing = few([[70, 30], [0, 100]], [[100, 0], [12, 88]], pictures)
+    found = {(pair.a[1], pair.b[1]): pair for pair in relate(crossing, names=False)[0]}
+    pair = found["x", "v"]
+    assert (pair.relation, pair.sure) == (guess, False)
+    assert pair.why.startswith("23 and 12 % of v in x and 30 and 11 % the other way round")
+
+
+@pytest.mark.parametrize(("pictures", "guess"), [(0, "part of"), (3, "overlaps")])
+def test_a_class_that_lies_mostly_in_another_is_guessed_a_part_if_nothing_shows_a_rest(
+    pictures: int, guess: str
+) -> None:
+    on_a = [[65, 20, 15], [60, 100, 0], [0, 0, 100]]
+    on_b = [[80, 70, 0], [10, 90, 0], [10, 0, 90]]
+    crossing = few(on_a, on_b, pictures)
+    found = {(pair.a[1], pair.b[1]): pair for pair in relate(crossing, names=False)[0]}
+    pair = found["x", "u"]
+    assert (pair.relation, pair.sure) == (guess, False)

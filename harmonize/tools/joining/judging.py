@@ -1,6 +1,6 @@
 """Judge what each class of one data set is to each of another, by their shares of each other."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -185,6 +185,8 @@ class Judged:
         if inner == outer == NOTHING:
             return "disjoint", True, note
         if UNSURE not in (inner, outer):
+            if whole := self._mostly(i, j):
+                return whole, False, "; ".join(filter(None, (self._undecided(i, j), note)))
             return "overlaps", False, "; ".join(filter(None, (IN_COMMON, note)))
         weak = [
             f"{name}: {reasons[name]}"
@@ -257,7 +259,33 @@ class Judged:
             return "same"
         if inner >= _LEANS or outer >= _LEANS:
             return "contains" if inner >= outer else "part of"
-        return "overlaps" if max(inner, outer) > NONE or self.pieces[i, j] else "disjoint"
+        return "overlaps" if self._has_common(i, j) else "disjoint"
+
+    def _has_common(self, i: int, j: int) -> bool:
+        """Say whether pixels speak for a common part more than for mistakes.
+
+        What a small share of a class is answered as is a mistake more often than not, where most of
+        it lies in another class and no whole pieces are answered so.
+        """
+        if self.crossing.pieces[:, i, j].max() >= LEAST_PICTURES:
+            return True
+        b_in_a, a_in_b = self.shares.agreed_b_in_a[:, j], self.shares.agreed_a_in_b[i]
+        return any(
+            shares[this] > NONE and (shares.max() < _LEANS or shares[this] > shares.max() / 2)
+            for shares, this in ((b_in_a, i), (a_in_b, j))
+        )
+
+    def _mostly(self, i: int, j: int) -> Relation | None:
+        """Guess that a class lies in another which most of it lies in, if nothing shows a rest."""
+        inner, outer = self.shares.agreed_b_in_a[i, j], self.shares.agreed_a_in_b[i, j]
+        numbers = range(len(self.b_in_a)), range(self.b_in_a.shape[1])
+        rest_of_a = [self.a_in_b[i, n] == SOME or self._has_common(i, n) for n in numbers[1]]
+        rest_of_b = [self.b_in_a[n, j] == SOME or self._has_common(n, j) for n in numbers[0]]
+        if self.a_in_b[i, j] == SOME and outer >= _LEANS and not any(_but(rest_of_a, j)):
+            return "part of"
+        if self.b_in_a[i, j] == SOME and inner >= _LEANS and not any(_but(rest_of_b, i)):
+            return "contains"
+        return None
 
     def _swallowed(self, i: int, j: int) -> Relation:
         """Guess for sets of other scenes: what is answered nearly everywhere may hold the rest."""
@@ -277,6 +305,10 @@ class Judged:
             f"{_percent(first)} of {b.classes[j]} in {a.classes[i]} and {_percent(second)} the "
             f"other way round, on the pictures of {a.name} and {b.name}"
         )
+
+
+def _but(values: Sequence[bool], number: int) -> list[bool]:
+    return [value for n, value in enumerate(values) if n != number]
 
 
 def _seen(counts: Integer[ndarray, "A B"], i: int, j: int, *, answers: int) -> Seen:

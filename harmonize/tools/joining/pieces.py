@@ -8,7 +8,7 @@ told from that by being a piece of its own, which one network knows as hair and 
 from collections.abc import Iterable
 
 import numpy as np
-from jaxtyping import Float, Integer
+from jaxtyping import Bool, Float, Integer
 from numpy import ndarray
 from scipy import ndimage
 
@@ -23,6 +23,14 @@ _ANSWERED = 0.75
 
 Pieces = Float[ndarray, "N 3"]
 """Of each piece of a picture its class, what most of it is answered as, and how much of it."""
+
+
+def _label(mask: Bool[ndarray, "H W"]) -> tuple[Integer[ndarray, "H W"], int]:
+    """Number the connected pieces of a mask from 1, and count them."""
+    places = np.zeros(mask.shape, dtype=np.int32)
+    count = ndimage.label(mask, output=places)
+    assert isinstance(count, int)
+    return places, count
 
 
 def answer_pieces(
@@ -42,7 +50,7 @@ def answer_pieces(
     found: list[tuple[float, float, float]] = []
     known = answers >= 0
     for number in np.unique(labels[labels >= 0]).tolist():
-        places, count = ndimage.label(labels == number)
+        places, count = _label(labels == number)
         table = np.bincount(
             places[known].astype(np.int64) * num_answers + answers[known],
             minlength=(count + 1) * num_answers,
