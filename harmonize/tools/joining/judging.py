@@ -279,8 +279,8 @@ class Judged:
         """Guess that a class lies in another which most of it lies in, if nothing shows a rest."""
         inner, outer = self.shares.agreed_b_in_a[i, j], self.shares.agreed_a_in_b[i, j]
         numbers = range(len(self.b_in_a)), range(self.b_in_a.shape[1])
-        rest_of_a = [self.a_in_b[i, n] == SOME or self._has_common(i, n) for n in numbers[1]]
-        rest_of_b = [self.b_in_a[n, j] == SOME or self._has_common(n, j) for n in numbers[0]]
+        rest_of_a = [bool(self.a_in_b[i, n] == SOME) or self._has_common(i, n) for n in numbers[1]]
+        rest_of_b = [bool(self.b_in_a[n, j] == SOME) or self._has_common(n, j) for n in numbers[0]]
         if self.a_in_b[i, j] == SOME and outer >= _LEANS and not any(_but(rest_of_a, j)):
             return "part of"
         if self.b_in_a[i, j] == SOME and inner >= _LEANS and not any(_but(rest_of_b, i)):
