@@ -12,6 +12,10 @@ from harmonize.stores.stored_path import StoredPath
 ANY_EXTENSION = ".*"
 _AT_A_TIME = 32
 """Questions that a web server is asked at a time."""
+_HELD = 1 << 18
+"""Names of small folders that are held at a time."""
+_LARGE = 1 << 14
+"""Names of a folder that is held for good."""
 
 
 def matching_files(root: Path, pattern: str) -> list[str]:
@@ -31,20 +35,28 @@ def matching_files(root: Path, pattern: str) -> list[str]:
 
 
 class FolderListings:
-    """The names in a data set's folders: far faster than asking for every file."""
+    """The names in a data set's folders: far faster than asking for every file.
+
+    Of many small folders only the last ones are held, unless a list of pictures often returns to
+    the others.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.are_listed = not isinstance(root, StoredPath) or root.is_listed
         self._names: dict[str, set[str]] = {}
         self._by_stem: dict[str, dict[str, list[str]]] = {}
+        self._held = 0  # names of small folders
+        self._dropped: set[str] = set()
+        self._again = 0  # names that were listed again
 
     def has(self, file: str) -> bool:
         """Say whether a file is there."""
         if not self.are_listed:
             return (self.root / file).is_file()
         folder, _, name = file.rpartition("/")
-        return name in self._listing(folder)
+        names = self._names.get(folder)
+        return name in (self._listing(folder) if names is None else names)
 
     def find(self, file: str) -> list[str]:
         """Return those of a path's files that are there: several where its name has a ``*``."""
@@ -94,7 +106,23 @@ class FolderListings:
             except (OSError, ValueError):  # ValueError: a NUL in the name
                 names = set()
             self._names[folder] = names
+            if len(names) < _LARGE:
+                self._hold(folder, len(names))
         return self._names[folder]
+
+    def _hold(self, folder: str, number: int) -> None:
+        """Count the names of a small folder; drop the oldest half of those that are held."""
+        self._held += number
+        self._again += number if folder in self._dropped else 0
+        if self._held <= _HELD or self._again > _HELD:
+            return
+        for other in [name for name in self._names if name != folder]:
+            if len(self._names[other]) < _LARGE:
+                self._held -= len(self._names.pop(other))
+                self._by_stem.pop(other, None)
+                self._dropped.add(other)
+            if self._held <= _HELD // 2:
+                break
 
     def _stems(self, folder: str) -> dict[str, list[str]]:
         if folder not in self._by_stem:

@@ -1,8 +1,8 @@
 """Which picture and label files a split consists of."""
 
 import contextlib
-import io
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ from harmonize.stores.stored_path import StoredPath
 _SHOWN = 20
 """Problems of one split that are listed."""
 _BLOCK = 1 << 14
-"""Paths that are held as objects, of six times the size of their text."""
+"""Paths that are held as objects, of six times the size of their text; characters of a list."""
 
 
 @dataclass(frozen=True)
@@ -119,12 +119,14 @@ class _Paths:
             self._pack()
 
     def as_array(self) -> ndarray:
-        """Return all paths as one array of bytes."""
+        """Return all paths as one array of bytes; they are not kept."""
         self._pack()
-        return np.concatenate(self.blocks)
+        blocks, self.blocks = self.blocks, []
+        return np.concatenate(blocks)
 
     def _pack(self) -> None:
-        encoded = [os.fsencode(path) for path in self.last]
+        encoding, errors = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
+        encoded = [path.encode(encoding, errors) for path in self.last]  # as os.fsencode, but quick
         self.blocks.append(np.array(encoded, dtype=np.bytes_))
         self.last = []
 
@@ -135,7 +137,7 @@ def _look_up(spec: DatasetSpec, rows: Sequence[Fields], folders: FolderListings)
     for row in rows:
         with contextlib.suppress(HarmonizeError):  # told below
             label = spec.encoding.fill(spec.label, row)
-            files = spec.encoding.files(label, tuple(spec.classes.values()))
+            files = spec.encoding.files(label, spec.class_entries)
             wanted += [spec.picture.fill(row), *(file for _, file in files)]
     folders.look_up(dict.fromkeys(file for file in wanted if "*" not in file))
 
@@ -217,15 +219,16 @@ def _label_files(
     spec: DatasetSpec, row: Fields, folders: FolderListings, picture: str
 ) -> tuple[str, list[str]]:
     """Return what the index keeps of a picture's label, and the files that must be there."""
-    label = spec.encoding.fill(spec.label, row)
-    files = spec.encoding.files(label, tuple(spec.classes.values()))
+    encoding = spec.encoding
+    label = encoding.fill(spec.label, row)
+    files = encoding.files(label, spec.class_entries)
     if not spec.has_labels:
         return label, []
+    if label == files[0][1] and not encoding.per_class:
+        label = folders.complete(_inside(spec, label, spec.label.where))
+        return encoding.of_picture(label, picture), [label]
     inside = [_inside(spec, file, spec.label.where) for _, file in files]
-    if label == files[0][1] and not spec.encoding.per_class:
-        label = folders.complete(label)
-        return spec.encoding.of_picture(label, picture), [label]
-    return label, list(spec.encoding.needed(inside, folders.find))
+    return label, list(encoding.needed(inside, folders.find))
 
 
 def _wanted(split: Split, row: Fields, where: str) -> bool:
@@ -243,30 +246,36 @@ def _wanted(split: Split, row: Fields, where: str) -> bool:
 
 
 def _inside(spec: DatasetSpec, path: str, where: str) -> str:
+    if ".." not in path and not path.startswith("/"):  # as nearly all, of which there are millions
+        return path
     return inside_root(path, where, outside=spec.outside_root)
 
 
 def _listed(split: Split, fixed: Fields, path: Path) -> Iterator[Fields]:
     problems: list[str] = []
+    columns, separator, skip = split.columns, split.separator, split.skip
     for number, line in enumerate(_lines(read_text(path)), 1):
-        if number <= split.skip:
+        if number <= skip:
             continue
-        values = [value.strip() for value in line.split(split.separator)]
+        values = [value.strip() for value in line.split(separator)]
         if not any(values):
             continue
-        if len(values) != len(split.columns):
+        if len(values) != len(columns):
             problems.append(
                 f"{path}:{number}: expected {len(split.columns)} columns "
                 f"({', '.join(split.columns)}), got {len(values)}: {line.strip()[:60]!r}"
             )
-        yield {**fixed, **dict(zip(split.columns, values, strict=False))}
+        yield {**fixed, **dict(zip(columns, values, strict=False))}
     raise_all(problems[:_SHOWN])
 
 
 def _lines(text: str) -> Iterator[str]:
     """Yield what ``splitlines`` returns, without a list of it."""
-    for line in io.StringIO(text):
-        yield from line.splitlines()
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start + _BLOCK) + 1 or len(text)
+        yield from text[start:end].splitlines()
+        start = end
 
 
 def _globbed(split: Split, fixed: Fields, root: Path, where: str) -> Iterator[Fields]:

@@ -1,6 +1,7 @@
 """A data set as its mapping describes it: files, splits, label encoding, what each class means."""
 
 import dataclasses
+import functools
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,6 +87,11 @@ class DatasetSpec:
         default_factory=dict[tuple[str, str], ndarray], init=False, repr=False, compare=False
     )
 
+    @functools.cached_property
+    def class_entries(self) -> tuple[DataClass, ...]:
+        """The classes without their names, in file order."""
+        return tuple(self.classes.values())
+
     @classmethod
     def from_file(cls, path: str | Path, override: dict[str, Value] | None = None) -> "DatasetSpec":
         """Read a mapping; ``override`` replaces values by dotted path.
@@ -145,7 +151,7 @@ class DatasetSpec:
             document=document,
         )
 
-    @property
+    @functools.cached_property
     def has_labels(self) -> bool:
         """Whether there are label files at all."""
         return not isinstance(self.encoding, NoLabels)

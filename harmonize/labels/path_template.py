@@ -73,6 +73,15 @@ class Template:
             )
             if conversion:
                 self._refuse()
+        plain = all(field is None or not field.is_numeric for _, field in self._parts)
+        self._plain = self._as_format() if plain else None
+
+    def _as_format(self) -> str:
+        """Return the same as a format string, where every value is written as it is."""
+        return "".join(
+            _escape(literal) + ("" if field is None else f"{{{field.name}}}")
+            for literal, field in self._parts
+        )
 
     def _field(self, text: str, format_: str) -> _Field:
         match = _FIELD.fullmatch(text)
@@ -98,6 +107,11 @@ class Template:
         Raises:
             HarmonizeError: a field has no value, or no whole number where it needs one.
         """
+        if self._plain is not None:
+            try:
+                return self._plain.format_map(fields)
+            except KeyError as error:
+                raise self._unknown(error.args[0], fields) from None
         pieces: list[str] = []
         for literal, field in self._parts:
             pieces.append(literal)
@@ -143,17 +157,19 @@ class Template:
 
     def _value(self, field: _Field, fields: Fields) -> str:
         if field.name not in fields:
-            known = ", ".join(sorted(fields)) or "none"
-            raise HarmonizeError(
-                f"{self.where}: nothing gives {{{field.name}}} a value in {self.text!r}; "
-                f"known: {known}"
-            )
+            raise self._unknown(field.name, fields)
         try:
             return field.write(fields[field.name])
         except ValueError:
             raise HarmonizeError(
                 f"{self.where}: {field} needs a whole number, got {fields[field.name]!r}"
             ) from None
+
+    def _unknown(self, name: str, fields: Fields) -> HarmonizeError:
+        known = ", ".join(sorted(fields)) or "none"
+        return HarmonizeError(
+            f"{self.where}: nothing gives {{{name}}} a value in {self.text!r}; known: {known}"
+        )
 
 
 def inside_root(path: str, where: str, *, outside: bool = False) -> str:
