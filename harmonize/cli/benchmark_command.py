@@ -11,16 +11,26 @@ import torch
 from harmonize.cli.arguments import add_force
 from harmonize.errors import HarmonizeError, raise_all
 from harmonize.system.own_files import check_output
-from harmonize.tools.benchmark import loader_speed, loss_speed, scoring_speed, training_speed
+from harmonize.tools.benchmark import (
+    gpu_speed,
+    loader_speed,
+    loss_speed,
+    predict_speed,
+    scoring_speed,
+    training_speed,
+)
 from harmonize.tools.benchmark.machine import choose_device, join_processes
 from harmonize.tools.benchmark.measurements import MADE_BY
 from harmonize.tools.benchmark.options import add_options, chosen
 
+GPU = "gpu"
 BENCHMARKS: dict[str, tuple[ModuleType, Callable[..., Any], type[Any]]] = {
     "loss": (loss_speed, loss_speed.benchmark_loss, loss_speed.LossOptions),
     "data": (loader_speed, loader_speed.benchmark_data, loader_speed.DataOptions),
     "train": (training_speed, training_speed.benchmark_train, training_speed.TrainOptions),
     "evaluate": (scoring_speed, scoring_speed.benchmark_evaluate, scoring_speed.EvaluateOptions),
+    "predict": (predict_speed, predict_speed.benchmark_predict, predict_speed.PredictOptions),
+    GPU: (gpu_speed, gpu_speed.benchmark_gpu, gpu_speed.GpuOptions),
 }
 """The module of each benchmark, whose first line says what it is, its function and its options."""
 _MAY_BE_0 = ("workers",)
@@ -34,9 +44,15 @@ def run_benchmark(arguments: Sequence[str]) -> int:
     _, measure, options = BENCHMARKS[name]
     force = given.pop("force")
     _check(given | {"threads": threads})
+    place = choose_device(device)
+    if name == GPU:
+        chosen_parts = gpu_speed.GpuOptions(**chosen(options, given, quick=quick))
+        gpu_speed.check_gpu(chosen_parts, place, quick=quick)
+        path = path or gpu_speed.REPORT
+        gpu_speed.check_files(path, force=force)
+        return gpu_speed.benchmark_gpu(chosen_parts, place, path, quick=quick)
     if path is not None:
         check_output(path, MADE_BY, option="--json", force=force)
-    place = choose_device(device)
     if join_processes(place).num_processes > 1 and name != "train":
         raise HarmonizeError(f"{name}: only train is measured in several processes")
     if threads is not None:

@@ -29,7 +29,7 @@ from harmonize.tools.benchmark.paper_listing import listing_loss, precomputed_hi
 
 # Letters of shapes: B pictures, K leaves, H x W pixels.
 
-DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
+DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 MemoryLayout = Literal["NCHW", "channels_last"]
 LAYOUTS: tuple[MemoryLayout, ...] = ("NCHW", "channels_last")
 COPY, BASELINE, LISTING = "copy", "cross_entropy", "paper's listing"

@@ -12,6 +12,7 @@ from harmonize.loss.hierarchical import HierarchicalLoss
 from harmonize.tools.benchmark.candidates import (
     BASELINE,
     COPY,
+    DTYPES,
     IN_PYTORCH,
     LAYOUTS,
     LISTING,
@@ -80,7 +81,7 @@ class _LossBenchmark:
     def report(self) -> BenchmarkReport:
         """Measure everything."""
         options, device = self._options, self._device
-        dtypes = ("float32", "bf16") if device.type == "cuda" else ("float32",)
+        dtypes = tuple(DTYPES) if device.type == "cuda" else ("float32",)
         rows = [
             row
             for leaves, dtype, layout in product(options.leaves, dtypes, LAYOUTS)

@@ -1,4 +1,4 @@
-"""The training step against a bare loop: same network, precision and optimizer, flat loss."""
+"""The training step against a bare loop: same network, precision, optimizer, but a flat loss."""
 
 import contextlib
 import dataclasses
@@ -37,6 +37,7 @@ from harmonize.tools.benchmark.made_up import leaf_labels
 from harmonize.tools.benchmark.measurements import BenchmarkReport, Cell, ResultTable
 from harmonize.tools.benchmark.options import RunOptions, option, repeats
 from harmonize.tools.benchmark.timing import Times, take_turns
+from harmonize.training.compilation import compile_network
 from harmonize.training.optimizer import build_optimizer
 from harmonize.training.trainer import Trainer
 
@@ -149,9 +150,11 @@ class _Contest:
             "cache": config.data.cache,
             "accumulate": config.train.accumulate,
             "model": config.model.name,
+            "encoder": config.model.encoder,
             "width": config.model.width,
             "leaves": len(self._trainer.sources.ontology.leaves),
             "precision": precision_name(accelerator),
+            "compiled": config.train.compile,
             "processes": accelerator.num_processes,
         }
 
@@ -213,7 +216,8 @@ class _BareLoop:
         if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
             network = synchronise_batch_norms(network)
         optimizer = build_optimizer(network, config.optim)
-        self._model, self._optimizer = accelerator.prepare(network, optimizer)
+        wrapped = compile_network(network) if config.train.compile else network
+        self._model, self._optimizer = accelerator.prepare(wrapped, optimizer)
         self._accelerator = accelerator
         self._parts = config.train.accumulate
         self._batches = itertools.cycle([self._flat(batch, space, normalize) for batch in kept])

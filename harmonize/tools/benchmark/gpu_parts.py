@@ -1,0 +1,240 @@
+"""What is measured on a GPU, part by part, each in a process of its own."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from harmonize.config.model_config import ModelConfig
+from harmonize.tools.benchmark.gpu_figures import (
+    at_least,
+    loss_figures,
+    predict_figures,
+    scoring_figures,
+    training_figures,
+    without_goal,
+)
+from harmonize.tools.benchmark.measurements import Cell, ResultTable
+
+_TESTS = Path(__file__).parents[3] / "tests"
+_MARK = "pytest.mark.gpu"
+_LITE0, _RESNET50 = "tf_efficientnet_lite0", "resnet50"
+_WORKERS = min(os.cpu_count() or 1, 8)
+_SHOWN = 10
+"""Tests that failed which are named."""
+
+
+class PartError(Exception):
+    """Why a part has no figures."""
+
+
+class NotBuiltError(PartError):
+    """There is nothing to measure in this version, or in this installation."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a part runs.
+
+    Attributes:
+        device: ``cuda``, or ``cpu`` for a dry run.
+        quick: whether at tiny sizes.
+        folder: of its own.
+        end: when its time is over, by ``time.monotonic``.
+    """
+
+    device: str
+    quick: bool
+    folder: Path
+    end: float
+
+    def call(self, *words: str, inside: Path | None = None) -> float:
+        """Run Python with some arguments; return the seconds that it took.
+
+        Raises:
+            PartError: it fails, or its time is over.
+        """
+        start = time.monotonic()
+        env = dict(os.environ)
+        if self.device == "cpu":
+            env |= {"ACCELERATE_USE_CPU": "true", "CUDA_VISIBLE_DEVICES": ""}
+        limit = max(self.end - start, 1.0)
+        where = {"cwd": inside or self.folder, "env": env, "timeout": limit}
+        try:
+            done = subprocess.run(
+                [sys.executable, *words], capture_output=True, text=True, check=False, **where
+            )
+        except subprocess.TimeoutExpired:
+            raise PartError(f"not done within {limit:.0f} s") from None
+        if done.returncode:
+            lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+            raise PartError(f"status {done.returncode}: {lines[-1] if lines else 'no output'}")
+        return time.monotonic() - start
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a part has found.
+
+    Attributes:
+        figures: rows of the table of all parts.
+        tables: of its own.
+        notes: what else it says.
+    """
+
+    figures: list[dict[str, Cell]]
+    tables: list[ResultTable]
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of the measurements.
+
+    Attributes:
+        limit: seconds that it may take.
+        measure: takes the figures, or raises a ``PartError``.
+    """
+
+    limit: float
+    measure: Callable[[Place], Measured]
+
+
+def _of_benchmark(
+    figures: Callable[[dict[str, Any]], Iterator[dict[str, Cell]]],
+    *words: str,
+    full: tuple[str, ...] = (),
+    quick: tuple[str, ...] = (),
+    sizes: Mapping[str, int] | None = None,
+) -> Callable[[Place], Measured]:
+    """Return what runs one of the other benchmarks.
+
+    Args:
+        figures: takes those that count from its report.
+        words: its name and arguments.
+        full: further ones of a whole run.
+        quick: of a dry run.
+        sizes: options of a whole run.
+    """
+    given = [f"--{name.replace('_', '-')}={size}" for name, size in (sizes or {}).items()]
+
+    def measure(place: Place) -> Measured:
+        path = place.folder / "report.json"
+        more = (*quick, "--quick") if place.quick else (*full, *given)
+        where = ("--device", place.device, "--json", str(path))
+        place.call("-m", "harmonize", "benchmark", *words, *more, *where)
+        report = json.loads(path.read_text())
+        tables = [ResultTable(table["title"], table["rows"]) for table in report["tables"]]
+        return Measured([*figures(report)], tables, report["notes"])
+
+    return measure
+
+
+def _training(encoder: str, *, compiled: bool) -> Callable[[Place], Measured]:
+    """Return what measures the training step with an encoder; a dry run compiles a small U-Net."""
+    chosen = _encoder(encoder)
+    small = ("train.compile=true",) if compiled else chosen
+    full = (*chosen, f"train.compile={str(compiled).lower()}", f"data.workers={_WORKERS}")
+    sizes = {"size": 512, "batch": 16, "pictures": 128, "steps": 20}
+    return _of_benchmark(training_figures, "train", full=full, quick=small, sizes=sizes)
+
+
+def _encoder(name: str) -> tuple[str, ...]:
+    """Return the changes of a made-up config that give it an encoder."""
+    return f"model.encoder={name}", "model.width=null"
+
+
+def _run_tests(place: Place) -> Measured:
+    """Run the tests that need a GPU, without those of the rest."""
+    files = [path for path in sorted(_TESTS.glob("test_*.py")) if _MARK in path.read_text("utf-8")]
+    if not files:
+        raise NotBuiltError(f"no tests here: {_TESTS}")
+    path = place.folder / "tests.xml"
+    options = ("-q", "-n", "0", "-m", "gpu", "-p", "no:cacheprovider", f"--junitxml={path}")
+    trouble: PartError | None = None
+    try:
+        place.call("-m", "pytest", *options, *map(str, files), inside=_TESTS.parent)
+    except PartError as error:
+        trouble = error
+    if not path.is_file():
+        raise trouble or PartError("pytest wrote no results")
+    return _read_tests(path)
+
+
+def _read_tests(path: Path) -> Measured:
+    """Count the tests of a file of results, and name those that failed."""
+    cases = [*ElementTree.parse(path).iter("testcase")]
+    failed = [case for case in cases if case.find("failure") is not None]
+    failed += [case for case in cases if case.find("error") is not None]
+    skipped = sum(case.find("skipped") is not None for case in cases)
+    passed = len(cases) - len(failed) - skipped
+    notes = [f"failed: {one.get('classname')}::{one.get('name')}" for one in failed[:_SHOWN]]
+    share = 100 * passed / max(passed + len(failed), 1)
+    figures = [
+        without_goal("tests skipped", skipped),
+        at_least(f"% of {passed + len(failed)} tests that pass", share, 100),
+    ]
+    return Measured(figures, [], notes)
+
+
+def _run_commands(place: Place, *changes: str) -> Measured:
+    """Train the demo, open its checkpoint to go on, score it and answer its pictures."""
+    steps, size = 40, ["model.width=64"]
+    if place.quick:
+        steps, size = 2, ["model.width=8", "data.size=32"]
+    config = (*size, *changes, f"train.steps={steps}", "output=run")
+    pictures = "data/demo/helen/images"
+    commands = {
+        "train": ("train", *config),
+        "resume": ("train", *config, "train.resume=true"),
+        "evaluate": ("evaluate", "run"),
+        "predict": ("predict", "run", pictures, "-o", "answers"),
+    }
+    figures = [
+        without_goal(f"{name}: seconds", place.call("-m", "harmonize", *words))
+        for name, words in commands.items()
+    ]
+    return Measured(figures, [], [])
+
+
+def _run_sharded(place: Place) -> Measured:
+    """Do the same with the weights sharded by FSDP2, over one device."""
+    if not any(key.name == "shard" for key in dataclasses.fields(ModelConfig)):
+        raise NotBuiltError("model.shard is not built")
+    return _run_commands(place, "model.shard=true")
+
+
+def _loss(leaves: int) -> Callable[[Place], Measured]:
+    """Return what measures the loss: so many logits that no cache holds them."""
+    sizes = {"batch": 16, "size": 512, "sizes": 512, "listing_limit": 1}
+    return _of_benchmark(loss_figures, "loss", f"--leaves={leaves}", sizes=sizes)
+
+
+_PREDICT = _of_benchmark(
+    predict_figures,
+    "predict",
+    full=_encoder(_LITE0),
+    sizes={"pictures": 200, "size": 480},
+)
+PARTS: dict[str, Part] = {
+    "tests": Part(300, _run_tests),
+    "loss-11": Part(120, _loss(11)),
+    "loss-66": Part(120, _loss(66)),
+    "loss-150": Part(120, _loss(150)),
+    "train-lite0": Part(150, _training(_LITE0, compiled=False)),
+    "train-resnet50": Part(150, _training(_RESNET50, compiled=False)),
+    "commands": Part(120, _run_commands),
+    "train-lite0-compiled": Part(180, _training(_LITE0, compiled=True)),
+    "train-resnet50-compiled": Part(180, _training(_RESNET50, compiled=True)),
+    "evaluate": Part(120, _of_benchmark(scoring_figures, "evaluate")),
+    "predict": Part(120, _PREDICT),
+    "fsdp2": Part(120, _run_sharded),
+}
+"""The parts in the order of what they are worth; their limits add up to 30 minutes."""
