@@ -6,13 +6,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 from harmonize.config.model_config import ModelConfig
+from harmonize.config.strict_yaml import Value, dump
 from harmonize.tools.benchmark.gpu_figures import (
     at_least,
     loss_figures,
@@ -21,6 +22,7 @@ from harmonize.tools.benchmark.gpu_figures import (
     training_figures,
     without_goal,
 )
+from harmonize.tools.benchmark.made_up_data import TREE, write_datasets
 from harmonize.tools.benchmark.measurements import Cell, ResultTable
 
 _TESTS = Path(__file__).parents[3] / "tests"
@@ -72,11 +74,17 @@ class Place:
                 [sys.executable, *words], capture_output=True, text=True, check=False, **where
             )
         except subprocess.TimeoutExpired:
-            raise PartError(f"not done within {limit:.0f} s") from None
+            raise PartError(f"{_named(words)}: not done when the part's time was over") from None
         if done.returncode:
             lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-            raise PartError(f"status {done.returncode}: {lines[-1] if lines else 'no output'}")
+            last = lines[-1] if lines else "no output"
+            raise PartError(f"{_named(words)}: status {done.returncode}: {last}")
         return time.monotonic() - start
+
+
+def _named(words: Sequence[str]) -> str:
+    """Return the first words of a command."""
+    return " ".join(words[1:4])
 
 
 @dataclass(frozen=True)
@@ -165,10 +173,10 @@ def _run_tests(place: Place) -> Measured:
         trouble = error
     if not path.is_file():
         raise trouble or PartError("pytest wrote no results")
-    return _read_tests(path)
+    return read_tests(path)
 
 
-def _read_tests(path: Path) -> Measured:
+def read_tests(path: Path) -> Measured:
     """Count the tests of a file of results, and name those that failed."""
     cases = [*ElementTree.parse(path).iter("testcase")]
     failed = [case for case in cases if case.find("failure") is not None]
@@ -185,17 +193,25 @@ def _read_tests(path: Path) -> Measured:
 
 
 def _run_commands(place: Place, *changes: str) -> Measured:
-    """Train the demo, open its checkpoint to go on, score it and answer its pictures."""
-    steps, size = 40, ["model.width=64"]
-    if place.quick:
-        steps, size = 2, ["model.width=8", "data.size=32"]
-    config = (*size, *changes, f"train.steps={steps}", "output=run")
-    pictures = "data/demo/helen/images"
+    """Train on made-up data, open the checkpoint to go on, score it and answer pictures."""
+    small = place.quick
+    pictures, side = (4, 48) if small else (200, 512)
+    sets = write_datasets(place.folder, 2, pictures=pictures, size=(side, side), file_format="jpg")
+    config: dict[str, Value] = {
+        "ontology": TREE,
+        "datasets": [{"spec": str(one), "train": "train", "evaluate": "train"} for one in sets],
+        "data": {"size": side // 2, "batch_size": 2 if small else 16, "workers": 0},
+        "model": {"name": "unet", "width": 8 if small else 64},
+        "train": {"steps": 2 if small else 40, "report": False},
+        "output": "run",
+    }
+    (place.folder / "run.yaml").write_text(dump(config))
+    train = ("train", "--config", "run.yaml", *changes)
     commands = {
-        "train": ("train", *config),
-        "resume": ("train", *config, "train.resume=true"),
+        "train": train,
+        "resume": (*train, "train.resume=true"),
         "evaluate": ("evaluate", "run"),
-        "predict": ("predict", "run", pictures, "-o", "answers"),
+        "predict": ("predict", "run", "set_0/*.jpg", "-o", "answers"),
     }
     figures = [
         without_goal(f"{name}: seconds", place.call("-m", "harmonize", *words))
