@@ -109,7 +109,7 @@ def test_parts_beyond_the_time_are_left_out(
 
 def test_a_command_ends_with_its_time_or_its_error(tmp_path: Path) -> None:
     now = time.monotonic()
-    with pytest.raises(PartError, match="sleep.*: not done when the part's time was over"):
+    with pytest.raises(PartError, match=r"sleep.*: not done when the part's time was over"):
         Place("cpu", True, tmp_path, now).call("-c", "import time; time.sleep(600)")
     place = Place("cpu", True, tmp_path, now + 600)
     with pytest.raises(PartError, match=r"status 1: ValueError: broken$"):

@@ -1,11 +1,15 @@
 """Which files are in a data set's folders."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from harmonize import HarmonizeError
+from harmonize.data import folder_listings
 from harmonize.data.folder_listings import FolderListings
+from index_cases import touch
 
 
 @pytest.fixture
@@ -37,3 +41,36 @@ def test_a_folder_is_listed_once(listings: FolderListings) -> None:
     assert not listings.has("late.png")
     (listings.root / "late.png").touch()
     assert not listings.has("late.png")
+
+
+def test_small_folders_are_dropped_when_many_are_held_and_found_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_listings, "_HELD", 8)
+    monkeypatch.setattr(folder_listings, "_LARGE", 4)
+    touch(tmp_path, *(f"{folder}/{name}.png" for folder in range(20) for name in range(2)))
+    touch(tmp_path, *(f"large/{name}.png" for name in range(50)))
+    listings = FolderListings(tmp_path)
+    listed: list[str] = []
+    monkeypatch.setattr(folder_listings.os, "listdir", counting(listed))
+    for folder in ("large", *range(20), "large"):
+        assert listings.complete(f"{folder}/1.*") == f"{folder}/1.png"
+        assert not listings.has(f"{folder}/x.png")
+    assert len(listed) == 21
+    assert len(listings._names) <= 5
+    assert listings.has("0/1.png")  # which was dropped
+    assert len(listed) == 22
+    for _ in range(9):  # a list in no order: nothing is dropped any more
+        assert all(listings.has(f"{folder}/0.png") for folder in range(20))
+    assert len(listed) <= 22 + 8 + 20
+
+
+def counting(listed: list[str]) -> Callable[[Path], list[str]]:
+    """Return what lists a folder and notes its name."""
+    listdir = os.listdir
+
+    def list_(folder: Path) -> list[str]:
+        listed.append(folder.name)
+        return listdir(folder)
+
+    return list_

@@ -327,3 +327,16 @@ def test_the_index_holds_arrays_of_bytes_and_names_beyond_ascii(tmp_path: Path) 
     assert isinstance(index.pictures, np.ndarray)
     assert (index.pictures.dtype.kind, index.labels.dtype.kind) == ("S", "S")
     assert pairs(index) == [("images/Zoë.png", "labels/Zoë.png")]
+
+
+def test_long_lists_are_read_in_pieces_and_whole_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harmonize.data.index._BLOCK", 7)
+    names = [f"{'n' * (number % 9)}{number}" for number in range(60)]
+    ends = ["\n", "\r\n", "\n\n", "\r"]
+    text = "".join(name + ends[number % 4] for number, name in enumerate(names))
+    (tmp_path / "train.txt").write_bytes(text.encode())
+    touch(tmp_path, *(f"{kind}/{name}.png" for kind in ("images", "labels") for name in names))
+    index = index_files(make_spec("train: {list: train.txt}"), "train", tmp_path)
+    assert [index.picture(number) for number in range(60)] == [f"images/{n}.png" for n in names]
