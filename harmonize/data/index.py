@@ -257,7 +257,9 @@ def _listed(split: Split, fixed: Fields, path: Path) -> Iterator[Fields]:
     for number, line in enumerate(_lines(read_text(path)), 1):
         if number <= skip:
             continue
-        values = [value.strip() for value in line.split(separator)]
+        values = line.split(separator)
+        if separator is not None:
+            values = [value.strip() for value in values]
         if not any(values):
             continue
         if len(values) != len(columns):
