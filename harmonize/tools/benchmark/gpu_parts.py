@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import torch
+
 from harmonize.config.model_config import ModelConfig
 from harmonize.config.strict_yaml import Value, dump
 from harmonize.tools.benchmark.gpu_figures import (
@@ -192,8 +194,14 @@ def read_tests(path: Path) -> Measured:
     return Measured(figures, [], notes)
 
 
-def _run_commands(place: Place, *changes: str) -> Measured:
-    """Train on made-up data, open the checkpoint to go on, score it and answer pictures."""
+def _run_commands(place: Place, *changes: str, processes: int = 1) -> Measured:
+    """Train on made-up data, open the checkpoint to go on, score it and answer pictures.
+
+    Args:
+        place: where to.
+        changes: of the config.
+        processes: that train together.
+    """
     small = place.quick
     pictures, side = (4, 48) if small else (200, 512)
     sets = write_datasets(place.folder, 2, pictures=pictures, size=(side, side), file_format="jpg")
@@ -206,25 +214,30 @@ def _run_commands(place: Place, *changes: str) -> Measured:
         "output": "run",
     }
     (place.folder / "run.yaml").write_text(dump(config))
-    train = ("train", "--config", "run.yaml", *changes)
+    alone = ("-m", "harmonize")
+    launch = ("-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}")
+    train = (*(alone if processes == 1 else (*launch, *alone)), "train", "--config", "run.yaml")
     commands = {
-        "train": train,
-        "resume": (*train, "train.resume=true"),
-        "evaluate": ("evaluate", "run"),
-        "predict": ("predict", "run", "set_0/*.jpg", "-o", "answers"),
+        "train": (*train, *changes),
+        "resume": (*train, *changes, "train.resume=true"),
+        "evaluate": (*alone, "evaluate", "run"),
+        "predict": (*alone, "predict", "run", "set_0/*.jpg", "-o", "answers"),
     }
     figures = [
-        without_goal(f"{name}: seconds", place.call("-m", "harmonize", *words))
-        for name, words in commands.items()
+        without_goal(f"{name}: seconds", place.call(*words)) for name, words in commands.items()
     ]
     return Measured(figures, [], [])
 
 
 def _run_sharded(place: Place) -> Measured:
-    """Do the same with the weights sharded by FSDP2, over one device."""
+    """Do the same with the weights sharded by FSDP2 over all GPUs; over two processes on a CPU."""
     if not any(key.name == "shard" for key in dataclasses.fields(ModelConfig)):
         raise NotBuiltError("model.shard is not built")
-    return _run_commands(place, "model.shard=true")
+    number = torch.cuda.device_count() if place.device == "cuda" else 2
+    measured = _run_commands(place, "model.shard=true", processes=number)
+    if number == 1:
+        measured.notes.append("one GPU, over which nothing is shared out; it takes two or more")
+    return measured
 
 
 def _loss(leaves: int) -> Callable[[Place], Measured]:
