@@ -79,8 +79,9 @@ class Place:
             raise PartError(f"{_named(words)}: not done when the part's time was over") from None
         if done.returncode:
             lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-            last = lines[-1] if lines else "no output"
-            raise PartError(f"{_named(words)}: status {done.returncode}: {last}")
+            told = [line for line in lines if line.startswith("error: ")] or lines[-1:]
+            said = told[0] if told else "no output"
+            raise PartError(f"{_named(words)}: status {done.returncode}: {said}")
         return time.monotonic() - start
 
 
@@ -215,11 +216,11 @@ def _run_commands(place: Place, *changes: str, processes: int = 1) -> Measured:
     }
     (place.folder / "run.yaml").write_text(dump(config))
     alone = ("-m", "harmonize")
-    launch = ("-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}")
-    train = (*(alone if processes == 1 else (*launch, *alone)), "train", "--config", "run.yaml")
+    together = ("-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}")
+    train = (*alone, "train", "--config", "run.yaml", *changes)
     commands = {
-        "train": (*train, *changes),
-        "resume": (*train, *changes, "train.resume=true"),
+        "train": train if processes == 1 else (*together, *train),
+        "resume": (*train, "train.resume=true"),  # alone: any number of processes opens it
         "evaluate": (*alone, "evaluate", "run"),
         "predict": (*alone, "predict", "run", "set_0/*.jpg", "-o", "answers"),
     }
