@@ -46,6 +46,9 @@ class ModelConfig:
     """Weight in training of the loss at each further output of a network that has some."""
     checkpointing: bool = False
     """Compute the encoder's activations anew in the backward pass: less memory, slower steps."""
+    shard: bool = False
+    """Share the weights and the optimizer's state out over the processes of a training, which so
+    needs less memory in each (FSDP2); the result is the same. One process is as without it."""
     stride: PositiveInt | None = None
     """What the sides of pictures are padded to multiples of; found by trying unless given."""
     reach: Count | None = None

@@ -193,6 +193,13 @@ class RunConfig:
         where = document.where(("model", "norm"))
         return [f"{where}: {number} data set is trained on; say norm: batch"]
 
+    def _about_sharding(self, document: Document) -> list[str]:
+        """Return what is wrong with sharing the network out over processes."""
+        if not (self.model.shard and self.train.compile):
+            return []
+        where = document.where(("model", "shard"))
+        return [f"{where}: does not go with train.compile; say false in one of them"]
+
     def _about_mixing(self, document: Document) -> list[str]:
         """Return what is wrong between keys that say what is mixed, and how."""
         problems: list[str] = []
@@ -234,6 +241,7 @@ class RunConfig:
         problems += self._about_training(document)
         problems += self._about_bands(document)
         problems += self._about_norm(document)
+        problems += self._about_sharding(document)
         problems += self._about_mixing(document)
         problems += self.loss.problems(document, ("loss",))
         problems += self.augment.problems(document, ("augment",))

@@ -175,10 +175,11 @@ class Segmenter(nn.Module):
             else nn.functional.interpolate(logits, size=size, mode="bilinear")
             for logits in outputs
         ]
-        cut = [logits[..., :height, :width] for logits in scaled]
+        if any(padding):
+            scaled = [logits[..., :height, :width] for logits in scaled]
         if self.span is not None:
-            cut = [logits[:, self.span] for logits in cut]
-        return cut if auxiliary else cut[0]
+            scaled = [logits[:, self.span] for logits in scaled]
+        return scaled if auxiliary else scaled[0]
 
     def _lacking(self, side: int) -> int:
         return max(self.traits.least, math.ceil(side / self.stride) * self.stride) - side

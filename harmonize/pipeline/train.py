@@ -10,6 +10,7 @@ from torch import nn
 from harmonize.config.run_config import RunConfig
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.open_datasets import open_datasets, open_trained
+from harmonize.errors import HarmonizeError
 from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.labels.sources import Sources
 from harmonize.models.own_code import PASSED
@@ -66,7 +67,9 @@ def train(
         )
         config = with_steps(config, sources, trained)
         check_batch(config, number)
-        choose_precision(config.train.precision, cuda=on_cuda(state))
+        precision = choose_precision(config.train.precision, cuda=on_cuda(state))
+        if precision == "fp16" and config.model.shard and number > 1:
+            raise HarmonizeError("train.precision: fp16 does not go with model.shard; use bf16")
     with prepared_output(config, name, state) as output:
         _train_in(output, config, sources, trained, scored, model=model, callbacks=callbacks)
     return output

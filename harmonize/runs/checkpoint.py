@@ -26,6 +26,7 @@ from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.joined import join_meanings
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.sources import Sources
+from harmonize.models.sharding import load_state
 from harmonize.runs.checkpoint_facts import check_types
 from harmonize.runs.standing import Standing, Weights
 from harmonize.system.atomic_files import part_of, write_whole
@@ -39,7 +40,7 @@ class Checkpoint:
         step: optimizer steps done.
         model: the network's parameters and buffers.
         ema: the moving average of the parameters; empty without one.
-        optimizer: the optimizer's state dict.
+        optimizer: the optimizer's state dict; of a sharded run without what is in the shares.
         depths: what the weights of the depths follow from, if they are found out during the run.
         teacher: the parameters and buffers of the network that completes labels, if one does.
         scaler: the state of fp16's gradient scaler, if there is one.
@@ -53,6 +54,8 @@ class Checkpoint:
         pictures: by use and data set, how many there are and a checksum of their names; empty in
             checkpoints of older versions.
         trees: the name and text of each tree where the run has several, which ``ontology`` joins.
+        shares: of a sharded run, the files that hold the rest of the optimizer's state, and their
+            checksums; see ``optimizer_shares``.
     """
 
     step: int
@@ -70,6 +73,7 @@ class Checkpoint:
     mappings: tuple[str, ...]
     pictures: dict[str, str] = field(default_factory=dict[str, str])
     trees: tuple[tuple[str, str], ...] = ()
+    shares: dict[str, str] = field(default_factory=dict[str, str])
 
     def run_config(self) -> RunConfig:
         """Return the config of the run."""
@@ -128,6 +132,7 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
             "mappings": checkpoint.mappings,
             "pictures": checkpoint.pictures,
             **({"trees": checkpoint.trees} if checkpoint.trees else {}),
+            **({"shares": checkpoint.shares} if checkpoint.shares else {}),
             "optimizer_numbers": numbers,
             "param_groups": checkpoint.optimizer.get("param_groups", []),
         }
@@ -227,6 +232,7 @@ def _assemble(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
         mappings=tuple(facts["mappings"]),
         pictures=facts.get("pictures", {}),
         trees=tuple((name, text) for name, text in facts.get("trees", [])),
+        shares=facts.get("shares", {}),
     )
 
 
@@ -240,7 +246,7 @@ def restore_model(
     """
     try:
         chosen = weights or checkpoint.standing.answers_with
-        model.load_state_dict(checkpoint.model | (checkpoint.ema if chosen == "ema" else {}))
+        load_state(model, checkpoint.model | (checkpoint.ema if chosen == "ema" else {}))
     except RuntimeError as error:
         reason = str(error).splitlines()[1].strip()
         raise HarmonizeError(f"{path}: belongs to another network: {reason}") from None

@@ -26,6 +26,7 @@ def check_types(facts: dict[str, Any]) -> None:
         "ontology": _are(str, facts["ontology"]) and len(facts["ontology"]) == 2,
         "mappings": _are(str, facts["mappings"]) and len(facts["mappings"]) > 0,
         "pictures": _are(str, list(facts.get("pictures", {}).values())),
+        "shares": _are(str, list(facts.get("shares", {}).values())),
         "trees": all(_are(str, one) and len(one) == 2 for one in facts.get("trees", [])),
         "optimizer_numbers": _are(dict, list(facts["optimizer_numbers"].values())),
         "param_groups": _are(dict, groups)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harmonize.errors import HarmonizeError, printable
 from harmonize.runs.checkpoint import Checkpoint, load
+from harmonize.runs.optimizer_shares import check_shares, remove_old_shares
 from harmonize.runs.standing import Standing
 from harmonize.system.atomic_files import remove_parts
 
@@ -41,8 +42,10 @@ def newest(output: Path) -> Path | None:
     return next(reversed(all_steps(output)), None)
 
 
-def newest_whole(output: Path) -> tuple[Path, Checkpoint] | None:
+def newest_whole(output: Path, *, resumable: bool = False) -> tuple[Path, Checkpoint] | None:
     """Load the newest checkpoint that is whole, warning of damaged ones; None if there is none.
+
+    To be ``resumable`` one of a sharded run needs all shares of the optimizer's state.
 
     Raises:
         HarmonizeError: all of them are damaged.
@@ -50,7 +53,10 @@ def newest_whole(output: Path) -> tuple[Path, Checkpoint] | None:
     damaged: list[HarmonizeError] = []
     for path in reversed(all_steps(output)):
         try:
-            return path, load(path)
+            state = load(path)
+            if resumable:
+                check_shares(path, state)
+            return path, state
         except HarmonizeError as error:
             print(printable(f"warning: {error}"), file=sys.stderr)
             damaged.append(error)
@@ -100,6 +106,8 @@ def choose(output: Path, which: str) -> tuple[Path, Checkpoint]:
 
 def remove_old(output: Path) -> None:
     """Remove all but the newest checkpoints and what interrupted writing left behind."""
-    for path in all_steps(output)[:-_KEPT]:
+    steps = all_steps(output)
+    for path in steps[:-_KEPT]:
         path.unlink(missing_ok=True)
     remove_parts(output / FOLDER)
+    remove_old_shares(output, steps[-_KEPT:])

@@ -1,5 +1,6 @@
 """Refuse to resume a run with a config that would make it another run."""
 
+import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -106,7 +107,7 @@ def check_same_config(
     Raises:
         HarmonizeError: naming the keys that differ, and what else has ``changed``.
     """
-    new_values, old_values = config.to_dict(), old.to_dict()
+    new_values, old_values = (_without_shard(one).to_dict() for one in (config, old))
     differing = [
         dotted(keys) for keys in _IDENTITY if _at(new_values, keys) != _at(old_values, keys)
     ]
@@ -115,6 +116,11 @@ def check_same_config(
             f"{path}: was made with another {', '.join([*differing, *changed])}; resume with the "
             "run's own config, or start a new run"
         )
+
+
+def _without_shard(config: RunConfig) -> RunConfig:
+    """Leave out how processes keep the network, which changes nothing about it."""
+    return dataclasses.replace(config, model=dataclasses.replace(config.model, shard=False))
 
 
 def _at(values: object, keys: tuple[str, ...]) -> object:

@@ -61,8 +61,10 @@ def _from_best(output: Path) -> str:
     """Say how a run goes on from its best network, if that is whole."""
     path = checkpoints.best_path(output)
     try:
-        step = load(path).step
+        state = load(path)
     except HarmonizeError:
         return ""
-    name = checkpoints.step_path(output, step).name
-    return f", or go on from the best, after step {step}: cp {path} {path.with_name(name)}"
+    if not state.optimizer["param_groups"]:  # of a sharded run
+        return ""
+    name = checkpoints.step_path(output, state.step).name
+    return f", or go on from the best, after step {state.step}: cp {path} {path.with_name(name)}"

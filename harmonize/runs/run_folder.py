@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def prepared_output(config: RunConfig, name: str, processes: PartialState) -> It
 
     Raises:
         HarmonizeError: the folder exists and is not to be resumed, or cannot be written, or another
-            run goes on in it.
+            run goes on in it, or other machines do not see it, but have to.
     """
     folder, lock = [""], None
     with together():
@@ -46,10 +47,38 @@ def prepared_output(config: RunConfig, name: str, processes: PartialState) -> It
             folder = [str(lock.folder)]
     broadcast_object_list(folder)
     try:
+        if config.train.resume or config.model.shard:  # every process reads or writes there
+            _check_seen_by_all(Path(folder[0]), processes)
         yield Path(folder[0])
     finally:
         if lock is not None:
             lock.release()
+
+
+def _check_seen_by_all(folder: Path, processes: PartialState) -> None:
+    """Make sure that all processes see the main process's folder, by a file that it puts there.
+
+    Raises:
+        HarmonizeError: one does not.
+    """
+    if processes.num_processes == 1:
+        return
+    names = [part_of(folder / "seen").name]  # the main process's choice
+    broadcast_object_list(names)
+    try:
+        with together(), writing(folder):
+            if processes.is_main_process:
+                (folder / names[0]).touch()
+        with together():
+            if not (folder / names[0]).exists():
+                raise HarmonizeError(
+                    f"{folder}: {socket.gethostname()} does not see the first machine's folder; "
+                    "to resume, and for model.shard, the run folder must be on a disk that all "
+                    "machines share"
+                )
+    finally:
+        if processes.is_main_process:
+            (folder / names[0]).unlink(missing_ok=True)
 
 
 def _choose(config: RunConfig, name: str) -> FolderLock:

@@ -19,6 +19,7 @@ from harmonize.models.dataset_norms import PER_DATASET
 from harmonize.models.head import deciding_biases, draw_apart, grown_state, head_tensors
 from harmonize.models.own_code import PASSED, needs_code
 from harmonize.models.segmenter import Segmenter
+from harmonize.models.sharding import shared_like
 from harmonize.runs.checkpoint import Checkpoint, checksum_of
 from harmonize.runs.checkpoints import choose
 from harmonize.system.atomic_files import write_whole, writing
@@ -138,7 +139,7 @@ class Start:
         with torch.no_grad():
             for name, noise in self.apart.items():
                 parameter = network.get_parameter(name)
-                parameter.add_(noise.to(parameter))
+                parameter.add_(shared_like(noise.to(parameter.dtype), parameter).to(parameter.device))
 
 
 def read_start(config: RunConfig, sources: Sources) -> Start | None:

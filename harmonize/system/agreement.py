@@ -57,6 +57,15 @@ def num_processes() -> int:
     return 1
 
 
+def everywhere(holds: bool) -> bool:
+    """Say whether something holds in all processes, which must all call this."""
+    if num_processes() == 1:
+        return holds
+    failing = torch.tensor(int(not holds), device=PartialState().device)
+    torch.distributed.all_reduce(failing)
+    return not failing.item()
+
+
 def _agree(shared: Shared, num_counts: int, trouble: Exception | None) -> None:
     device = PartialState().device
     flags = torch.zeros(num_counts + 2, dtype=torch.int64, device=device)

@@ -15,8 +15,14 @@ def processes(*, cpu: bool = False) -> PartialState:
     With ``cpu``, the CPU is used even where there is a GPU.
 
     Raises:
-        HarmonizeError: the device has no float64, which sums and scores need.
+        HarmonizeError: the device has no float64, which sums and scores need, or the launcher was
+            told to shard networks itself.
     """
+    if os.environ.get("ACCELERATE_USE_FSDP", "false").lower() in ("true", "1"):
+        raise HarmonizeError(
+            "accelerate launch --use_fsdp: leave it out (ACCELERATE_USE_FSDP=false), and say "
+            "model.shard=true to shard the network"
+        )
     try:
         cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or cpu
     except ValueError as error:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from harmonize.models.sharding import own_part, shared_like
+
 
 class WeightAverage:
     """The exponential moving average of a network's parameters.
@@ -26,8 +28,11 @@ class WeightAverage:
         The first steps keep less of the average, or the initial weights would stay in it for long.
         """
         decay = min(self._decay, (1 + step) / (10 + step))
-        parameters: list[Tensor] = list(self._parameters.values())
-        get_ema_multi_avg_fn(decay)(list(self._averages.values()), parameters, step)
+        averages, parameters = (
+            [own_part(tensor) for tensor in group.values()]
+            for group in (self._averages, self._parameters)
+        )
+        get_ema_multi_avg_fn(decay)(averages, parameters, step)
 
     @contextlib.contextmanager
     def in_network(self) -> Iterator[None]:
@@ -39,7 +44,7 @@ class WeightAverage:
             self._swap()
 
     def state(self) -> dict[str, Tensor]:
-        """Return the average of each parameter, by its name."""
+        """Return the average of each parameter, by its name; shared out as the parameters are."""
         return dict(self._averages)
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
@@ -49,8 +54,12 @@ class WeightAverage:
             KeyError, RuntimeError: it is of another network.
         """
         for name, average in self._averages.items():
-            average.copy_(state[name])
+            average.copy_(shared_like(state[name], average))
 
     def _swap(self) -> None:
+        """Exchange the numbers and not the memory, which a sharded network knows as its own."""
         for name, parameter in self._parameters.items():
-            parameter.data, self._averages[name] = self._averages[name], parameter.data
+            ours, theirs = own_part(self._averages[name]), own_part(parameter).detach()
+            kept = theirs.clone()
+            theirs.copy_(ours)
+            ours.copy_(kept)

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from harmonize.errors import HarmonizeError
 from harmonize.loss.hierarchical import LossTerms
-from harmonize.system.agreement import num_processes
+from harmonize.models.sharding import own_part
+from harmonize.system.agreement import everywhere, num_processes
 
 
 class Guard:
@@ -46,7 +47,7 @@ class Guard:
             terms: of the parts of the batch, whose gradients are there.
         """
         loss = torch.stack([part.loss.detach() for part in terms]).sum()
-        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        gradients = [own_part(p.grad) for p in self._parameters if p.grad is not None]
         total = torch.zeros_like(loss) if self._has_scaler else _total(gradients).to(loss)
         flags = torch.stack([loss, total]).isfinite().logical_not().int()
         if num_processes() > 1:
@@ -54,17 +55,17 @@ class Guard:
         bad_loss, suspicious = flags.tolist()  # the only time that a GPU is waited for
         if bad_loss:
             return "loss"
-        # The processes have the same gradients here, and come to the same end.
-        return "gradient" if suspicious and not _are_finite(gradients) else None
+        # Unless they are sharded, the processes have the same gradients here.
+        return "gradient" if suspicious and not everywhere(_are_finite(gradients)) else None
 
 
 def check_weights(tensors: Iterable[Tensor], step: int) -> None:
-    """Make sure that what a checkpoint is to hold are numbers.
+    """Make sure that what a checkpoint is to hold are numbers; every process must call this.
 
     Raises:
         HarmonizeError: they are not; finite gradients can become too much for an optimizer.
     """
-    if not _are_finite(list(tensors)):
+    if not everywhere(_are_finite([own_part(tensor) for tensor in tensors])):
         raise HarmonizeError(
             f"step {step}: the weights or the optimizer's state are no longer finite, and are not "
             "saved: training has diverged; lower optim.lr in a new run"
@@ -72,8 +73,12 @@ def check_weights(tensors: Iterable[Tensor], step: int) -> None:
 
 
 def not_finite(tensors: Iterable[tuple[str, Tensor | None]]) -> list[str]:
-    """Return the names of the tensors that are not finite."""
-    return [name for name, tensor in tensors if tensor is not None and not tensor.isfinite().all()]
+    """Return the names of the tensors that are not finite, in this process's parts of them."""
+    return [
+        name
+        for name, tensor in tensors
+        if tensor is not None and not own_part(tensor).isfinite().all()
+    ]
 
 
 def _total(tensors: list[Tensor]) -> Tensor:

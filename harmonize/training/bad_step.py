@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -89,14 +90,26 @@ def save_bad_step(
     ]
     if not any(gather_object([bool(suspects)])):
         suspects = list(range(len(totals)))
+    named = list(bad.network.named_parameters())
+    wrong = not_finite((name, p.grad) for name, p in named), not_finite(named)
     mine = [_describe(bad, samples, number, totals, finite, leaves) for number in suspects]
     pictures = [_pixels(bad, number) for number in suspects[:_MOST_PICTURES]]
-    of_all: list[tuple[list[dict[str, Any]], list[_Pictures]]] = gather_object([(mine, pictures)])
+    of_all: list[_Seen] = gather_object([_Seen(mine, pictures, *wrong)])
     return _write(bad, of_all, output / FOLDER) if accelerator.is_main_process else ""
 
 
 _Pictures = tuple[str, ndarray, ndarray]
 """The name, the picture and the codes of a sample."""
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What a process has seen of a bad step: in a sharded network, of its parts of the tensors."""
+
+    samples: list[dict[str, Any]]
+    pictures: list[_Pictures]
+    gradients: list[str]
+    weights: list[str]
 
 
 def _describe(
@@ -138,24 +151,21 @@ def _pixels(bad: BadStep, number: int) -> _Pictures:
     return f"{_flat(bad.places)[number]:08d}", picture, below.numpy(force=True)
 
 
-def _write(
-    bad: BadStep, of_all: list[tuple[list[dict[str, Any]], list[_Pictures]]], parent: Path
-) -> str:
+def _write(bad: BadStep, of_all: list[_Seen], parent: Path) -> str:
     folder = parent / f"step-{bad.step:08d}"
     if not folder.exists() and len(list(parent.glob("step-*"))) >= _MOST_FOLDERS:
         return f"{parent} holds {_MOST_FOLDERS} such steps, this one is not kept"
-    parameters = list(bad.network.named_parameters())
     report = {
         "step": bad.step,
         "not_finite": bad.what,
-        "gradients_not_finite": not_finite((name, p.grad) for name, p in parameters),
-        "weights_not_finite": not_finite(parameters),
-        "samples": [sample for samples, _ in of_all for sample in samples],
+        "gradients_not_finite": _names(one.gradients for one in of_all),
+        "weights_not_finite": _names(one.weights for one in of_all),
+        "samples": [sample for one in of_all for sample in one.samples],
     }
     try:
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            for name, picture, codes in (sample for _, pictures in of_all for sample in pictures):
+            for name, picture, codes in (sample for one in of_all for sample in one.pictures):
                 Image.fromarray(picture).save(folder / f"{name}.png")
                 wide = codes.astype(np.uint8 if codes.dtype == np.uint8 else np.uint16)
                 Image.fromarray(wide).save(folder / f"{name}_codes.png")
@@ -163,6 +173,11 @@ def _write(
     except HarmonizeError as error:
         return str(error)
     return f"its samples are in {folder}"
+
+
+def _names(of_each: Iterable[list[str]]) -> list[str]:
+    """Return the names that any process has found, once each."""
+    return list(dict.fromkeys(name for names in of_each for name in names))
 
 
 def _flat(places: list[list[int]]) -> list[int]:

@@ -18,7 +18,8 @@ class Progress:
         steps: that the run will take in all.
         metrics: the line, as metrics.jsonl holds it: ``event`` is ``train`` or ``evaluation``.
         network: pictures of 0..255 to logits, as it is at this step. It is the run's own: look at
-            it, but do not change it.
+            it, but do not change it. With ``model.shard`` and several processes this process has
+            only a part of its weights, and must not call it; open the run's checkpoint instead.
         folder: of the run.
     """
 

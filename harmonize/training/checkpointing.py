@@ -1,6 +1,7 @@
 """Save the state of a run in checkpoints, and restore it from the newest."""
 
 import dataclasses
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from torch import Tensor
 from harmonize.config.run_config import RunConfig
 from harmonize.errors import HarmonizeError, printable
 from harmonize.labels.sources import Sources
+from harmonize.models.sharding import is_sharded, whole_state
 from harmonize.runs import checkpoints
 from harmonize.runs.checkpoint import Checkpoint, load, restore_model, save
 from harmonize.runs.health import RunHealth
@@ -23,6 +25,14 @@ from harmonize.runs.identity import (
     describe_run,
 )
 from harmonize.runs.lost_checkpoints import refuse_lost
+from harmonize.runs.optimizer_shares import (
+    new_folder,
+    optimizer_state,
+    settle_shares,
+    shared_tensors,
+    without_shared,
+    write_shares,
+)
 from harmonize.runs.run_folder import CONFIG
 from harmonize.runs.standing import Standing
 from harmonize.system.agreement import together
@@ -38,6 +48,26 @@ def has_checkpoint(output: Path, accelerator: Accelerator) -> bool:
     found = [accelerator.is_main_process and checkpoints.newest(output) is not None]
     broadcast_object_list(found)
     return found[0]
+
+
+@dataclass
+class _Shares:
+    """What the processes have written of a sharded run's optimizer, or why they could not."""
+
+    folder: Path
+    tensors: dict[str, Tensor]
+    problem: HarmonizeError | None = None
+
+    def settled(self) -> dict[str, str]:
+        """Return the checksum of each file.
+
+        Raises:
+            HarmonizeError: they were not all written.
+        """
+        if self.problem is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise self.problem
+        return settle_shares(self.folder, self.tensors)
 
 
 @dataclass
@@ -83,7 +113,7 @@ class Checkpointing:
         Raises:
             HarmonizeError: it cannot be written, unless the config says to go on.
         """
-        return self._save(checkpoints.best_path(self.output), step, standing)
+        return self._save(checkpoints.best_path(self.output), step, standing, resumable=False)
 
     def raise_unsaved(self) -> None:
         """Raise in all processes what the newest checkpoint could not be written for."""
@@ -114,7 +144,7 @@ class Checkpointing:
         return state.step, standing
 
     def _find(self) -> tuple[str, Standing] | None:
-        found = checkpoints.newest_whole(self.output)
+        found = checkpoints.newest_whole(self.output, resumable=True)
         if found is None:  # interrupted before its first checkpoint: start again
             path = self.output / CONFIG
             check_same_config(self.config, RunConfig.from_file(path), path)
@@ -132,9 +162,11 @@ class Checkpointing:
                 self.learner.average.restore(state.ema)
         except (KeyError, RuntimeError) as error:
             raise HarmonizeError(f"{path}: its average is of another network: {error}") from None
+        groups = self.learner.optimizer.param_groups
+        parameters = [parameter for group in groups for parameter in group["params"]]
         try:
-            self.learner.optimizer.load_state_dict(state.optimizer)
-        except (ValueError, KeyError) as error:
+            self.learner.optimizer.load_state_dict(optimizer_state(path, state, parameters))
+        except (ValueError, LookupError) as error:
             raise HarmonizeError(f"{path}: belongs to another optimizer: {error}") from None
         if self.accelerator.scaler is not None and state.scaler is not None:
             self.accelerator.scaler.load_state_dict(state.scaler)
@@ -146,20 +178,38 @@ class Checkpointing:
         self.meter.restore(state.meter, self.accelerator)
         self.health.restore(state.health)
 
-    def _save(self, path: Path, step: int, standing: Standing) -> bool:
+    def _write_shares(self, path: Path) -> _Shares | None:
+        """Write each process's share of the optimizer's state, if the network is sharded."""
+        tensors = shared_tensors(self.learner.optimizer.state_dict())
+        if not tensors or not is_sharded(self.learner.network):
+            return None
+        folder = [str(new_folder(path))]  # the main process's choice
+        broadcast_object_list(folder)
+        written = _Shares(Path(folder[0]), tensors)
+        try:
+            write_shares(tensors, written.folder)
+        except HarmonizeError as error:
+            written.problem = error
+        return written
+
+    def _save(self, path: Path, step: int, standing: Standing, *, resumable: bool = True) -> bool:
         meter = self.meter.state(self.accelerator)
         states = self.learner.optimizer.state_dict()["state"].values()
         numbers = [
             value for state in states for value in state.values() if isinstance(value, Tensor)
         ]
         check_weights([*self.learner.network.parameters(), *numbers], step)
+        state = self._state(step, standing, meter)
+        shares = self._write_shares(path) if resumable else None
         with together() as shared:
             if self.accelerator.is_main_process:
-                shared.news = int(not self._write(path, self._state(step, standing, meter)))
+                shared.news = int(not self._write(path, state, shares))
         return not shared.news
 
-    def _write(self, path: Path, state: Checkpoint) -> bool:
+    def _write(self, path: Path, state: Checkpoint, shares: _Shares | None) -> bool:
         try:
+            if shares is not None:
+                state = dataclasses.replace(state, shares=shares.settled())
             save(state, path)
             checkpoints.remove_old(self.output)
         except HarmonizeError as error:
@@ -180,12 +230,15 @@ class Checkpointing:
         return True
 
     def _state(self, step: int, standing: Standing, meter: Tensor) -> Checkpoint:
+        """Return what the main process saves; the others have nothing of what is sharded."""
         scaler, learner = self.accelerator.scaler, self.learner
+        keep = self.accelerator.is_main_process
+        optimizer = learner.optimizer.state_dict()
         return Checkpoint(
             step=step,
-            model=learner.network.state_dict(),
-            ema={} if learner.average is None else learner.average.state(),
-            optimizer=learner.optimizer.state_dict(),
+            model=whole_state(learner.network.state_dict(), keep=keep),
+            ema={} if learner.average is None else whole_state(learner.average.state(), keep=keep),
+            optimizer=without_shared(optimizer) if is_sharded(learner.network) else optimizer,
             scaler=None if scaler is None else scaler.state_dict(),
             depths=self.depths.state(),
             teacher=self.completing.state(),

@@ -5,8 +5,6 @@ the picture as it is, the network sees it with changed colours; here the answer 
 the label says.
 """
 
-import contextlib
-import copy
 import dataclasses
 from collections.abc import Mapping, Sequence
 
@@ -109,9 +107,7 @@ class Completing:
 
     def _copy(self) -> Segmenter:
         """Copy the network as it answers now, the main process's statistics of batch norm in it."""
-        average = self._learner.average
-        with contextlib.nullcontext() if average is None else average.in_network():
-            teacher = copy.deepcopy(self._learner.network)
+        teacher = self._learner.copied()
         for parameter in teacher.parameters():
             parameter.requires_grad_(False)
         if self._accelerator.num_processes > 1:

@@ -7,6 +7,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from harmonize.data.samples import Batch
+from harmonize.models.sharding import whole_state
 
 _HALF, _WHOLE = (1 << 32) - 1, (1 << 64) - 1
 
@@ -40,8 +41,9 @@ class Digest:
 
 
 def weights_digest(network: nn.Module) -> str:
-    """Return the checksum of a network's parameters and buffers."""
-    tensors = [tensor.detach().cpu().contiguous() for tensor in network.state_dict().values()]
+    """Return the checksum of a network's parameters and buffers; every process must call this."""
+    state = whole_state(network.state_dict())
+    tensors = [tensor.detach().cpu().contiguous() for tensor in state.values()]
     return _hash(*(tensor.reshape(-1).view(torch.uint8).numpy().data for tensor in tensors)).hex()
 
 

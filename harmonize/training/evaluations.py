@@ -10,6 +10,7 @@ from harmonize.data.bad_list import BadList
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.evaluation.dataset_scores import DatasetScores
 from harmonize.labels.sources import Sources
+from harmonize.models.sharding import gathered
 from harmonize.runs.standing import Standing
 from harmonize.training.checkpointing import Checkpointing
 from harmonize.training.learner import Learner
@@ -77,13 +78,14 @@ class Evaluations:
         return step // every - self.standing.best_step // every >= patience
 
     def _score(self) -> list[DatasetScores]:
-        return score(
-            self.learner.network,
-            self.scored,
-            self.sources,
-            self.config,
-            self.accelerator,
-            self.bad,
-            keep=self.config.evaluate.pictures,
-            progress=self.accelerator.is_main_process,
-        )
+        with gathered(self.learner.network):  # the processes have different numbers of pictures
+            return score(
+                self.learner.network,
+                self.scored,
+                self.sources,
+                self.config,
+                self.accelerator,
+                self.bad,
+                keep=self.config.evaluate.pictures,
+                progress=self.accelerator.is_main_process,
+            )

@@ -1,5 +1,7 @@
 """A network together with what changes its weights: optimizer, freezing, clipping, averaging."""
 
+import contextlib
+import copy
 from collections.abc import Sequence
 
 import torch
@@ -12,6 +14,7 @@ from harmonize.models.build import build_model
 from harmonize.models.norms import synchronise_batch_norms
 from harmonize.models.own_code import build_segmenter
 from harmonize.models.segmenter import Segmenter
+from harmonize.models.sharding import is_sharded, shard_network, whole, whole_state
 from harmonize.runs.started_from import Start
 from harmonize.training.averaging import WeightAverage
 from harmonize.training.compilation import compile_network
@@ -23,7 +26,8 @@ class Learner:
     """The network of a run and its optimizer.
 
     Attributes:
-        network: without what processes and the compiler wrap it in.
+        network: without what processes and the compiler wrap it in; ``model.shard`` changes it in
+            place, and then all processes must call it together.
         model: the network to train, wrapped.
         optimizer: the optimizer.
         average: of the weights, if the config asks for one.
@@ -58,6 +62,7 @@ class Learner:
         self._config = config
         self._accelerator = accelerator
         self._start = start
+        shard = config.model.shard and accelerator.num_processes > 1
         torch.manual_seed(config.seed)
         if model is None:
             pretrained = initial and start is None
@@ -65,10 +70,12 @@ class Learner:
                 num_leaves, config.model, pretrained=pretrained, datasets=datasets
             )
         else:
+            model = copy.deepcopy(model) if shard else model  # its owner goes on with a whole one
             network = build_segmenter(model, num_leaves, config.model, datasets=datasets)
         if start is not None:
             start.load_into(network)
-        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if not shard:
+            network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         several = accelerator.num_processes > 1 and accelerator.device.type == "cuda"
         if several and network.shown is None:  # such norms add up over processes themselves
             network = synchronise_batch_norms(network)
@@ -76,9 +83,17 @@ class Learner:
         self.network = network
         self._frozen = config.model.freeze != "none"
         hold(network, config.model, frozen=self._frozen)
+        self._copy: Segmenter | None = None
+        if shard:
+            if config.train.complete is not None:  # a sharded network cannot be copied any more
+                self._copy = copy.deepcopy(network).to(accelerator.device)
+            shard_network(network, accelerator)
         optimizer = build_optimizer(network, config.optim, network.encoder_stages)
-        wrapped = compile_network(network) if config.train.compile else network
-        self.model, self.optimizer = accelerator.prepare(wrapped, optimizer)
+        if shard:
+            self.model, self.optimizer = network, accelerator.prepare(optimizer)
+        else:
+            wrapped = compile_network(network) if config.train.compile else network
+            self.model, self.optimizer = accelerator.prepare(wrapped, optimizer)
         decay = config.train.ema
         self.average = None if decay is None else WeightAverage(network, decay)
         self.gradient_norm: float | None = None
@@ -107,15 +122,28 @@ class Learner:
         if clip is not None:
             norm = self._accelerator.clip_grad_norm_(self.network.parameters(), clip)
             assert norm is not None
+            norm = whole(norm)
             self.gradient_norm = norm.item() if norm.isfinite() else None  # fp16 may overflow
         self.optimizer.step()
         if self.average is not None and not self.optimizer.step_was_skipped:
             self.average.update(step)
 
+    def copied(self) -> Segmenter:
+        """Return a copy of the network as it answers now, which may replace the one before.
+
+        Every process must call this. A sharded network's copy is whole.
+        """
+        average = self.average
+        with contextlib.nullcontext() if average is None else average.in_network():
+            if self._copy is None:
+                return copy.deepcopy(self.network)
+            self._copy.load_state_dict(whole_state(self.network.state_dict()))
+            return self._copy
+
     def _unfreeze(self) -> None:
         self._frozen = False
         hold(self.network, self._config.model, frozen=False)
-        if self._accelerator.num_processes > 1:
+        if self._accelerator.num_processes > 1 and not is_sharded(self.network):
             # The wrapper averages the gradients of what was trained when it was made.
             inside = self.model.module
             assert isinstance(inside, nn.Module)
