@@ -139,7 +139,9 @@ class Start:
         with torch.no_grad():
             for name, noise in self.apart.items():
                 parameter = network.get_parameter(name)
-                parameter.add_(shared_like(noise.to(parameter.dtype), parameter).to(parameter.device))
+                parameter.add_(
+                    shared_like(noise.to(parameter.dtype), parameter).to(parameter.device)
+                )
 
 
 def read_start(config: RunConfig, sources: Sources) -> Start | None:
