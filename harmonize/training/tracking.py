@@ -128,7 +128,7 @@ class Tracker:
 
     def evaluation(self, step: int, scores: dict[str, Value]) -> None:
         """Write one line of evaluation metrics, unless the step has one."""
-        if step != self._evaluated:
+        if not self.is_evaluated(step):
             self._write({"event": "evaluation", "step": step, **scores})
         self._evaluated = step
 
