@@ -84,9 +84,13 @@ def cut(run: Path, name: str) -> Path:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with a run of two processes that share the network out, and one that do not."""
+    """A project with a run of two processes that share the network out, and one that do not.
+
+    Both are finished, and resumed all the same, which leaves them as they are.
+    """
     folder = write_project(tmp_path_factory.mktemp("sharded"))
-    in_group(2, folder, [("whole", OPTIONS), ("shared", [*OPTIONS, SHARD])])
+    runs = [("whole", OPTIONS), ("shared", [*OPTIONS, SHARD])]
+    in_group(2, folder, [*runs, *((name, [*options, RESUME]) for name, options in runs)])
     return folder
 
 
@@ -230,7 +234,11 @@ WAYS = {
         "train.unfreeze_at=2",
         "data.size=64",
     ],
-    "outputs": ["model={name: fcn_resnet50, args: {aux_loss: true}}"],
+    "outputs": [
+        "model={name: fcn_resnet50, args: {aux_loss: true}}",
+        "data.size=64",  # on less, norms have next to nothing to divide by
+        "optim.lr=0.0005",
+    ],
     "transformers": [
         f"model={{name: transformers/segformer, args: {TINY}, checkpointing: true}}",
         "data.size=32",
@@ -248,7 +256,9 @@ def test_all_ways_to_train_work_on_a_network_that_is_shared_out(project: Path, n
         [(f"{name}-{kind}", [*EACH, *WAYS[name], f"model.shard={kind}"]) for kind in kinds],
     )
     whole, shared = (tensors(project / f"{name}-{kind}", 4) for kind in kinds)
-    assert largest_difference(whole, shared) < EQUAL
+    assert whole.keys() == shared.keys()
+    for tensor, expected in whole.items():
+        assert torch.allclose(shared[tensor], expected, rtol=EQUAL, atol=EQUAL), tensor
 
 
 @pytest.mark.slow
