@@ -71,6 +71,10 @@ class Decoder:
             logits = logits.float()
         return native_decoding.decide_natively(logits, size, self._runs, allowed)
 
+    def scales(self, logits: Float[Tensor, "K h w"]) -> bool:
+        """Whether ``picture`` scales logits as it goes, without memory for all of them."""
+        return self._runs is not None and logits.device.type == "cpu"
+
     def pixels(
         self, logits: Float[Tensor, "K *P"], *, allowed: Bool[ndarray, " U"] | None = None
     ) -> Int[Tensor, "*P"]:
