@@ -13,6 +13,7 @@ from torch import Tensor
 from harmonize.config.train_config import Decode
 from harmonize.decoding import native_decoding
 from harmonize.decoding.decoding_tree import DecodingTree
+from harmonize.decoding.leaf_runs import LeafRuns
 from harmonize.decoding.strips import strips
 
 # Letters of shapes: K leaves, U units, C answers, P pixels, H x W pixels of an answer, h x w of the
@@ -39,7 +40,7 @@ class Decoder:
         self.how: Decode = how
         if compiled is None:
             compiled = native_decoding.is_available()
-        self._layout = native_decoding.Layout.of(tree) if compiled else None
+        self._runs = LeafRuns.of(tree, how) if compiled else None
         self._unit_of = torch.from_numpy(tree.leaves.nonzero()[0])
         self._leaf = torch.from_numpy(tree.leaves.nonzero()[1])
         self._groups = torch.from_numpy(tree.groups)
@@ -63,13 +64,16 @@ class Decoder:
         """
         if size is None:
             size = (logits.shape[1], logits.shape[2])
-        if self._layout is None or logits.device.type != "cpu":
+        if self._runs is None or logits.device.type != "cpu":
             found = strips([(0, logits)], logits.shape[1], size)
             return torch.cat([self.pixels(strip, allowed=allowed) for _, strip in found])
         if logits.dtype not in native_decoding.DTYPES:
             logits = logits.float()
-        groups = np.concatenate(self._allowed_groups(allowed))
-        return native_decoding.decide_natively(logits, size, self._layout, self.how, groups)
+        return native_decoding.decide_natively(logits, size, self._runs, allowed)
+
+    def scales(self, logits: Float[Tensor, "K h w"]) -> bool:
+        """Whether ``picture`` scales logits as it goes, without memory for all of them."""
+        return self._runs is not None and logits.device.type == "cpu"
 
     def pixels(
         self, logits: Float[Tensor, "K *P"], *, allowed: Bool[ndarray, " U"] | None = None

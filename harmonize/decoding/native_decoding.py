@@ -2,9 +2,7 @@
 
 import ctypes
 import functools
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,49 +11,50 @@ from jaxtyping import Bool, Float, Int32
 from numpy import ndarray
 from torch import Tensor
 
-from harmonize.config.train_config import Decode
-from harmonize.decoding.decoding_tree import DecodingTree
+from harmonize.decoding.leaf_runs import LeafRuns
 from harmonize.errors import HarmonizeError
 from harmonize.system.compile_c import compiled
 from harmonize.system.threads import each
 
-# Letters of shapes: K leaves, U units, N groups of all depths, H x W pixels of an answer, h x w of
-# the network.
+# Letters of shapes: K leaves, U units, H x W pixels of an answer, h x w of the network.
 
 DTYPES = (torch.float32, torch.bfloat16)
 _SOURCE = Path(__file__).with_suffix(".c")
-_HOW: tuple[Decode, ...] = ("tree", "leaves", "height")
-"""In the order of the C code's constants."""
-_LANES = 16
-"""Of a vector, as the C code has it."""
 _WORTHWHILE = 1 << 20
 """Numbers to look at for which another thread is worth its start."""
-_MARGIN = 1e-3
-"""Beyond what rounding can make up for, in logits."""
 
 
-class _PictureStruct(ctypes.Structure):
-    """The arguments as the C code declares them."""
+class _Logits(ctypes.Structure):
+    """The arguments as the C code declares them, as are those below."""
 
     _fields_ = (
         ("logits", ctypes.c_void_p),
+        ("size", ctypes.c_int64 * 3),
         ("strides", ctypes.c_int64 * 3),
-        ("size", ctypes.c_int64 * 2),
         ("full", ctypes.c_int64 * 2),
         ("leaves", ctypes.c_int64),
         ("leaf", ctypes.c_void_p),
+        ("slot", ctypes.c_void_p),
+    )
+
+
+class _Tree(ctypes.Structure):
+    _fields_ = (
+        ("runs", ctypes.c_int64),
+        ("levels", ctypes.c_int64),
+        ("run", ctypes.c_void_p),
         ("unit", ctypes.c_void_p),
-        ("beside", ctypes.c_int64),
-        ("single", ctypes.c_int64),
-        ("depths", ctypes.c_int64),
-        ("start", ctypes.c_void_p),
-        ("parent", ctypes.c_void_p),
         ("weight", ctypes.c_void_p),
         ("allowed", ctypes.c_void_p),
-        ("how", ctypes.c_int64),
-        ("lead", ctypes.c_float),
-        ("answer", ctypes.c_void_p),
+        ("closing", ctypes.c_void_p),
+        ("first_allowed", ctypes.c_int32),
+        ("by_logit", ctypes.c_int32),
+        ("by_height", ctypes.c_int32),
     )
+
+
+class _Picture(ctypes.Structure):
+    _fields_ = (("logits", _Logits), ("tree", _Tree), ("answer", ctypes.c_void_p))
 
 
 @functools.cache
@@ -68,81 +67,57 @@ def is_available() -> bool:
     return True
 
 
-@dataclass(frozen=True)
-class Layout:
-    """A decoding tree as the C code reads it: arrays, kept as long as they are used."""
-
-    leaf: ndarray
-    unit: ndarray
-    start: ndarray
-    parent: ndarray
-    weight: ndarray
-    is_single: bool
-    num_leaves: int
-
-    @classmethod
-    def of(cls, tree: DecodingTree) -> "Layout":
-        """Lay out a tree."""
-        leaf, unit = tree.leaves.T.nonzero()  # in the order of the leaves
-        sizes = [len(names) for names in tree.names]
-        start = np.cumsum([0, *sizes])
-        parents = [parent + start[max(depth - 1, 0)] for depth, parent in enumerate(tree.parents)]
-        return cls(
-            leaf.astype(np.int32),
-            unit.astype(np.int32),
-            start.astype(np.int32),
-            np.concatenate(parents).astype(np.int32),
-            np.concatenate(tree.weights).astype(np.float32),
-            is_single=len(leaf) == tree.num_units,
-            num_leaves=tree.leaves.shape[1],
-        )
-
-
 def decide_natively(
     logits: Float[Tensor, "K h w"],
     size: tuple[int, int],
-    layout: Layout,
-    how: Decode,
-    allowed: Bool[ndarray, " N"],
+    runs: LeafRuns,
+    allowed: Bool[ndarray, " U"] | None,
 ) -> Int32[Tensor, "H W"]:
     """Scale the logits to a size and return the unit of each pixel.
 
     Args:
         logits: of one picture, in one of ``DTYPES``, on the CPU.
         size: H and W.
-        layout: of the decoding tree.
-        how: see ``Decoder``.
-        allowed: which groups of all depths have a unit that may be answered; one at least.
+        runs: of the decoding tree.
+        allowed: the units that may be answered, at least one; all unless given.
 
     Raises:
         HarmonizeError: no C compiler, or one that fails.
     """
     kernel = _kernel(logits.dtype)
-    assert len(logits) == layout.num_leaves, "logits of other leaves"
+    assert len(logits) == runs.num_leaves, "logits of other leaves"
     answer = torch.empty(size, dtype=torch.int32)
-    every = len(layout.leaf) == layout.num_leaves >= _LANES
     height, width = size
-    allowed = np.ascontiguousarray(allowed, dtype=np.uint8)
-    picture = _PictureStruct(
-        logits=logits.data_ptr(),
-        strides=logits.stride(),
-        size=tuple(logits.shape[1:]),
-        full=size,
-        leaves=len(layout.leaf),
-        leaf=layout.leaf.ctypes.data,
-        unit=layout.unit.ctypes.data,
-        beside=every and logits.stride(0) == 1,
-        single=layout.is_single,
-        depths=len(layout.start) - 1,
-        start=layout.start.ctypes.data,
-        parent=layout.parent.ctypes.data,
-        weight=layout.weight.ctypes.data,
-        allowed=allowed.ctypes.data,
-        how=_HOW.index(how),
-        lead=math.log(max(len(layout.leaf) - 1, 1)) + _MARGIN,
-        answer=answer.data_ptr(),
+    slot = np.full(runs.num_leaves, -1, dtype=np.int32)
+    slot[runs.leaf] = np.arange(len(runs.leaf))
+    may = (
+        np.ones(len(runs.leaf), np.uint8) if allowed is None else allowed[runs.unit].view(np.uint8)
     )
-    parts = min(torch.get_num_threads(), 1 + height * width * len(layout.leaf) // _WORTHWHILE)
+    picture = _Picture(
+        _Logits(
+            logits=logits.data_ptr(),
+            size=tuple(logits.shape),
+            strides=logits.stride(),
+            full=size,
+            leaves=len(runs.leaf),
+            leaf=runs.leaf.ctypes.data,
+            slot=slot.ctypes.data,
+        ),
+        _Tree(
+            runs=len(runs.runs),
+            levels=runs.num_levels,
+            run=runs.runs.ctypes.data,
+            unit=runs.unit.ctypes.data,
+            weight=runs.weight.ctypes.data,
+            allowed=may.ctypes.data,
+            closing=runs.closing.ctypes.data,
+            first_allowed=int(runs.unit[may.argmax()]),
+            by_logit=runs.by_logit,
+            by_height=runs.by_height,
+        ),
+        answer.data_ptr(),
+    )
+    parts = min(torch.get_num_threads(), 1 + height * width * len(runs.leaf) // _WORTHWHILE)
     parts = max(min(parts, height), 1)
     edges = [height * part // parts for part in range(parts + 1)]
 

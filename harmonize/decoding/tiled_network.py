@@ -41,6 +41,15 @@ class Answering(Protocol):
         """Return the number of each pixel's answer."""
         ...
 
+    def decide_scaled(
+        self, logits: Float[Tensor, "K h w"], size: tuple[int, int]
+    ) -> Int[Tensor, "H W"] | None:
+        """Return the number of each pixel's answer in a picture of a size, scaling on the way.
+
+        None where that cannot be done.
+        """
+        ...
+
     def probabilities(self, logits: Float[Tensor, "K R W"]) -> Float[Tensor, "C R W"]:
         """Return the probability of each answer, in [0, 1]."""
         ...
@@ -131,8 +140,10 @@ class TiledNetwork:
         # A row of tiles is kept in memory: let it run along the shorter side.
         is_cut = height * width > tile * tile
         tiling = self._tiling(tile) if is_cut else Tiling(tile)
+        if isinstance(picture, Tensor) and not is_cut:
+            return _decided_whole(self.logits(picture), size, space)
         flip = False
-        if isinstance(picture, Tensor) and is_cut and width > height:
+        if isinstance(picture, Tensor) and width > height:
             flip, picture, size, height = True, picture.mT, (size[1], size[0]), width
         found = bands(self._flipped if flip else self.logits, picture, tiling)
         answer = _decided(strips(found, height, size), size, space)
@@ -162,9 +173,8 @@ class TiledNetwork:
         logits = self._run(torch.stack([_padded(one, height, width) for one in pictures]))
         answers: list[Integer[ndarray, "_ _"]] = []
         for one, found, size, space in zip(pictures, logits, sizes, spaces, strict=True):
-            rows, columns = one.shape[1:]
-            part = found[:, :rows, :columns]
-            answers.append(_decided(strips([(0, part)], rows, size), size, space))
+            part = found[:, : one.shape[1], : one.shape[2]]
+            answers.append(_decided_whole(part, size, space))
         return answers
 
     def scaled_logits(
@@ -211,11 +221,26 @@ class TiledNetwork:
         return self.logits(picture.mT).mT
 
 
+def _decided_whole(
+    logits: Float[Tensor, "K h w"], size: tuple[int, int], space: Answering
+) -> Integer[ndarray, "H W"]:
+    """Decide an answer of a height and width by the logits of the whole picture."""
+    found = space.decide_scaled(logits, size)
+    if found is None:
+        return _decided(strips([(0, logits)], logits.shape[1], size), size, space)
+    return found.cpu().numpy().astype(_kind(space))
+
+
+def _kind(space: Answering) -> type[np.uint8] | type[np.uint16]:
+    """Return the type of the numbers of answers."""
+    return np.uint8 if space.num <= 256 else np.uint16
+
+
 def _decided(
     found: Iterable[tuple[int, Float[Tensor, "K _ W"]]], size: tuple[int, int], space: Answering
 ) -> Integer[ndarray, "H W"]:
     """Decide an answer of a height and width, strip of rows by strip of rows."""
-    answer = np.empty(size, dtype=np.uint8 if space.num <= 256 else np.uint16)
+    answer = np.empty(size, dtype=_kind(space))
     for first, strip in found:
         answer[first : first + strip.shape[1]] = space.decide(strip).cpu().numpy()
     return answer

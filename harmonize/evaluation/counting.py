@@ -8,9 +8,10 @@ from torch import Tensor
 
 from harmonize.decoding.answers import Answers
 from harmonize.decoding.decoder import Decoder
+from harmonize.evaluation import native_counting
 
 # Letters of shapes: K leaves, U units of the decoding tree, L classes of a label, C what is scored
-# and answered, H x W pixels of a label, h x w of the network.
+# and answered, N pairs, H x W pixels of a label, h x w of the network.
 
 
 class AnsweredPicture:
@@ -30,13 +31,25 @@ class AnsweredPicture:
         self.classes = classes
         self.units = decoder.picture(logits, (classes.shape[0], classes.shape[1]))
         self._again: dict[bytes, Integer[Tensor, "H W"]] = {}
+        self._pairs: dict[int, Int[ndarray, "3 N"]] = {}
 
-    def pixels(self, num_classes: int) -> Int[Tensor, "L U"]:
+    def pairs(self, num_classes: int) -> Int[ndarray, "3 N"]:
+        """Return each class and unit that pixels have together, and how many have."""
+        if num_classes not in self._pairs:
+            counts = self._count(num_classes).numpy()
+            classes, units = counts.nonzero()
+            self._pairs[num_classes] = np.stack([classes, units, counts[classes, units]])
+        return self._pairs[num_classes]
+
+    def _count(self, num_classes: int) -> Int[Tensor, "L U"]:
         """Count the pixels by class and unit, on the CPU."""
-        units = self._decoder.tree.num_units
-        pairs = (self.classes.int() * units + self.units).flatten()
-        counts = torch.bincount(pairs, minlength=num_classes * units)
-        return counts.view(num_classes, units).cpu()
+        num_units = self._decoder.tree.num_units
+        classes, units = self.classes, self.units
+        if units.dtype == torch.int32 and not units.is_cuda and native_counting.is_available():
+            return native_counting.count_natively(classes, units, num_classes, num_units)
+        pairs = (classes.int() * num_units + units).flatten()
+        counts = torch.bincount(pairs, minlength=num_classes * num_units)
+        return counts.view(num_classes, num_units).cpu()
 
     def units_among(self, answers: Answers) -> Integer[Tensor, "H W"]:
         """Return the unit of each pixel among those that belong to an answer."""
@@ -65,10 +78,9 @@ class Counter:
 
     def __init__(self, answers: Answers, truth: Int[ndarray, " L"]) -> None:
         self.answers = answers
-        self._truth = torch.from_numpy(np.where(truth >= 0, truth, answers.num))
-        self._owners = torch.from_numpy(
-            np.where(answers.possible, answers.owners, answers.num).astype(np.int64)
-        )
+        self._truth = np.where(truth >= 0, truth, answers.num)
+        self._owners = np.where(answers.possible, answers.owners, answers.num).astype(np.int64)
+        self._any = bool(answers.possible.any())
 
     def nothing(self) -> Int[Tensor, "C C"]:
         """Return counts of no pixel."""
@@ -77,18 +89,19 @@ class Counter:
     def count(self, picture: AnsweredPicture) -> Int[Tensor, "C C"]:
         """Count a picture's pixels."""
         num = self.answers.num
-        if not self.answers.possible.any():
+        if not self._any:
             return self.nothing()
-        pixels = picture.pixels(len(self._truth))
-        answered = pixels.new_zeros(len(pixels), num + 1).index_add(1, self._owners, pixels)
-        counts = pixels.new_zeros(num + 1, num + 1).index_add(0, self._truth, answered)
-        counts, outside = counts[:num, :num], counts[:num, num]
+        classes, units, pixels = picture.pairs(len(self._truth))
+        pairs = self._truth[classes] * (num + 1) + self._owners[units]
+        sums = np.bincount(pairs, weights=pixels, minlength=(num + 1) ** 2)
+        found = torch.from_numpy(sums.astype(np.int64)).view(num + 1, num + 1)
+        counts, outside = found[:num, :num], found[:num, num]
         return counts + self._decided_again(picture) if outside.any() else counts
 
     def _decided_again(self, picture: AnsweredPicture) -> Int[Tensor, "C C"]:
         """Count the pixels whose unit belongs to no answer by the best one that does."""
         num, device = self.answers.num, picture.units.device
-        truth = self._truth.to(device)[picture.classes.int()]
+        truth = torch.from_numpy(self._truth).to(device)[picture.classes.int()]
         chosen = (self.answers.of_units(picture.units) < 0) & (truth < num)
         again = self.answers.of_units(picture.units_among(self.answers)[chosen])
         pairs = truth[chosen] * num + again

@@ -88,6 +88,7 @@ class PictureCounts:
 
 def entries_of(confusion: Int[Tensor, "C C"]) -> Entries:
     """Return the entries of one picture, from its confusion matrix."""
-    counts = torch.stack([confusion.diagonal(), confusion.sum(1), confusion.sum(0)]).cpu().numpy()
+    table = confusion.cpu().numpy()
+    counts = np.stack([table.diagonal(), table.sum(1), table.sum(0)])
     present = np.flatnonzero(counts[1:].any(0))
     return np.concatenate([present[None], counts[:, present]])

@@ -121,11 +121,24 @@ def _between(
 ) -> Float[Tensor, "P K"]:
     """Return the logits at pixels of a label of a size, bilinearly."""
     rows, columns = rows.to(logits.device), columns.to(logits.device)
-    top, bottom, down = _neighbours(rows, logits.shape[1], size[0])
-    left, right, across = _neighbours(columns, logits.shape[2], size[1])
-    above = logits[:, top, left].float().lerp(logits[:, top, right].float(), across)
-    below = logits[:, bottom, left].float().lerp(logits[:, bottom, right].float(), across)
-    return above.lerp(below, down).T
+    height, width = logits.shape[1:]
+    if size == (height, width):
+        return _at(logits, rows, columns)
+    top, bottom, down = _neighbours(rows, height, size[0])
+    left, right, across = _neighbours(columns, width, size[1])
+    above = _at(logits, top, left).lerp(_at(logits, top, right), across[:, None])
+    below = _at(logits, bottom, left).lerp(_at(logits, bottom, right), across[:, None])
+    return above.lerp(below, down[:, None])
+
+
+def _at(
+    logits: Float[Tensor, "K h w"], rows: Int[Tensor, " P"], columns: Int[Tensor, " P"]
+) -> Float[Tensor, "P K"]:
+    """Return the logits at some pixels: a row of memory each where their leaves are beside."""
+    pixels = rows * logits.shape[2] + columns
+    if logits.permute(1, 2, 0).is_contiguous():
+        return logits.permute(1, 2, 0).flatten(0, 1).index_select(0, pixels).float()
+    return logits.flatten(1).index_select(1, pixels).float().T
 
 
 def _neighbours(

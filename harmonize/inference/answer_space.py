@@ -118,6 +118,17 @@ class AnswerSpace:
         temperatures = None if known is None else torch.from_numpy(known).to(logits)
         return deepest(logits, self.nodes, self.confidence, temperatures, units)
 
+    def decide_scaled(
+        self, logits: Float[Tensor, "K h w"], size: tuple[int, int]
+    ) -> Int[Tensor, "R W"] | None:
+        """Return the number of each label of a picture of a size; see ``Decoder.picture``.
+
+        None where answers need the scaled logits themselves.
+        """
+        if self.nodes is not None or not self.decoder.scales(logits):
+            return None
+        return self._answers.picture(self.decoder, logits, size)
+
     @functools.cached_property
     def _answers(self) -> Answers:
         return Answers.of(self.decoder.tree, self.masks)

@@ -19,6 +19,7 @@ from harmonize.errors import HarmonizeError
 from harmonize.labels.target_space import WEIGHT_LEVELS, TargetSpace
 from harmonize.loss import fused, native_loss
 from harmonize.loss.one_pass import FORMS, LossJob, LossPass, count_codes
+from harmonize.loss.reading_codes import read_codes
 from harmonize.loss.region import region_tables
 from harmonize.loss.tables import LossTables, loss_tables
 
@@ -136,8 +137,8 @@ class HierarchicalLoss(nn.Module):
         Raises:
             HarmonizeError: shapes that do not fit, or codes out of range.
         """
-        rows = self._rows(logits, codes)
-        labelled = (self._count_codes(rows) * self._tables.labelled).sum()
+        rows, pixels = self._read(logits, codes)
+        labelled = (pixels * self._tables.labelled).sum()
         each = torch.tensor(1 / max(len(codes), 1), device=logits.device)
         job = self._job(logits, rows, 1 / labelled.clamp(min=1), None, each)
         return self._pass(logits, job)[0]
@@ -163,15 +164,15 @@ class HierarchicalLoss(nn.Module):
             levels: a factor of the log loss of each pixel, in steps of 1 / ``WEIGHT_LEVELS``, at
                 least one; 1 unless given.
         """
-        rows = self._rows(logits, codes)
+        rows, pixels = self._read(logits, codes)
         one = torch.ones((), device=logits.device)
         scale = one if scale is None else scale.to(logits.device)
         each = one if picture_scale is None else picture_scale.to(logits.device)
         job = self._job(logits, rows, scale, datasets, each, levels)
         loss, total, by_depth, region, learned_from = self._pass(logits, job)
-        pixels = learned = self._count_codes(rows)
+        learned = pixels
         if self.hardest < 1:
-            learned = self._count_codes(learned_from)
+            learned = count_codes(learned_from, self.num_codes + 1)
         return LossTerms(
             loss=loss,
             total=total,
@@ -198,7 +199,7 @@ class HierarchicalLoss(nn.Module):
 
         Weights of depths do not count.
         """
-        rows = self._rows(logits, codes)
+        rows, _ = self._read(logits, codes)
         plain, squares = self._plain, torch.zeros(self._space.ontology.depth, dtype=torch.float64)
         for depth in range(len(squares)):
             alone = torch.zeros_like(plain.weight)
@@ -308,8 +309,10 @@ class HierarchicalLoss(nn.Module):
         with torch.autocast(logits.device.type, enabled=False):
             return LossPass.apply(logits, job)  # type: ignore[return-value]
 
-    def _rows(self, logits: Tensor, codes: Tensor) -> Int32[Tensor, "B HW"]:
-        """Check the arguments; return each pixel's row in the tables."""
+    def _read(
+        self, logits: Tensor, codes: Tensor
+    ) -> tuple[Int32[Tensor, "B HW"], Int[Tensor, "B N"]]:
+        """Check the arguments; return each pixel's row in the tables, and how many have each."""
         batch, leaves, height, width = logits.shape
         if leaves != self.num_leaves:
             raise HarmonizeError(
@@ -323,6 +326,9 @@ class HierarchicalLoss(nn.Module):
             )
         self._update(logits.device)
         codes = codes.to(logits.device)
+        if self.form(logits) == "C":
+            found = read_codes(codes, self.num_codes, self.ignore)
+            return found or self._refuse(codes)
         known = (
             codes.int() if codes.dtype != torch.int64 else codes.clamp(-1, self.ignore + 1).int()
         )
@@ -332,7 +338,7 @@ class HierarchicalLoss(nn.Module):
         rows = self._row_of.index_select(0, known.flatten()).view(batch, height * width)
         if self.num_codes < self.ignore and (rows < 0).any():
             self._refuse(codes)
-        return rows
+        return rows, count_codes(rows, self.num_codes + 1)
 
     def _refuse(self, codes: Tensor) -> NoReturn:
         known = [*range(self.num_codes), self.ignore]
@@ -340,6 +346,3 @@ class HierarchicalLoss(nn.Module):
         raise HarmonizeError(
             f"codes must be in 0..{self.num_codes - 1} or {self.ignore} (ignore), got {wrong}"
         )
-
-    def _count_codes(self, rows: Int32[Tensor, "B HW"]) -> Int[Tensor, "B N"]:
-        return count_codes(rows, self.num_codes + 1)
