@@ -257,8 +257,9 @@ def test_all_ways_to_train_work_on_a_network_that_is_shared_out(project: Path, n
     )
     whole, shared = (tensors(project / f"{name}-{kind}", 4) for kind in kinds)
     assert whole.keys() == shared.keys()
+    equal = 1e-3 if name == "outputs" else EQUAL  # fifty norms enlarge rounding
     for tensor, expected in whole.items():
-        assert torch.allclose(shared[tensor], expected, rtol=EQUAL, atol=EQUAL), tensor
+        assert torch.allclose(shared[tensor], expected, rtol=equal, atol=equal), tensor
 
 
 @pytest.mark.slow
