@@ -19,6 +19,7 @@ from harmonize.inference.predict import predict_trained
 from harmonize.inference.predict_options import PredictOptions as Asked
 from harmonize.inference.trained import TrainedRun
 from harmonize.inference.write_answers import Output
+from harmonize.pictures.formats import PICTURES
 from harmonize.pipeline.train import train
 from harmonize.runs.opened import open_run
 from harmonize.system.progress import be_quiet, voice_restored
@@ -130,7 +131,7 @@ class _Contest:
         folder = self._folder / "bare"
         folder.mkdir(exist_ok=True)
         for wanted in self._pictures:
-            with Image.open(wanted.path) as picture:
+            with Image.open(wanted.path, formats=PICTURES) as picture:
                 pixels = np.asarray(picture.convert("RGB"))
             answer = self._answer(torch.from_numpy(pixels.copy()).to(self._device))
             Image.fromarray(answer.numpy(force=True)).save(folder / f"{wanted.path.stem}.png")
