@@ -1,33 +1,89 @@
-"""Work shared out to the cores: results in order, failures passed on."""
+"""Pieces of work in C shared out to the cores: each done once, failures told."""
 
-import threading
+import ctypes
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from harmonize.system.threads import each
+from harmonize.system import threads
+from harmonize.system.compile_c import compiled
+from harmonize.system.threads import share_out
+
+_CODE = """
+#include <stdatomic.h>
+#include <stdint.h>
+#include <unistd.h>
+
+typedef struct { int64_t *done; int64_t failing; atomic_int *here; int64_t wanted; } Work;
+
+int count(const Work *w, int64_t piece) {
+    w->done[piece]++;
+    return piece == w->failing;
+}
+
+int meet(const Work *w, int64_t piece) {
+    atomic_fetch_add(w->here, 1);
+    for (int wait = 0; atomic_load(w->here) < w->wanted; wait++) {
+        if (wait == 600000) return 1;
+        usleep(1000);
+    }
+    return 0;
+}
+"""
 
 
-@pytest.fixture(params=[1, 3])
-def threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(torch, "get_num_threads", lambda: request.param)
-    return request.param
+class _Work(ctypes.Structure):
+    _fields_ = (
+        ("done", ctypes.c_void_p),
+        ("failing", ctypes.c_int64),
+        ("here", ctypes.c_void_p),
+        ("wanted", ctypes.c_int64),
+    )
 
 
-@pytest.mark.usefixtures("threads")
-@pytest.mark.parametrize("pieces", [0, 1, 7])
-def test_results_are_in_the_order_of_the_pieces(pieces: int) -> None:
-    assert each(lambda piece: piece * piece, range(pieces)) == [n * n for n in range(pieces)]
+@pytest.fixture(scope="module")
+def code(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    source = tmp_path_factory.mktemp("work") / "work.c"
+    source.write_text(_CODE)
+    return compiled(source)
 
 
-def test_pieces_are_worked_off_at_the_same_time(threads: int) -> None:
-    meeting = threading.Barrier(threads, timeout=600)
-    assert sorted(each(lambda _: meeting.wait(), range(threads))) == list(range(threads))
+@pytest.fixture(params=[(1, "torch"), (3, "torch"), (3, "Python")])
+def number(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Return the number of threads, which torch or Python starts."""
+    number, starts = request.param
+    monkeypatch.setattr(torch, "get_num_threads", lambda: number)
+    if starts == "Python":
+        monkeypatch.setattr(threads, "_torch_threads", lambda: None)
+    return number
 
 
-@pytest.mark.usefixtures("threads")
-def test_a_failure_is_passed_on_and_no_thread_stays() -> None:
-    before = threading.active_count()
-    with pytest.raises(ZeroDivisionError):
-        each(lambda piece: 1 / piece, [1, 0, 2])
-    assert threading.active_count() == before
+@pytest.mark.usefixtures("number")
+@pytest.mark.parametrize("pieces", [0, 1, 100])
+def test_each_piece_is_done_once(code: ctypes.CDLL, pieces: int) -> None:
+    done = np.zeros(pieces, dtype=np.int64)
+    assert share_out(code.count, _Work(done=done.ctypes.data, failing=-1), pieces)
+    assert (done == 1).all()
+
+
+@pytest.mark.usefixtures("number")
+@pytest.mark.parametrize("failing", [0, 50, 99])
+def test_a_piece_that_fails_is_told(code: ctypes.CDLL, failing: int) -> None:
+    done = np.zeros(100, dtype=np.int64)
+    assert not share_out(code.count, _Work(done=done.ctypes.data, failing=failing), 100)
+
+
+def test_pieces_are_worked_off_at_the_same_time(code: ctypes.CDLL, number: int) -> None:
+    here = ctypes.c_int(0)
+    work = _Work(here=ctypes.addressof(here), wanted=number)
+    assert share_out(code.meet, work, number)
+    assert here.value == number
+
+
+def test_torch_has_threads_that_can_be_asked() -> None:
+    path = Path(torch.__file__).parent / "lib" / "libgomp.so.1"
+    if not path.exists():
+        pytest.skip("this torch comes without GNU's OpenMP")
+    assert threads._torch_threads() is not None

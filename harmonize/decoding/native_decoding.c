@@ -13,6 +13,7 @@ typedef struct {
     Logits logits;
     Tree tree;
     int32_t *answer; /* H x W: units */
+    int64_t parts;
 } Picture;
 
 static inline __attribute__((always_inline)) void decide_row(const Picture *p, const Tile *t,
@@ -44,9 +45,11 @@ static void decide_tile_row(const Picture *p, Tile *t, Node *open, int64_t at) {
                : decide_row(p, t, open, &row, answer, 0, 0);
 }
 
-/* Decide the answer's rows first, ..., last - 1. Returns 0; 1 if there is no memory. */
-int decide_pixels(const Picture *p, int64_t first, int64_t last) {
+/* Decide one part of the answer's rows. Returns 0, or 1 if there is no memory. */
+int decide_pixels(const Picture *p, int64_t part) {
     const Logits *l = &p->logits;
+    int64_t first = l->full_height * part / p->parts;
+    int64_t last = l->full_height * (part + 1) / p->parts;
     Tile t;
     int64_t wide = CACHED / l->leaves / LANES * LANES;
     wide = wide < 2 * LANES ? 2 * LANES : wide > WIDEST ? WIDEST : wide;

@@ -2,8 +2,8 @@
 
 import ctypes
 import functools
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor
 from harmonize.decoding.leaf_runs import LeafRuns
 from harmonize.errors import HarmonizeError
 from harmonize.system.compile_c import compiled
-from harmonize.system.threads import each
+from harmonize.system.threads import share_out
 
 # Letters of shapes: K leaves, U units, H x W pixels of an answer, h x w of the network.
 
@@ -54,7 +54,12 @@ class _Tree(ctypes.Structure):
 
 
 class _Picture(ctypes.Structure):
-    _fields_ = (("logits", _Logits), ("tree", _Tree), ("answer", ctypes.c_void_p))
+    _fields_ = (
+        ("logits", _Logits),
+        ("tree", _Tree),
+        ("answer", ctypes.c_void_p),
+        ("parts", ctypes.c_int64),
+    )
 
 
 @functools.cache
@@ -93,6 +98,8 @@ def decide_natively(
     may = (
         np.ones(len(runs.leaf), np.uint8) if allowed is None else allowed[runs.unit].view(np.uint8)
     )
+    parts = min(torch.get_num_threads(), 1 + height * width * len(runs.leaf) // _WORTHWHILE)
+    parts = max(min(parts, height), 1)
     picture = _Picture(
         _Logits(
             logits=logits.data_ptr(),
@@ -116,19 +123,12 @@ def decide_natively(
             by_height=runs.by_height,
         ),
         answer.data_ptr(),
+        parts,
     )
-    parts = min(torch.get_num_threads(), 1 + height * width * len(runs.leaf) // _WORTHWHILE)
-    parts = max(min(parts, height), 1)
-    edges = [height * part // parts for part in range(parts + 1)]
-
-    def work(part: int) -> int:
-        first, last = edges[part : part + 2]
-        return kernel(ctypes.byref(picture), ctypes.c_int64(first), ctypes.c_int64(last))
-
-    if any(each(work, range(parts))):
+    if not share_out(kernel, picture, parts):
         raise MemoryError
     return answer
 
 
-def _kernel(dtype: torch.dtype) -> Callable[..., int]:
+def _kernel(dtype: torch.dtype) -> Any:
     return compiled(_SOURCE, f"BFLOAT16={int(dtype == torch.bfloat16)}").decide_pixels

@@ -27,10 +27,21 @@ static uint32_t work_off(const Batch *b, const Scratch *s, int64_t at, int64_t p
     return rare_of(&out, count);
 }
 
-/* Work off the pixels first, ..., last - 1 of the batch, adding to the sums of their pictures: B of
-   the weighted loss, B x D of the loss of each resolved depth. Returns 0, or 1 if there is no
-   memory. */
-int hierarchical_loss(const Batch *b, int64_t first, int64_t last, double *total, double *terms) {
+typedef struct {
+    Batch batch;
+    int64_t pictures;
+    int64_t pieces;
+    double *total; /* pieces x B: the weighted loss */
+    double *terms; /* pieces x B x D: the loss of each resolved depth */
+} Job;
+
+/* Work off one piece of all pixels, adding to its sums. Returns 0, or 1 if there is no memory. */
+int hierarchical_loss(const Job *j, int64_t piece) {
+    const Batch *b = &j->batch;
+    int64_t first = b->pixels * j->pictures * piece / j->pieces;
+    int64_t last = b->pixels * j->pictures * (piece + 1) / j->pieces;
+    double *total = j->total + piece * j->pictures;
+    double *terms = j->terms + piece * j->pictures * DEPTHS;
     Scratch s;
     if (!get_scratch(&s, b)) return 1;
     for (int64_t start = first, count; start < last; start += count) {

@@ -12,7 +12,7 @@ from harmonize.errors import HarmonizeError
 from harmonize.loss.eager import LossSums, empty_like
 from harmonize.loss.tables import LossTables
 from harmonize.system.compile_c import compiled
-from harmonize.system.threads import each
+from harmonize.system.threads import share_out
 
 # Letters of shapes: B pictures, K leaves, H x W pixels, N rows of the loss's tables.
 
@@ -88,6 +88,18 @@ class LossBatch(ctypes.Structure):
         )
 
 
+class _LossJob(ctypes.Structure):
+    """The arguments as ``native_loss.c`` declares them."""
+
+    _fields_ = (
+        ("batch", LossBatch),
+        ("pictures", ctypes.c_int64),
+        ("pieces", ctypes.c_int64),
+        ("total", ctypes.c_void_p),
+        ("terms", ctypes.c_void_p),
+    )
+
+
 def fits(logits: Float[Tensor, "B K H W"]) -> bool:
     """Whether the kernel can take these logits, on a machine that can compile it."""
     return logits.device.type == "cpu" and logits.dtype in DTYPES
@@ -118,21 +130,10 @@ def native_sums(
     arguments = LossBatch(logits, rows, tables, gradient=gradient)
     use_large_pages(library, arguments.gradient)
     pieces = max(min(logits.numel() // _PIECE, _PIECES), 1)
-    bounds = [rows.numel() * number // pieces for number in range(pieces + 1)]
     total = torch.zeros(pieces, len(logits), dtype=torch.float64)
     terms = torch.zeros(pieces, len(logits), depths, dtype=torch.float64)
-
-    def work(number: int) -> int:
-        first, last = bounds[number : number + 2]
-        return library.hierarchical_loss(
-            ctypes.byref(arguments),
-            ctypes.c_int64(first),
-            ctypes.c_int64(last),
-            address(total[number]),
-            address(terms[number]),
-        )
-
-    if any(each(work, range(pieces))):
+    job = _LossJob(arguments, len(logits), pieces, total.data_ptr(), terms.data_ptr())
+    if not share_out(library.hierarchical_loss, job, pieces):
         raise MemoryError
     return LossSums(total.sum(0), terms.sum(0) if by_depth else None, arguments.gradient)
 

@@ -10,7 +10,7 @@ from harmonize.loss.eager import LossSums
 from harmonize.loss.native_loss import LossBatch, load, use_large_pages
 from harmonize.loss.region import RegionTables
 from harmonize.loss.tables import LossTables
-from harmonize.system.threads import each
+from harmonize.system.threads import share_out
 
 # Letters of shapes: B pictures, K leaves, H x W pixels, N rows of the loss's tables, M codes and
 # one for ignore.
@@ -48,6 +48,8 @@ class _LossJob(ctypes.Structure):
         ("total", ctypes.c_void_p),
         ("terms", ctypes.c_void_p),
         ("region_loss", ctypes.c_void_p),
+        ("pictures", ctypes.c_int64),
+        ("pieces", ctypes.c_int64),
     )
 
 
@@ -94,6 +96,7 @@ def native_picture_sums(
     terms = torch.zeros(number, depths, dtype=torch.float64)
     region_loss = torch.zeros(number, dtype=torch.float64)
     learned = torch.empty_like(codes) if hardest < 1 else None
+    pieces = min(torch.get_num_threads(), number)  # each picture's sums are its own
     job = _LossJob(
         batch=batch,
         code=codes.data_ptr(),
@@ -104,18 +107,14 @@ def native_picture_sums(
         total=total.data_ptr(),
         terms=terms.data_ptr(),
         region_loss=region_loss.data_ptr(),
+        pictures=number,
+        pieces=pieces,
     )
     weight = torch.empty(0)
     if region is not None:
         weight = region.weight.float().contiguous()
         job.region = ctypes.pointer(_region(region, weight, each_region))
-    pieces = min(torch.get_num_threads(), number)  # each picture's sums are its own
-
-    def work(piece: int) -> int:
-        first, last = (number * at // pieces for at in (piece, piece + 1))
-        return library.picture_loss(ctypes.byref(job), ctypes.c_int64(first), ctypes.c_int64(last))
-
-    if any(each(work, range(pieces))):
+    if not share_out(library.picture_loss, job, pieces):
         raise MemoryError
     return LossSums(total, terms, batch.gradient), learned, region_loss
 

@@ -20,6 +20,8 @@ typedef struct {
     double *total;            /* B: the weighted and scaled loss, added to */
     double *terms;            /* B x D: the loss of each resolved depth, added to */
     double *region_loss;      /* B */
+    int64_t pictures;
+    int64_t pieces;
 } Job;
 
 /* What the second pass needs of a picture's pixels; P is rounded up to whole vectors. */
@@ -222,9 +224,10 @@ static void second_pass(const Job *j, const Scratch *s, const Pixels *x, const R
     }
 }
 
-/* Work off the pictures first, ..., last - 1. Returns 0, or 1 if there is no memory. */
-int picture_loss(const Job *j, int64_t first, int64_t last) {
+/* Work off one piece of the pictures. Returns 0, or 1 if there is no memory. */
+int picture_loss(const Job *j, int64_t piece) {
     const Batch *b = &j->batch;
+    int64_t first = j->pictures * piece / j->pieces, last = j->pictures * (piece + 1) / j->pieces;
     Scratch s;
     Pixels x;
     RegionSums sums = {0};

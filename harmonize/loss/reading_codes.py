@@ -8,7 +8,7 @@ from jaxtyping import Int, Int32, Integer
 from torch import Tensor
 
 from harmonize.system.compile_c import compiled
-from harmonize.system.threads import each
+from harmonize.system.threads import share_out
 
 # Letters of shapes: B pictures, H x W pixels, N codes and one for ignore.
 
@@ -19,6 +19,19 @@ _NAMES = {
     torch.int64: "read_int64",
 }
 _TABLES = 4
+
+
+class _Codes(ctypes.Structure):
+    """The arguments as ``reading_codes.c`` declares them."""
+
+    _fields_ = (
+        ("codes", ctypes.c_void_p),
+        ("pixels", ctypes.c_int64),
+        ("last", ctypes.c_int64),
+        ("ignore", ctypes.c_int64),
+        ("rows", ctypes.c_void_p),
+        ("counts", ctypes.c_void_p),
+    )
 
 
 def read_codes(
@@ -41,15 +54,7 @@ def read_codes(
     read = getattr(compiled(Path(__file__).with_suffix(".c")), _NAMES[codes.dtype])
     rows = torch.empty(len(codes), codes.shape[1] * codes.shape[2], dtype=torch.int32)
     counts = torch.zeros(len(codes), _TABLES, num_codes + 1, dtype=torch.int32)
-
-    def work(picture: int) -> int:
-        return read(
-            ctypes.c_void_p(codes[picture].data_ptr()),
-            ctypes.c_int64(rows.shape[1]),
-            ctypes.c_int32(num_codes),
-            ctypes.c_int32(ignore),
-            ctypes.c_void_p(rows[picture].data_ptr()),
-            ctypes.c_void_p(counts[picture].data_ptr()),
-        )
-
-    return None if any(each(work, range(len(codes)))) else (rows, counts.sum(1))
+    arguments = _Codes(
+        codes.data_ptr(), rows.shape[1], num_codes, ignore, rows.data_ptr(), counts.data_ptr()
+    )
+    return (rows, counts.sum(1)) if share_out(read, arguments, len(codes)) else None
