@@ -21,8 +21,8 @@ from harmonize.data.bad_samples import naming
 from harmonize.data.index import FileIndex, index_files
 from harmonize.data.labels import LabelReader
 from harmonize.data.pixels import Pixels
+from harmonize.data.resizing import block_centres
 from harmonize.data.sizes import refuse_sizes
-from harmonize.data.transforms import block_centres
 from harmonize.data.windows import LargePicture, WindowedLabel, WindowedPixels
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.pictures.banded import BandedFile, bands_of_colors

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from jaxtyping import Num
 from torch import Tensor
-from torchvision.transforms.v2 import functional as F
 
 from harmonize.config.augment_config import AugmentConfig
 
@@ -50,6 +49,8 @@ def changed_looks(picture: Num[Tensor, "C S S"], looks: Looks) -> Num[Tensor, "C
 
     Bands, as float32, only lose sharpness and get noise.
     """
+    from torchvision.transforms.v2 import functional as F  # slow to import
+
     if looks.gamma != 1:
         levels = F.adjust_gamma(torch.arange(256, dtype=torch.uint8).reshape(1, 1, -1), looks.gamma)
         picture = torch.from_numpy(levels.numpy().ravel().take(picture.numpy()))

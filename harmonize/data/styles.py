@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Bool, Complex, Float, UInt8
 from numpy import ndarray
 from torch import Tensor
-from torchvision.transforms.v2 import functional as F
 
 from harmonize.config.augment_config import AugmentConfig
+from harmonize.data.resizing import resize
 
 # Letters of shapes: H x W pixels, S the side of a training sample, P of its pixels, b frequencies.
 
@@ -43,7 +43,7 @@ class Style:
     def of(cls, picture: UInt8[ndarray, "H W 3"], config: AugmentConfig, size: int) -> "Style":
         """Return the style of a picture for samples of a side ``size``."""
         whole = torch.from_numpy(picture.copy()).permute(2, 0, 1)  # it may be read-only
-        small = F.resize(whole, [size, size], antialias=True)
+        small = resize(whole, (size, size))
         return cls(config.style_by, config.style_band, small)
 
     def given_to(

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Integer, Num, Shaped
+from jaxtyping import Float, Integer, Num, Shaped
 from numpy import ndarray
 from torch import Tensor
-from torchvision.transforms.v2 import functional as F
 
 from harmonize.config.augment_config import AugmentConfig
 from harmonize.data.covering import Hole, cut_out, draw_holes
 from harmonize.data.looks import Looks, changed_looks, draw_looks
+from harmonize.data.resizing import nearest_numbers, resize
 from harmonize.data.styles import Style
 from harmonize.data.warping import Warp, draw_warp, warped
 
@@ -135,8 +135,8 @@ def _cropped(
     crop = slice(top, top + side), slice(left, left + side)
     # A copy, since the picture may be read-only; in the layout that resizing takes as it is.
     painted = torch.from_numpy(picture[crop].copy()).permute(2, 0, 1)
-    painted = F.resize(painted, [size, size], antialias=True)
-    return painted, _nearest(labels[crop], size, size)
+    painted = resize(painted, (size, size))
+    return painted, nearest_numbers(labels[crop], size, size)
 
 
 def _jitter(
@@ -178,51 +178,9 @@ def _grey(pixels: Float[Tensor, "3 S S"]) -> Float[Tensor, "S S"]:
     return red.mul(0.2989).add_(green, alpha=0.587).add_(blue, alpha=0.114).floor_()
 
 
-def resize_nearest(
-    labels: Integer[Tensor, "H W"], height: int, width: int
-) -> Integer[Tensor, "h w"]:
-    """Resize a label map, each pixel taking the value at its centre."""
-    if labels.shape == (height, width):
-        return labels
-    rows, columns = _centres(labels.shape[0], height), _centres(labels.shape[1], width)
-    return labels[torch.from_numpy(rows)][:, torch.from_numpy(columns)]
-
-
-def _nearest(labels: Integer[ndarray, "H W"], height: int, width: int) -> Integer[ndarray, "h w"]:
-    """Resize a label map as ``resize_nearest`` does."""
-    if labels.shape == (height, width):
-        return labels
-    rows, columns = _centres(labels.shape[0], height), _centres(labels.shape[1], width)
-    return labels[rows].take(columns, axis=1)
-
-
 def centre_square(picture: Shaped[Tensor, "*C H W"]) -> Shaped[Tensor, "*C S S"]:
     """Cut the largest square out of the middle of a picture or a label map."""
     height, width = picture.shape[-2:]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     return picture[..., top : top + side, left : left + side]
-
-
-def block_centres(labels: Integer[ndarray, "H W"], factor: int) -> Integer[ndarray, "h w"]:
-    """Return the label at the centre of each block of ``factor`` x ``factor`` pixels.
-
-    Blocks at the bottom and the right may be cut off.
-    """
-    if factor == 1:
-        return labels
-    rows, columns = (
-        np.minimum(np.arange(0, side, factor) + factor // 2, side - 1) for side in labels.shape
-    )
-    return labels[rows].take(columns, axis=1)
-
-
-def _centres(old: int, new: int) -> Int[ndarray, " new"]:
-    """Return the old pixel that each new pixel's centre falls in (as ``nearest-exact`` does)."""
-    return (2 * np.arange(new) + 1) * old // (2 * new)
-
-
-def shorter_side(height: int, width: int, size: int) -> tuple[int, int]:
-    """Return the height and width of a picture scaled so that its shorter side is ``size``."""
-    scale = size / min(height, width)
-    return max(round(height * scale), 1), max(round(width * scale), 1)

@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Bool, Float, Integer, Num
 from numpy import ndarray
 from torch import Tensor
-from torchvision.transforms.v2 import functional as F
 
 from harmonize.config.augment_config import AugmentConfig
+from harmonize.data.resizing import resize
 
 # Letters of shapes: C bands, H x W pixels, S the side of a training sample.
 
@@ -134,9 +134,8 @@ def _interpolated(
     down = _range(y, picture.shape[0], apart[1])
     part = torch.from_numpy(picture[down, across].copy()).permute(2, 0, 1)
     height, width = part.shape[1:]
-    smaller = [max(round(s / max(a, 1)), 1) for s, a in ((height, apart[1]), (width, apart[0]))]
-    if smaller != [height, width]:
-        part = F.resize(part, smaller, antialias=True)
+    rows, columns = (round(s / max(a, 1)) for s, a in ((height, apart[1]), (width, apart[0])))
+    part = resize(part, (max(rows, 1), max(columns, 1)))
     grid = np.stack([x - across.start, y - down.start], axis=-1, dtype=np.float32, casting="unsafe")
     grid *= np.array([2 / width, 2 / height], dtype=np.float32)
     grid -= 1

@@ -15,7 +15,8 @@ from torch import Tensor
 from harmonize.data.bad_samples import naming
 from harmonize.data.labels import LabelReader
 from harmonize.data.pixels import Pixels
-from harmonize.data.transforms import Augmentation, block_centres
+from harmonize.data.resizing import block_centres
+from harmonize.data.transforms import Augmentation
 from harmonize.data.warping import Warp, reached
 from harmonize.pictures.banded import BandedFile
 from harmonize.pictures.reading import choose_factor, reduced_size

@@ -9,9 +9,8 @@ import torch
 from jaxtyping import Float, Int, Integer, Num
 from numpy import ndarray
 from torch import Tensor
-from torchvision.transforms.v2 import functional as F
 
-from harmonize.data.transforms import shorter_side
+from harmonize.data.resizing import resize, shorter_side
 from harmonize.data.windows import LargePicture
 from harmonize.decoding.tiled_network import DEFAULT_TILE, Answering, TiledNetwork
 
@@ -25,10 +24,10 @@ Seen = Num[Tensor, "N h w"] | LargePicture
 def resized(picture: Seen, size: tuple[int, int]) -> Num[Tensor, "N h2 w2"] | LargePicture:
     """Return a picture at a height and width; one that is large only becomes a tensor then."""
     if not isinstance(picture, LargePicture):
-        return F.resize(picture, list(size), antialias=True)
+        return resize(picture, size)
     if picture.shape[1:] == size:
         return picture
-    return F.resize(picture.reduced(min(size)), list(size), antialias=True)
+    return resize(picture.reduced(min(size)), size)
 
 
 @dataclass(frozen=True)

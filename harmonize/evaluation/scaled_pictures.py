@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Integer, Num
 from torch import Tensor
 from torch.utils.data import Dataset
-from torchvision.transforms.v2 import functional as F
 
 from harmonize.data.bad_samples import BadSample, BadSampleError
 from harmonize.data.dataset import SegmentationDataset
-from harmonize.data.transforms import centre_square, resize_nearest, shorter_side
+from harmonize.data.resizing import resize, resize_nearest, shorter_side
+from harmonize.data.transforms import centre_square
 from harmonize.data.windows import LargePicture, WindowedLabel
 from harmonize.decoding.views import Views
 from harmonize.labels.scored_classes import ScoredClasses
@@ -81,7 +81,7 @@ class ScaledPictures(Dataset[ScaledPicture | BadSample]):
         if self._views.size == "full" or not self._views.is_one:
             return ScaledPicture(number, picture, classes)
         height, width = shorter_side(classes.shape[0], classes.shape[1], int(self._views.size))
-        scaled = F.resize(picture, [height, width], antialias=True)
+        scaled = resize(picture, (height, width))
         return ScaledPicture(number, scaled, classes)
 
 

@@ -11,11 +11,10 @@ from jaxtyping import Num, UInt8
 from numpy import ndarray
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms.v2 import functional as F
 
 from harmonize.config.channels import RGB
 from harmonize.data.dataset import LARGE
-from harmonize.data.transforms import shorter_side
+from harmonize.data.resizing import resize, shorter_side
 from harmonize.data.windows import LargePicture
 from harmonize.inference.read_as import ReadAs
 from harmonize.pictures.banded import BandedFile, as_colors, bands_of_colors
@@ -148,4 +147,4 @@ def _fitted(
 ) -> Num[Tensor, "N h2 w2"]:
     """Scale a picture so that the shorter of its full sides becomes ``size``."""
     scaled = full if size is None else shorter_side(*full, size)
-    return F.resize(pixels, list(scaled), antialias=True)
+    return resize(pixels, scaled)

@@ -11,10 +11,10 @@ from accelerate import Accelerator
 from jaxtyping import Int, Integer, Num, UInt8
 from numpy import ndarray
 from torch import Tensor
-from torchvision.transforms.v2 import functional as F
 
 from harmonize.data.dataset import SegmentationDataset
-from harmonize.data.transforms import centre_square, resize_nearest
+from harmonize.data.resizing import resize, resize_nearest
+from harmonize.data.transforms import centre_square
 from harmonize.decoding.decoder import Decoder
 from harmonize.decoding.tiled_network import TiledNetwork
 from harmonize.decoding.views import ViewedNetwork, Views
@@ -104,7 +104,7 @@ class Answerer:
         shown = max(round(height * scale), 1), max(round(width * scale), 1)
         return Answered(
             as_colors(
-                F.resize(whole, list(shown), antialias=True).permute(1, 2, 0).numpy(),
+                resize(whole, shown).permute(1, 2, 0).numpy(),
                 dataset.bands,
             ),
             resize_nearest(classes, *shown).numpy(),

@@ -10,9 +10,9 @@ from jaxtyping import Integer, Num, UInt8
 from numpy import ndarray
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms.v2 import functional as F
 
 from harmonize.data.dataset import SegmentationDataset
+from harmonize.data.resizing import resize
 from harmonize.data.transforms import centre_square
 from harmonize.errors import HarmonizeError, printable
 from harmonize.evaluation.dataset_scores import DatasetScores
@@ -119,7 +119,7 @@ def _shown(dataset: SegmentationDataset, number: int, kept: Kept) -> Num[Tensor,
     picture = dataset[number].picture
     size = kept.truth.shape
     if picture.shape[1:] != size:  # the centre square is scored
-        picture = F.resize(centre_square(picture), list(size), antialias=True)
+        picture = resize(centre_square(picture), size)
     return picture
 
 

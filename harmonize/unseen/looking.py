@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Bool, Float, Int, Num
 from torch import Tensor
-from torchvision.transforms.v2 import functional as F
 
 from harmonize.calibration.back_off import judge
-from harmonize.data.transforms import centre_square, shorter_side
+from harmonize.data.resizing import resize, shorter_side
+from harmonize.data.transforms import centre_square
 from harmonize.decoding.tiled_network import TiledNetwork
 from harmonize.decoding.views import Views
 from harmonize.evaluation.sampling import pixel_grid
@@ -120,7 +120,7 @@ class Looker:
     ) -> Iterator[Float[Tensor, "K 1 P"]]:
         """Yield the logits of some pixels in each view: each size, and mirrored."""
         for side in self.views.sizes(min(full)):
-            seen = F.resize(picture, list(shorter_side(*full, side)), antialias=True)
+            seen = resize(picture, shorter_side(*full, side))
             yield self._logits(seen, full, rows, columns)
             mirrored = self._logits(seen.flip(-1), full, rows, full[1] - 1 - columns)
             yield mirrored[self.mirror]

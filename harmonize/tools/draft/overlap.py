@@ -6,11 +6,10 @@ from pathlib import Path
 import torch
 from jaxtyping import Float, Int, Num
 from torch import Tensor, nn
-from torchvision.transforms.v2 import functional as F
 
 from harmonize.data.dataset import LabelledPicture, SegmentationDataset
 from harmonize.data.loading import load
-from harmonize.data.transforms import shorter_side
+from harmonize.data.resizing import resize, shorter_side
 from harmonize.labels.ontology import Ontology
 from harmonize.pictures.limits import refuse_scaled
 from harmonize.runs.opened import open_run
@@ -86,7 +85,7 @@ def predict_leaves(
     """Return the most probable leaf of each pixel of a label."""
     refuse_scaled((picture.shape[2], picture.shape[1]), network.size, "a picture")
     height, width = shorter_side(picture.shape[1], picture.shape[2], network.size)
-    small = F.resize(picture, [height, width], antialias=True)
+    small = resize(picture, (height, width))
     device = next(network.model.parameters()).device
     logits: Float[Tensor, "1 K h w"] = network.model(small[None].to(device)).float()
     best, leaves = torch.empty(0), torch.empty(0)
