@@ -20,6 +20,7 @@ from harmonize.pictures.opening import (
     upright,
     upright_size,
 )
+from harmonize.pictures.quick_png import decode_quickly
 from harmonize.pictures.tiff import is_tiff, read_tiff, tiff_header
 from harmonize.stores.ranged import heads_first
 
@@ -185,6 +186,9 @@ def _decoded(one: OpenedPicture, *, deep: bool) -> Image.Image:
     """Decode a picture; colours of 16 bits become the nearest of 8."""
     if deep:
         return Image.fromarray(to_eight_bits(read_deep(one)))
+    quick = decode_quickly(one)
+    if quick is not None:
+        return quick
     one.decode()
     return one.picture
 

@@ -10,9 +10,9 @@ from numpy import ndarray
 from harmonize.tools.draft.by_name import similarity
 from harmonize.tools.joining.contingency import ClassShares, Crossing
 from harmonize.tools.joining.pairs import IN_COMMON, Pair, Relation, Seen
+from harmonize.tools.joining.pieces import PICTURES_WITH_PIECES
 from harmonize.tools.joining.verdicts import (
     ALL,
-    LEAST_PICTURES,
     NONE,
     NOTHING,
     SOME,
@@ -121,7 +121,7 @@ class Judged:
         """Leave open what shares call apart, where whole pieces are answered as the other."""
         a, b = self.crossing.a, self.crossing.b
         apart = (self.b_in_a == NOTHING) & (self.a_in_b == NOTHING)
-        self.pieces = apart & (self.crossing.pieces.max(0) >= LEAST_PICTURES)
+        self.pieces = apart & (self.crossing.pieces.max(0) >= PICTURES_WITH_PIECES)
         for i, j in np.argwhere(self.pieces).tolist():
             found = [
                 f"whole pieces of {one} are {other} to the other network in {count} of the "
@@ -133,7 +133,7 @@ class Judged:
                     self.crossing.pieces[:, i, j].tolist(),
                     strict=True,
                 )
-                if count >= LEAST_PICTURES
+                if count >= PICTURES_WITH_PIECES
             ]
             self.b_in_a[i, j] = self.a_in_b[i, j] = UNSURE
             self.notes[i, j] = " and ".join(found)
@@ -267,7 +267,7 @@ class Judged:
         What a small share of a class is answered as is a mistake more often than not, where most of
         it lies in another class and no whole pieces are answered so.
         """
-        if self.crossing.pieces[:, i, j].max() >= LEAST_PICTURES:
+        if self.crossing.pieces[:, i, j].max() >= PICTURES_WITH_PIECES:
             return True
         b_in_a, a_in_b = self.shares.agreed_b_in_a[:, j], self.shares.agreed_a_in_b[i]
         return any(

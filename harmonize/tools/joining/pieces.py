@@ -20,6 +20,8 @@ _KNOWN = 0.5
 """Share of a piece that its own network answers as its class."""
 _ANSWERED = 0.75
 """Share of a piece that the other network answers as one class."""
+PICTURES_WITH_PIECES = 2
+"""Pictures with such pieces that make a doubt; a single one may be a slip of who labelled it."""
 
 Pieces = Float[ndarray, "N 3"]
 """Of each piece of a picture its class, what most of it is answered as, and how much of it."""
