@@ -110,7 +110,7 @@ def with_option(encoding: str, option: str) -> tuple[str, str]:
         (
             list(SOFT),
             "10:3: classes.road: expected the one id that stands in the mask's file name, "
-            "got [1, 2]",
+            "or ~ for what is 0 in all masks, got [1, 2]",
         ),
         (
             [SOFT[0], ("[1, 2]", "1")],
@@ -207,7 +207,7 @@ def with_option(encoding: str, option: str) -> tuple[str, str]:
         ),
         (
             [
-                *(*NO_IDS, ("labels/{id}", "labels/{id}_{class}")),
+                *(("[1, 2]", "1"), ("labels/{id}", "labels/{id}_{class}")),
                 with_option("soft_masks", "class_file: {json: c.json}"),
             ],
             "6:1: class_file: belongs to encoding: ids, not soft_masks",

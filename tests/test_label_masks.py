@@ -38,13 +38,22 @@ def test_the_largest_soft_mask_wins_and_ties_go_to_the_lower_id(
     levels = st.lists(st.sampled_from([0, 1, 127, 128, 255]), min_size=6, max_size=6)
     masks = {number: np.array(data.draw(levels)).reshape(2, 3) for number in ids}
     write_masks(folder, masks)
-    names = ", ".join(f"c{number}: {number}" for number in ids)
+    names = ", ".join([*(f"c{number}: {number}" for number in ids), "none: ~"])
     classes = make_reader("soft_masks", f"{{{names}}}").read(folder, "a_{class}.png")
     for place in np.ndindex(2, 3):
         top = max(mask[place] for mask in masks.values())
         winner = min(number for number, mask in masks.items() if mask[place] == top)
-        assert classes[place] == ids.index(winner)
+        assert classes[place] == (ids.index(winner) if top else 4)
     assert classes.dtype == np.int16
+
+
+def test_what_is_0_in_all_soft_masks_is_told(tmp_path: Path) -> None:
+    write_masks(tmp_path, {0: np.array([[0, 9, 0]]), 1: np.array([[0, 0, 1]])})
+    message = refused(make_reader("soft_masks", "{a: 0, b: 1}"), tmp_path, "a_{class}.png")
+    assert message == (
+        f"{tmp_path}/a_{{class}}.png: all masks are 0 in 1 pixels; give one class the value ~, for "
+        "what is 0 in all masks (with the meaning `ignore` if it is void)"
+    )
 
 
 def test_masks_of_different_sizes_are_refused(tmp_path: Path) -> None:

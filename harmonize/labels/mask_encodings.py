@@ -68,14 +68,22 @@ class _OnePerClass(Encoding):
 
 @dataclass(frozen=True)
 class SoftMasks(_OnePerClass):
-    """A grey mask for each class; the largest value wins, ties go to the lower id."""
+    """A grey mask for each class; the largest value above 0 wins, ties go to the lower id."""
 
     name = "soft_masks"
-    wanted = "the one id that stands in the mask's file name"
+    wanted = "the one id that stands in the mask's file name, or ~ for what is 0 in all masks"
 
     def parse(self, name: str, value: Value) -> DataClass | None:
+        if value is None:
+            return DataClass(name)
         ids = parse_ids(value)
         return DataClass(name, ids, str(ids[0])) if ids is not None and len(ids) == 1 else None
+
+    def keys(self, entry: DataClass) -> Sequence[int | str | None]:
+        return entry.values or (None,)
+
+    def write(self, key: int | str | None) -> str:
+        return "~" if key is None else str(key)
 
     def mask(self, stored: Stored, path: Path) -> Num[ndarray, "H W"]:
         if stored.mode != "L":
@@ -86,10 +94,15 @@ class SoftMasks(_OnePerClass):
         by_id = sorted(
             self.files(label, table.classes), key=lambda file: table.classes[file[0]].values
         )
-        winner = best = np.array(-1, dtype=np.int16)
+        winner, best = np.array(_rest(table), dtype=np.int16), np.array(0, dtype=np.uint8)
         for number, mask in self.masks(root, by_id):
             winner = np.where(mask > best, np.int16(number), winner)
             best = np.maximum(best, mask)
+        if winner.min() < 0:
+            raise HarmonizeError(
+                f"{root / label}: all masks are 0 in {(winner < 0).sum()} pixels; give one class "
+                "the value ~, for what is 0 in all masks (with the meaning `ignore` if it is void)"
+            )
         return winner
 
 
@@ -148,8 +161,7 @@ class Masks(_OnePerClass):
             for number, written in self.files(label, table.classes)
             for file in find_masks(root, written)
         ]
-        rest = [number for number, entry in enumerate(table.classes) if entry.mask is None]
-        winner = np.array(rest[0] if rest else -1, dtype=np.int16)
+        winner = np.array(_rest(table), dtype=np.int16)
         for number, mask in self.masks(root, files):
             winner = np.where(mask, np.int16(number), winner)
         if not files or winner.min() < 0:
@@ -158,6 +170,11 @@ class Masks(_OnePerClass):
                 "give one class the value ~, for what no mask covers"
             )
         return winner
+
+
+def _rest(table: ClassTable) -> int:
+    """Return the number of the class of what no mask covers, or -1."""
+    return next((number for number, one in enumerate(table.classes) if one.mask is None), -1)
 
 
 def _refuse_between(values: Integer[ndarray, "H W"], stored: Stored, path: Path) -> None:
