@@ -207,7 +207,7 @@ def with_option(encoding: str, option: str) -> tuple[str, str]:
         ),
         (
             [
-                *(("[1, 2]", "1"), ("labels/{id}", "labels/{id}_{class}")),
+                *(*NO_IDS, ("labels/{id}", "labels/{id}_{class}")),
                 with_option("soft_masks", "class_file: {json: c.json}"),
             ],
             "6:1: class_file: belongs to encoding: ids, not soft_masks",

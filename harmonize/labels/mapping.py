@@ -179,7 +179,7 @@ def read_classes(written: Mapping, document: Document, problems: list[str]) -> d
                 "by a formula in `value`, such as `value: V//1000`"
             )
             break
-        for key in encoding.keys(entry):
+        for key in encoding.keys(entry) if written.class_file is None else ():
             if key in owner:
                 shown = encoding.write(key)
                 problems.append(f"{where}: {shown} stands for {owner[key]!r} already")
