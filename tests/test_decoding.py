@@ -2,7 +2,9 @@
 
 import contextlib
 import itertools
+import platform
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from harmonize.decoding.decoder import Decoder
 from harmonize.decoding.decoding_tree import DecodingTree, decoding_tree
 from harmonize.evaluation.counting import AnsweredPicture, Counter
 from harmonize.evaluation.mistakes import kinship
+from harmonize.system import compile_c
 from random_trees import random_label, random_tree_text
 
 COMPILED = [
@@ -214,6 +217,37 @@ def test_decisions_do_not_depend_on_threads(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(native_decoding, "_WORTHWHILE", 1000)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     assert torch.equal(decoder.picture(logits, (200, 130)), alone)
+
+
+@pytest.mark.skipif(not native_decoding.is_available(), reason="no C compiler")
+@pytest.mark.parametrize("machine", ["-march=x86-64", "-march=haswell", "-march=x86-64-v4"])
+def test_vectors_of_every_width_decide_alike(
+    machine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if machine.endswith("v4") and "avx512f" not in Path("/proc/cpuinfo").read_text():
+        pytest.skip("this processor does not have them")
+    if platform.machine() != "x86_64":
+        pytest.skip("flags of other processors")
+    tree = decoding_tree(Ontology(PLANTS, name="plants"))
+    logits = torch.randn(5, 37, 83, generator=torch.Generator().manual_seed(3))
+    decoder = Decoder(tree, "tree", compiled=True)
+    pictures = [
+        (picture, size)
+        for kind in (logits, logits.bfloat16())
+        for picture in (kind, kind.permute(1, 2, 0).contiguous().permute(2, 0, 1))
+        for size in ((37, 83), (61, 100), (20, 200))
+    ]
+    expected = [decoder.picture(picture, size) for picture, size in pictures]
+    monkeypatch.setattr(compile_c, "_FOR_THIS_MACHINE", ((machine,),))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with contextlib.ExitStack() as stack:
+        for clear in (compile_c.compiled.cache_clear, compile_c.cache_folder.cache_clear):
+            clear()
+            stack.callback(clear)
+        found = [decoder.picture(picture, size) for picture, size in pictures]
+        assert list(tmp_path.rglob("*.so"))
+    differ = sum(int((a != b).sum()) for a, b in zip(found, expected, strict=True))
+    assert differ <= 2  # of about 100,000: exponentials differ in the last place
 
 
 @pytest.mark.parametrize("label", [(64, 64), (90, 70), (90, 64), (64, 70)])

@@ -1,13 +1,19 @@
-/* Vectors of sixteen neighbouring pixels of a row, and what is done to all of them at once. */
+/* Vectors of LANES neighbouring pixels of a row, and what is done to all of them at once. */
 
 #include "../system/logits.h"
 
 #include <stdlib.h>
-#ifdef __AVX512F__
+#ifdef __AVX2__
 #include <immintrin.h>
 #endif
 
-#define LANES 16 /* of a vector */
+#ifdef __AVX512F__ /* as many as the processor takes at once: else compilers do them one by one */
+#define LANES 16
+#elif defined(__AVX2__)
+#define LANES 8
+#else
+#define LANES 4
+#endif
 
 typedef float floats __attribute__((vector_size(4 * LANES)));
 typedef int32_t ints __attribute__((vector_size(4 * LANES)));
@@ -91,22 +97,67 @@ static inline floats exponential(floats x) {
 #endif
 }
 
-#define HALVES(distance, low, high)                      \
-    for (int i = 0; i < LANES; i++) {                    \
-        if (i & (distance)) continue;                    \
-        ints a = row[i], b = row[i + (distance)];        \
-        row[i] = __builtin_shuffle(a, b, low);           \
-        row[i + (distance)] = __builtin_shuffle(a, b, high); \
-    }
+/* LANES numbers of two vectors, by constant places: those of the second follow the first's. */
+#ifdef __clang__
+#define PICK(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define PICK(a, b, ...) __builtin_shuffle(a, b, (ints){__VA_ARGS__})
+#endif
 
-/* Turn the rows of sixteen vectors into columns, by exchanging quarters of ever smaller squares. */
+/* The same by any places. */
+static inline floats pick(floats a, floats b, ints places) {
+#ifdef __AVX512F__
+    return (floats)_mm512_permutex2var_ps((__m512)a, (__m512i)places, (__m512)b);
+#elif defined(__AVX2__)
+    __m256 first = _mm256_permutevar8x32_ps((__m256)a, (__m256i)places);
+    __m256 second = _mm256_permutevar8x32_ps((__m256)b, (__m256i)places);
+    return choose(places < LANES, (floats)first, (floats)second);
+#else
+    floats both[2] = {a, b}, found;
+    for (int l = 0; l < LANES; l++) found[l] = ((const float *)both)[places[l]];
+    return found;
+#endif
+}
+
+/* Exchange the halves of squares of twice the distance. */
+#define EXCHANGE(distance, low, high)             \
+    for (int i = 0; i < LANES; i++) {             \
+        if (i & (distance)) continue;             \
+        ints a = row[i], b = row[i + (distance)]; \
+        row[i] = PICK(a, b, low);                 \
+        row[i + (distance)] = PICK(a, b, high);   \
+    }
+#if LANES == 16
+#define LOW8 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23
+#define HIGH8 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31
+#define LOW4 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27
+#define HIGH4 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31
+#define LOW2 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29
+#define HIGH2 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31
+#define LOW1 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30
+#define HIGH1 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31
+#elif LANES == 8
+#define LOW4 0, 1, 2, 3, 8, 9, 10, 11
+#define HIGH4 4, 5, 6, 7, 12, 13, 14, 15
+#define LOW2 0, 1, 8, 9, 4, 5, 12, 13
+#define HIGH2 2, 3, 10, 11, 6, 7, 14, 15
+#define LOW1 0, 8, 2, 10, 4, 12, 6, 14
+#define HIGH1 1, 9, 3, 11, 5, 13, 7, 15
+#else
+#define LOW2 0, 1, 4, 5
+#define HIGH2 2, 3, 6, 7
+#define LOW1 0, 4, 2, 6
+#define HIGH1 1, 5, 3, 7
+#endif
+
+/* Turn the rows of LANES vectors into columns, by exchanging quarters of ever smaller squares. */
 static inline void transpose(ints *row) {
-    const ints low8 = {0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23};
-    const ints low4 = {0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27};
-    const ints low2 = {0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29};
-    const ints low1 = {0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30};
-    HALVES(8, low8, low8 + 8)
-    HALVES(4, low4, low4 + 4)
-    HALVES(2, low2, low2 + 2)
-    HALVES(1, low1, low1 + 1)
+#ifdef LOW8
+    EXCHANGE(8, LOW8, HIGH8)
+#endif
+#ifdef LOW4
+    EXCHANGE(4, LOW4, HIGH4)
+#endif
+    EXCHANGE(2, LOW2, HIGH2)
+    EXCHANGE(1, LOW1, HIGH1)
 }

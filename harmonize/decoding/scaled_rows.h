@@ -9,7 +9,7 @@ typedef struct {
     float part;
 } Place;
 
-/* Where sixteen columns lie, from the first pixel of logits that any of them needs. */
+/* Where LANES columns lie, from the first pixel of logits that any of them needs. */
 typedef struct {
     int32_t begin, near; /* near: all of them need two vectors from there on */
     ints low, next;
@@ -50,7 +50,7 @@ static inline Place place(int64_t at, int64_t from, int64_t to) {
     return (Place){(int32_t)low, inside, inside ? part : 0};
 }
 
-/* Copy sixteen pixels whose leaves lie beside each other, leaf by leaf, `apart` floats from one to
+/* Copy LANES pixels whose leaves lie beside each other, leaf by leaf, `apart` floats from one to
    the next; those of the pixel after them may be read too. */
 static void copy_turned(const Logits *l, const logit_t *from, float *to, int64_t apart) {
     const int64_t each = LANES * sizeof(int32_t) / sizeof(logit_t);
@@ -127,7 +127,7 @@ static const float *tile_row(const Logits *l, Tile *t, int64_t number) {
             floats low, next;
             if (c.near) {
                 floats a = load(from), b = load(from + LANES);
-                low = __builtin_shuffle(a, b, c.low), next = __builtin_shuffle(a, b, c.next);
+                low = pick(a, b, c.low), next = pick(a, b, c.next);
             } else {
                 for (int p = 0; p < LANES; p++) low[p] = from[c.low[p]], next[p] = from[c.next[p]];
             }
@@ -162,6 +162,6 @@ static void move_tile(const Logits *l, Tile *t, int64_t first) {
 static int64_t tile_size(const Logits *l, Tile *t, int64_t wide) {
     t->wide = wide;
     int64_t pixels = (int64_t)((float)l->width / (float)l->full_width * (float)wide) + 4;
-    t->padded = ((pixels + LANES - 1) / LANES + 2 | 1) * LANES; /* odd: not all in few cache sets */
+    t->padded = (((pixels + LANES - 1) / LANES + 2) | 1) * LANES; /* odd: not all in few cache sets */
     return l->leaves * (2 * t->wide + t->padded);
 }

@@ -1,4 +1,4 @@
-/* The unit of sixteen pixels by the probabilities of the groups of a tree.
+/* The unit of LANES pixels by the probabilities of the groups of a tree.
 
    The leaves are gone through once. Each node of the tree with several parts takes the sum of the
    exponentials below it, and the unit that the best of its parts is answered as: what is the best
@@ -33,7 +33,7 @@ typedef struct {
     int64_t any; /* whether any of them may be answered */
 } Node;
 
-/* The logits of sixteen pixels, leaf by leaf: `part` of the way between those of two rows. */
+/* The logits of LANES pixels, leaf by leaf: `part` of the way between those of two rows. */
 typedef struct {
     const float *low, *high;
     float part;
@@ -103,7 +103,7 @@ static inline __attribute__((always_inline)) ints largest(const Tree *t, const P
     return node.chosen;
 }
 
-/* Return the units of sixteen pixels. Less: what is taken off their logits, which stays as long as
+/* Return the units of LANES pixels. Less: what is taken off their logits, which stays as long as
    it keeps the exponentials in range. */
 static inline __attribute__((always_inline)) ints decide(const Tree *t, Node *open, const Pixels *x,
                                                          int64_t leaves, floats *less,
