@@ -227,6 +227,59 @@ def test_two_trained_networks_join_their_sets(
     assert not re.search(r'src="(?!data:)|https?://', (out / "join.html").read_text())
 
 
+def script_of(page: str) -> str:
+    """Return what makes the files, with the page's choices in the function ``choose``."""
+    script = re.search(r'"use strict";(.*?)</script>', page, re.DOTALL)
+    assert script
+    return (
+        script[1]
+        .split("function show()")[0]
+        .replace('document.getElementById("state").textContent', "read('state.json')")
+        .replace(
+            'document.querySelector(`input[name="${doubt.id}"]:checked`).value', "choose(doubt)"
+        )
+    )
+
+
+@pytest.mark.skipif(NODE is None, reason="there is no node on this machine")
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_classes_have_in_common_lies_with_the_one_that_it_can_lie_with(
+    order: int, tmp_path: Path
+) -> None:
+    own = {"a:face": ["face"], "a:hair": ["hair"], "a:nose": ["nose"], "b:skin": ["skin"]}
+    own = dict(list({**own, "b:hair": ["hair"]}.items())[::order])
+    state = {
+        "tree": ["# made", "face", "skin", "\tnose", "hair    # dark", "@mirror x y"],
+        "own": own,
+        "doubts": [
+            {"id": "d0", "a": "a:face", "b": "b:skin", "owner": "b:skin", "common": "f_s"},
+            {"id": "d1", "a": "a:face", "b": "b:hair", "owner": "a:face", "common": "beard"},
+        ],
+        "files": {},
+    }
+    (tmp_path / "state.json").write_text(json.dumps(state))
+    source = Path(verdicts.__file__).with_name("join.html.jinja").read_text()
+    (tmp_path / "page.js").write_text(
+        "const read = (name) => require('fs').readFileSync(name, 'utf8');\n"
+        "const choose = ({id}) => id === 'd0' ? 'part of' : 'overlaps';\n"
+        + script_of(source)
+        + "const found = decide(), tree = state.tree.filter((line) => !line.startsWith('@'));\n"
+        "group(tree, found);\n"
+        "console.log(JSON.stringify([tree, found.nodes, found.leaves, texts()['tree.txt']]));\n"
+    )
+    done = subprocess.run(
+        [str(NODE), "page.js"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    tree, nodes, leaves, text = json.loads(done.stdout)
+    assert tree == ["# made", "face", "skin", "\tnose", "b_hair", "\thair    # dark", "\tbeard"]
+    assert nodes["b:hair"] == ["b_hair"]
+    assert nodes["a:hair"] == ["hair"]
+    assert nodes["a:face"] == ["face", "beard"]
+    assert nodes["b:skin"] == ["skin", "face"]
+    assert leaves == []
+    assert text == "\n".join([*tree, "@mirror x y"]) + "\n"
+
+
 @pytest.mark.skipif(NODE is None, reason="there is no node on this machine")
 def test_the_page_writes_the_files_as_they_are_decided(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -236,18 +289,9 @@ def test_the_page_writes_the_files_as_they_are_decided(
     assert cli.main(words(project, "-o", str(out), "--names", "off")) == 0
     page = (out / "join.html").read_text()
     state = re.search(r'id="state">(.*?)</script>', page, re.DOTALL)
-    script = re.search(r'"use strict";(.*?)</script>', page, re.DOTALL)
     assert state
-    assert script
     (tmp_path / "state.json").write_text(state[1])
-    body = (
-        script[1]
-        .split("function show()")[0]
-        .replace('document.getElementById("state").textContent', "read('state.json')")
-        .replace(
-            'document.querySelector(`input[name="${doubt.id}"]:checked`).value', "choose(doubt)"
-        )
-    )
+    body = script_of(page)
     (tmp_path / "page.js").write_text(
         "const read = (name) => require('fs').readFileSync(name, 'utf8');\n"
         "let choose = () => '';\n" + body + "const open = texts();\n"
