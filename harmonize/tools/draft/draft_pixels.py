@@ -42,6 +42,14 @@ _LARGE = 2.0**53
 _NEAR = 8
 """How far a mixture may be from the line between two colours."""
 _MOST_PAIRS = 500
+_EVEN = 8
+"""How much neighbours differ at most where a JPEG shows one colour."""
+_ALIKE = 12
+"""How far what a JPEG makes of one colour lies apart, in each part."""
+_FULL = 4
+_APART = 32
+"""How far apart the colours of two classes are, in one part at least."""
+_MOST_CLASSES = 64
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,7 @@ class Content:
         grey_in_color: it has three equal channels.
         alpha: its opacity varies.
         blurred: colours that stand for classes, with mixtures between them.
+        lossy: colours that stand for classes, changed by a JPEG's losses.
         largest: the largest number of a single channel.
         colors: of each index, where there is a palette.
     """
@@ -63,6 +72,7 @@ class Content:
     grey_in_color: bool = False
     alpha: bool = False
     blurred: bool = False
+    lossy: bool = False
     largest: int = 0
     colors: UsedColors = field(default_factory=dict[int, Color], hash=False)
 
@@ -178,6 +188,67 @@ def without_mixtures(counted: Mapping[int, tuple[int, int]], total: int) -> tupl
     known = _parts(kept)
     nearest = [int(np.abs(known - mixture).max(1).min()) for mixture in unsure[mixed]]
     return {*kept}, max(nearest, default=0)
+
+
+def are_lossy_colors(path: Path) -> bool:
+    """Say whether a JPEG shows few colours, even but along their edges, as labels would.
+
+    A photograph may look so too, such as one of a thing before a white wall.
+    """
+    try:
+        pixels, mode, is_jpeg = _pixels(path)
+    except HarmonizeError:
+        return False
+    if not is_jpeg or mode != "RGB" or min(pixels.shape[:2]) < 3:
+        return False
+    numbers = pixels.astype(np.int64)
+    apart = [np.abs(np.diff(numbers, axis=axis)).max(2) <= _EVEN for axis in (0, 1)]
+    even = numbers[:-1, :-1][apart[0][:, :-1] & apart[1][:-1]]
+    if len(even) < 0.5 * numbers[..., 0].size:
+        return False
+    packed, counts = np.unique(even @ np.array([1 << 16, 1 << 8, 1]), return_counts=True)
+    counted = dict(zip(packed.tolist(), counts.tolist(), strict=True))
+    centres = without_losses({color: (count, count) for color, count in counted.items()})[0]
+    near = np.abs(_parts(list(counted))[:, None] - _parts([*centres])).max(2).min(1) <= _ALIKE
+    return len(centres) <= _MOST_CLASSES and bool(counts[near].sum() >= 0.98 * len(even))
+
+
+def without_losses(counted: Mapping[int, tuple[int, int]]) -> tuple[set[int], int]:
+    """Find the colours that a JPEG's were before its losses, as near as can be told.
+
+    Args:
+        counted: by colour, its pixels and those of them whose neighbours have it too.
+
+    Returns:
+        The most frequent colour of each class, and the largest difference of a part between any
+        colour and the nearest of them.
+    """
+    colors = sorted(counted, key=lambda color: -counted[color][1])
+    parts = _parts(colors)
+    amid = np.array([counted[color][1] for color in colors], dtype=np.int64)
+    centres: list[int] = []
+    left = amid > 0
+    while left.any() and len(centres) <= _MOST_CLASSES:
+        place = int(left.argmax())
+        apart = np.abs(parts - parts[place]).max(1)
+        if amid[apart <= _ALIKE].sum() >= _NOT_MIXED * amid.sum():
+            centres.append(colors[place])
+            left &= apart > _APART
+        left[place] = False
+    if not centres:
+        return {*counted}, 0
+    known = _parts(centres)
+    nearest = np.full(len(parts), 255)
+    for centre in known:
+        nearest = np.minimum(nearest, np.abs(parts - centre).max(1))
+    return {*centres}, int(nearest.max())
+
+
+def full_colors(color: int) -> int:
+    """Return a colour with the parts that losses left close to 0 and 255 as these."""
+    parts = [color >> place & 255 for place in (16, 8, 0)]
+    full = [0 if part <= _FULL else 255 if part >= 255 - _FULL else part for part in parts]
+    return full[0] << 16 | full[1] << 8 | full[2]
 
 
 def _parts(colors: list[int]) -> Int[ndarray, "N 3"]:

@@ -13,7 +13,12 @@ from harmonize.labels.formula import MAX_ID, MIN_ID
 from harmonize.labels.numbers import whole_numbers
 from harmonize.pictures.stored import read_stored
 from harmonize.system.progress import follow
-from harmonize.tools.draft.draft_pixels import amid_like, without_mixtures
+from harmonize.tools.draft.draft_pixels import (
+    amid_like,
+    full_colors,
+    without_losses,
+    without_mixtures,
+)
 from harmonize.tools.draft.file_groups import CLASS, File, FileGroup, escape, evenly
 from harmonize.tools.draft.folder_templates import FolderLayout
 
@@ -108,10 +113,15 @@ def scan_values(root: Path, layout: FolderLayout, number: int) -> LabelScan:
             scan.refused.append(str(error))
     if not scan.files:
         raise HarmonizeError(*scan.refused[:3], f"{root}: no label can be read")
-    if group.content.blurred:
+    if group.content.blurred or group.content.lossy:
         counted = {int(key): (one.pixels, one.amid_like) for key, one in scan.values.items()}
-        kept, scan.tolerance = without_mixtures(counted, scan.pixels)
+        if group.content.lossy:
+            kept, scan.tolerance = without_losses(counted)
+        else:
+            kept, scan.tolerance = without_mixtures(counted, scan.pixels)
         scan.values = {key: one for key, one in scan.values.items() if key in kept}
+        if group.content.lossy:
+            scan.values = {full_colors(int(key)): one for key, one in scan.values.items()}
     for key, found in scan.values.items():
         if isinstance(key, int) and not MIN_ID <= key <= MAX_ID:
             raise HarmonizeError(
@@ -158,7 +168,7 @@ def _scan_file(root: Path, group: FileGroup, file: File, scan: LabelScan) -> Non
         scan.counted_up_to.append(len(ids))
     for value in sorted({value for part in parts for value in part}):
         scan.count(value, [part.get(value, 0) for part in parts], numbers.size, file.path)
-    if group.content.blurred:
+    if group.content.blurred or group.content.lossy:
         for value, count in _counted(amid_like(numbers)).items():
             if value in scan.values:
                 scan.values[value].amid_like += count

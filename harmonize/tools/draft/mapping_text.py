@@ -153,6 +153,8 @@ def _head(draft: Draft) -> list[str]:
         lines.append(YamlLine(f"value: {draft.scan.formula}", f"guess: {why}"))
     if draft.scan.tolerance:
         why = "rarer colours are mixtures of these"
+        if group.content.lossy:
+            why = "a JPEG's losses; each colour counts as the nearest of these"
         lines.append(YamlLine(f"tolerance: {draft.scan.tolerance}", f"guess: {why}"))
     if draft.resize:
         lines.append(YamlLine("resize_picture: true", f"guess: {draft.resize}"))

@@ -6,7 +6,7 @@ from itertools import product
 from pathlib import Path
 
 from harmonize.errors import HarmonizeError
-from harmonize.tools.draft.file_groups import FileGroup
+from harmonize.tools.draft.file_groups import FileGroup, with_losses
 from harmonize.tools.draft.folder_templates import MOST, FilePair, FolderLayout, make_layout
 from harmonize.tools.draft.group_merging import find_groups
 from harmonize.tools.draft.name_words import canonical, is_number, label_rank, picture_rank
@@ -68,11 +68,11 @@ def find_layout(
                 root, images, with_prefixes=with_prefixes, added=added, infixes=infixes
             )
             seen = seen or groups
-            layout, found = _best(groups, only)
+            layout, found = _best(root, groups, only)
             layouts += found
             if layout is not None and (best is None or len(layout.pairs) > len(best[0].pairs)):
-                used = {id(layout.picture_group), id(layout.label_group)}
-                best = layout, [group for group in groups if id(group) not in used]
+                used = layout.picture_group.files, layout.label_group.files
+                best = layout, [group for group in groups if group.files not in used]
             if best is not None and not best[1]:  # nothing is left over that could be paired
                 break
         if best is not None and (not best[1] or not with_prefixes):
@@ -83,10 +83,14 @@ def find_layout(
 
 
 def _best(
-    groups: Sequence[FileGroup], only: Only
+    root: Path, groups: Sequence[FileGroup], only: Only
 ) -> tuple[FolderLayout | None, list[FolderLayout]]:
     """Return the best pairing of a group of labels with a group of pictures, and all there are."""
     labels, photos = only.part(groups)
+    if all(group.kind == "photo" for group in labels):
+        lossy = {id(group): with_losses(root, group) for group in labels or photos}
+        labels = [group for group in lossy.values() if group is not None]
+        photos = [group for group in photos if not lossy.get(id(group))]
     if not photos:  # drawings look like labels; go by their names
         photos = [group for group in labels if picture_rank(group.name) > 0 and not group.classes]
         labels = [group for group in labels if picture_rank(group.name) <= 0]
@@ -199,8 +203,8 @@ def _nothing_pairs(root: Path, groups: Sequence[FileGroup]) -> list[str]:
         reason = "none of these look like photographs; name the folder that holds them as well"
     elif kinds <= {"photo", "unreadable"}:
         reason = (
-            "none of these look like labels (ids, colours or masks in a lossless file); name the "
-            "folder that holds them as well"
+            "none of these look like labels (ids, colours or masks in a lossless file, or colours "
+            "in JPEGs in a folder called labels); name the folder that holds them as well"
         )
     else:
         reason = (
