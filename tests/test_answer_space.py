@@ -158,6 +158,7 @@ MEANING: dict[str, object] = {"person": "person", "rest": ["background", "car"]}
         ("ids", {"person": [7, 8], "rest": 300}, [7, 300]),
         ("ids", {"person": 70000, "rest": 3}, [0, 1]),
         ("soft_masks", {"person": 5, "rest": 2}, [5, 2]),
+        ("soft_masks", {"person": 5, "rest": None}, [0, 1]),
         ("masks", {"person": "man", "rest": None}, [0, 1]),
         ("rgb", {"person": ["#010203", "#000000"], "rest": "#ffffff"}, [0x010203, 0xFFFFFF]),
     ],
@@ -168,6 +169,13 @@ def test_classes_are_written_as_labels_are_where_that_is_one_picture(
     space = classes_of(every_leaf, by_tree(every_leaf), make_spec(encoding, classes, MEANING), {})
     assert [word.value for word in space.labels] == values
     assert [word.depth for word in space.labels] == [1, None]
+
+
+def test_a_class_that_is_never_answered_changes_no_value(every_leaf: Sources) -> None:
+    classes: dict[str, object] = {"person": 1, "rest": 0, "nothing": None}
+    spec = make_spec("soft_masks", classes, {**MEANING, "nothing": "ignore"})
+    space = classes_of(every_leaf, by_tree(every_leaf), spec, {})
+    assert [word.value for word in space.labels] == [1, 0, 2]
 
 
 def test_classes_that_the_labels_do_not_teach_are_left_out(unclear: Sources) -> None:

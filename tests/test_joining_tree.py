@@ -243,7 +243,7 @@ def script_of(page: str) -> str:
 
 @pytest.mark.skipif(NODE is None, reason="there is no node on this machine")
 @pytest.mark.parametrize("order", [1, -1])
-def test_what_classes_have_in_common_lies_with_the_one_that_it_can_lie_with(
+def test_a_common_leaf_and_the_rest_of_a_class_get_a_node_that_parts_no_class(
     order: int, tmp_path: Path
 ) -> None:
     own = {"a:face": ["face"], "a:hair": ["hair"], "a:nose": ["nose"], "b:skin": ["skin"]}
@@ -253,7 +253,9 @@ def test_what_classes_have_in_common_lies_with_the_one_that_it_can_lie_with(
         "own": own,
         "doubts": [
             {"id": "d0", "a": "a:face", "b": "b:skin", "owner": "b:skin", "common": "f_s"},
-            {"id": "d1", "a": "a:face", "b": "b:hair", "owner": "a:face", "common": "beard"},
+            {"id": "d1", "a": "a:face", "b": "b:hair", "owner": "a:face", "common": "beard"}
+            | {"drawn": True},
+            {"id": "d2", "a": "a:hair", "b": "b:hair", "owner": "b:hair", "common": "hairs"},
         ],
         "files": {},
     }
@@ -261,16 +263,21 @@ def test_what_classes_have_in_common_lies_with_the_one_that_it_can_lie_with(
     source = Path(verdicts.__file__).with_name("join.html.jinja").read_text()
     (tmp_path / "page.js").write_text(
         "const read = (name) => require('fs').readFileSync(name, 'utf8');\n"
-        "const choose = ({id}) => id === 'd0' ? 'part of' : 'overlaps';\n"
-        + script_of(source)
-        + "const found = decide(), tree = state.tree.filter((line) => !line.startsWith('@'));\n"
-        "group(tree, found);\n"
-        "console.log(JSON.stringify([tree, found.nodes, found.leaves, texts()['tree.txt']]));\n"
+        "let answers = {d0: 'part of', d1: 'overlaps', d2: 'part of'};\n"
+        "const choose = ({id}) => answers[id];\n" + script_of(source) + "function look(given) {\n"
+        "  answers = given;\n"
+        "  const found = decide(), tree = state.tree.filter((line) => !line.startsWith('@'));\n"
+        "  nest_common(tree, found);\n"
+        "  return [tree, found.nodes, found.leaves, texts()['tree.txt']];\n"
+        "}\n"
+        "console.log(JSON.stringify([look(answers), look({d0: 'part of', d1: '', d2: 'same'}), "
+        "look({d0: 'part of', d1: 'overlaps', d2: 'same'})]));\n"
     )
     done = subprocess.run(
         [str(NODE), "page.js"], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    tree, nodes, leaves, text = json.loads(done.stdout)
+    decided, undecided, same = json.loads(done.stdout)
+    tree, nodes, leaves, text = decided
     assert tree == ["# made", "face", "skin", "\tnose", "b_hair", "\thair    # dark", "\tbeard"]
     assert nodes["b:hair"] == ["b_hair"]
     assert nodes["a:hair"] == ["hair"]
@@ -278,6 +285,13 @@ def test_what_classes_have_in_common_lies_with_the_one_that_it_can_lie_with(
     assert nodes["b:skin"] == ["skin", "face"]
     assert leaves == []
     assert text == "\n".join([*tree, "@mirror x y"]) + "\n"
+    tree, nodes, leaves, text = undecided
+    assert tree == state["tree"][:-1]
+    assert leaves == ["beard"]
+    assert text.splitlines()[-2:] == ["beard", "@mirror x y"]
+    tree, nodes, leaves, text = same
+    assert tree[-3:] == ["b_hair" if order < 0 else "a_hair", "\thair    # dark", "\tbeard"]
+    assert nodes["a:hair"] == nodes["b:hair"] == [tree[-3]]
 
 
 @pytest.mark.skipif(NODE is None, reason="there is no node on this machine")

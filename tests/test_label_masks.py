@@ -47,12 +47,24 @@ def test_the_largest_soft_mask_wins_and_ties_go_to_the_lower_id(
     assert classes.dtype == np.int16
 
 
-def test_what_is_0_in_all_soft_masks_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("encoding", "wanted"),
+    [
+        ("soft_masks", "the one id that stands in the mask's file name"),
+        ("masks", "the text that stands in the mask's file name"),
+    ],
+)
+def test_a_mapping_without_any_mask_is_refused(encoding: str, wanted: str) -> None:
+    with pytest.raises(HarmonizeError, match=f"no class has a mask; give one at least {wanted}"):
+        make_reader(encoding, "{rest: ~}")
+
+
+def test_pixels_that_are_0_in_all_soft_masks_are_an_error(tmp_path: Path) -> None:
     write_masks(tmp_path, {0: np.array([[0, 9, 0]]), 1: np.array([[0, 0, 1]])})
     message = refused(make_reader("soft_masks", "{a: 0, b: 1}"), tmp_path, "a_{class}.png")
     assert message == (
-        f"{tmp_path}/a_{{class}}.png: all masks are 0 in 1 pixels; give one class the value ~, for "
-        "what is 0 in all masks (with the meaning `ignore` if it is void)"
+        f"{tmp_path}/a_{{class}}.png: pixels that are 0 in all masks: 1; give one class the value "
+        "~, for these (with the meaning `ignore` if they are void)"
     )
 
 

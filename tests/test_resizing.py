@@ -54,7 +54,7 @@ def test_the_same_size_copies_nothing() -> None:
     assert resize(picture, (4, 5)) is picture
 
 
-def test_answering_needs_no_torchvision() -> None:
+def test_importing_what_answers_needs_no_torchvision() -> None:
     """Importing it takes longer than importing PyTorch."""
     code = "import sys, harmonize.pipeline.predict_run; sys.exit('torchvision' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,6 +1,8 @@
 """Pieces of work in C shared out to the cores: each done once, failures told."""
 
 import ctypes
+import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +58,7 @@ def number(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> i
     number, starts = request.param
     monkeypatch.setattr(torch, "get_num_threads", lambda: number)
     if starts == "Python":
-        monkeypatch.setattr(threads, "_torch_threads", lambda: None)
+        monkeypatch.setattr(threads, "_by_torch", lambda: None)
     return number
 
 
@@ -82,8 +84,44 @@ def test_pieces_are_worked_off_at_the_same_time(code: ctypes.CDLL, number: int) 
     assert here.value == number
 
 
-def test_torch_has_threads_that_can_be_asked() -> None:
-    path = Path(torch.__file__).parent / "lib" / "libgomp.so.1"
-    if not path.exists():
+def test_gnu_openmp_has_threads_that_can_be_asked() -> None:
+    torch.ones(8).sum()
+    if "libgomp" not in Path("/proc/self/maps").read_text():
         pytest.skip("this torch comes without GNU's OpenMP")
-    assert threads._torch_threads() is not None
+    assert threads._by_torch() is not None
+
+
+def test_torch_keeps_its_threads_when_there_are_fewer_pieces(code: ctypes.CDLL) -> None:
+    if not Path("/proc/self/task").exists():
+        pytest.skip("threads cannot be listed here")
+
+    def running() -> set[str]:
+        torch.ones(1 << 20).sum()  # in all threads
+        return {path.name for path in Path("/proc/self/task").iterdir()}
+
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(4)
+        running()
+        first = running()
+        done = np.zeros(2, dtype=np.int64)
+        assert share_out(code.count, _Work(done=done.ctypes.data, failing=-1), 2)
+        assert running() == first
+    finally:
+        torch.set_num_threads(before)
+
+
+def _fork_and_count(code: ctypes.CDLL) -> int:
+    process = os.fork()
+    if not process:
+        done = np.zeros(100, dtype=np.int64)
+        whole = share_out(code.count, _Work(done=done.ctypes.data, failing=-1), 100)
+        os._exit(0 if whole and (done == 1).all() else 1)
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
+def test_a_forked_process_has_threads_of_its_own(code: ctypes.CDLL, number: int) -> None:
+    done = np.zeros(number, dtype=np.int64)
+    assert share_out(code.count, _Work(done=done.ctypes.data, failing=-1), number)
+    with warnings.catch_warnings(action="ignore"):  # of threads beside the fork
+        assert _fork_and_count(code) == 0

@@ -24,7 +24,6 @@ from harmonize.labels.ontology import Ontology
 from harmonize.labels.target_space import TargetSpace
 
 SIDES = st.integers(1, 400)
-SMALL = st.integers(1, 120)
 VOID = 99
 STRONGER = [
     AugmentConfig(**changed)  # type: ignore[arg-type]

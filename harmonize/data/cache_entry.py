@@ -34,7 +34,7 @@ SUFFIX = ".pixels"
 PART = ".part"
 _HEADER = struct.Struct("<8sIIIII36x")
 """Magic, height, width, bytes of a class number, checksum of the pixels, checksum of all these."""
-_MAGIC = b"pixels-3"
+_MAGIC = b"pixels-4"
 _BLOCK = 512
 """Numbers of 64 bits that are added up for the checksum of the pixels."""
 _TOUCHED = 3600

@@ -224,7 +224,7 @@ def _label_files(
     files = encoding.files(label, spec.class_entries)
     if not spec.has_labels:
         return label, []
-    if label == files[0][1] and not encoding.per_class:
+    if not encoding.per_class and label == files[0][1]:
         label = folders.complete(_inside(spec, label, spec.label.where))
         return encoding.of_picture(label, picture), [label]
     inside = [_inside(spec, file, spec.label.where) for _, file in files]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Num
+from jaxtyping import Float, Num, UInt8
 from torch import Tensor
 
 from harmonize.config.augment_config import AugmentConfig
@@ -49,13 +49,10 @@ def changed_looks(picture: Num[Tensor, "C S S"], looks: Looks) -> Num[Tensor, "C
 
     Bands, as float32, only lose sharpness and get noise.
     """
-    from torchvision.transforms.v2 import functional as F  # slow to import
-
     if looks.gamma != 1:
-        levels = F.adjust_gamma(torch.arange(256, dtype=torch.uint8).reshape(1, 1, -1), looks.gamma)
-        picture = torch.from_numpy(levels.numpy().ravel().take(picture.numpy()))
+        picture = torch.from_numpy(_levels(looks.gamma).numpy().take(picture.numpy()))
     if looks.grey:
-        picture = F.rgb_to_grayscale(picture, num_output_channels=3)
+        picture = grey(picture.float()).to(torch.uint8).expand(picture.shape)
     if looks.blur:
         picture = _blurred(picture, looks.blur)
     if looks.noise:
@@ -66,6 +63,18 @@ def changed_looks(picture: Num[Tensor, "C S S"], looks: Looks) -> Num[Tensor, "C
             return noisy
         picture = noisy.round_().clamp_(0, 255).to(torch.uint8)
     return picture
+
+
+def grey(picture: Float[Tensor, "3 S S"]) -> Float[Tensor, "S S"]:
+    """Return the brightness of each pixel, 0..255, as a whole number, as torchvision does."""
+    red, green, blue = picture
+    return red.mul(0.2989).add_(green, alpha=0.587).add_(blue, alpha=0.114).floor_()
+
+
+def _levels(gamma: float) -> UInt8[Tensor, " 256"]:
+    """Return what each level becomes, as by torchvision's ``adjust_gamma``."""
+    levels = torch.arange(256, dtype=torch.uint8).float().div_(255)
+    return levels.pow_(gamma).clamp_(0, 1).mul_(256 - 1e-3).to(torch.uint8)
 
 
 def _blurred(picture: Num[Tensor, "C S S"], deviation: float) -> Num[Tensor, "C S S"]:

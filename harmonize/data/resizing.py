@@ -15,8 +15,9 @@ from torch.nn import functional as F
 def resize(picture: Num[Tensor, "C H W"], size: tuple[int, int]) -> Num[Tensor, "C h w"]:
     """Resize a picture, bilinearly and with antialiasing, to a height and a width.
 
-    As torchvision's ``resize`` does, to the last bit; importing torchvision takes longer than
-    importing PyTorch. Colours that are whole numbers are rounded.
+    Bytes, int16 and floats become what torchvision's ``resize`` makes of them, to the last bit,
+    except one pixel; importing torchvision takes longer than importing PyTorch. Whole numbers are
+    rounded.
     """
     if picture.shape[1:] == size:
         return picture
@@ -25,8 +26,9 @@ def resize(picture: Num[Tensor, "C H W"], size: tuple[int, int]) -> Num[Tensor, 
     if picture.stride(0) == 1 and one.is_contiguous(memory_format=torch.channels_last):
         # Else PyTorch does not see that the bands of a pixel lie together, and copies.
         one = one.as_strided(one.shape, (picture.numel(), *picture.stride()))
-    as_bytes = picture.dtype == torch.uint8 and _has_bytes(picture.device) and size != (1, 1)
-    if not is_exact and not as_bytes:  # to one pixel PyTorch 2.14 refuses planes of three bands
+    # PyTorch 2.14 refuses to make one pixel of three planes (torch_uint8_resize_to_one_pixel.sh).
+    as_bytes = picture.dtype == torch.uint8 and _resizes_bytes(picture.device) and size != (1, 1)
+    if not is_exact and not as_bytes:
         one = one.float()
     found = F.interpolate(one, size, mode="bilinear", align_corners=False, antialias=True)[0]
     if found.dtype == picture.dtype:
@@ -34,7 +36,7 @@ def resize(picture: Num[Tensor, "C H W"], size: tuple[int, int]) -> Num[Tensor, 
     return (found if picture.is_floating_point() else found.round_()).to(picture.dtype)
 
 
-def _has_bytes(device: torch.device) -> bool:
+def _resizes_bytes(device: torch.device) -> bool:
     """Say whether PyTorch resizes bytes there without turning them into floats first."""
     return device.type == "cpu" and (
         torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")
@@ -52,7 +54,7 @@ def resize_nearest(
     return labels[torch.from_numpy(rows)][:, torch.from_numpy(columns)]
 
 
-def nearest_numbers(
+def resize_nearest_array(
     labels: Integer[ndarray, "H W"], height: int, width: int
 ) -> Integer[ndarray, "h w"]:
     """Resize a label map as ``resize_nearest`` does."""

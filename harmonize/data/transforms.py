@@ -10,8 +10,8 @@ from torch import Tensor
 
 from harmonize.config.augment_config import AugmentConfig
 from harmonize.data.covering import Hole, cut_out, draw_holes
-from harmonize.data.looks import Looks, changed_looks, draw_looks
-from harmonize.data.resizing import nearest_numbers, resize
+from harmonize.data.looks import Looks, changed_looks, draw_looks, grey
+from harmonize.data.resizing import resize, resize_nearest_array
 from harmonize.data.styles import Style
 from harmonize.data.warping import Warp, draw_warp, warped
 
@@ -136,7 +136,7 @@ def _cropped(
     # A copy, since the picture may be read-only; in the layout that resizing takes as it is.
     painted = torch.from_numpy(picture[crop].copy()).permute(2, 0, 1)
     painted = resize(painted, (size, size))
-    return painted, nearest_numbers(labels[crop], size, size)
+    return painted, resize_nearest_array(labels[crop], size, size)
 
 
 def _jitter(
@@ -155,11 +155,11 @@ def _jitter(
     if brightness != 1:
         pixels.mul_(brightness).clamp_(0, 255).floor_()
     if contrast != 1:
-        mean = _grey(pixels).mean()
+        mean = grey(pixels).mean()
         pixels.mul_(contrast).add_(mean, alpha=1 - contrast).clamp_(0, 255).floor_()
     if saturation != 1:
-        grey = _grey(pixels)
-        pixels.mul_(saturation).add_(grey, alpha=1 - saturation).clamp_(0, 255)
+        without = grey(pixels)
+        pixels.mul_(saturation).add_(without, alpha=1 - saturation).clamp_(0, 255)
     return pixels.to(torch.uint8)
 
 
@@ -170,12 +170,6 @@ def _jitter_bands(
     pixels = picture * brightness
     means = pixels.nanmean((1, 2), keepdim=True)
     return pixels * contrast + means * (1 - contrast)
-
-
-def _grey(pixels: Float[Tensor, "3 S S"]) -> Float[Tensor, "S S"]:
-    """Return the brightness of each pixel as a whole number."""
-    red, green, blue = pixels
-    return red.mul(0.2989).add_(green, alpha=0.587).add_(blue, alpha=0.114).floor_()
 
 
 def centre_square(picture: Shaped[Tensor, "*C H W"]) -> Shaped[Tensor, "*C S S"]:

@@ -7,7 +7,7 @@
 #include <immintrin.h>
 #endif
 
-#ifdef __AVX512F__ /* as many as the processor takes at once: else compilers do them one by one */
+#ifdef __AVX512F__ /* as wide as the processor's: wider ones are split into single numbers */
 #define LANES 16
 #elif defined(__AVX2__)
 #define LANES 8
@@ -73,7 +73,7 @@ static inline int all_between(floats x, float low, float high) {
     return all != 0;
 }
 
-/* exp(x), good to 4e-7 of it; what is below exp(-87) or above exp(88) becomes no more than that, or
+/* exp(x), good to 4e-7 of it, to 5e-6 without fused multiplication and addition; what is below exp(-87) or above exp(88) becomes no more than that, or
    infinite. */
 static inline floats exponential(floats x) {
     const float round = 12582912.0f; /* adding 1.5 * 2^23 drops the fraction */
@@ -104,7 +104,7 @@ static inline floats exponential(floats x) {
 #define PICK(a, b, ...) __builtin_shuffle(a, b, (ints){__VA_ARGS__})
 #endif
 
-/* The same by any places. */
+/* The same with places that are known at run time only. */
 static inline floats pick(floats a, floats b, ints places) {
 #ifdef __AVX512F__
     return (floats)_mm512_permutex2var_ps((__m512)a, (__m512i)places, (__m512)b);

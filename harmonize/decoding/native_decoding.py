@@ -2,8 +2,8 @@
 
 import ctypes
 import functools
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -130,5 +130,5 @@ def decide_natively(
     return answer
 
 
-def _kernel(dtype: torch.dtype) -> Any:
+def _kernel(dtype: torch.dtype) -> Callable[..., int]:
     return compiled(_SOURCE, f"BFLOAT16={int(dtype == torch.bfloat16)}").decide_pixels

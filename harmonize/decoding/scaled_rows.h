@@ -162,6 +162,7 @@ static void move_tile(const Logits *l, Tile *t, int64_t first) {
 static int64_t tile_size(const Logits *l, Tile *t, int64_t wide) {
     t->wide = wide;
     int64_t pixels = (int64_t)((float)l->width / (float)l->full_width * (float)wide) + 4;
-    t->padded = (((pixels + LANES - 1) / LANES + 2) | 1) * LANES; /* odd: not all in few cache sets */
+    int64_t vectors = ((pixels + LANES - 1) / LANES + 2) | 1; /* odd: not all in few cache sets */
+    t->padded = vectors * LANES;
     return l->leaves * (2 * t->wide + t->padded);
 }

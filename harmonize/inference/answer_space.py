@@ -1,6 +1,7 @@
 """The answers that a picture can get: leaves, groups, nodes, or a data set's own classes."""
 
 import functools
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -265,13 +266,17 @@ def classes_of(
 
 
 def _values(spec: DatasetSpec, answered: Bool[ndarray, " C"], highest: int) -> list[int]:
-    """Return what stands for each class of a data set in one picture."""
-    values = [entry.values[0] for entry in spec.classes.values() if entry.values]
-    if len(values) == len(spec.classes):
-        written = np.array(values)[answered]
-        if written.min() >= 0 and written.max() <= highest:
-            return values
-    return list(range(len(spec.classes)))
+    """Return what stands for each class of a data set in one picture.
+
+    These are the values of its labels, unless an answered class has none that a picture can hold.
+    """
+    values = [entry.values[0] if entry.values else -1 for entry in spec.classes.values()]
+    written = np.array(values)[answered]
+    if written.min() < 0 or written.max() > highest:
+        return list(range(len(spec.classes)))
+    free = (number for number in itertools.count() if number not in values)
+    known = [bool(entry.values) for entry in spec.classes.values()]
+    return [value if has else next(free) for value, has in zip(values, known, strict=True)]
 
 
 def _at_depth(sources: Sources, decoder: Decoder, title: str, depth: int) -> AnswerSpace:

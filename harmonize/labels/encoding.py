@@ -37,6 +37,7 @@ class Encoding(ABC):
         options: the keys of a mapping that belong to this encoding alone.
         per_class: whether each class has a label file of its own, named by the field ``{class}``.
         in_set: whether one file has the labels of many pictures.
+        has_rest: whether ``~`` may stand for a class: that of what nothing else covers.
         needs_size: whether a label is read by ``read_sized``, as its file does not tell its size.
         written_as: the encoding of pictures that answer in a data set's classes.
         highest_written: the largest value that such a picture can hold.
@@ -48,6 +49,7 @@ class Encoding(ABC):
     options: ClassVar[tuple[str, ...]] = ()
     per_class: ClassVar[bool] = False
     in_set: ClassVar[bool] = False
+    has_rest: ClassVar[bool] = False
     needs_size: ClassVar[bool] = False
     written_as: ClassVar[str] = "ids"
     highest_written: ClassVar[int] = (1 << 16) - 1
@@ -66,11 +68,11 @@ class Encoding(ABC):
 
     def keys(self, entry: DataClass) -> Sequence[int | str | None]:
         """Return what stands for a class, and so for no other."""
-        return entry.values
+        return entry.values or ((None,) if self.has_rest else ())
 
     def write(self, key: int | str | None) -> str:
         """Write what stands for a class as a user does."""
-        return str(key)
+        return "~" if key is None else str(key)
 
     def color(self, entry: DataClass) -> tuple[int, int, int] | None:
         """Return a class's own colour, if it has one."""

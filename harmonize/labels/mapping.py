@@ -185,6 +185,12 @@ def read_classes(written: Mapping, document: Document, problems: list[str]) -> d
                 problems.append(f"{where}: {shown} stands for {owner[key]!r} already")
             owner[key] = name
         classes[name] = entry
+    has_masks = any(entry.masks for entry in classes.values()) or written.class_file is not None
+    if encoding.per_class and classes and not has_masks:
+        problems.append(
+            f"{document.where(('classes',))}: no class has a mask; give one at least "
+            f"{encoding.wanted.partition(',')[0]}"
+        )
     return classes
 
 

@@ -71,6 +71,7 @@ class SoftMasks(_OnePerClass):
     """A grey mask for each class; the largest value above 0 wins, ties go to the lower id."""
 
     name = "soft_masks"
+    has_rest = True
     wanted = "the one id that stands in the mask's file name, or ~ for what is 0 in all masks"
 
     def parse(self, name: str, value: Value) -> DataClass | None:
@@ -78,12 +79,6 @@ class SoftMasks(_OnePerClass):
             return DataClass(name)
         ids = parse_ids(value)
         return DataClass(name, ids, str(ids[0])) if ids is not None and len(ids) == 1 else None
-
-    def keys(self, entry: DataClass) -> Sequence[int | str | None]:
-        return entry.values or (None,)
-
-    def write(self, key: int | str | None) -> str:
-        return "~" if key is None else str(key)
 
     def mask(self, stored: Stored, path: Path) -> Num[ndarray, "H W"]:
         if stored.mode != "L":
@@ -100,8 +95,8 @@ class SoftMasks(_OnePerClass):
             best = np.maximum(best, mask)
         if winner.min() < 0:
             raise HarmonizeError(
-                f"{root / label}: all masks are 0 in {(winner < 0).sum()} pixels; give one class "
-                "the value ~, for what is 0 in all masks (with the meaning `ignore` if it is void)"
+                f"{root / label}: pixels that are 0 in all masks: {(winner < 0).sum()}; give one "
+                "class the value ~, for these (with the meaning `ignore` if they are void)"
             )
         return winner
 

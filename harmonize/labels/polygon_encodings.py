@@ -34,18 +34,13 @@ class Yolo(Encoding):
     wanted = "a number or a list of numbers that lines begin with, or ~ for what no polygon covers"
     kind = "class number"
     needs_size = True
+    has_rest = True
 
     def parse(self, name: str, value: Value) -> DataClass | None:
         if value is None:
             return DataClass(name)
         ids = parse_ids(value)
         return None if ids is None else DataClass(name, ids)
-
-    def keys(self, entry: DataClass) -> Sequence[int | str | None]:
-        return entry.values or (None,)
-
-    def write(self, key: int | str | None) -> str:
-        return "~" if key is None else str(key)
 
     def fill(self, template: Template, fields: Fields) -> str:
         return template.fill(fields)

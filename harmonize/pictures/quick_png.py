@@ -1,7 +1,8 @@
 """Colours of 8 bits in PNG files, decoded by kornia-rs where it is installed.
 
 It takes a third of Pillow's time, and gives the same colours. What it refuses, and what it would
-leave out, Pillow decodes.
+leave out, Pillow decodes. Of all damage it alone overlooks a wrong checksum of the decompressed
+colours (Adler-32) in chunks whose own checksums are right.
 """
 
 import functools
@@ -31,7 +32,7 @@ def decode_quickly(one: OpenedPicture) -> Image.Image | None:
     width, height = one.picture.size
     try:
         return Image.fromarray(decoder(data, (height, width), "rgb"))
-    except Exception:  # damaged, which Pillow tells, or shows what is there of it
+    except Exception:  # damaged: Pillow reports it, or decodes what is left
         return None
 
 
@@ -52,6 +53,7 @@ def _ends_with_colours(data: bytes) -> bool:
 @functools.cache
 def _decoder() -> Any:
     try:
-        return importlib.import_module("kornia_rs.io").decode_image_png_u8
+        module = importlib.import_module("kornia_rs.io")
     except ImportError:
         return None
+    return getattr(module, "decode_image_png_u8", None)

@@ -174,20 +174,21 @@ def _own_leaves(groups: Sequence[ClassGroup], pairs: Sequence[Pair]) -> None:
 
 def _name(groups: Sequence[ClassGroup]) -> None:
     """Name nodes after classes; of several with one name, all but leaves after their set too."""
-    wanted = [_plain(group.classes[0][1]) for group in groups]
+    wanted = [plain_name(group.classes[0][1]) for group in groups]
     taken: set[str] = set()
     order = sorted(range(len(groups)), key=lambda n: bool(groups[n].parts))
     for number in order:
         group, name = groups[number], wanted[number]
         alike = [g for g, w in zip(groups, wanted, strict=True) if w == name and not g.parts]
         if name in taken or (group.parts and alike) or len(alike) > 1:
-            name = f"{_plain(group.classes[0][0])}_{name}"
+            name = f"{plain_name(group.classes[0][0])}_{name}"
         tries = (name, *(f"{name}_{n}" for n in range(2, len(groups) + 2)))
         group.name = next(one for one in tries if not {one, f"{one}_rest"} & taken)
         taken |= {group.name, group.own}
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """Return a class's name as that of a node."""
     plain = re.sub(r"[^\w.|-]+", "_", name).strip("_") or "class"
     return f"{plain}_class" if plain in (ROOT, "ignore", TODO) else plain
 

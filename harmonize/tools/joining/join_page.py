@@ -1,11 +1,12 @@
 """The page of a joined tree: what is sure, what is open, and the files as it is decided."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harmonize.report.templates import template_environment
-from harmonize.tools.joining.assembling import Joined
+from harmonize.tools.joining.assembling import Joined, plain_name
 from harmonize.tools.joining.consistency import show
 from harmonize.tools.joining.contingency import ClassSet
 from harmonize.tools.joining.join_files import TREE, Looked, MappingText
@@ -136,9 +137,28 @@ def _cell(pair: Pair) -> dict[str, str]:
     }
 
 
+def _common_names(joined: Joined, asked: Sequence[tuple[Pair, Class]]) -> dict[Pair, str]:
+    """Name a leaf for what the classes of each open pair have in common, if they have."""
+    names = dict(joined.common)
+    taken = {*joined.tree.nodes, *names.values()}
+    for pair, _ in asked:
+        if pair not in names:
+            own = (joined.own.get(one, ()) for one in (pair.a, pair.b))
+            parts = [
+                nodes[0] if len(nodes) == 1 else plain_name(one[1])
+                for one, nodes in zip((pair.a, pair.b), own, strict=True)
+            ]
+            name = "_and_".join(parts)
+            further = (f"{name}_{number}" for number in itertools.count(2))
+            tries = itertools.chain([name], further)
+            names[pair] = next(one for one in tries if one not in taken)
+            taken.add(names[pair])
+    return names
+
+
 def _state(view: JoinView, asked: Sequence[tuple[Pair, Class]]) -> dict[str, object]:
     """Return what the page's script makes the files of."""
-    joined = view.joined
+    joined, names = view.joined, _common_names(view.joined, asked)
     return {
         "tree": joined.text.rstrip("\n").split("\n"),
         "own": {show(one): list(nodes) for one, nodes in joined.own.items()},
@@ -148,7 +168,7 @@ def _state(view: JoinView, asked: Sequence[tuple[Pair, Class]]) -> dict[str, obj
                 "a": show(pair.a),
                 "b": show(pair.b),
                 "owner": show(owner),
-                "common": joined.common.get(pair, f"{pair.a[1]}_and_{pair.b[1]}"),
+                "common": names[pair],
                 "drawn": pair in joined.common,
                 "unknown": pair.relation == "unknown",
             }

@@ -21,7 +21,7 @@ _KNOWN = 0.5
 _ANSWERED = 0.75
 """Share of a piece that the other network answers as one class."""
 PICTURES_WITH_PIECES = 2
-"""Pictures with such pieces that make a doubt; a single one may be a slip of who labelled it."""
+"""Pictures with such pieces that make a doubt; one alone may be an annotator's mistake."""
 
 Pieces = Float[ndarray, "N 3"]
 """Of each piece of a picture its class, what most of it is answered as, and how much of it."""
