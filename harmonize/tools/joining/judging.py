@@ -13,6 +13,7 @@ from harmonize.tools.joining.pairs import IN_COMMON, Pair, Relation, Seen
 from harmonize.tools.joining.pieces import PICTURES_WITH_PIECES
 from harmonize.tools.joining.verdicts import (
     ALL,
+    LEAST_PICTURES,
     NONE,
     NOTHING,
     SOME,
@@ -267,7 +268,7 @@ class Judged:
         What a small share of a class is answered as is a mistake more often than not, where most of
         it lies in another class and no whole pieces are answered so.
         """
-        if self.crossing.pieces[:, i, j].max() >= PICTURES_WITH_PIECES:
+        if self.crossing.pieces[:, i, j].max() >= LEAST_PICTURES:
             return True
         b_in_a, a_in_b = self.shares.agreed_b_in_a[:, j], self.shares.agreed_a_in_b[i]
         return any(
