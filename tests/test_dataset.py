@@ -44,7 +44,7 @@ def test_helen_reads_to_exact_classes_and_codes(
     masks[:, 2, 3] = [90, 120, 0, 0, 120, 0, 0, 0, 0, 0, 120]  # a tie of 1, 4 and 10
     classes[2, 3] = 1
     write_helen(tmp_path, "100032540_1", masks)
-    write_helen(tmp_path, "10_2", np.zeros((11, 2, 5)))
+    write_helen(tmp_path, "10_2", np.full((11, 2, 5), 1))  # all tie
     spec = shipped(repo, "helen")
     dataset = SegmentationDataset(spec, "train", root=tmp_path)
     assert len(dataset) == 2

@@ -144,6 +144,7 @@ def test_whatever_a_decoder_raises_names_the_file(
     def fail(_: object) -> None:
         raise error
 
+    monkeypatch.setattr("harmonize.pictures.quick_png._decoder", lambda: None)
     monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", fail)
     for read in (read_picture, picture_size, read_stored):
         assert refusal(read, path).startswith(f"{path}: not a readable picture: ")
