@@ -25,6 +25,7 @@ from harmonize.evaluation.evaluate import evaluate
 from harmonize.labels.sources import load_sources
 from harmonize.pipeline import train as training
 from harmonize.runs import checkpoint
+from harmonize.runs.precision import start_accelerator
 from harmonize.system.processes import processes
 from harmonize.tools.refine.refine_options import RefineOptions
 from harmonize.tools.refine.refine_run import refine_run
@@ -152,6 +153,15 @@ def fail(project: Path, where: str) -> Found:
     output = project / f"failed-{where}"
     training.train(tiny_config(project, output, "data.workers=1"), name="x")
     return {}
+
+
+def join_untold() -> Found:
+    """Join the others where nothing says that they compute on CPUs."""
+    del os.environ["ACCELERATE_USE_CPU"]
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    accelerator = start_accelerator("float32")
+    network = accelerator.prepare(torch.nn.Linear(2, 2))
+    return {"processes": accelerator.num_processes, "network": type(network).__name__}
 
 
 def be_stopped(project: Path) -> Found:

@@ -1,4 +1,4 @@
-"""What processes that answer pictures together do in tests; see ``group.run_group``."""
+"""What commands in several processes do in tests; see ``group.run_group``."""
 
 import os
 from pathlib import Path
@@ -13,6 +13,11 @@ def predict(folder: Path, *commands: list[str]) -> dict[str, Any]:
     """Run commands of ``harmonize predict`` in a folder."""
     os.chdir(folder)
     return {"statuses": [cli.main(["predict", *words]) for words in commands]}
+
+
+def train(words: list[str]) -> dict[str, Any]:
+    """Run ``harmonize train``."""
+    return {"status": cli.main(["train", *words])}
 
 
 def predict_with_a_full_disk(folder: Path, words: list[str]) -> dict[str, Any]:

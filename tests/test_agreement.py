@@ -8,9 +8,10 @@ import pytest
 import torch
 
 import scenarios
+import several_processes
 from arithmetic import rounded
 from group import run_group
-from harmonize import HarmonizeError
+from harmonize import HarmonizeError, cli
 from harmonize.system.agreement import together
 from harmonize.system.shown_errors import errors_shown
 from tiny import write_project
@@ -82,12 +83,26 @@ def test_any_processes_and_parts_give_the_step_and_the_counts_of_one(
 def test_what_fails_in_one_process_ends_all_with_its_message(
     project: Path, where: str, failing: int, message: str
 ) -> None:
-    """The other ends too, long before the half hour in which gloo waits for a lost process."""
+    """The other ends too, long before the half hour in which gloo waits for a lost process.
+
+    The first on a machine says which failed; no other repeats it.
+    """
     ranks = run_group(2, scenarios.fail, project, where)
     assert [rank.status for rank in ranks] == [2, 2]
     assert re.search(rf"^error: [^:]*{message}|^error: .*: {message}", ranks[failing].stderr, re.M)
-    other = ranks[1 - failing].stderr
-    assert re.search(rf"^error: process {failing} failed: .*{message}", other, re.MULTILINE)
+    if failing == 1:
+        told = rf"^error: process 1 failed: .*{message}"
+        assert re.search(told, ranks[0].stderr, re.MULTILINE)
+    else:
+        assert "error" not in ranks[1].stderr
+
+
+def test_processes_on_a_machine_without_a_gpu_train_together_untold() -> None:
+    ranks = run_group(2, scenarios.join_untold)
+    together = {"processes": 2, "network": "DistributedDataParallel"}
+    assert [rank.found for rank in ranks] == [together, together]
+    [alone] = run_group(1, scenarios.join_untold)
+    assert alone.found == {"processes": 1, "network": "Linear"}
 
 
 def test_a_signal_to_one_process_stops_all_after_the_same_step(project: Path) -> None:
@@ -96,3 +111,39 @@ def test_a_signal_to_one_process_stops_all_after_the_same_step(project: Path) ->
     assert [rank.found["steps"] for rank in ranks] == [3, 3]
     assert "stopped by SIGTERM after step 3; go on with train.resume=true" in ranks[0].stdout
     assert (project / "signalled" / "checkpoints" / "step-00000003.safetensors").is_file()
+
+
+@pytest.mark.parametrize(
+    "words", [["no run here", "a.png", "-o", "answers"], ["no run here"], ["--no-option"]]
+)
+@pytest.mark.parametrize("rank", [0, 1])
+def test_mistakes_found_before_the_processes_meet_are_left_to_the_first_to_tell(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    rank: int,
+    words: list[str],
+) -> None:
+    """The launcher ends the others as soon as the first has ended."""
+
+    class EndedByTheLauncher(BaseException):
+        pass
+
+    def wait(seconds: float) -> None:
+        assert seconds >= 1
+        raise EndedByTheLauncher
+
+    monkeypatch.setenv("LOCAL_RANK", str(rank))
+    monkeypatch.setattr("time.sleep", wait)
+    with pytest.raises((SystemExit, EndedByTheLauncher)) as ended:
+        cli.main(["predict", *words])
+    assert ended.type is (SystemExit, EndedByTheLauncher)[rank]
+    assert ("error: " in capsys.readouterr().err) == (rank == 0)
+
+
+def test_a_mistake_that_all_processes_find_is_told_by_the_first(project: Path) -> None:
+    config = project / "no.yaml"
+    config.write_text("colour: red\n")
+    first, second = run_group(2, several_processes.train, ["--config", str(config)])
+    assert (first.status, second.status) == (2, 2)
+    assert f"error: {config}:1:1: colour: " in first.stderr
+    assert second.stderr == ""

@@ -4,9 +4,10 @@ import argparse
 import inspect
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from harmonize.errors import raise_all
+from harmonize.system.shown_errors import let_the_first_speak
 
 _DIGITS = 9
 """Of a whole number."""
@@ -14,12 +15,20 @@ _LARGEST = 65536
 """Pixels of a side."""
 
 
+class _Parser(argparse.ArgumentParser):
+    """Tells a mistake once, where several processes are given the same words."""
+
+    def error(self, message: str) -> NoReturn:
+        let_the_first_speak()
+        super().error(message)
+
+
 def command_parser(command: Callable[..., Any]) -> argparse.ArgumentParser:
     """Return a parser named after a command's function, whose docstring is its help.
 
     Call its ``parse_intermixed_args``: options may stand before, between and after other words.
     """
-    return argparse.ArgumentParser(
+    return _Parser(
         prog=f"harmonize {command.__name__.replace('_', '-')}",
         description=inspect.getdoc(command),
         formatter_class=argparse.RawDescriptionHelpFormatter,

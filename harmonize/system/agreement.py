@@ -34,6 +34,9 @@ def together(num_counts: int = 0) -> Iterator[Shared]:
     The work itself must not communicate with other processes. This costs one reduction, which also
     sums what is ``Shared``, of which so many are ``counts``.
 
+    Each user's mistake is told once on each machine: where all processes find the same, the others
+    raise it without a message.
+
     Raises:
         Stopped: a signal has reached one of the processes.
         HarmonizeError: another process failed; the message names it. The process that failed raises
@@ -79,8 +82,18 @@ def _agree(shared: Shared, num_counts: int, trouble: Exception | None) -> None:
     if not num_failed:
         return
     reports: list[tuple[bool, tuple[str, ...], int | None]] = gather_object([_report(trouble)])
+    state = PartialState()
     if trouble is not None and not isinstance(trouble, Stopped):
+        told = reports.index(_report(trouble)) < state.process_index
+        if (
+            told
+            and isinstance(trouble, HarmonizeError | OSError)
+            and not state.is_local_main_process
+        ):
+            raise HarmonizeError from trouble
         raise trouble
+    if any(failed for failed, _, _ in reports) and not state.is_local_main_process:
+        raise HarmonizeError
     for number, (failed, problems, _) in enumerate(reports):
         if failed:
             raise HarmonizeError(*(f"process {number} failed: {line}" for line in problems))

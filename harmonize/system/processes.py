@@ -12,7 +12,8 @@ from harmonize.errors import HarmonizeError
 def processes(*, cpu: bool = False) -> PartialState:
     """Join the other processes on the first call; return this one's rank and their number.
 
-    With ``cpu``, the CPU is used even where there is a GPU.
+    With ``cpu``, the CPU is used even where there is a GPU. Processes that ``torchrun`` started on
+    a machine without one are told so to Accelerate 1.15, which else takes each for the only one.
 
     Raises:
         HarmonizeError: the device has no float64, which sums and scores need, or the launcher was
@@ -27,7 +28,8 @@ def processes(*, cpu: bool = False) -> PartialState:
         cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or cpu
     except ValueError as error:
         raise HarmonizeError(f"ACCELERATE_USE_CPU: {error}; say true or false") from None
-    state = PartialState(cpu=cpu)
+    launched = int(os.environ.get("WORLD_SIZE") or 1) > 1
+    state = PartialState(cpu=cpu or (launched and not torch.accelerator.is_available()))
     if state.device is not None and state.device.type == "mps":
         raise HarmonizeError("Apple GPUs are not supported: set ACCELERATE_USE_CPU=true")
     if state.num_processes == 1 and not on_cuda(state):

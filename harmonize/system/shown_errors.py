@@ -3,7 +3,9 @@
 import contextlib
 import errno
 import io
+import os
 import sys
+import time
 from collections.abc import Iterator
 
 from harmonize.errors import HarmonizeError, printable
@@ -17,6 +19,21 @@ _MANY_FILES = (
     "too many open files for the limit of this shell; raise it with `ulimit -n 1024`, or lower "
     "data.workers"
 )
+
+
+_SECONDS = 3.0
+
+
+def let_the_first_speak() -> None:
+    """Wait where another process of this machine is about to tell the same mistake.
+
+    Before processes have met, all find the same mistakes. The launcher ends the others as soon as
+    the first has ended with its message; if it does not, the mistake was this process's alone.
+    """
+    torch = sys.modules.get("torch")
+    met = torch is not None and torch.distributed.is_initialized()
+    if not met and os.environ.get("LOCAL_RANK", "0") != "0":
+        time.sleep(_SECONDS)
 
 
 @contextlib.contextmanager
@@ -53,6 +70,7 @@ def _mistakes_shown() -> Iterator[None]:
     try:
         yield
     except HarmonizeError as error:
+        let_the_first_speak()
         for problem in error.problems:
             print(f"error: {printable(problem)}", file=sys.stderr)
         sys.exit(2)
@@ -60,6 +78,7 @@ def _mistakes_shown() -> Iterator[None]:
         print(f"error: {_OUT_OF_MEMORY}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
+        let_the_first_speak()
         place = error.filename or "file system"
         reason = f"{place}: {error.strerror or error}"
         if error.errno in (errno.EMFILE, errno.ENFILE):
