@@ -48,10 +48,7 @@ def resize_nearest(
     labels: Integer[Tensor, "H W"], height: int, width: int
 ) -> Integer[Tensor, "h w"]:
     """Resize a label map, each pixel taking the value at its centre."""
-    if labels.shape == (height, width):
-        return labels
-    rows, columns = _centres(labels.shape[0], height), _centres(labels.shape[1], width)
-    return labels[torch.from_numpy(rows)][:, torch.from_numpy(columns)]
+    return torch.from_numpy(resize_nearest_array(labels.numpy(), height, width))
 
 
 def resize_nearest_array(
