@@ -1,5 +1,6 @@
 """Colours of classes saved as JPEGs: told from photographs, and drafted without losses."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,50 @@ def test_photographs_are_no_labels_whatever_their_folder(tmp_path: Path) -> None
         new_mapping(tmp_path, output=tmp_path / "draft.yaml")
 
 
+@pytest.mark.parametrize("option", [("--labels", "shades"), ("--images", "images")])
+def test_a_named_folder_has_the_labels_or_the_pictures(
+    option: tuple[str, str], folder: Path
+) -> None:
+    if option[0] == "--labels":
+        (folder / "labels").rename(folder / "shades")
+    draft = folder.parent / "draft.yaml"
+    assert cli.main(["new", str(folder), "-o", str(draft), *option]) == 0
+    text = draft.read_text()
+    assert "encoding: rgb\ntolerance: " in text
+    assert f'label: "{option[1] if option[0] == "--labels" else "labels"}/' in text
+
+
+def test_a_named_folder_has_labels_that_look_like_photographs(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    for name in ("images", "objects"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+    for number in range(4):
+        path = f"{number:03d}"
+        photograph(rng, draw(rng)).save(tmp_path / f"set/images/{path}.jpg")
+        objects = rng.integers(0, 200, (96, 128), dtype=np.uint8)
+        Image.fromarray(objects).save(tmp_path / f"set/objects/{path}.png")
+    draft = tmp_path / "draft.yaml"
+    assert cli.main(["new", str(tmp_path / "set"), "--labels", "objects", "-o", str(draft)]) == 0
+    assert "encoding: ids" in draft.read_text()
+
+
+def test_small_classes_are_kept_and_shares_are_those_before_the_losses(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    classes = draw(rng)
+    for name in ("images", "labels"):
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            path = tmp_path / name / f"{number:03d}.jpg"
+            picture = photograph(rng, classes) if name == "images" else COLORS[classes]
+            (picture if isinstance(picture, Image.Image) else Image.fromarray(picture)).save(path)
+    new_mapping(tmp_path, output=tmp_path / "draft.yaml", scan=1)
+    text = (tmp_path / "draft.yaml").read_text()
+    written = [float(one) for one in re.findall(r"# TODO name; ([\d.]+) %", text)]
+    shares = np.sort(np.bincount(classes.ravel()))[::-1] * 100 / classes.size
+    assert np.abs(np.array(written) - shares).max() < 0.3
+    assert "no class here counts as the nearest, or is an error when it is met" in text
+
+
 def test_losses_are_taken_off_by_hand() -> None:
     counted = {
         0x000000: (900, 800),
@@ -106,3 +151,6 @@ def test_losses_are_taken_off_by_hand() -> None:
     assert tolerance == 0x7F
     assert [full_colors(color) for color in sorted(kept)] == [0x000000, 0xFF0000]
     assert full_colors(0x800405) == 0x800005
+    # 126 from 0xFE0001, but 127 from 0xFF0000, as which that is written
+    del counted[0x7F0000]
+    assert without_losses({**counted, 0x800000: (9, 0)}) == (kept, 0x7F)

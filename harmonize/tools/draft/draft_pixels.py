@@ -1,6 +1,6 @@
 """What kind of picture a file is, by its pixels: a photograph, ids, colours or a mask."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -190,6 +190,7 @@ def without_mixtures(counted: Mapping[int, tuple[int, int]], total: int) -> tupl
     return {*kept}, max(nearest, default=0)
 
 
+@lru_cache(maxsize=4096)
 def are_lossy_colors(path: Path) -> bool:
     """Say whether a JPEG shows few colours, even but along their edges, as labels would.
 
@@ -201,27 +202,38 @@ def are_lossy_colors(path: Path) -> bool:
         return False
     if not is_jpeg or mode != "RGB" or min(pixels.shape[:2]) < 3:
         return False
-    numbers = pixels.astype(np.int64)
-    apart = [np.abs(np.diff(numbers, axis=axis)).max(2) <= _EVEN for axis in (0, 1)]
-    even = numbers[:-1, :-1][apart[0][:, :-1] & apart[1][:-1]]
-    if len(even) < 0.5 * numbers[..., 0].size:
+    numbers = pixels.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.int32)
+    even = amid_even(numbers)
+    if len(even) < 0.5 * numbers.size:
         return False
-    packed, counts = np.unique(even @ np.array([1 << 16, 1 << 8, 1]), return_counts=True)
+    packed, counts = np.unique(even[:: -(-len(even) // _SAMPLE)], return_counts=True)
     counted = dict(zip(packed.tolist(), counts.tolist(), strict=True))
     centres = without_losses({color: (count, count) for color, count in counted.items()})[0]
-    near = np.abs(_parts(list(counted))[:, None] - _parts([*centres])).max(2).min(1) <= _ALIKE
-    return len(centres) <= _MOST_CLASSES and bool(counts[near].sum() >= 0.98 * len(even))
+    if len(centres) > _MOST_CLASSES:
+        return False
+    near = _nearest(_parts([*counted]), _parts([*centres]))[1] <= _ALIKE
+    return bool(counts[near].sum() >= 0.98 * counts.sum())
+
+
+def amid_even(numbers: Integer[ndarray, "H W"]) -> Integer[ndarray, " P"]:
+    """Return the colours whose four neighbours have nearly the same, as a JPEG's losses leave."""
+    even = np.ones((max(numbers.shape[0] - 2, 0), max(numbers.shape[1] - 2, 0)), dtype=bool)
+    for place in (16, 8, 0):
+        part = (numbers >> place & 255).astype(np.int16)
+        near = [np.abs(np.diff(part, axis=axis)) <= _EVEN for axis in (0, 1)]
+        even &= near[0][:-1, 1:-1] & near[0][1:, 1:-1] & near[1][1:-1, :-1] & near[1][1:-1, 1:]
+    return numbers[1:-1, 1:-1][even]
 
 
 def without_losses(counted: Mapping[int, tuple[int, int]]) -> tuple[set[int], int]:
     """Find the colours that a JPEG's were before its losses, as near as can be told.
 
     Args:
-        counted: by colour, its pixels and those of them whose neighbours have it too.
+        counted: by colour, its pixels and those of them whose neighbours have nearly the same.
 
     Returns:
         The most frequent colour of each class, and the largest difference of a part between any
-        colour and the nearest of them.
+        colour and the nearest of them, as ``full_colors`` writes them.
     """
     colors = sorted(counted, key=lambda color: -counted[color][1])
     parts = _parts(colors)
@@ -237,11 +249,8 @@ def without_losses(counted: Mapping[int, tuple[int, int]]) -> tuple[set[int], in
         left[place] = False
     if not centres:
         return {*counted}, 0
-    known = _parts(centres)
-    nearest = np.full(len(parts), 255)
-    for centre in known:
-        nearest = np.minimum(nearest, np.abs(parts - centre).max(1))
-    return {*centres}, int(nearest.max())
+    known = _parts([full_colors(color) for color in centres])
+    return {*centres}, int(_nearest(parts, known)[1].max())
 
 
 def full_colors(color: int) -> int:
@@ -249,6 +258,23 @@ def full_colors(color: int) -> int:
     parts = [color >> place & 255 for place in (16, 8, 0)]
     full = [0 if part <= _FULL else 255 if part >= 255 - _FULL else part for part in parts]
     return full[0] << 16 | full[1] << 8 | full[2]
+
+
+def nearest_colors(colors: Iterable[int], known: Iterable[int]) -> list[int]:
+    """Return the place of the known colour that is nearest to each colour."""
+    return _nearest(_parts([*colors]), _parts([*known]))[0].tolist()
+
+
+def _nearest(
+    colors: Int[ndarray, "M 3"], known: Int[ndarray, "N 3"]
+) -> tuple[Int[ndarray, " M"], Int[ndarray, " M"]]:
+    """Return the place of the nearest known colour, and its largest difference of a part."""
+    place, apart = np.zeros(len(colors), dtype=np.int64), np.full(len(colors), 256)
+    for number, one in enumerate(known):
+        difference = np.abs(colors - one).max(1)
+        place[difference < apart] = number
+        apart = np.minimum(apart, difference)
+    return place, apart
 
 
 def _parts(colors: list[int]) -> Int[ndarray, "N 3"]:

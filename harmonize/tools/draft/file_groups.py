@@ -12,7 +12,7 @@ from typing import TypeVar
 from harmonize.labels.palette_order import find_conflict
 from harmonize.tools.draft.affixes import shared_affixes
 from harmonize.tools.draft.draft_pixels import KINDS, Content, Kind, are_lossy_colors, look
-from harmonize.tools.draft.name_words import is_number, label_rank, sounds_like_role, split_word
+from harmonize.tools.draft.name_words import is_number, sounds_like_role, split_word
 
 CLASS = "{class}"
 INFIX = re.compile(
@@ -279,12 +279,12 @@ def with_content(root: Path, group: FileGroup) -> FileGroup:
 
 
 def with_losses(root: Path, group: FileGroup) -> FileGroup | None:
-    """Look again at files that look like photographs, but are labels by their name: JPEGs of these.
+    """Look again at files that look like photographs: they may be labels saved as JPEGs.
 
     Returns:
         The group as one of colours; None if it is not.
     """
-    if label_rank(group.name) <= 0 or group.classes:
+    if group.kind != "photo" or group.classes:
         return None
     if not all(are_lossy_colors(root / file.path) for file in evenly(group.files, SAMPLES)):
         return None

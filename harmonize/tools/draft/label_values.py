@@ -1,6 +1,6 @@
 """Which values the labels hold: how much of each, in how many files, where most."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,8 +14,10 @@ from harmonize.labels.numbers import whole_numbers
 from harmonize.pictures.stored import read_stored
 from harmonize.system.progress import follow
 from harmonize.tools.draft.draft_pixels import (
+    amid_even,
     amid_like,
     full_colors,
+    nearest_colors,
     without_losses,
     without_mixtures,
 )
@@ -41,7 +43,8 @@ class LabelValue:
         example: the label that holds most of it.
         most: the share of that label's pixels that have it.
         thirds: how many of the pixels lie in the upper, middle and lower third of their label.
-        amid_like: how many have equal neighbours; counted for blurred colours alone.
+        amid_like: how many have equal neighbours, nearly equal ones in a JPEG; counted for blurred
+            and lossy colours alone.
     """
 
     pixels: int = 0
@@ -119,8 +122,10 @@ def scan_values(root: Path, layout: FolderLayout, number: int) -> LabelScan:
             kept, scan.tolerance = without_losses(counted)
         else:
             kept, scan.tolerance = without_mixtures(counted, scan.pixels)
-        scan.values = {key: one for key, one in scan.values.items() if key in kept}
+        every = scan.values
+        scan.values = {key: one for key, one in every.items() if key in kept}
         if group.content.lossy:
+            _add_losses(scan, every)
             scan.values = {full_colors(int(key)): one for key, one in scan.values.items()}
     for key, found in scan.values.items():
         if isinstance(key, int) and not MIN_ID <= key <= MAX_ID:
@@ -135,6 +140,16 @@ def scan_values(root: Path, layout: FolderLayout, number: int) -> LabelScan:
             "hand with what makes classes of them, such as `value: V//1000`"
         )
     return scan
+
+
+def _add_losses(scan: LabelScan, every: Mapping[int | str, LabelValue]) -> None:
+    """Count the pixels of every other colour as the nearest that is kept."""
+    rest = [key for key in every if key not in scan.values]
+    kept = [*scan.values]
+    for key, place in zip(rest, nearest_colors(map(int, rest), map(int, kept)), strict=True):
+        one, near = every[key], scan.values[kept[place]]
+        near.pixels += one.pixels
+        near.thirds = [old + new for old, new in zip(near.thirds, one.thirds, strict=True)]
 
 
 def _formula(group: FileGroup) -> str | None:
@@ -169,7 +184,8 @@ def _scan_file(root: Path, group: FileGroup, file: File, scan: LabelScan) -> Non
     for value in sorted({value for part in parts for value in part}):
         scan.count(value, [part.get(value, 0) for part in parts], numbers.size, file.path)
     if group.content.blurred or group.content.lossy:
-        for value, count in _counted(amid_like(numbers)).items():
+        amid = amid_even(numbers) if group.content.lossy else amid_like(numbers)
+        for value, count in _counted(amid).items():
             if value in scan.values:
                 scan.values[value].amid_like += count
 

@@ -175,9 +175,10 @@ def _classes(draft: Draft) -> list[str]:
         "# With each: its share of all pixels, the labels that hold it, the one with most of it."
     ]
     if draft.scan.files < labels:
+        taken = "counts as the nearest, or " if draft.scan.tolerance else ""
         head += [
             f"# Only {draft.scan.files} of {labels} labels were read; a value of the others that",
-            f"# has no class here is an error when it is met. `--scan {labels}` reads all.",
+            f"# has no class here {taken}is an error when it is met. `--scan {labels}` reads all.",
         ]
     head += [f"# {commented(remark)}" for remark in draft.class_remarks]
     if draft.encoding == "masks":

@@ -37,9 +37,15 @@ class Only:
         photos = [g for g in readable if self._fits(self.images, g, photo=True)]
         if self.labels is not None and self.images is None:
             photos = [g for g in photos if not g.files[0].path.startswith(self.labels)]
-        if self.images is not None and self.labels is None:
-            labels = [g for g in labels if not g.files[0].path.startswith(self.images)]
+        if self.labels is None:
+            labels = self.unnamed(labels)
         return labels, photos
+
+    def unnamed(self, groups: Sequence[FileGroup]) -> list[FileGroup]:
+        """Return the groups that are not named as pictures."""
+        if self.images is None:
+            return list(groups)
+        return [group for group in groups if not group.files[0].path.startswith(self.images)]
 
     @staticmethod
     def _fits(folder: str | None, group: FileGroup, *, photo: bool) -> bool:
@@ -87,10 +93,15 @@ def _best(
 ) -> tuple[FolderLayout | None, list[FolderLayout]]:
     """Return the best pairing of a group of labels with a group of pictures, and all there are."""
     labels, photos = only.part(groups)
-    if all(group.kind == "photo" for group in labels):
-        lossy = {id(group): with_losses(root, group) for group in labels or photos}
-        labels = [group for group in lossy.values() if group is not None]
-        photos = [group for group in photos if not lossy.get(id(group))]
+    if only.labels is not None:
+        labels = [with_losses(root, group) or group for group in labels]
+    elif not labels:
+        lossy = {
+            id(group): found
+            for group in only.unnamed(groups)
+            if label_rank(group.name) > 0 and (found := with_losses(root, group)) is not None
+        }
+        labels, photos = [*lossy.values()], [group for group in photos if id(group) not in lossy]
     if not photos:  # drawings look like labels; go by their names
         photos = [group for group in labels if picture_rank(group.name) > 0 and not group.classes]
         labels = [group for group in labels if picture_rank(group.name) <= 0]
