@@ -295,6 +295,38 @@ def test_a_common_leaf_and_the_rest_of_a_class_get_a_node_that_parts_no_class(
 
 
 @pytest.mark.skipif(NODE is None, reason="there is no node on this machine")
+@pytest.mark.parametrize(
+    ("pairs", "kept"), [(["yz", "xy"], "x"), (["xz", "yz"], "y"), (["xy", "yz", "xz"], "x")]
+)
+def test_leaves_that_are_the_same_by_way_of_a_third_become_one(
+    pairs: list[str], kept: str, tmp_path: Path
+) -> None:
+    doubts = [
+        {"id": pair, "a": pair[0], "b": pair[1], "owner": pair[0], "common": f"c{pair}"}
+        for pair in pairs
+    ]
+    state = {
+        "tree": ["x", "y", "z", "q", "@mirror q z"],
+        "own": {name: [name] for name in "xyzq"},
+        "doubts": doubts,
+        "files": {},
+    }
+    (tmp_path / "state.json").write_text(json.dumps(state))
+    source = Path(verdicts.__file__).with_name("join.html.jinja").read_text()
+    (tmp_path / "page.js").write_text(
+        "const read = (name) => require('fs').readFileSync(name, 'utf8');\n"
+        "const choose = () => 'same';\n" + script_of(source) + "console.log("
+        "JSON.stringify([texts()['tree.txt'], decide().nodes]));\n"
+    )
+    done = subprocess.run(
+        [str(NODE), "page.js"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    text, nodes = json.loads(done.stdout)
+    assert text.split("\n") == [kept, "q", f"@mirror q {kept}", ""]
+    assert nodes == {"x": [kept], "y": [kept], "z": [kept], "q": ["q"]}
+
+
+@pytest.mark.skipif(NODE is None, reason="there is no node on this machine")
 def test_the_page_writes_the_files_as_they_are_decided(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
