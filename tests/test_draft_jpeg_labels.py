@@ -107,6 +107,14 @@ def test_a_named_folder_has_the_labels_or_the_pictures(
     assert f'label: "{option[1] if option[0] == "--labels" else "labels"}/' in text
 
 
+def test_a_picture_beside_the_labels_is_no_obstacle(folder: Path) -> None:
+    Image.fromarray(np.repeat(COLORS, 8, axis=0)[None].repeat(9, axis=0)).save(
+        folder / "legend.png"
+    )
+    new_mapping(folder, output=folder.parent / "draft.yaml")
+    assert 'label: "labels/' in (folder.parent / "draft.yaml").read_text()
+
+
 def test_a_named_folder_has_labels_that_look_like_photographs(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     for name in ("images", "objects"):

@@ -1,7 +1,7 @@
 """Which files are the pictures, which their labels, and which label belongs to which picture."""
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
@@ -62,46 +62,65 @@ def find_layout(
     Raises:
         HarmonizeError: nothing pairs up; says what was seen.
     """
-    seen: list[FileGroup] = []
     images = only.keep(images)
     if not images:
         raise HarmonizeError(f"{root}: no pictures in {only.labels} and {only.images}")
-    best: tuple[FolderLayout, list[FileGroup]] | None = None
-    layouts: list[FolderLayout] = []
+    found = _search(root, images, only, lossy=False)
+    if found.best is None:  # JPEGs are labels only where nothing else is
+        found = _search(root, images, only, lossy=True)
+    if found.best is None:
+        raise HarmonizeError(*_nothing_pairs(root, found.seen))
+    return found.best, find_rivals(root, found.best, found.layouts), found.rest
+
+
+@dataclass
+class _Found:
+    """What pairs up: the best pairing, all there are, the groups beside the best, and all seen."""
+
+    best: FolderLayout | None = None
+    layouts: list[FolderLayout] = field(default_factory=list[FolderLayout])
+    rest: list[FileGroup] = field(default_factory=list[FileGroup])
+    seen: list[FileGroup] = field(default_factory=list[FileGroup])
+
+
+def _search(root: Path, images: list[str], only: Only, *, lossy: bool) -> _Found:
+    """Group files in ever more ways until a group of labels pairs up with one of pictures."""
+    all_found = _Found()
     for with_prefixes, infixes in ((False, False), (True, False), (False, True)):
         for added in (False, True):
             groups = find_groups(
                 root, images, with_prefixes=with_prefixes, added=added, infixes=infixes
             )
-            seen = seen or groups
-            layout, found = _best(root, groups, only)
-            layouts += found
-            if layout is not None and (best is None or len(layout.pairs) > len(best[0].pairs)):
+            all_found.seen = all_found.seen or groups
+            layout, found = _best(root, groups, only, lossy=lossy)
+            all_found.layouts += found
+            best = all_found.best
+            if layout is not None and (best is None or len(layout.pairs) > len(best.pairs)):
                 used = layout.picture_group.files, layout.label_group.files
-                best = layout, [group for group in groups if group.files not in used]
-            if best is not None and not best[1]:  # nothing is left over that could be paired
-                break
-        if best is not None and (not best[1] or not with_prefixes):
+                all_found.best = layout
+                all_found.rest = [group for group in groups if group.files not in used]
+            if all_found.best is not None and not all_found.rest:
+                break  # nothing is left over that could be paired
+        if all_found.best is not None and (not all_found.rest or not with_prefixes):
             break
-    if best is not None:
-        return best[0], find_rivals(root, best[0], layouts), best[1]
-    raise HarmonizeError(*_nothing_pairs(root, seen))
+    return all_found
 
 
 def _best(
-    root: Path, groups: Sequence[FileGroup], only: Only
+    root: Path, groups: Sequence[FileGroup], only: Only, *, lossy: bool
 ) -> tuple[FolderLayout | None, list[FolderLayout]]:
     """Return the best pairing of a group of labels with a group of pictures, and all there are."""
     labels, photos = only.part(groups)
     if only.labels is not None:
         labels = [with_losses(root, group) or group for group in labels]
-    elif not labels:
-        lossy = {
+    elif lossy:
+        known = {
             id(group): found
             for group in only.unnamed(groups)
             if label_rank(group.name) > 0 and (found := with_losses(root, group)) is not None
         }
-        labels, photos = [*lossy.values()], [group for group in photos if id(group) not in lossy]
+        labels += known.values()
+        photos = [group for group in photos if id(group) not in known]
     if not photos:  # drawings look like labels; go by their names
         photos = [group for group in labels if picture_rank(group.name) > 0 and not group.classes]
         labels = [group for group in labels if picture_rank(group.name) <= 0]
