@@ -73,8 +73,8 @@ static inline int all_between(floats x, float low, float high) {
     return all != 0;
 }
 
-/* exp(x), good to 4e-7 of it, to 5e-6 without fused multiplication and addition; what is below exp(-87) or above exp(88) becomes no more than that, or
-   infinite. */
+/* exp(x), good to 4e-7 of it, to 5e-6 without fused multiplication and addition; what is below exp(-87) or above
+   exp(88) becomes no more than that, or infinite. */
 static inline floats exponential(floats x) {
     const float round = 12582912.0f; /* adding 1.5 * 2^23 drops the fraction */
 #ifdef __AVX512F__
