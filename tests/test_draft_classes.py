@@ -542,17 +542,3 @@ def test_a_numbered_list_of_pictures_names_no_classes(
     spec = draft(tmp_path / "set", monkeypatch)
     assert list(spec.classes) == ["class_0", "class_1", "class_2"]
     assert spec.splits["train"].columns == ("column_1", "id")
-
-
-def test_lists_with_backslashes_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "set"
-    write_ids(folder, [0, 1, 2])
-    (folder / "train.txt").write_text("images\\x0y.jpg labels\\x0y.png\nimages\\x1y.jpg b\n")
-    (folder / "val.txt").write_text("images\\x2y.jpg\n")
-    (folder / "notes.txt").write_text("C:\\data\\other.jpg\nx0y and x1y\n")
-    spec = draft(folder, monkeypatch)
-    assert (
-        "# train.txt, val.txt: lists pictures with backslashes, which are no separators here; "
-        "write / in their place, and draft again\n"
-    ) in text_of(folder)
-    assert list(spec.splits) == ["all"]
