@@ -17,6 +17,8 @@ _FIELD = re.compile(
     r"(?P<name>[A-Za-z_]\w*)(?:(?P<operator>//|%)(?P<number>[1-9]\d{0,9}))?", re.ASCII
 )
 _FORMAT = re.compile(r"(?:0?\d{1,2})?d?", re.ASCII)
+_WILD = "\0"
+"""Stands for a field while a glob pattern is written."""
 Fields = Mapping[str, str | int]
 
 
@@ -150,10 +152,11 @@ class Template:
 
     def glob(self) -> str:
         """Return the template as a glob pattern, with a wildcard for every field."""
-        return "".join(
-            re.sub(r"[\[?]", r"[\g<0>]", literal) + ("" if field is None else "*")
+        pieces = (
+            re.sub(r"[\[?]", r"[\g<0>]", literal) + ("" if field is None else _WILD)
             for literal, field in self._parts
         )
+        return re.sub(rf"\**({_WILD}\**)+", "*", "".join(pieces))  # ** would be all folders below
 
     def _value(self, field: _Field, fields: Fields) -> str:
         if field.name not in fields:
