@@ -4,18 +4,18 @@ import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harmonize.config.strict_yaml import Value, load_text
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.system.progress import tell
+from harmonize.tools.draft.annotated_splits import lay_out
 from harmonize.tools.draft.by_name import Proposal, by_name
 from harmonize.tools.draft.draft_classes import ClassDraft
 from harmonize.tools.draft.mapping_text import YamlLine, aligned, commented, quoted
-from harmonize.tools.draft.name_words import canonical, split_order, split_word
-from harmonize.tools.draft.picture_annotations import PER_PICTURE, AnnotationFile
+from harmonize.tools.draft.picture_annotations import AnnotationFile
 from harmonize.tools.draft.trial import try_splits
 
 if TYPE_CHECKING:
@@ -31,15 +31,6 @@ _BY = {
     "supervisely": "Supervisely's JSON files",
     "yolo": "YOLO's polygons",
 }
-
-
-@dataclass
-class _AnnotatedSplit:
-    """A split: its name, and what stands for each field in its paths."""
-
-    name: str
-    pairs: Sequence[tuple[str, str]]
-    fields: dict[str, str]
 
 
 @dataclass
@@ -147,28 +138,11 @@ def draft_annotated(
     name: str, root: str, found: Sequence[AnnotationFile], images: Sequence[str]
 ) -> AnnotatedDraft:
     """Return the draft of a folder's annotation files, which are of one encoding."""
-    encoding = found[0].encoding
+    laid = lay_out(name, found, images)
     classes = _classes(found)
-    splits = [_split(one) for one in found]
-    _name_apart(splits)
-    splits.sort(key=lambda one: split_order(one.name))
-    templates = _templates(splits, encoding)
-    drafted: dict[str, tuple[dict[str, Value], int]] = {}
-    lists: dict[str, str] = {}
-    for one in splits:
-        picture = _filled(templates["picture"], one.fields)
-        keys: dict[str, Value] = {"glob": picture}
-        if _matching(images, one.fields) != {image for image, _ in one.pairs}:
-            file = f"{name}_{one.name}.txt"
-            lists[file] = "".join(f"{PurePosixPath(image).stem}\n" for image, _ in one.pairs)
-            keys = {"list": file, "separator": "\t"}
-        kept: dict[str, Value] = {
-            key: text for key, text in one.fields.items() if f"{{{key}}}" in str(templates)
-        }
-        if kept:
-            keys["fields"] = kept
-        drafted[one.name] = keys, len(one.pairs)
-    return AnnotatedDraft(name, root, encoding, classes, templates, drafted, lists)
+    return AnnotatedDraft(
+        name, root, found[0].encoding, classes, laid.templates, laid.splits, laid.lists
+    )
 
 
 def _classes(found: Sequence[AnnotationFile]) -> list[ClassDraft]:
@@ -188,63 +162,3 @@ def _classes(found: Sequence[AnnotationFile]) -> list[ClassDraft]:
             for one, number in used.most_common()
         ),
     ]
-
-
-def _split(one: AnnotationFile) -> _AnnotatedSplit:
-    """Find the folders of a file's pictures and labels; those not in the usual one are left out."""
-    kinds = Counter(_kind(image) for image, _ in one.pairs)
-    (folder, suffix), _ = kinds.most_common(1)[0]
-    fields = {"folder": folder, "ending": suffix}
-    pairs = [pair for pair in one.pairs if _kind(pair[0]) == (folder, suffix)]
-    if any(label for _, label in pairs):
-        fields["labels"] = Counter(_folder(label) for _, label in pairs).most_common(1)[0][0]
-    if one.encoding not in PER_PICTURE:
-        fields["annotations"] = one.path
-    words = (split_word(part) for part in [*one.path.split("/")[::-1], *folder.split("/")[::-1]])
-    name = next((canonical(word[1]) for word in words if word), "all")
-    return _AnnotatedSplit(name, pairs, fields)
-
-
-def _name_apart(splits: Sequence[_AnnotatedSplit]) -> None:
-    """Give splits of one name a number."""
-    seen: Counter[str] = Counter()
-    for one in splits:
-        seen[one.name] += 1
-        one.name += f"_{seen[one.name]}" if seen[one.name] > 1 else ""
-
-
-def _folder(path: str) -> str:
-    return path.rpartition("/")[0]
-
-
-def _kind(picture: str) -> tuple[str, str]:
-    return _folder(picture), PurePosixPath(picture).suffix
-
-
-def _templates(splits: Sequence[_AnnotatedSplit], encoding: str) -> dict[str, str]:
-    """Return the path templates: what all splits have in common is written out."""
-    same = {
-        key: splits[0].fields[key]
-        for key in splits[0].fields
-        if len({one.fields.get(key) for one in splits}) == 1
-    }
-    found = {"picture": "{folder}/{id}{ending}"}
-    if encoding in PER_PICTURE:
-        found["label"] = f"{{labels}}/{PER_PICTURE[encoding]}"
-    elif encoding == "coco_panoptic":
-        found |= {"label": "{labels}/{id}.png", "annotations": "{annotations}"}
-    else:
-        found["label"] = "{annotations}"
-    return {key: _filled(text, same).lstrip("/") for key, text in found.items()}
-
-
-def _filled(template: str, fields: dict[str, str]) -> str:
-    for key, text in fields.items():
-        template = template.replace(f"{{{key}}}", text.replace("{", "{{").replace("}", "}}"))
-    return template.lstrip("/")
-
-
-def _matching(images: Sequence[str], fields: dict[str, str]) -> set[str]:
-    """Return the pictures that a split's pattern finds."""
-    usual = fields["folder"], fields["ending"]
-    return {image for image in images if _kind(image) == usual}
