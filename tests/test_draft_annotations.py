@@ -33,12 +33,17 @@ def pictures(root: Path, folder: str, *names: str) -> None:
     (root / "img").rename(root / folder)
 
 
-def draft(root: Path, capsys: pytest.CaptureFixture[str]) -> tuple[DatasetSpec, str]:
-    """Draft, check and read; return the mapping and its text."""
-    main(["new", str(root), "--tree", "things.txt", "-o", "drafted.yaml"])
+def new(root: Path, capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
+    """Draft; return what is printed and the mapping's text."""
+    main(["new", str(root), "--tree", "things.txt", "-o", "drafted.yaml", "--force"])
     out = capsys.readouterr().out
     assert "to mend" not in out
-    text = Path("drafted.yaml").read_text()
+    return out, Path("drafted.yaml").read_text()
+
+
+def draft(root: Path, capsys: pytest.CaptureFixture[str]) -> tuple[DatasetSpec, str]:
+    """Draft, check and read; return the mapping and its text."""
+    _, text = new(root, capsys)
     assert "TODO" not in text.partition("\nname:")[2]
     status = main(["check", "things.txt", "drafted.yaml"])
     assert status == 0, capsys.readouterr().out

@@ -93,12 +93,25 @@ def _image(path: Path, picture: str) -> tuple[Element, str, Size]:
     index = cvat_index(path)
     own, _ = index.records(index.find(picture))
     where = f"{path}: {picture}"
-    end = own.rfind(b"</image>") + len(b"</image>")
     try:
-        image = fromstring(own[: end if end >= len(b"</image>") else own.rfind(b"/>") + 2])
+        image = _element(own)
     except ParseError:
         raise HarmonizeError(f"{where}: cannot be read; save the XML as UTF-8") from None
     return image, where, read_size(_whole(image, "width"), _whole(image, "height"), where)
+
+
+def _element(own: bytes) -> Element:
+    """Parse a picture's element, which ends where another may begin."""
+    end = own.rfind(b"</image>") + len(b"</image>")
+    return fromstring(own[: end if end >= len(b"</image>") else own.rfind(b"/>") + 2])
+
+
+def shape_labels(own: bytes) -> list[str]:
+    """Return the label of each shape of a picture's own record; none where it cannot be read."""
+    try:
+        return [one.get("label", "") for one in _element(own) if one.tag != "tag"]
+    except ParseError:
+        return []
 
 
 def _regions(image: Element, size: Size, where: str) -> Iterator[Region]:

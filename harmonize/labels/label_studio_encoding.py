@@ -80,10 +80,10 @@ def _build_label_studio(path: Path, builder: IndexBuilder) -> None:
         folder, slash, name = found[0].rpartition("/")
         own = folder + slash + _UPLOADED.sub("", name, count=1)
         builder.add_picture(found[0], item.start, item.end, also=own)
-        builder.used.update(_labels(task))
+        builder.used.update(region_labels(task))
 
 
-def _labels(task: dict[str, Any]) -> Iterator[str]:
+def region_labels(task: dict[str, Any]) -> Iterator[str]:
     """Yield the label of each region of a task, of whatever annotation."""
     annotations = task.get("annotations")
     for annotation in annotations if isinstance(annotations, list) else ():

@@ -88,6 +88,12 @@ class SetIndex:
             raise HarmonizeError(f"{self.path}: has several pictures that may be {picture!r}")
         return number
 
+    def pictures(self) -> dict[int, str]:
+        """Return what the file calls each picture, by number."""
+        kind = _FULL[0]
+        names = zip(self.numbers.tolist(), self.names.tolist(), strict=True)
+        return {n: os.fsdecode(name[1:]) for n, name in names if name[0] == kind and n >= 0}
+
     def records(self, number: int) -> tuple[bytes, list[bytes]]:
         """Read a picture's own record and its annotations.
 

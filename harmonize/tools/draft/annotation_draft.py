@@ -12,8 +12,10 @@ from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.system.progress import tell
 from harmonize.tools.draft.annotated_splits import lay_out
+from harmonize.tools.draft.annotation_files import Annotations
 from harmonize.tools.draft.by_name import Proposal, by_name
 from harmonize.tools.draft.draft_classes import ClassDraft
+from harmonize.tools.draft.left_out import left_out
 from harmonize.tools.draft.mapping_text import YamlLine, aligned, commented, quoted
 from harmonize.tools.draft.picture_annotations import AnnotationFile
 from harmonize.tools.draft.trial import try_splits
@@ -42,6 +44,7 @@ class AnnotatedDraft:
         encoding: of all its files.
         classes: one for each name in the files, and one for what no annotation covers.
         lists: the lists of splits that are written beside the mapping, by name.
+        left_out: what of the folder is not used, a line each.
         tree, tree_note: the tree and why this one.
         meaning: what each class may mean.
     """
@@ -53,6 +56,7 @@ class AnnotatedDraft:
     templates: dict[str, str]
     splits: dict[str, tuple[dict[str, Value], int]]
     lists: dict[str, str]
+    left_out: list[str]
     tree: str | None = None
     tree_note: str = ""
     meaning: dict[str, Proposal] = field(default_factory=dict[str, Proposal])
@@ -105,6 +109,7 @@ class AnnotatedDraft:
             [
                 "# Drafted by `harmonize new`. Every guess wants a look, every TODO an answer;",
                 "# nothing can be trained on while a class means TODO.",
+                *(f"# not used: {commented(line)}" for line in self.left_out),
                 *aligned(head),
             ],
             ["splits:", *aligned(splits, indent=2)],
@@ -127,6 +132,7 @@ class AnnotatedDraft:
         width = max(len(label) for label, _ in rows)
         lines = [f"{self.name}: {self.num_pictures} pictures with labels"]
         lines += [f"  {label:<{width}}  {commented(text)}" for label, text in rows]
+        lines += [f"  not used: {commented(line)}" for line in self.left_out]
         tell("\n".join(lines))
         for problem in problems[:10]:
             print(f"to mend: {commented(problem)}")
@@ -135,13 +141,20 @@ class AnnotatedDraft:
 
 
 def draft_annotated(
-    name: str, root: str, found: Sequence[AnnotationFile], images: Sequence[str]
+    name: str, root: str, annotations: Annotations, images: Sequence[str]
 ) -> AnnotatedDraft:
-    """Return the draft of a folder's annotation files, which are of one encoding."""
+    """Return the draft of a folder's annotation files, of which there are some."""
+    found = annotations.files
     laid = lay_out(name, found, images)
-    classes = _classes(found)
     return AnnotatedDraft(
-        name, root, found[0].encoding, classes, laid.templates, laid.splits, laid.lists
+        name,
+        root,
+        found[0].encoding,
+        _classes(found),
+        laid.templates,
+        laid.splits,
+        laid.lists,
+        left_out(annotations, images),
     )
 
 

@@ -1,7 +1,7 @@
 """Which files of a folder annotation tools wrote, and which pictures they are of."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from harmonize.errors import HarmonizeError
@@ -10,9 +10,10 @@ from harmonize.labels.cvat_encoding import cvat_index
 from harmonize.labels.label_studio_encoding import label_studio_index
 from harmonize.labels.set_index import SetIndex
 from harmonize.stores.plain_files import open_plain
+from harmonize.tools.draft.annotation_counts import used_by
 from harmonize.tools.draft.file_groups import evenly
 from harmonize.tools.draft.folder_files import Files
-from harmonize.tools.draft.name_words import canonical, split_word
+from harmonize.tools.draft.name_words import canonical, picture_rank, split_word
 from harmonize.tools.draft.picture_annotations import (
     PER_PICTURE,
     AnnotationFile,
@@ -36,8 +37,21 @@ _INDEXES: dict[str, Callable[[Path], SetIndex]] = {
 """By encoding; the first is preferred."""
 
 
-def find_annotations(folder: Path, files: Files, scan: int) -> list[AnnotationFile]:
-    """Return the annotation files of one kind; none if there are none.
+@dataclass
+class Annotations:
+    """The annotation files of a folder.
+
+    Attributes:
+        files: those that are drafted, of one encoding.
+        unused: the others, and why they are not.
+    """
+
+    files: list[AnnotationFile] = field(default_factory=list[AnnotationFile])
+    unused: list[str] = field(default_factory=list[str])
+
+
+def find_annotations(folder: Path, files: Files, scan: int) -> Annotations:
+    """Return the annotation files of one kind, if there are any.
 
     Args:
         folder: of the data set.
@@ -51,7 +65,7 @@ def find_annotations(folder: Path, files: Files, scan: int) -> list[AnnotationFi
     some = [path for listed in by_folder.values() for path in evenly(listed, _FEW)]
     looked = {path: _kinds(folder / path) for path in some}
     found = [
-        find(folder, inside, paths, files, scan)
+        _with_missing(folder, kind, find(folder, inside, paths, files, scan), paths)
         for kind, find in (("labelme", labelme_files), ("supervisely", supervisely_files))
         for inside, paths in by_folder.items()
         if any(kind in looked.get(path, ()) for path in paths)
@@ -62,13 +76,39 @@ def find_annotations(folder: Path, files: Files, scan: int) -> list[AnnotationFi
         sets = [_of_set(folder, path, kinds, files.images) for path, kinds in candidates]
         found = [one for one in sets if one is not None]
         if not any(one.pairs for one in found):
-            found = yolo_files(folder, files, scan)
-    found = [one for one in found if one.pairs]
+            found += yolo_files(folder, files, scan)
+    return _chosen(found)
+
+
+def _with_missing(
+    folder: Path, kind: str, one: AnnotationFile, paths: Sequence[str]
+) -> AnnotationFile:
+    """Add the files of a folder that are of the kind, but have no picture."""
+    paired = {label for _, label in one.pairs}
+    rest = (path for path in paths if path not in paired)
+    one.missing = [path for path in rest if kind in _kinds(folder / path)]
+    return one
+
+
+def _chosen(found: Sequence[AnnotationFile]) -> Annotations:
+    """Choose the encoding, and the files that are of different pictures."""
+    own: list[AnnotationFile] = []
     for encoding in dict.fromkeys((*PER_PICTURE, *_INDEXES)):
-        chosen = [one for one in found if one.encoding == encoding]
-        if chosen:
-            return _without_doubles(chosen)
-    return []
+        own = own or [one for one in found if one.encoding == encoding and one.pairs]
+    chosen = _without_doubles(own)
+    pictures = {picture for one in chosen for picture, _ in one.pairs}
+    unused: list[str] = []
+    for one in found:
+        both = sum(picture in pictures for picture, _ in one.pairs)
+        if one.pairs and not any(one is other for other in chosen):
+            unused.append(
+                f"{one.path}: about pictures that have more annotations in other files "
+                f"({both} of {len(one.pairs)})"
+            )
+        elif not one.pairs and one.missing:
+            number, example = len(one.missing), one.missing[0]
+            unused.append(f"{one.path}: none of its {number} pictures is here, such as {example}")
+    return Annotations(chosen, unused)
 
 
 def _kinds(path: Path) -> tuple[str, ...]:
@@ -97,33 +137,48 @@ def _of_set(
             index = _INDEXES[kind](folder / path)
         except HarmonizeError:
             continue
-        there = _found(index, path, images)
-        pairs = [(image, "") for image in there]
+        there, unsure = _found(index, path, images)
+        pairs = [(image, "") for image in sorted(there.values())]
         if kind == "coco_panoptic":
-            pairs = beside(there, images)
-        return AnnotationFile(kind, path, pairs, Counter(index.used))
+            pairs = beside(sorted(there.values()), images)
+            with_picture = {label for _, label in pairs}
+            there = {number: label for number, label in there.items() if label in with_picture}
+        missing = [name for number, name in index.pictures().items() if number not in there]
+        used = used_by(kind, index, there)
+        return AnnotationFile(kind, path, pairs, used, missing=missing, unsure=unsure)
     return None
 
 
-def _found(index: SetIndex, path: str, images: Sequence[str]) -> list[str]:
-    """Return the picture of each entry of an annotation file: of several of a name, the nearest."""
+def _found(
+    index: SetIndex, path: str, images: Sequence[str]
+) -> tuple[dict[int, str], list[tuple[str, str]]]:
+    """Return the picture of each entry of an annotation file: of several of a name, the nearest.
+
+    Also return the pairs of pictures of which none is nearer than the other.
+    """
     best: dict[int, str] = {}
+    unsure: dict[int, str] = {}
     for image in images:
         try:
             number = index.find(image)
         except HarmonizeError:
             continue
-        if number not in best or _nearness(path, image) > _nearness(path, best[number]):
+        own, other = _nearness(path, image), best.get(number)
+        if other is None or own > _nearness(path, other):
             best[number] = image
-    return sorted(best.values())
+            unsure.pop(number, None)
+        elif own == _nearness(path, other):
+            unsure.setdefault(number, image)
+    return best, [(best[number], image) for number, image in unsure.items()]
 
 
-def _nearness(path: str, image: str) -> tuple[bool, int, bool]:
+def _nearness(path: str, image: str) -> tuple[bool, int, bool, int]:
     """Rate whether an annotation file is of a picture, by their folders."""
     folders = image.split("/")[:-1]
     own, other = split_word(path), split_word("/".join(folders))
     same = own is not None and other is not None and canonical(own[1]) == canonical(other[1])
-    return PurePosixPath(path).stem in folders, shared(path, image), same
+    is_near = PurePosixPath(path).stem in folders
+    return is_near, shared(path, image), same, picture_rank("/".join(folders))
 
 
 def _without_doubles(found: Sequence[AnnotationFile]) -> list[AnnotationFile]:

@@ -20,7 +20,7 @@ from harmonize.pictures.reading import header_size, sides_swap
 from harmonize.system.atomic_files import write_whole, writing
 from harmonize.system.progress import tell
 from harmonize.tools.draft.annotation_draft import draft_annotated
-from harmonize.tools.draft.annotation_files import find_annotations
+from harmonize.tools.draft.annotation_files import Annotations, find_annotations
 from harmonize.tools.draft.by_name import TODO, Proposal, by_name, choose_tree, left_open
 from harmonize.tools.draft.class_tables import find_tables
 from harmonize.tools.draft.draft_classes import draft_classes
@@ -87,8 +87,8 @@ def new_mapping(
 
         network = load_network(run, trust_code=trust_code)
     ontology = None if network is None else _same_tree(network, tree)
-    annotated = [] if labels is not None else find_annotations(folder, files, scan)
-    if annotated:
+    annotated = Annotations() if labels is not None else find_annotations(folder, files, scan)
+    if annotated.files:
         drafted = draft_annotated(name, root_of(folder, output), annotated, files.images)
         drafted.mean(*(choose_tree(tree, drafted.classes) if ontology is None else (ontology, "")))
         if network is not None:

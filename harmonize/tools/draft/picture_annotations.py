@@ -26,6 +26,8 @@ class AnnotationFile:
         used: how many annotations each name of a class has.
         all_read: whether this is of all of them; else there are also names that it knows of.
         values: what stands for a class instead of its name, if something does.
+        missing: what the file calls pictures that are not there; files of labels without a picture.
+        unsure: pictures of which the file may mean either, as the names and folders are.
     """
 
     encoding: str
@@ -34,6 +36,8 @@ class AnnotationFile:
     used: Counter[str] = field(default_factory=Counter[str])
     all_read: bool = True
     values: dict[str, int] = field(default_factory=dict[str, int])
+    missing: list[str] = field(default_factory=list[str])
+    unsure: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
 
 
 def labelme_files(

@@ -36,14 +36,20 @@ def yolo_files(folder: Path, files: Files, scan: int) -> list[AnnotationFile]:
     found: list[AnnotationFile] = []
     for inside, paths in by_folder.items():
         pairs = _pairs(inside, paths, images)
-        few = [numbers_in(folder / path) for _, path in evenly(pairs, _FEW)]
+        looked = evenly([path for _, path in pairs] or paths, _FEW)
+        few = [numbers_in(folder / path) for path in looked]
         if not any(few) or any(one is None for one in few):
             continue
         used: Counter[int] = Counter()
         for _, path in evenly(pairs, scan):
             used.update(numbers_in(folder / path) or {})
         counts = Counter({str(number): used[number] for number in used})
-        found.append(AnnotationFile("yolo", inside, pairs, counts, len(pairs) <= scan))
+        paired = {path for _, path in pairs}
+        rest = (path for path in paths if path not in paired)
+        missing = [path for path in rest if numbers_in(folder / path)]
+        found.append(
+            AnnotationFile("yolo", inside, pairs, counts, len(pairs) <= scan, missing=missing)
+        )
     _name(found, _names(folder, files))
     return found
 
