@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from annotated_sets import brush, coco
+from harmonize.cli import main
 from harmonize.labels.dataset_spec import DatasetSpec
 from test_draft_annotated_splits import write_coco, write_labelme, write_pictures
 from test_draft_annotations import CAN, ONE_CAN, new, root
@@ -158,3 +159,51 @@ def test_of_two_pictures_of_a_name_the_one_in_a_folder_of_pictures_is_meant(
     (line,) = not_used(root, capsys)
     assert line == "1 more picture file in folders without labels, such as annotated/a.png"
     assert DatasetSpec.from_file("drafted.yaml").picture.text == "images/{id}.png"
+
+
+def refusal(root: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Return what the command says last of a folder of which it can draft nothing."""
+    with pytest.raises(SystemExit):
+        main(["new", str(root), "-o", "drafted.yaml"])
+    mark = f"error: {root}: not used: "
+    lines = capsys.readouterr().err.splitlines()
+    assert any("nothing pairs up" in line for line in lines)
+    return [line.removeprefix(mark) for line in lines if line.startswith(mark)]
+
+
+def test_a_json_with_one_name_for_two_pictures(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_pictures(root, "data/L/a.png", "data/R/a.png")
+    content = coco({"a.png": ONE_CAN, "b.png": ONE_CAN})
+    content["images"][1]["file_name"] = "a.png"
+    (root / "labels.json").write_text(json.dumps(content))
+    assert refusal(root, capsys) == [
+        "labels.json: has two pictures of the name 'a.png'; write the folder of each before its "
+        "name, as L/a.png for data/L/a.png and R/a.png for data/R/a.png"
+    ]
+
+
+def test_a_json_of_other_pictures(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_pictures(root, "images/a.png")
+    write_coco(root / "labels.json", ["b.png", "c.png"])
+    (root / "notes.json").write_text('{"images": []}')  # of no tool
+    assert refusal(root, capsys) == [
+        "labels.json: none of its 2 pictures is here, such as b.png",
+    ]
+
+
+def test_of_two_files_the_one_that_is_wrong_is_named(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_pictures(root, "train/a.png", "val/b.png")
+    write_coco(root / "train.json", ["a.png"])
+    content = coco({"b.png": ONE_CAN})
+    content["annotations"][0]["image_id"] = 7
+    (root / "val.json").write_text(json.dumps(content))
+    captions = {"images": content["images"], "annotations": [{"id": 1, "image_id": 0}]}
+    (root / "captions.json").write_text(json.dumps(captions))
+    assert not_used(root, capsys) == [
+        "1 more picture file in folders without labels, such as val/b.png",
+        "val.json: annotations 100: image_id 7 is in none of `images`",
+    ]

@@ -6,7 +6,7 @@ from typing import Any
 
 from harmonize.errors import HarmonizeError
 from harmonize.labels.json_items import Item, json_items
-from harmonize.labels.set_index import IndexBuilder, SetIndex, open_index
+from harmonize.labels.set_index import IndexBuilder, OtherFileError, SetIndex, open_index
 
 Place = tuple[int, int]
 
@@ -45,7 +45,7 @@ def _build_instances(path: Path, builder: IndexBuilder) -> None:
             images[number] = builder.add_picture(name, item.start, item.end)
         elif item.key == "annotations":
             if isinstance(item.value, dict) and "segments_info" in item.value:
-                raise HarmonizeError(
+                raise OtherFileError(
                     f"{path}: holds panoptic segments; say encoding: coco_panoptic"
                 )
             image_id = item.value.get("image_id") if isinstance(item.value, dict) else None
@@ -72,7 +72,7 @@ def _build_panoptic(path: Path, builder: IndexBuilder) -> None:
         where = f"{path}: {item.key} {_id(item)}"
         if item.key == "annotations":
             if not isinstance(item.value, dict) or "segments_info" not in item.value:
-                raise HarmonizeError(
+                raise OtherFileError(
                     f"{where}: has no `segments_info`; say encoding: coco if it is of objects"
                 )
             name = _text(_object(item, where).get("file_name"), where, "file_name")
@@ -105,7 +105,7 @@ def _add_category(builder: IndexBuilder, item: Item, where: str) -> None:
 def _check_keys(path: Path, seen: set[str], wanted: tuple[str, ...]) -> None:
     missing = [key for key in wanted if key not in seen]
     if missing:
-        raise HarmonizeError(f"{path}: has no list {missing[0]!r}, as COCO's JSON has")
+        raise OtherFileError(f"{path}: has no list {missing[0]!r}, as COCO's JSON has")
 
 
 def _id(item: Item) -> Any:

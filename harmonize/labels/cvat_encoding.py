@@ -15,7 +15,7 @@ from harmonize.labels.class_table import ClassTable
 from harmonize.labels.coco_polygons import polygon_runs
 from harmonize.labels.named_encoding import InSet, file_and_picture, read_size
 from harmonize.labels.regions import Region, finish, from_columns, lay, pixels_of_runs
-from harmonize.labels.set_index import IndexBuilder, SetIndex, open_index
+from harmonize.labels.set_index import IndexBuilder, OtherFileError, SetIndex, open_index
 from harmonize.stores.plain_files import open_plain
 
 # Letters of shapes: H x W pixels, P pixels of a shape.
@@ -61,7 +61,7 @@ def _build_cvat(path: Path, builder: IndexBuilder) -> None:
     def start(name: str, attributes: dict[str, str]) -> None:
         names.append(name)
         if len(names) == 1 and name != "annotations":
-            raise HarmonizeError(f"{path}: begins with <{name}>, not as CVAT's XML for images")
+            raise OtherFileError(f"{path}: begins with <{name}>, not as CVAT's XML for images")
         if name == "track":
             raise HarmonizeError(f"{path}: is CVAT's XML for video; export it as CVAT for images")
         if name == "image":

@@ -39,6 +39,14 @@ _FACTS = "facts"
 Stamp = tuple[int, ...]
 
 
+class SameNameError(HarmonizeError):
+    """A file has two pictures of one name."""
+
+
+class OtherFileError(HarmonizeError):
+    """A file is of another kind, not a wrong one of this."""
+
+
 @dataclass(frozen=True)
 class SetIndex:
     """Where in a file the labels of each picture are.
@@ -148,7 +156,10 @@ class IndexBuilder:
         """
         name = plain_name(name)
         if name in self._names:
-            raise HarmonizeError(f"{self.path}: has two pictures of the name {name!r}")
+            raise SameNameError(
+                f"{self.path}: has two pictures of the name {name!r}; write the folder of each "
+                "before its name"
+            )
         number = self._names[name] = len(self._own)
         if also is not None:
             also = plain_name(also)
@@ -194,7 +205,7 @@ class IndexBuilder:
 Build = Callable[[Path, IndexBuilder], None]
 """Goes through a file and adds what is in it."""
 
-_open: dict[tuple[str, str], SetIndex | tuple[Stamp, tuple[str, ...]]] = {}
+_open: dict[tuple[str, str], SetIndex | tuple[Stamp, type[HarmonizeError], tuple[str, ...]]] = {}
 """By builder and path: the index, or what is wrong with the file."""
 
 
@@ -213,11 +224,11 @@ def open_index(path: Path, build: Build) -> SetIndex:
     if isinstance(known, SetIndex) and known.stamp == stamp:
         return known
     if isinstance(known, tuple) and known[0] == stamp:
-        raise HarmonizeError(*known[1])
+        raise known[1](*known[2])
     try:
         made = _open[key] = _made(path, build, stamp)
     except HarmonizeError as error:
-        _open[key] = stamp, error.problems
+        _open[key] = stamp, type(error), error.problems
         raise
     while len(_open) > _KEPT:
         del _open[next(iter(_open))]

@@ -8,7 +8,7 @@ from harmonize.errors import HarmonizeError
 from harmonize.labels.coco_index import coco_index, panoptic_index
 from harmonize.labels.cvat_encoding import cvat_index
 from harmonize.labels.label_studio_encoding import label_studio_index
-from harmonize.labels.set_index import SetIndex
+from harmonize.labels.set_index import OtherFileError, SameNameError, SetIndex
 from harmonize.stores.plain_files import open_plain
 from harmonize.tools.draft.annotation_counts import used_by
 from harmonize.tools.draft.file_groups import evenly
@@ -19,6 +19,7 @@ from harmonize.tools.draft.picture_annotations import (
     AnnotationFile,
     beside,
     labelme_files,
+    last_parts,
     shared,
     supervisely_files,
 )
@@ -70,14 +71,15 @@ def find_annotations(folder: Path, files: Files, scan: int) -> Annotations:
         for inside, paths in by_folder.items()
         if any(kind in looked.get(path, ()) for path in paths)
     ]
+    refused: list[str] = []
     if not any(one.pairs for one in found):
         candidates = list(looked.items())
         candidates += [(path, ("cvat",)) for path in files.xmls]
-        sets = [_of_set(folder, path, kinds, files.images) for path, kinds in candidates]
+        sets = [_of_set(folder, path, kinds, files.images, refused) for path, kinds in candidates]
         found = [one for one in sets if one is not None]
         if not any(one.pairs for one in found):
             found += yolo_files(folder, files, scan)
-    return _chosen(found)
+    return _chosen(found, refused)
 
 
 def _with_missing(
@@ -90,14 +92,14 @@ def _with_missing(
     return one
 
 
-def _chosen(found: Sequence[AnnotationFile]) -> Annotations:
+def _chosen(found: Sequence[AnnotationFile], refused: Sequence[str]) -> Annotations:
     """Choose the encoding, and the files that are of different pictures."""
     own: list[AnnotationFile] = []
     for encoding in dict.fromkeys((*PER_PICTURE, *_INDEXES)):
         own = own or [one for one in found if one.encoding == encoding and one.pairs]
     chosen = _without_doubles(own)
     pictures = {picture for one in chosen for picture, _ in one.pairs}
-    unused: list[str] = []
+    unused = [*refused]
     for one in found:
         both = sum(picture in pictures for picture, _ in one.pairs)
         if one.pairs and not any(one is other for other in chosen):
@@ -129,13 +131,19 @@ def _kinds(path: Path) -> tuple[str, ...]:
 
 
 def _of_set(
-    folder: Path, path: str, kinds: Sequence[str], images: Sequence[str]
+    folder: Path, path: str, kinds: Sequence[str], images: Sequence[str], refused: list[str]
 ) -> AnnotationFile | None:
-    """Return a file that holds the labels of many pictures; None if it cannot be read."""
+    """Return a file that holds the labels of many pictures; None if it is none or wrong."""
+    problem = ""
     for kind in kinds:
         try:
             index = _INDEXES[kind](folder / path)
-        except HarmonizeError:
+        except OtherFileError:
+            continue
+        except HarmonizeError as error:
+            problem = str(error).removeprefix(f"{folder}/")
+            if isinstance(error, SameNameError):
+                problem += _in_two_folders(images)
             continue
         there, unsure = _found(index, path, images)
         pairs = [(image, "") for image in sorted(there.values())]
@@ -146,7 +154,19 @@ def _of_set(
         missing = [name for number, name in index.pictures().items() if number not in there]
         used = used_by(kind, index, there)
         return AnnotationFile(kind, path, pairs, used, missing=missing, unsure=unsure)
+    refused += [problem] if problem else []
     return None
+
+
+def _in_two_folders(images: Sequence[str]) -> str:
+    """Give an example of pictures of one name in two folders, and what to call them."""
+    known: dict[str, str] = {}
+    for image in images:
+        first = known.setdefault(image.rpartition("/")[2], image)
+        if first != image:
+            one, other = last_parts(first, image), last_parts(image, first)
+            return f", as {one} for {first} and {other} for {image}"
+    return ""
 
 
 def _found(

@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 
 from harmonize.tools.draft.annotation_files import Annotations
 from harmonize.tools.draft.folder_files import IMAGES
-from harmonize.tools.draft.picture_annotations import PER_PICTURE, AnnotationFile
+from harmonize.tools.draft.picture_annotations import PER_PICTURE, AnnotationFile, last_parts
 
 _SHOWN = 12
 
@@ -68,7 +68,7 @@ def _without_picture(one: AnnotationFile) -> Iterator[str]:
         yield (
             f"the second of the two pictures that {entries} of {one.path} may "
             f"mean, such as {first} and {second}; write the folder before each name there, such "
-            f"as {_last_parts(second, first)}"
+            f"as {last_parts(second, first)}"
         )
 
 
@@ -85,12 +85,3 @@ def _have(items: Sequence[str]) -> str:
 
 def _folder(path: str) -> str:
     return path.rpartition("/")[0]
-
-
-def _last_parts(path: str, other: str) -> str:
-    """Return the end of a path from the last folder on that differs from another's."""
-    parts, others = path.split("/"), other.split("/")
-    number = 1
-    while number < len(parts) and parts[-number:] == others[-number:]:
-        number += 1
-    return "/".join(parts[-number:])

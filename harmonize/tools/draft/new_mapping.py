@@ -97,7 +97,11 @@ def new_mapping(
         check = [str(path) for path in _to_check(output, tree)]
         drafted.tell(spec, folder, output, check)
         return
-    draft = _look(folder, name, files, scan, only)
+    try:
+        draft = _look(folder, name, files, scan, only)
+    except HarmonizeError as error:
+        unused = (f"{folder}: not used: {line}" for line in annotated.unused)
+        raise HarmonizeError(*error.problems, *unused) from None
     draft.root = root_of(folder, output)
     if ontology is None:
         ontology, draft.tree_note = choose_tree(tree, draft.classes)

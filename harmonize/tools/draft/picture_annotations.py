@@ -113,3 +113,12 @@ def shared(first: str, second: str) -> int:
             break
         same += 1
     return same
+
+
+def last_parts(path: str, other: str) -> str:
+    """Return the end of a path from the last folder on that differs from another's."""
+    parts, others = path.split("/"), other.split("/")
+    number = 1
+    while number < len(parts) and parts[-number:] == others[-number:]:
+        number += 1
+    return "/".join(parts[-number:])
