@@ -153,6 +153,7 @@ def test_pictures_of_two_kinds_are_listed(root: Path, capsys: pytest.CaptureFixt
     write_pictures(root, *labels)
     write_labelme(root, labels)
     spec, _ = draft(root, capsys)
+    assert spec.picture.text == "{id}.{ending}"
     assert seen(spec, root, "all") == labels
 
 

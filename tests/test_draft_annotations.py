@@ -41,12 +41,20 @@ def new(root: Path, capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
     return out, Path("drafted.yaml").read_text()
 
 
-def draft(root: Path, capsys: pytest.CaptureFixture[str]) -> tuple[DatasetSpec, str]:
-    """Draft, check and read; return the mapping and its text."""
+def draft(
+    root: Path, capsys: pytest.CaptureFixture[str], *, unlabelled: int = 0
+) -> tuple[DatasetSpec, str]:
+    """Draft, check and read; return the mapping and its text.
+
+    Of pictures without a label the check tells the number, and nothing else.
+    """
     _, text = new(root, capsys)
     assert "TODO" not in text.partition("\nname:")[2]
     status = main(["check", "things.txt", "drafted.yaml"])
-    assert status == 0, capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert status == int(unlabelled > 0), out
+    assert (f" label: {unlabelled} file" in out) == (unlabelled > 0)
+    assert "2 problems" not in out
     spec = DatasetSpec.from_file("drafted.yaml")
     for split in spec.splits:
         dataset = SegmentationDataset(spec, split, root=root)
@@ -104,7 +112,7 @@ def test_pictures_without_a_label_are_left_out_by_a_list(
     pictures(root, "images", "a", "b", "c d")
     content = coco({"a.png": [*ONE_CAN], "c d.png": [*ONE_LID]})
     (root / "labels.json").write_text(json.dumps(content))
-    spec, _ = draft(root, capsys)
+    spec, _ = draft(root, capsys, unlabelled=1)
     assert Path("set_all.txt").read_text() == "a\nc d\n"
     assert lengths(spec, root) == {"all": 2}
 

@@ -40,7 +40,7 @@ def test_yolo(root: Path, by_split: bool, capsys: pytest.CaptureFixture[str]) ->
         (root / labels / "notes.txt").write_text("not of a picture\n")
     (root / "README.dataset.txt").write_text("made by people\n")
     (root / "data.yaml").write_text(f"train: ../train/images\n{NAMES}nc: 3\n")
-    spec, text = draft(root, capsys)
+    spec, text = draft(root, capsys, unlabelled=2)
     assert spec.encoding.name == "yolo"
     assert fit_for(spec) == {"background": (), "can": (1,), "lid": (0,)}  # not the unused
     assert lengths(spec, root) == {"train": 2, "val": 2}  # pictures without a file are left out

@@ -150,30 +150,46 @@ def unlabelled_pictures(spec: DatasetSpec, root: Path) -> list[str]:
     if not spec.has_labels or (isinstance(root, StoredPath) and not root.is_listed):
         return []
     folders = FolderListings(root)
-    picture, label = spec.picture.pattern(), spec.label.pattern()
-    paths = matching_files(root, spec.picture.glob())
+    label = spec.label.pattern()
+    found: dict[str, list[str]] = {}  # by pattern
     used: set[str] = set()
     candidates: set[str] = set()
     for name, split in spec.splits.items():
         fixed: dict[str, str | int] = {"split": name, **split.fields}
         used |= _listed_pictures(spec, name, root, folders)
+        try:
+            picture = spec.picture.filled_in(fixed)  # a field may stand for several folders
+        except HarmonizeError:  # which is told of the split
+            continue
+        pattern, glob = picture.pattern(), picture.glob()
+        if glob not in found:
+            found[glob] = matching_files(root, glob)
         known = False  # that the picture's path gives all fields
-        for path in paths:
+        for path in found[glob]:
             if known and path in used:
                 continue
-            fields = _fields(picture, path, fixed)
+            fields = _fields(pattern, path, fixed)
             if fields is None or _fields(label, path, fixed) is not None:
                 continue  # labels may lie among the pictures
             if not spec.label.names <= {*fields, "class"}:
                 return []
             known = True
             try:
-                files = _label_files(spec, fields, folders, path)[1]
+                text, files = _label_files(spec, fields, folders, path)
             except HarmonizeError:  # the label's path needs another kind of field, or is not unique
                 continue
-            has_label = any(folders.has(file) for file in files)
+            has_label = any(folders.has(file) for file in files) and _is_in_file(spec, root, text)
             (used if has_label else candidates).add(path)
-    return sorted(candidates - used)
+    return sorted(path for path in candidates - used if (root / path).is_file())
+
+
+def _is_in_file(spec: DatasetSpec, root: Path, label: str) -> bool:
+    """Say whether a file that holds many labels holds this one."""
+    try:
+        spec.encoding.locate(root, label)
+    except HarmonizeError:
+        return False
+    return True
 
 
 def _rows(spec: DatasetSpec, split_name: str, root: Path, where: str) -> Iterator[Fields]:

@@ -131,6 +131,20 @@ class Template:
                 pieces.append(str(field) if written else _escape(self._value(field, fields)))
         return "".join(pieces)
 
+    def filled_in(self, fields: Fields) -> "Template":
+        """Put values in place of those fields that have one; return the template of the others.
+
+        Raises:
+            HarmonizeError: a field needs a whole number, and has none.
+        """
+        pieces: list[str] = []
+        for literal, field in self._parts:
+            pieces.append(_escape(literal))
+            if field is not None:
+                is_known = field.name in fields
+                pieces.append(_escape(self._value(field, fields)) if is_known else str(field))
+        return Template("".join(pieces), where=self.where)
+
     def pattern(self) -> PathPattern:
         """Return what the template's paths look like; ``*`` matches anything but a slash."""
         pieces: list[Piece] = []

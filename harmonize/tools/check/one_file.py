@@ -21,6 +21,7 @@ from harmonize.labels.mapping_lint import (
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.sources import as_taught, serves
 from harmonize.labels.tree_lint import tree_findings
+from harmonize.tools.check.absent_pictures import absent_pictures
 from harmonize.tools.check.checked_file import Options, Report, is_config
 from harmonize.tools.check.scan import SplitScan
 from harmonize.tools.check.split_files import check_files
@@ -213,6 +214,7 @@ class FileCheck:
             held_out=held_out,
         )
         self._report.tell(*problems)
+        self._report.notes += absent_pictures(spec, root)
         return scans
 
     def _roots(self) -> dict[str, str]:

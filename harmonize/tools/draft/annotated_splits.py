@@ -67,6 +67,9 @@ def lay_out(name: str, found: Sequence[AnnotationFile], images: Sequence[str]) -
     kinds = {(one.split, *one.paths.values()) for one in pictures}
     templates, columns = _in_full(pictures) if len(kinds) == len(splits) else _by_parts(pictures)
     encoding = found[0].encoding
+    if "{ending}" in templates["ending"] and all(columns["ending"]):  # so that {id} ends there
+        columns["ending"] = [ending.removeprefix(".") for ending in columns["ending"]]
+        templates["ending"] = ".{ending}"
     texts = {"picture": templates["folder"] + "{id}" + templates["ending"]}
     if encoding in PER_PICTURE:
         file = PER_PICTURE[encoding].replace("{ending}", templates["ending"])
