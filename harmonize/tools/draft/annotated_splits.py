@@ -10,7 +10,7 @@ from harmonize.tools.draft.file_groups import escape
 from harmonize.tools.draft.name_words import canonical, split_order, split_word
 from harmonize.tools.draft.picture_annotations import PER_PICTURE, AnnotationFile
 
-_ALL, _OTHER = "all", "other"
+ALL, _OTHER = "all", "other"
 """The name of the split where no folder or file names one, and where only some do."""
 
 Columns = dict[str, list[str]]
@@ -23,15 +23,32 @@ class AnnotatedSplits:
 
     Attributes:
         templates: the mapping's keys with a path.
-        splits: what the mapping says of each split, and how many pictures it has.
+        num_pictures: how many are labelled.
+        splits: what the mapping says of each split, and a comment.
         lists: the lists of splits that are written beside the mapping, by name.
+        columns: what tells the pictures of the last split apart.
+        remarks: what the user should know about the splits.
     """
 
     templates: dict[str, str]
-    splits: dict[str, tuple[dict[str, Value], int]] = field(
-        default_factory=dict[str, tuple[dict[str, Value], int]]
+    num_pictures: int
+    splits: dict[str, tuple[dict[str, Value], str]] = field(
+        default_factory=dict[str, tuple[dict[str, Value], str]]
     )
     lists: dict[str, str] = field(default_factory=dict[str, str])
+    columns: Columns = field(default_factory=dict[str, list[str]])
+    remarks: list[str] = field(default_factory=list[str])
+
+    def begin_ids(self, start: str) -> None:
+        """Write what all ids begin with into the templates, in place of the ids."""
+        text = escape(start) + "{id}"
+        self.templates = {key: one.replace("{id}", text) for key, one in self.templates.items()}
+        for keys, _ in self.splits.values():
+            if "glob" in keys:
+                keys["glob"] = str(keys["glob"]).replace("{id}", text)
+        for file, listed in self.lists.items():
+            lines = (line.removeprefix(start) for line in listed.splitlines(keepends=True))
+            self.lists[file] = "".join(lines)
 
 
 @dataclass(frozen=True)
@@ -79,7 +96,7 @@ def lay_out(name: str, found: Sequence[AnnotationFile], images: Sequence[str]) -
         texts["annotations"] = templates["annotations"]
     else:
         texts["label"] = templates["annotations"]
-    drafted = AnnotatedSplits(texts)
+    drafted = AnnotatedSplits(texts, len(pictures))
     used = {key for key in columns if any(f"{{{key}}}" in text for text in texts.values())}
     columns = {key: values for key, values in columns.items() if key in used}
     for split in sorted(splits, key=lambda one: (split_order(one), one)):
@@ -87,10 +104,12 @@ def lay_out(name: str, found: Sequence[AnnotationFile], images: Sequence[str]) -
         own = {key: [values[place] for place in places] for key, values in columns.items()}
         listed = [pictures[place].image for place in places]
         keys, text = _split(texts["picture"], own, listed, images)
+        varying = {key: values for key, values in own.items() if len({*values}) > 1}
+        drafted.columns = {**varying, "id": [PurePosixPath(image).stem for image in listed]}
         if text:
             drafted.lists[f"{name}_{split}.txt"] = text
             keys = {"list": f"{name}_{split}.txt", **keys}
-        drafted.splits[split] = keys, len(listed)
+        drafted.splits[split] = keys, f"{len(listed)} pictures"
     return drafted
 
 
@@ -104,7 +123,7 @@ def _pictures(found: Sequence[AnnotationFile]) -> list[_Picture]:
             _Picture(own or _split_in(_folder(image)), image, label, annotations)
             for image, label in one.pairs
         ]
-    rest = _OTHER if any(one.split for one in pictures) else _ALL
+    rest = _OTHER if any(one.split for one in pictures) else ALL
     return [
         one if one.split else _Picture(rest, one.image, one.label, one.annotations)
         for one in pictures

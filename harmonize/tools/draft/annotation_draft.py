@@ -11,7 +11,8 @@ from harmonize.config.strict_yaml import Value, load_text
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.system.progress import tell
-from harmonize.tools.draft.annotated_splits import lay_out
+from harmonize.tools.draft.annotated_parts import add_parts
+from harmonize.tools.draft.annotated_splits import AnnotatedSplits, lay_out
 from harmonize.tools.draft.annotation_files import Annotations
 from harmonize.tools.draft.by_name import Proposal, by_name
 from harmonize.tools.draft.draft_classes import ClassDraft
@@ -43,7 +44,7 @@ class AnnotatedDraft:
         name, root: of the data set.
         encoding: of all its files.
         classes: one for each name in the files, and one for what no annotation covers.
-        lists: the lists of splits that are written beside the mapping, by name.
+        splits: the path templates, and the pictures of each split.
         left_out: what of the folder is not used, a line each.
         tree, tree_note: the tree and why this one.
         meaning: what each class may mean.
@@ -53,9 +54,7 @@ class AnnotatedDraft:
     root: str
     encoding: str
     classes: list[ClassDraft]
-    templates: dict[str, str]
-    splits: dict[str, tuple[dict[str, Value], int]]
-    lists: dict[str, str]
+    splits: AnnotatedSplits
     left_out: list[str]
     tree: str | None = None
     tree_note: str = ""
@@ -63,9 +62,9 @@ class AnnotatedDraft:
     remarks: list[str] = field(default_factory=list[str])
 
     @property
-    def num_pictures(self) -> int:
-        """How many pictures have a label."""
-        return sum(number for _, number in self.splits.values())
+    def lists(self) -> dict[str, str]:
+        """The lists of splits that are written beside the mapping, by name."""
+        return self.splits.lists
 
     def mean(self, ontology: Ontology | None, note: str) -> None:
         """Propose what the classes mean on a tree."""
@@ -86,16 +85,16 @@ class AnnotatedDraft:
         """Return the mapping's text."""
         head = [
             YamlLine(f"name: {quoted(self.name)}"),
-            YamlLine(f"about: {quoted(f'{self.num_pictures} labelled pictures')}"),
+            YamlLine(f"about: {quoted(f'{self.splits.num_pictures} labelled pictures')}"),
             YamlLine(f"root: {quoted(self.root)}"),
-            *(YamlLine(f"{key}: {quoted(text)}") for key, text in self.templates.items()),
+            *(YamlLine(f"{key}: {quoted(text)}") for key, text in self.splits.templates.items()),
             YamlLine(f"encoding: {self.encoding}", _BY[self.encoding]),
         ]
         if self.encoding == "coco":
             head.append(YamlLine("order: area", "guess: where two overlap, the smaller is on top"))
         splits = [
-            YamlLine(f"{quoted(name)}: {quoted(keys)}", f"{number} pictures")
-            for name, (keys, number) in self.splits.items()
+            YamlLine(f"{quoted(name)}: {quoted(keys)}", note)
+            for name, (keys, note) in self.splits.splits.items()
         ]
         classes = [YamlLine(f"{quoted(one.name)}: {one.value}", one.note) for one in self.classes]
         note = self.tree_note if self.tree else "TODO: a tree, such as roads for trees/roads.txt"
@@ -112,7 +111,11 @@ class AnnotatedDraft:
                 *(f"# not used: {commented(line)}" for line in self.left_out),
                 *aligned(head),
             ],
-            ["splits:", *aligned(splits, indent=2)],
+            [
+                *(f"# {commented(one)}" for one in self.splits.remarks),
+                "splits:",
+                *aligned(splits, indent=2),
+            ],
             ["# With each, its annotations.", "classes:", *aligned(classes, indent=2)],
             [*remarks, "meaning:", *aligned(meaning, indent=2)],
         ]
@@ -124,13 +127,13 @@ class AnnotatedDraft:
         open_, total = sum(one.is_open for one in self.meaning.values()), len(self.classes)
         on_tree = f" on {self.tree}" if self.tree else "; the tree is to be chosen"
         rows = [
-            *self.templates.items(),
+            *self.splits.templates.items(),
             ("encoding", self.encoding),
             *((split, f"{number} pictures") for split, number in counts.items()),
             ("to do", f"{open_} meanings of {total}{on_tree}"),
         ]
         width = max(len(label) for label, _ in rows)
-        lines = [f"{self.name}: {self.num_pictures} pictures with labels"]
+        lines = [f"{self.name}: {self.splits.num_pictures} pictures with labels"]
         lines += [f"  {label:<{width}}  {commented(text)}" for label, text in rows]
         lines += [f"  not used: {commented(line)}" for line in self.left_out]
         tell("\n".join(lines))
@@ -145,15 +148,14 @@ def draft_annotated(
 ) -> AnnotatedDraft:
     """Return the draft of a folder's annotation files, of which there are some."""
     found = annotations.files
-    laid = lay_out(name, found, images)
+    splits = lay_out(name, found, images)
+    add_parts(splits)
     return AnnotatedDraft(
         name,
         root,
         found[0].encoding,
         _classes(found),
-        laid.templates,
-        laid.splits,
-        laid.lists,
+        splits,
         left_out(annotations, images),
     )
 

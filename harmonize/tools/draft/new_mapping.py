@@ -32,7 +32,7 @@ from harmonize.tools.draft.mapping_text import Draft, commented, write_mapping
 from harmonize.tools.draft.orientations import find_exif
 from harmonize.tools.draft.pairing import Only, find_layout
 from harmonize.tools.draft.set_place import name_of, root_of
-from harmonize.tools.draft.splits import ADVICE, find_splits
+from harmonize.tools.draft.splits import advice, find_splits
 from harmonize.tools.draft.trial import try_splits
 
 if TYPE_CHECKING:
@@ -268,7 +268,7 @@ def _summary(draft: Draft, splits: Mapping[str, int]) -> str:
 
 def _what_next(draft: Draft, output: Path, tree: Path | None) -> str:
     """Say what is doubtful about the splits and the classes, and what to do with the mapping."""
-    remarks = [one.removeprefix("TODO: ") for one in draft.split_remarks if one not in ADVICE]
+    remarks = [one.removeprefix("TODO: ") for one in draft.split_remarks if one not in advice()]
     lines = [f"note: {commented(one)}" for one in [*remarks, *draft.class_remarks]]
     lines.append(f"{output} is written. Look at every guess, answer every TODO, then:")
     lines.append(f"  harmonize check {shlex.join(map(str, _to_check(output, tree)))}")

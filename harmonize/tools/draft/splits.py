@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,10 +18,6 @@ from harmonize.tools.draft.split_tables import find_split_tables
 
 _TRAIN_SHARE = 0.8
 _FEWEST = 5  # pictures that are worth parting
-ADVICE = [
-    "TODO: nothing tells which pictures to train on and which to score; write lists with one",
-    "picture per line, then: train: {list: train.txt}, val: {list: val.txt}",
-]
 
 
 @dataclass(frozen=True)
@@ -84,7 +81,15 @@ def _by_folder_or_list(root: Path, names: PictureNames, texts: list[str], name: 
     if lists:
         return _by_lists(layout, lists, remarks, everything, name)
     parts = _by_number(layout, everything, word)
-    return FoundSplits([*parts, everything], remarks if parts else [*remarks, *ADVICE])
+    return FoundSplits([*parts, everything], remarks if parts else [*remarks, *advice()])
+
+
+def advice(more: str = "") -> list[str]:
+    """Say what to do where nothing tells the splits; ``more`` are further keys of lists."""
+    return [
+        "TODO: nothing tells which pictures to train on and which to score; write lists with one",
+        f"picture per line, then: train: {{list: train.txt{more}}}, val: {{list: val.txt{more}}}",
+    ]
 
 
 def globbed(text: str) -> str:
@@ -154,18 +159,27 @@ def _by_number(
     if name is None or len(columns) > 1 or len(layout.pairs) < _FEWEST:
         return []
     numbers = sorted(int(value) for value in columns[name])
-    first_val = numbers[int(_TRAIN_SHARE * len(numbers))]
-    last_train = max(number for number in numbers if number < first_val)
     whole = numbers[-1] - numbers[0] + 1 == len({*numbers}) == len(numbers) and name == "id"
     drafts: list[SplitDraft] = []
-    for split, low, high, share in (
-        ("train", numbers[0], last_train, "the first 80 % of the numbers"),
-        ("val", first_val, numbers[-1], "the rest"),
-    ):
+    for split, low, high, why in number_ranges(numbers):
         limits: list[Value] = [low, high]
         listed: dict[str, Value] = {"range": limits, **word}
         if not whole:
             listed = {**everything.keys, "where": {name: limits}}
-        count = sum(low <= number <= high for number in numbers)
-        drafts.append(SplitDraft(split, listed, f"guess: {share}, {count} pictures"))
+        drafts.append(SplitDraft(split, listed, why))
     return drafts
+
+
+def number_ranges(numbers: Sequence[int]) -> list[tuple[str, int, int, str]]:
+    """Part numbers of pictures: by split the first, the last and why; none of too few."""
+    if len({*numbers}) < _FEWEST:
+        return []
+    ordered = sorted(numbers)
+    first_val = ordered[int(_TRAIN_SHARE * len(ordered))]
+    before = [number for number in ordered if number < first_val]
+    after = len(ordered) - len(before)
+    share = f"guess: the first 80 % of the numbers, {len(before)} pictures"
+    return [
+        ("train", before[0], before[-1], share),
+        ("val", first_val, ordered[-1], f"guess: the rest, {after} pictures"),
+    ]
