@@ -84,3 +84,35 @@ def test_numbers_part_lists_too(root: Path, capsys: pytest.CaptureFixture[str]) 
     assert Path("set_all.txt").read_text() == "1\n10\n11\n12\n2\n"
     assert lengths(spec, root) == {"train": 4, "val": 1, "all": 5}
     assert seen(spec, root, "val") == {"images/p12.png": "lid"}
+
+
+@pytest.mark.parametrize("ending", ["", ".png"])
+def test_lists_of_the_folder_part_the_pictures(
+    root: Path, capsys: pytest.CaptureFixture[str], ending: str
+) -> None:
+    """Not their numbers, by which an official split would be mixed."""
+    labels = {f"{number:03d}.png": "can" for number in range(10)}
+    write_pictures(root, *labels)
+    write_labelme(root, labels)
+    (root / "train.txt").write_text("".join(f"{number:03d}{ending}\n" for number in range(1, 9, 2)))
+    (root / "val.txt").write_text("".join(f"{number:03d}{ending}\n" for number in (0, 2, 4, 11)))
+    _, text = new(root, capsys)
+    spec = DatasetSpec.from_file("drafted.yaml")
+    assert lengths(spec, root) == {"train": 4, "val": 3, "all": 10}
+    assert sorted(seen(spec, root, "train")) == ["001.png", "003.png", "005.png", "007.png"]
+    assert sorted(seen(spec, root, "val")) == ["000.png", "002.png", "004.png"]
+    told = "TODO: 1 of 4 lines of val.txt names no picture with a label, left out of set_val.txt: "
+    assert f"{told}011" in text
+
+
+def test_lists_part_pictures_in_several_folders(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = {"L/0.png": "can", "R/0.png": "lid", "R/1.png": "can"}
+    write_pictures(root, *labels)
+    write_coco(root / "annotations.json", ["L/0.png", "R/1.png"], ["R/0.png"])
+    (root / "train.txt").write_text("L/0.png\nR/1.png\n")
+    (root / "test.txt").write_text("R/0.png\n")
+    spec, _ = draft(root, capsys)
+    assert seen(spec, root, "train") == {"L/0.png": "can", "R/1.png": "can"}
+    assert seen(spec, root, "test") == {"R/0.png": "lid"}

@@ -27,6 +27,7 @@ class AnnotatedSplits:
         splits: what the mapping says of each split, and a comment.
         lists: the lists of splits that are written beside the mapping, by name.
         columns: what tells the pictures of the last split apart.
+        files: the label and the picture file of each of them.
         remarks: what the user should know about the splits.
     """
 
@@ -37,6 +38,7 @@ class AnnotatedSplits:
     )
     lists: dict[str, str] = field(default_factory=dict[str, str])
     columns: Columns = field(default_factory=dict[str, list[str]])
+    files: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     remarks: list[str] = field(default_factory=list[str])
 
     def begin_ids(self, start: str) -> None:
@@ -106,6 +108,7 @@ def lay_out(name: str, found: Sequence[AnnotationFile], images: Sequence[str]) -
         keys, text = _split(texts["picture"], own, listed, images)
         varying = {key: values for key, values in own.items() if len({*values}) > 1}
         drafted.columns = {**varying, "id": [PurePosixPath(image).stem for image in listed]}
+        drafted.files = [(pictures[place].label, pictures[place].image) for place in places]
         if text:
             drafted.lists[f"{name}_{split}.txt"] = text
             keys = {"list": f"{name}_{split}.txt", **keys}

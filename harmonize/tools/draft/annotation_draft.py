@@ -16,6 +16,7 @@ from harmonize.tools.draft.annotated_splits import AnnotatedSplits, lay_out
 from harmonize.tools.draft.annotation_files import Annotations
 from harmonize.tools.draft.by_name import Proposal, by_name
 from harmonize.tools.draft.draft_classes import ClassDraft
+from harmonize.tools.draft.folder_files import Files
 from harmonize.tools.draft.left_out import left_out
 from harmonize.tools.draft.mapping_text import YamlLine, aligned, commented, quoted
 from harmonize.tools.draft.picture_annotations import AnnotationFile
@@ -144,19 +145,19 @@ class AnnotatedDraft:
 
 
 def draft_annotated(
-    name: str, root: str, annotations: Annotations, images: Sequence[str]
+    name: str, root: str, annotations: Annotations, folder: Path, files: Files
 ) -> AnnotatedDraft:
     """Return the draft of a folder's annotation files, of which there are some."""
     found = annotations.files
-    splits = lay_out(name, found, images)
-    add_parts(splits)
+    splits = lay_out(name, found, files.images)
+    add_parts(splits, name, folder, files)
     return AnnotatedDraft(
         name,
         root,
         found[0].encoding,
         _classes(found),
         splits,
-        left_out(annotations, images),
+        left_out(annotations, files.images),
     )
 
 

@@ -89,7 +89,7 @@ def new_mapping(
     ontology = None if network is None else _same_tree(network, tree)
     annotated = Annotations() if labels is not None else find_annotations(folder, files, scan)
     if annotated.files:
-        drafted = draft_annotated(name, root_of(folder, output), annotated, files.images)
+        drafted = draft_annotated(name, root_of(folder, output), annotated, folder, files)
         drafted.mean(*(choose_tree(tree, drafted.classes) if ontology is None else (ontology, "")))
         if network is not None:
             drafted.ask(network, folder, scan)

@@ -79,7 +79,7 @@ def _by_folder_or_list(root: Path, names: PictureNames, texts: list[str], name: 
     )
     lists, remarks = find_lists(root, names, texts)
     if lists:
-        return _by_lists(layout, lists, remarks, everything, name)
+        return by_lists(layout, lists, remarks, everything, name)
     parts = _by_number(layout, everything, word)
     return FoundSplits([*parts, everything], remarks if parts else [*remarks, *advice()])
 
@@ -116,7 +116,7 @@ def _by_folder(layout: FolderLayout, words: set[str]) -> list[SplitDraft]:
     return list(drafts.values())
 
 
-def _by_lists(
+def by_lists(
     layout: FolderLayout,
     lists: list[SplitList],
     remarks: list[str],
