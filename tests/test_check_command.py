@@ -265,13 +265,13 @@ def test_a_set_in_several_entries_is_told_once(capsys: pytest.CaptureFixture[str
     ]
 
 
-def test_trees_are_found_by_name_beside_the_mapping_and_among_the_shipped(
+def test_trees_are_found_by_name_beside_the_mapping_among_the_shipped_and_here(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     Path("tiny.txt").unlink()
     assert problems(capsys, "fine.yaml") == [
-        f"fine.yaml:8:11: meaning.tiny: there is no tree trees/tiny.txt; {SHIPPED} (or name its "
-        "file as well)"
+        "fine.yaml:8:11: meaning.tiny: there is no tree tiny.txt beside the mapping, in trees/ or "
+        f"in the working directory; {SHIPPED} (or name its file as well)"
     ]
     Path("trees").mkdir()
     Path("trees/tiny.txt").write_text(TREE)
@@ -279,6 +279,11 @@ def test_trees_are_found_by_name_beside_the_mapping_and_among_the_shipped(
     Path("far").mkdir()
     Path("trees/tiny.txt").rename("far/tiny.txt")
     passes(capsys, "fine.yaml", "far/tiny.txt")
+    Path("far/tiny.txt").rename("tiny.txt")
+    Path("fine.yaml").rename("far/fine.yaml")
+    passes(capsys, "far/fine.yaml")  # the tree lies in the working directory
+    Path("far/tiny.txt").write_text("other\n")  # beside the mapping comes first
+    assert "no node 'left' in tiny" in problems(capsys, "far/fine.yaml")[1]
 
 
 def test_a_mapping_is_held_against_each_of_its_trees(capsys: pytest.CaptureFixture[str]) -> None:
@@ -288,7 +293,8 @@ def test_a_mapping_is_held_against_each_of_its_trees(capsys: pytest.CaptureFixtu
     told = problems(capsys, "fine.yaml")
     assert [line.split(": ", 1)[1] for line in told] == [
         "meaning.flat.right: no node 'right' in flat; choose from: background, left",
-        f"meaning.none: there is no tree trees/none.txt; {SHIPPED} (or name its file as well)",
+        "meaning.none: there is no tree none.txt beside the mapping, in trees/ or in the working "
+        f"directory; {SHIPPED} (or name its file as well)",
     ]
 
 

@@ -7,9 +7,9 @@ from typing import TypeVar
 
 from harmonize.config.accept import CONFIG_FINDINGS, Accepted
 from harmonize.config.data_config import DatasetEntry
-from harmonize.config.run_config import SHIPPED, RunConfig, find_file
+from harmonize.config.run_config import RunConfig, find_file
 from harmonize.config.strict_yaml import Document, Value, load_file
-from harmonize.errors import HarmonizeError, near_matches
+from harmonize.errors import HarmonizeError
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.mapping_lint import (
     STATIC,
@@ -20,6 +20,7 @@ from harmonize.labels.mapping_lint import (
 )
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.sources import as_taught, serves
+from harmonize.labels.tree_file import find_tree, not_found
 from harmonize.labels.tree_lint import tree_findings
 from harmonize.tools.check.checked_file import Options, Report, is_config
 from harmonize.tools.check.scan import SplitScan
@@ -75,16 +76,15 @@ class FileCheck:
         self._report.summary = f"a mapping {what}{_read([(spec, scans)])}"
 
     def _tree_file(self, spec: DatasetSpec, name: str) -> Path:
-        """Find a mapping's tree: named beside the mapping, in its folder, or in trees/."""
-        beside, shipped = self._path.parent / f"{name}.txt", find_file(f"trees/{name}.txt")
-        for place in (self._trees.get(name), beside, shipped):
-            if place is not None and place.is_file():
-                return place
-        where = spec.document.where(("meaning", name))
-        advice = near_matches(name, [path.stem for path in sorted(SHIPPED.glob("trees/*.txt"))])
-        raise HarmonizeError(
-            f"{where}: there is no tree trees/{name}.txt; {advice} (or name its file as well)"
-        )
+        """Find a mapping's tree: named on the command line too, or by its name alone."""
+        named = self._trees.get(name)
+        if named is not None and named.is_file():
+            return named
+        found = find_tree(name, self._path)
+        if found is None:
+            where = spec.document.where(("meaning", name))
+            raise HarmonizeError(f"{where}: {not_found(name)}")
+        return found
 
     def _config(self, document: Document) -> None:
         """Check all that a config names, and count what its data sets teach."""
