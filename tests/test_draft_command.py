@@ -40,7 +40,10 @@ def test_check_finds_what_is_left_to_do(
     write_scene(tmp_path / "set")
     draft(tmp_path / "set", monkeypatch)
     assert cli.main(["check", str(tmp_path / "set.yaml")]) == 1
-    assert "there is no tree TODO_tree.txt" in capsys.readouterr().out
+    assert (
+        "meaning.TODO_tree: still a TODO of the draft; write the name of your tree's"
+        in capsys.readouterr().out
+    )
 
 
 def test_labels_that_cannot_be_read_are_shown(

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from harmonize.config.run_config import SHIPPED, find_file
-from harmonize.errors import near_matches
+from harmonize.errors import choose_from, near_matches
+from harmonize.labels.mapping import TODO_TREE
 
 
 def find_tree(name: str, mapping: Path) -> Path | None:
@@ -15,7 +16,13 @@ def find_tree(name: str, mapping: Path) -> Path | None:
 
 def not_found(name: str) -> str:
     """Say that a tree was not found, and where it was looked for."""
-    advice = near_matches(name, [path.stem for path in sorted(SHIPPED.glob("trees/*.txt"))])
+    shipped = [path.stem for path in sorted(SHIPPED.glob("trees/*.txt"))]
+    if name == TODO_TREE:
+        return (
+            "still a TODO of the draft; write the name of your tree's file in its place (without "
+            f".txt), or of a shipped one; {choose_from(shipped)}"
+        )
+    advice = near_matches(name, shipped)
     return (
         f"there is no tree {name}.txt beside the mapping, in trees/ or in the working directory; "
         f"{advice} (or name its file as well)"
