@@ -64,12 +64,14 @@ def test_everything_wrong_with_tree_mapping_config_and_files_is_told_in_one_run(
         "fine.yaml:6:1: splits: no split 'vall'; choose from: train",
         "fine.yaml:6:10: splits.train: 2 files of fine, for 1 of 4 pictures, "
         "are missing from data: images/d.png, "
-        "labels/d.png; check data.roots and the mapping's `picture` and `label`",
+        "labels/d.png; check data.roots and the mapping's `picture` and `label`, or take the "
+        "picture off the list",
         "data/images/a.png: not a readable picture: cannot identify image file 'data/images/a.png'",
         "fine.yaml:7:1: classes: the id 4 is no class's, but stands in 8 pixels of 1 label file, "
         "such as labels/b.png; add it to a class, with the meaning `ignore` if it is void",
         "fine.yaml:4:1: label: 1 file fits `picture` in data without a label, such as "
-        "images/x.png; not used; move what is no picture away [accept: {unlabelled: all}]",
+        "images/x.png; not used; label it, move it away, or accept that "
+        "[accept: {unlabelled: all}]",
     ]
 
 

@@ -13,8 +13,12 @@ _NAMED = 3
 
 @dataclass
 class MissingFiles:
-    """Files that are not there: how many, of how many pictures, and the first of them."""
+    """Files that are not there: how many, of how many pictures, and the first of them.
 
+    ``listed`` says whether the pictures are from a list.
+    """
+
+    listed: bool = False
     number: int = 0
     pictures: int = 0
     first: list[str] = field(default_factory=list[str])
@@ -34,14 +38,20 @@ class MissingFiles:
             return f"{self.number} files of {name} are"
         return f"{self.number} files of {name}, for {self.pictures} of {total} pictures, are"
 
-    def __str__(self) -> str:
+    def describe(self, total: int) -> str:
+        """Name the first files, and say what to do; ``total`` is the number of pictures."""
         shown = ", ".join(self.first) + (", ..." if self.number > _NAMED else "")
         if self.backslashes:
             return (
                 f"{shown}; the list has backslashes, which are no separators here: write / in "
                 "their place"
             )
-        return f"{shown}; check data.roots and the mapping's `picture` and `label`"
+        check = f"{shown}; check data.roots and the mapping's `picture` and `label`"
+        if self.pictures == total:
+            return check
+        what = "the picture" if self.pictures == 1 else "these pictures"
+        way = f"take {what} off the list" if self.listed else f"leave {what} out of the split"
+        return f"{check}, or {way}"
 
 
 @dataclass

@@ -171,10 +171,10 @@ def _unlabelled(spec: DatasetSpec, root: Path, accepted: Accepted) -> list[Findi
     if not pictures:
         return []
     shown = ", ".join(pictures[:3]) + (", ..." if len(pictures) > 3 else "")
-    files = "file fits" if len(pictures) == 1 else "files fit"
+    files, them = ("file fits", "it") if len(pictures) == 1 else ("files fit", "them")
     text = (
         f"{len(pictures)} {files} `picture` in {root} without a label, such as {shown}; not used; "
-        "move what is no picture away"
+        f"label {them}, move {them} away, or accept that"
     )
     return [Finding("unlabelled", spec.document.where(("label",)), text, (ALL,))]
 
