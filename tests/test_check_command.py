@@ -129,6 +129,22 @@ def test_a_broken_tree_and_mapping_are_both_told_with_the_files_of_the_rest(
     ]
 
 
+def test_a_config_is_checked_from_any_folder(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = Path.cwd()
+    (here / "far").mkdir()
+    monkeypatch.chdir(here / "far")
+    passes(capsys, "../run.yaml")
+    (here / "tiny.txt").unlink()
+    Path("../run.yaml").write_text(CONFIG.replace("fine.yaml", "none.yaml"))
+    told = problems(capsys, "../run.yaml")
+    assert [line.partition(" in ")[0] for line in told] == [
+        "../run.yaml:1:1: ontology: there is no file tiny.txt",
+        "../run.yaml:2:13: datasets.0.spec: there is no file none.yaml",
+    ]
+
+
 def test_all_files_named_are_checked_and_counted_together(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -7,7 +7,8 @@ from typing import TypeVar
 
 from harmonize.config.accept import CONFIG_FINDINGS, Accepted
 from harmonize.config.data_config import DatasetEntry
-from harmonize.config.run_config import RunConfig, find_file
+from harmonize.config.named_files import find_beside_config, find_file, missing_files
+from harmonize.config.run_config import RunConfig
 from harmonize.config.strict_yaml import Document, Value, load_file
 from harmonize.errors import HarmonizeError
 from harmonize.labels.dataset_spec import DatasetSpec
@@ -88,17 +89,22 @@ class FileCheck:
 
     def _config(self, document: Document) -> None:
         """Check all that a config names, and count what its data sets teach."""
+        find_beside_config(document, self._path)
         config = self._run_config(document)
+        missing = missing_files(document)
         about_keys, self._report = self._report, Report()
         paths = config.ontologies or (config.ontology,)
-        read = [self._right(Ontology.from_file, find_file(path)) for path in paths]
+        found = [find_file(path) for path in paths]
+        read = [self._right(Ontology.from_file, path) for path in found if path.exists()]
         trees = [tree for tree in read if tree is not None]
         self._report.tell(*(found for tree in trees for found in tree_findings(tree)))
         sets = self._sets(config, trees)  # before torch is loaded: that makes processes heavier
         about_files, self._report = self._report, about_keys
-        from harmonize.pipeline.preflight import check_run  # slow to import
+        self._report.tell(*missing)
+        if not missing:
+            from harmonize.pipeline.preflight import check_run  # slow to import
 
-        self._right(check_run, config)
+            self._right(check_run, config)
         is_right = not self._report.problems
         self._report.tell(*about_files.problems)
         self._report.notes += about_files.notes
@@ -150,7 +156,10 @@ class FileCheck:
         """Check the data sets of a config."""
         sets: list[_Set] = []
         for entry in (*config.datasets, *config.evaluate_also):
-            spec = self._right(DatasetSpec.from_file, find_file(entry.spec), entry.override)
+            path = find_file(entry.spec)
+            if not path.exists():  # told of the config
+                continue
+            spec = self._right(DatasetSpec.from_file, path, entry.override)
             if spec is not None:
                 sets.append(self._dataset(entry, spec, trees, config.data.roots))
         return sets

@@ -12,7 +12,7 @@ from typing import Literal
 from accelerate.utils import broadcast_object_list
 
 from harmonize.config.run_config import RunConfig
-from harmonize.config.strict_yaml import KeyPath, Value, dotted
+from harmonize.config.strict_yaml import KeyPath, Value, dotted, load_file
 from harmonize.errors import HarmonizeError, raise_all
 from harmonize.labels.sources import Sources
 from harmonize.pipeline.preflight import check_run
@@ -160,7 +160,7 @@ def _state(run: PlannedRun, sources: Sources) -> State:
         )
     found = checkpoints.newest_whole(run.folder)
     changed = [] if found is None else changed_texts(run.config, sources, found[1])
-    refuse_another(run.config, RunConfig.from_file(path), path, changed)
+    refuse_another(run.config, RunConfig.from_document(load_file(path)), path, changed)
     return "finished" if is_finished(run.folder, run.config.train.steps) else "goes on"
 
 
