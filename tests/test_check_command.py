@@ -229,7 +229,7 @@ def test_a_name_with_an_equals_sign_is_a_file_if_it_is_there(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     Path("a=b.txt").write_text("a\n")
-    assert passes(capsys, "a=b.txt") == ["a=b.txt: a tree of 1 leaves and 1 depths"]
+    assert passes(capsys, "a=b.txt") == ["a=b.txt: a tree of 1 leaf and 1 depth"]
 
 
 @pytest.mark.parametrize("number", ["-1", "x", "1.5", ""])

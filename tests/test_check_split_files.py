@@ -34,7 +34,7 @@ def test_ids_without_a_class_are_told_with_their_pixels_and_an_example(
     add("c", np.full((2, 2), 17, np.uint8))
     advice = "add it to a class, with the meaning `ignore` if it is void"
     assert problems(capsys, "fine.yaml") == [
-        "fine.yaml:7:1: classes: the id 4 is no class's, but stands in 1 pixels of 1 label file, "
+        "fine.yaml:7:1: classes: the id 4 is no class's, but stands in 1 pixel of 1 label file, "
         f"such as labels/b.png; {advice}",
         "fine.yaml:7:1: classes: the id 17 is no class's, but stands in 6 pixels of 2 label files, "
         f"such as labels/b.png; {advice}",

@@ -28,7 +28,7 @@ def test_the_summary_says_what_was_found_and_what_to_do(
     draft(tmp_path / "set", monkeypatch)
     printed = capsys.readouterr().out
     assert "set: 6 pictures with labels" in printed
-    assert "  no label  1 pictures" in printed
+    assert "  no label  1 picture" in printed
     assert "  all       6 pictures" in printed
     assert "5 names of 5, 5 meanings of 5; the tree is to be chosen" in printed
     assert printed.rstrip().endswith(f"harmonize check {tmp_path / 'set.yaml'}")

@@ -242,7 +242,7 @@ def test_missing_files_are_counted_and_the_first_three_named(tmp_path: Path) -> 
 def test_a_name_that_no_file_can_have_is_missing(tmp_path: Path) -> None:
     spec = make_spec("train: {list: train.txt}", picture="{id}/a.png", label="{id}/b.png")
     (tmp_path / "train.txt").write_text("a\0b\n")
-    assert "2 files of tiny, for 1 of 1 pictures, are missing" in str(refused(spec, tmp_path))
+    assert "2 files of tiny, for 1 of 1 picture, are missing" in str(refused(spec, tmp_path))
 
 
 @pytest.mark.parametrize(("there", "missing"), [("02", "07"), ("07", "02")])

@@ -19,6 +19,7 @@ from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.mapping import Split
 from harmonize.labels.path_matching import PathPattern
 from harmonize.labels.path_template import Fields, Template, inside_root
+from harmonize.plurals import counted
 from harmonize.stores.stored_path import StoredPath
 
 _SHOWN = 20
@@ -272,7 +273,7 @@ def _listed(split: Split, fixed: Fields, path: Path) -> Iterator[Fields]:
             continue
         if len(values) != len(columns):
             problems.append(
-                f"{path}:{number}: expected {len(split.columns)} columns "
+                f"{path}:{number}: expected {counted(len(split.columns), 'column')} "
                 f"({', '.join(split.columns)}), got {len(values)}: {line.strip()[:60]!r}"
             )
         yield {**fixed, **dict(zip(columns, values, strict=False))}

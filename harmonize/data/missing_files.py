@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harmonize.errors import HarmonizeError
 from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.plurals import counted
 
 _NAMED = 3
 """Missing files or labels that are named."""
@@ -36,7 +37,8 @@ class MissingFiles:
             return f"1 file of {name} is"
         if self.number == self.pictures:
             return f"{self.number} files of {name} are"
-        return f"{self.number} files of {name}, for {self.pictures} of {total} pictures, are"
+        of_all = f"{self.pictures} of {counted(total, 'picture')}"
+        return f"{self.number} files of {name}, for {of_all}, are"
 
     def describe(self, total: int) -> str:
         """Name the first files, and say what to do; ``total`` is the number of pictures."""
@@ -73,5 +75,6 @@ class UnlocatedLabels:
         """Return a line for each of the first, and one for the rest."""
         lines = list(self.lines)
         rest = len(lines) - _NAMED
-        more = f"{where}: {rest} more labels are not found; list the pictures that have one"
+        more = counted(rest, "more label is", "more labels are")
+        more = f"{where}: {more} not found; list the pictures that have one"
         return [*lines[:_NAMED], *([more] if rest > 0 else [])]

@@ -23,6 +23,7 @@ from harmonize.labels.ontology import Ontology
 from harmonize.labels.sources import as_taught, serves
 from harmonize.labels.tree_file import find_tree, not_found
 from harmonize.labels.tree_lint import tree_findings
+from harmonize.plurals import counted
 from harmonize.tools.check.checked_file import Options, Report, is_config
 from harmonize.tools.check.scan import SplitScan
 from harmonize.tools.check.split_files import check_files
@@ -72,7 +73,9 @@ class FileCheck:
         scans = self._scan(spec, tuple(spec.splits), served, self._roots(), accepted)
         classes, trees = len(spec.classes), ", ".join(spec.meaning)
         what = (
-            f"of {classes} classes to {trees}" if spec.has_labels else "of pictures without labels"
+            f"of {counted(classes, 'class', 'classes')} to {trees}"
+            if spec.has_labels
+            else "of pictures without labels"
         )
         self._report.summary = f"a mapping {what}{_read([(spec, scans)])}"
 
@@ -265,9 +268,5 @@ def _read(sets: Sequence[tuple[DatasetSpec, Mapping[str, SplitScan]]]) -> str:
     for spec, scans in sets:
         kind = ("label" if per_class else "label file") if spec.has_labels else "picture"
         names.setdefault(kind, set()).update(*(scan.names for scan in scans.values()))
-    parts = [
-        f"{len(found)} {kind}{'s' if len(found) > 1 else ''}"
-        for kind, found in names.items()
-        if found
-    ]
+    parts = [counted(len(found), kind) for kind, found in names.items() if found]
     return f"; {' and '.join(parts)} read" if parts else ""

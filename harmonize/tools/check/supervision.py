@@ -12,6 +12,7 @@ from numpy import ndarray
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.target_space import TargetSpace
+from harmonize.plurals import counted
 
 # Letters of shapes: C classes, K leaves.
 
@@ -181,7 +182,9 @@ class Supervision:
         lines = ["Percentages of the labelled pixels of each data set, by its number:"]
         for number, source in enumerate(self.sources, 1):
             name = f"{source.spec.name} {source.split}"
-            lines.append(f"{number:>3} {name} ({source.read} of {source.files} label files)")
+            lines.append(
+                f"{number:>3} {name} ({source.read} of {counted(source.files, 'label file')})"
+            )
         return lines
 
     def _title(self, nodes: tuple[str, ...]) -> str:

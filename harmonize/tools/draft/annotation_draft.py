@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from harmonize.config.strict_yaml import Value, load_text
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
+from harmonize.plurals import counted
 from harmonize.system.progress import tell
 from harmonize.tools.draft.by_name import Proposal, by_name
 from harmonize.tools.draft.draft_classes import ClassDraft
@@ -99,7 +100,7 @@ class AnnotatedDraft:
         if self.encoding == "coco":
             head.append(YamlLine("order: area", "guess: where two overlap, the smaller is on top"))
         splits = [
-            YamlLine(f"{quoted(name)}: {quoted(keys)}", f"{number} pictures")
+            YamlLine(f"{quoted(name)}: {quoted(keys)}", counted(number, "picture"))
             for name, (keys, number) in self.splits.items()
         ]
         classes = [YamlLine(f"{quoted(one.name)}: {one.value}", one.note) for one in self.classes]
@@ -130,11 +131,11 @@ class AnnotatedDraft:
         rows = [
             *self.templates.items(),
             ("encoding", self.encoding),
-            *((split, f"{number} pictures") for split, number in counts.items()),
-            ("to do", f"{open_} meanings of {total}{on_tree}"),
+            *((split, counted(number, "picture")) for split, number in counts.items()),
+            ("to do", f"{counted(open_, 'meaning')} of {total}{on_tree}"),
         ]
         width = max(len(label) for label, _ in rows)
-        lines = [f"{self.name}: {self.num_pictures} pictures with labels"]
+        lines = [f"{self.name}: {counted(self.num_pictures, 'picture')} with labels"]
         lines += [f"  {label:<{width}}  {commented(text)}" for label, text in rows]
         tell("\n".join(lines))
         for problem in problems[:10]:
@@ -184,7 +185,7 @@ def _classes(found: Sequence[AnnotationFile]) -> list[ClassDraft]:
     return [
         of_rest,
         *(
-            ClassDraft(one, str(values.get(one, "~")), f"{number} annotations", named=True)
+            ClassDraft(one, str(values.get(one, "~")), counted(number, "annotation"), named=True)
             for one, number in used.most_common()
         ),
     ]

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from harmonize.config.strict_yaml import load_text, read_text
 from harmonize.errors import HarmonizeError
+from harmonize.plurals import counted
 from harmonize.tools.draft.folder_templates import FolderLayout
 from harmonize.tools.draft.name_words import canonical, split_order, split_word
 from harmonize.tools.draft.splits import SplitDraft
@@ -61,7 +62,9 @@ def _lists(
         if len(words) == 1:
             keys["fields"] = {"split": next(iter(words))}
         files[file] = "".join("\t".join(row) + "\n" for row in known[split])
-        drafts.append(SplitDraft(split, keys, f"guess: {len(known[split])} pictures, by {text}"))
+        drafts.append(
+            SplitDraft(split, keys, f"guess: {counted(len(known[split]), 'picture')}, by {text}")
+        )
     return drafts, files
 
 

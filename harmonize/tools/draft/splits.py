@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harmonize.config.strict_yaml import Value
+from harmonize.plurals import counted
 from harmonize.tools.draft.folder_templates import PICTURE_SPLIT, FolderLayout
 from harmonize.tools.draft.name_words import canonical, split_order
 from harmonize.tools.draft.split_lists import SplitList, find_lists
@@ -46,7 +47,7 @@ def find_splits(
         return [_by_list(one, word) for one in lists], remarks
     base = layout.base.replace("{split}", next(iter(words), ""))
     everything = SplitDraft(
-        "all", {"glob": globbed(base), **word}, f"guess: {len(layout.pairs)} pictures"
+        "all", {"glob": globbed(base), **word}, f"guess: {counted(len(layout.pairs), 'picture')}"
     )
     parts = _by_number(layout, everything, word)
     return [*parts, everything], remarks if parts else [*remarks, *_ADVICE]
@@ -72,7 +73,7 @@ def _by_folder(layout: FolderLayout, words: set[str]) -> list[SplitDraft]:
         if fields:
             keys["fields"] = fields
         count = layout.splits.count(word)
-        drafts[name] = SplitDraft(name, keys, f"guess: {count} pictures, by the folder")
+        drafts[name] = SplitDraft(name, keys, f"guess: {counted(count, 'picture')}, by the folder")
     return list(drafts.values())
 
 
@@ -85,7 +86,9 @@ def _by_list(one: SplitList, word: dict[str, Value]) -> SplitDraft:
         keys["separator"] = one.separator
     if one.skip:
         keys["skip"] = one.skip
-    return SplitDraft(one.name, keys | word, f"guess: {len(one.rows)} pictures, by the file")
+    return SplitDraft(
+        one.name, keys | word, f"guess: {counted(len(one.rows), 'picture')}, by the file"
+    )
 
 
 def _by_number(
@@ -110,5 +113,5 @@ def _by_number(
         if not whole:
             listed = {**everything.keys, "where": {name: limits}}
         count = sum(low <= number <= high for number in numbers)
-        drafts.append(SplitDraft(split, listed, f"guess: {share}, {count} pictures"))
+        drafts.append(SplitDraft(split, listed, f"guess: {share}, {counted(count, 'picture')}"))
     return drafts

@@ -7,6 +7,7 @@ from pathlib import Path
 from harmonize.config.run_config import find_file
 from harmonize.errors import HarmonizeError, raise_all
 from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.plurals import counted
 from harmonize.system.agreement import together
 from harmonize.system.atomic_files import writing
 from harmonize.system.own_files import check_output, write_output
@@ -175,7 +176,12 @@ def _summary(output: Path, view: JoinView, others: OtherTrees) -> str:
         pair.relation if pair.sure else "TODO" for pair in view.pairs
     )
     found = ", ".join(f"{number} {relation}" for relation, number in sorted(counts.items()))
-    lines += ["", view.joined.tree.draw(), "", f"{len(view.pairs)} pairs of classes: {found}"]
+    lines += [
+        "",
+        view.joined.tree.draw(),
+        "",
+        f"{counted(len(view.pairs), 'pair')} of classes: {found}",
+    ]
     for pair in view.pairs:
         if not pair.sure and pair.relation != "disjoint":
             guess = f"{show(pair.a)} {pair.relation} {show(pair.b)}?"
@@ -184,5 +190,6 @@ def _summary(output: Path, view: JoinView, others: OtherTrees) -> str:
     lines += ["", f"{output}/{TREE}.txt and a mapping for each set are written"]
     lines += others.notes(output)
     if todo:
-        lines.append(f"{todo} classes mean something that is open (TODO); {output}/{PAGE} shows it")
+        mean = counted(todo, "class means", "classes mean")
+        lines.append(f"{mean} something that is open (TODO); {output}/{PAGE} shows it")
     return "\n".join(lines)
