@@ -44,7 +44,10 @@ def test_train_mixed_without_arguments_runs_the_demo(
     printed = capsys.readouterr().out
     assert "helen, val: 3 pictures" in printed
     assert "lfw_parts, val: 3 pictures" in printed
-    assert printed.rstrip().endswith("The run lies in runs/demo")
+    assert printed.rstrip().endswith(
+        "The run lies in runs/demo\n"
+        "Next: harmonize report runs/demo, harmonize predict runs/demo PICTURES -o answers"
+    )
     assert (tmp_path / "data" / "demo" / "helen" / "exemplars.txt").is_file()
 
 
