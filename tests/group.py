@@ -104,15 +104,17 @@ def _run(
     sending: Connection, variables: dict[str, str], work: Work, arguments: tuple[object, ...]
 ) -> None:
     """Work in this process and send how it ended."""
-    from harmonize.system.shown_errors import errors_shown
+    from harmonize.system import shown_errors
 
+    shown_errors.PATIENCE = 0.0  # no launcher ends the others
+    shown = shown_errors.errors_shown
     multiprocessing.set_start_method("fork", force=True)  # loaders know what a scenario patched
     os.environ |= variables
     torch.set_num_threads(1)
     out, err = io.StringIO(), io.StringIO()
     ended = Ended()
     try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), errors_shown():
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), shown():
             ended.found = work(*arguments)
     except SystemExit as end:
         ended.status, ended.found = end.code or 0, NOTED

@@ -117,7 +117,7 @@ def test_a_signal_to_one_process_stops_all_after_the_same_step(project: Path) ->
     "words", [["no run here", "a.png", "-o", "answers"], ["no run here"], ["--no-option"]]
 )
 @pytest.mark.parametrize("rank", [0, 1])
-def test_mistakes_found_before_the_processes_meet_are_left_to_the_first_to_tell(
+def test_mistakes_that_all_processes_find_are_left_to_the_first_to_tell(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     rank: int,

@@ -176,24 +176,31 @@ def test_check_tells_parents_labelled_in_part_with_the_advice_that_mends_them(
     passes(capsys, "fine.yaml")
 
 
-def test_the_advice_names_the_class_with_the_most_leaves_below_the_parent() -> None:
-    tree = "top\n\ta\n\tb\n\tc\n\td\n\t\te\n\t\tf\nrest\n"
+def test_the_advice_for_nodes_of_several_classes_is_no_set_of_them_all() -> None:
+    tree = "top\n\ta\n\tb\n\tc\n\td\n\t\te\n\t\tf\n\t\tg\nrest\n"
     told = found(tree, "{one: 0, two: 1, bg: 2}", "{one: a, two: [b, e], bg: rest}")
     assert told == [
         (
             "partly-labelled",
-            "of 'top', m labels a, b, d and never c; if its pictures show these, map the class "
-            "that holds them to a set of nodes: `two: [b, e, c]`",
+            "of 'top', m labels a, b, d and never c; if its pictures show it, add it to the nodes "
+            "of the class that holds it: one, two or another",
         ),
         (
             "partly-labelled",
-            "of 'd', m labels e and never f; if its pictures show these, map the class that holds "
-            "them to a set of nodes: `two: [b, e, f]`",
+            "of 'd', m labels e and never f, g; if its pictures show some of these, add each to "
+            "the nodes of the class that holds it: two or another",
         ),
     ]
     accept = "{partly-labelled: [d]}"
     told = found(tree, "{one: 0, two: 1, bg: 2}", "{one: a, two: [b, e], bg: rest}", accept)
     assert [text.split(",")[0] for _, text in told] == ["of 'top'"]
+
+
+def test_the_advice_names_a_few_of_many_classes() -> None:
+    tree = "top\n\ta\n\tb\n\tc\n\td\n\te\n"
+    classes = "{one: 0, two: 1, three: 2, four: 3}"
+    told = found(tree, classes, "{one: a, two: b, three: c, four: d}")
+    assert [text.rpartition(": ")[2] for _, text in told] == ["one, two or one of 2 more"]
 
 
 def test_a_parent_that_is_labelled_whole_or_not_at_all_is_fine() -> None:

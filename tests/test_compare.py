@@ -200,6 +200,16 @@ def test_sets_without_a_common_name_are_noted(capsys: pytest.CaptureFixture[str]
     assert "note: b: scores no data set that a scores" in capsys.readouterr().out
 
 
+def test_the_page_is_named_on_a_line_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("harmonize.report.make_report.make_report", lambda _, page: page)
+    write_run("a", scored(0.80, 1))
+    write_run("b", scored(0.84, 2))
+    assert main(["compare", "a", "b", "--html", "both.html"]) == 0
+    assert capsys.readouterr().out.endswith("\n\nboth.html is there; open it in a browser\n")
+
+
 def test_one_picture_is_too_few(capsys: pytest.CaptureFixture[str]) -> None:
     write_run("a", scored(0.80, 1, [3]))
     write_run("b", scored(0.80, 2, [3]))

@@ -528,7 +528,15 @@ def test_names_find_their_nodes(repo: Path, name: str, node: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "node"),
-    [("train", "terrain"), ("left_eye", "right_eye"), ("car", "cart"), ("chair", "hair")],
+    [
+        ("train", "terrain"),
+        ("left_eye", "right_eye"),
+        ("car", "cart"),
+        ("chair", "hair"),
+        ("Ground", "other_ground"),
+        ("other", "sign_other"),
+        ("object--sign--other", "ceiling_other"),
+    ],
 )
 def test_other_names_stay_apart(name: str, node: str) -> None:
     assert similarity(name, node) < ALIKE
@@ -544,15 +552,31 @@ def test_a_numbered_list_of_pictures_names_no_classes(
     assert spec.splits["train"].columns == ("column_1", "id")
 
 
-def test_lists_with_backslashes_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "set"
-    write_ids(folder, [0, 1, 2])
-    (folder / "train.txt").write_text("images\\x0y.jpg labels\\x0y.png\nimages\\x1y.jpg b\n")
-    (folder / "val.txt").write_text("images\\x2y.jpg\n")
-    (folder / "notes.txt").write_text("C:\\data\\other.jpg\nx0y and x1y\n")
-    spec = draft(folder, monkeypatch)
-    assert (
-        "# train.txt, val.txt: lists pictures with backslashes, which are no separators here; "
-        "write / in their place, and draft again\n"
-    ) in text_of(folder)
-    assert list(spec.splits) == ["all"]
+@pytest.mark.parametrize(
+    ("name", "node"), [("ground-other", "other_ground"), ("other vehicle", "vehicle")]
+)
+def test_what_is_left_of_a_thing_means_that_or_the_thing(name: str, node: str) -> None:
+    assert similarity(name, node) >= ALIKE
+
+
+def test_a_leaf_for_what_is_left_speaks_for_its_tree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["Sky", "Buildings", "Ground", "Vegetation", "Vehicle", "Person"]
+    write_ids(tmp_path / "set", [*range(len(names))])
+    lines = (f"{number} {name}\n" for number, name in enumerate(names))
+    (tmp_path / "set" / "classes.txt").write_text("".join(lines))
+    spec = draft(tmp_path / "set", monkeypatch)
+    meant = {name: (name.lower(),) for name in names} | {"Ground": ("TODO",)}
+    assert spec.meaning == {"roads": meant}
+
+
+def test_a_leaf_for_what_is_left_is_no_guess_for_a_class_of_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_ids(tmp_path / "set", [0, 1, 2])
+    (tmp_path / "set" / "classes.txt").write_text("0 Ground\n1 Sky\n2 Person\n")
+    (tmp_path / "tree.txt").write_text("flat\n\troad\n\tpath\nsky\nperson\nother_ground\n")
+    spec = draft(tmp_path / "set", monkeypatch, tree=tmp_path / "tree.txt")
+    assert spec.meaning["tree"] == {"Ground": ("TODO",), "Sky": ("sky",), "Person": ("person",)}
+    assert "Ground: TODO    # nearest name: other_ground (0.70)" in text_of(tmp_path / "set")

@@ -61,20 +61,6 @@ def test_lists_with_a_header_and_commas_are_understood(
     assert counts(spec, tmp_path / "set") == {"train": 2, "test": 2}
 
 
-def test_lists_of_files_or_of_missing_pictures_are_not_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_scene(tmp_path / "set")
-    (tmp_path / "set" / "train.txt").write_text("images/frame0a.png\nimages/frame1a.png\n")
-    (tmp_path / "set" / "val.txt").write_text("frame2a\nframe3a\nframe99a\n")
-    spec = draft(tmp_path / "set", monkeypatch)
-    assert list(spec.splits) == ["all"]
-    text = (tmp_path / "set.yaml").read_text()
-    assert "# not used: train.txt lists files; a split's list needs ids" in text
-    assert "# not used: val.txt lists pictures without a label (1 of 3)" in text
-    assert "# TODO: nothing tells which pictures to train on" in text
-
-
 def test_a_person_called_val_is_no_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [f"P{place}_Doe" for place in range(12)] + ["Val_Kilmer"]:
         save(tmp_path / "set" / "img" / name / f"{name}_0001.jpg", photo())

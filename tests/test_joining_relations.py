@@ -234,6 +234,20 @@ def test_a_class_in_two_of_one_set_is_a_contradiction() -> None:
     assert "A:x would lie in both B:y and B:z" in found[1].why
 
 
+def test_relations_as_strong_as_the_weakest_of_a_contradiction_are_doubts_too() -> None:
+    """A network that takes buildings for roads is as sure of it as one that knows them."""
+    found = settle(
+        [
+            _pair("A:building", "same", "C:building", 0.92),
+            _pair("A:building", "same", "B:house", 0.90),
+            _pair("B:road", "contains", "C:building", 0.99),
+            _pair("A:tree", "same", "B:tree", 0.5),
+        ]
+    )
+    assert [pair.sure for pair in found] == [False, False, False, True]
+    assert all("which are apart" in pair.why for pair in found[:3])
+
+
 def test_what_follows_by_a_third_set_is_no_doubt() -> None:
     open_pair = dataclasses.replace(_pair("A:x", "overlaps", "C:z"), sure=False, why="?")
     found = settle([_pair("A:x", "part of", "B:y"), _pair("B:y", "part of", "C:z"), open_pair])

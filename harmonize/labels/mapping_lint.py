@@ -131,8 +131,7 @@ def _partly_labelled(
                 "partly-labelled",
                 spec.document.where(("meaning", ontology.name)),
                 f"of {node!r}, {spec.name} labels {', '.join(labelled)} and never "
-                f"{', '.join(never)}; if its pictures show these, map the class that holds them "
-                f"to a set of nodes: {_advice(spec, ontology, masks, node, never)}",
+                f"{', '.join(never)}; {_advice(spec, ontology, masks, node, never)}",
                 (node,),
             )
         )
@@ -146,12 +145,30 @@ def _advice(
     node: str,
     never: Sequence[str],
 ) -> str:
-    """Write a class's meaning with the residue of a node added, as an example."""
+    """Say what to do about nodes that no class has, if pictures show them.
+
+    Only where one class alone may hold one node alone is its meaning written as an example: of
+    several nodes, each may belong to another class, and all to none.
+    """
     below = ontology.leaf_mask(node)
-    name, mask = max(
-        zip(spec.classes, masks, strict=True), key=lambda pair: (pair[1] & below).sum()
+    pairs = zip(spec.classes, masks, strict=True)
+    holders = {name: mask for name, mask in pairs if (mask & below).any()}
+    if len(never) == len(holders) == 1:
+        ((name, mask),) = holders.items()
+        nodes = ", ".join((*ontology.describe(mask), *never))
+        return (
+            "if its pictures show these, map the class that holds them to a set of nodes: "
+            f"`{name}: [{nodes}]`"
+        )
+    named = [*holders][:_SHOWN] if len(holders) <= _SHOWN else [*holders][: _SHOWN - 1]
+    more = len(holders) - len(named)
+    others = f"one of {more} more" if more else "another"
+    shown = "it" if len(never) == 1 else "some of these"
+    which = "it" if len(never) == 1 else "each"
+    return (
+        f"if its pictures show {shown}, add {which} to the nodes of the class that holds it: "
+        f"{', '.join(named)} or {others}"
     )
-    return f"`{name}: [{', '.join((*ontology.describe(mask), *never))}]`"
 
 
 def config_findings(

@@ -9,9 +9,9 @@ from harmonize.errors import printable
 
 
 def template_environment(folder: Path) -> Environment:
-    """Return the templates in a folder."""
+    """Return the templates in a folder, which may include ``base.css``, the look of all pages."""
     environment = Environment(
-        loader=FileSystemLoader(folder),
+        loader=FileSystemLoader([folder, Path(__file__).parent]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

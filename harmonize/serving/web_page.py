@@ -7,10 +7,10 @@ import json
 import re
 from pathlib import Path
 
+from harmonize.report.templates import template_environment
 from harmonize.serving.bodies import Limits
 from harmonize.serving.questions import Words
 
-_FILE = Path(__file__).with_name("page.html")
 _FACTS = "@facts@"
 
 
@@ -29,7 +29,7 @@ def page(words: Words, limits: Limits) -> tuple[str, str]:
 
 @functools.cache
 def _page() -> tuple[str, str]:
-    text = _FILE.read_text(encoding="utf-8")
+    text = template_environment(Path(__file__).parent).get_template("page.html.jinja").render()
     policy = [
         "default-src 'none'",
         f"script-src {_hash(text, 'script')}",

@@ -21,19 +21,18 @@ _MANY_FILES = (
 )
 
 
-_SECONDS = 3.0
+PATIENCE = 3.0
+"""Seconds that all processes of a machine but the first wait before they tell a mistake."""
 
 
 def let_the_first_speak() -> None:
-    """Wait where another process of this machine is about to tell the same mistake.
+    """Wait where another process of this machine may be about to tell the same mistake.
 
-    Before processes have met, all find the same mistakes. The launcher ends the others as soon as
-    the first has ended with its message; if it does not, the mistake was this process's alone.
+    The launcher ends the others as soon as the first has ended with its message; if it does not,
+    the mistake was this process's alone.
     """
-    torch = sys.modules.get("torch")
-    met = torch is not None and torch.distributed.is_initialized()
-    if not met and os.environ.get("LOCAL_RANK", "0") != "0":
-        time.sleep(_SECONDS)
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        time.sleep(PATIENCE)
 
 
 @contextlib.contextmanager
@@ -70,7 +69,8 @@ def _mistakes_shown() -> Iterator[None]:
     try:
         yield
     except HarmonizeError as error:
-        let_the_first_speak()
+        if error.problems:
+            let_the_first_speak()
         for problem in error.problems:
             print(f"error: {printable(problem)}", file=sys.stderr)
         sys.exit(2)

@@ -43,7 +43,8 @@ def compare(
     if page is not None:
         from harmonize.report.make_report import make_report  # slow to import
 
-        print(printable(f"\n{make_report([Path(run) for run in runs], page)} is there"))
+        written = make_report([Path(run) for run in runs], page)
+        print(f"\n{printable(str(written))} is there; open it in a browser")
 
 
 def describe(found: Comparisons) -> str:

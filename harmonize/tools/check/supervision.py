@@ -171,8 +171,8 @@ class Supervision:
     def heading(self) -> str:
         """What was counted, in a line."""
         counted = ", ".join(
-            f"{source.spec.name} {source.split} ({source.read} of {source.files} "
-            f"{'labels' if source.spec.encoding.per_class else 'label files'})"
+            f"{source.spec.name} {source.split} ({source.read} of "
+            f"{counted(source.files, 'label' if source.spec.encoding.per_class else 'label file')})"
             for source in self.sources
         )
         return f"Labelled pixels, and their share of the data set's: {counted}"

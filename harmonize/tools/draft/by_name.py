@@ -21,6 +21,8 @@ ALIKE = 0.75
 """From this score on a node is proposed."""
 _GOOD_TREE = 0.6
 _NEAR = 0.5
+_RESIDUE_SCORE = 0.7
+"""Of a leaf for what is left of a class: no meaning, but a sign that the tree fits."""
 
 _SYNONYMS = {
     "aeroplane": "airplane plane",
@@ -60,6 +62,9 @@ _PHRASES: dict[str, str] = {
 """Other names for whole classes; tried beside the name itself."""
 _SHORT: dict[str, tuple[str, ...]] = {"l": ("left", "lower"), "r": ("right",), "u": ("upper",)}
 _SYNONYM_COST = 0.05
+_RESIDUE = frozenset(("misc", "miscellaneous", "other", "rest", "unknown", "unlabeled", "void"))
+"""Words for what is left of something: ``other_ground`` is all ground but road, sidewalk and so
+on, which a class called ground holds as well."""
 _OPPOSITES = (("left", "right"), ("upper", "lower"), ("front", "back"), ("inner", "outer"))
 
 
@@ -181,7 +186,7 @@ def similarity(name: str, node: str) -> float:
 def mean_similarity(names: Iterable[str], ontology: Ontology) -> float:
     """Return how well a tree's nodes fit the names of classes, in [0, 1]."""
     scores = [best_node(name, ontology)[1] for name in names]
-    return sum(score for score in scores if score >= ALIKE) / max(len(scores), 1)
+    return sum(score for score in scores if score >= _RESIDUE_SCORE) / max(len(scores), 1)
 
 
 def _readings(name: str) -> list[tuple[tuple[str, ...], float]]:
@@ -227,7 +232,10 @@ def _rate(tokens: tuple[str, ...], wanted: tuple[str, ...]) -> float:
     if ours == theirs:
         return 1.0 - _SYNONYM_COST
     last = _WORDS.get(tokens[-1], tokens[-1]) == _WORDS.get(wanted[-1], wanted[-1])
-    if last and (ours < theirs or theirs < ours):  # a kind of it: column_pole, pole
+    if theirs & _RESIDUE and theirs - _RESIDUE == ours:
+        return _RESIDUE_SCORE
+    contained = (ours < theirs or theirs < ours) and not (ours <= _RESIDUE or theirs <= _RESIDUE)
+    if last and contained:  # a kind of it: column_pole, pole
         return 0.75 + 0.1 * len(ours & theirs) / len(ours | theirs)
     common = len(ours & theirs) / len(ours | theirs)
     one, other = " ".join(tokens), " ".join(wanted)

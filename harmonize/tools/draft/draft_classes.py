@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from harmonize.labels.encodings import ENCODINGS
@@ -17,9 +17,15 @@ _COUNTED = re.compile(r"(.*[^\W\d_])([-_ (]+)\d+\)?")
 _LISTED = 8
 """Masks of a class beyond which a pattern is written."""
 _EXPLAINED = 0.9
+"""The share of the ids, or of the pixels where a file gives ids, that it has to name."""
+_COLORED = 0.5
+"""The share of the pixels whose colours it has to name: two data sets rarely share colours."""
 _ROOM = (255, 9999, 65535, MAX_ID)
 """Last ids that are left to labels that were not read."""
 VOID_ID = 255
+_USUAL_IDS = frozenset((0, VOID_ID))
+_USUAL_COLORS = frozenset((0, 0xFFFFFF))
+"""What often marks pixels of no class, black and white among colours."""
 _FEWEST_LABELS = 3
 _MOSTLY = 0.7
 _THIRDS = ("upper third", "middle", "lower third")
@@ -58,7 +64,7 @@ def draft_classes(
     encoding = layout.label_group.encoding
     if encoding == "masks":
         return _from_masks(layout, scan), []
-    found = {int(key) for key in scan.values}
+    found = {int(key): value.pixels for key, value in scan.values.items()}
     names = best_table(tables, found, colors=encoding == "rgb")
     if encoding == "ids" and scan.are_instances and not names.names:
         return _instances(scan), []
@@ -67,12 +73,12 @@ def draft_classes(
         first = next(place for place, one in enumerate(classes) if one.value == min(found))
         question = f"is {min(found)} {classes[first].name}? See above `classes`"
         classes[first] = dataclasses.replace(classes[first], question=question)
-    return classes, list(filter(None, (names.doubt, instances(scan, encoding))))
+    return classes, list(filter(None, (names.doubt, names.unused, instances(scan, encoding))))
 
 
 def instances(scan: LabelScan, encoding: str) -> str:
     """Say that the values of labels look like those of segments or instances; empty if not."""
-    usual = {0, 0xFFFFFF} if encoding == "rgb" else {0, VOID_ID}
+    usual = _USUAL_COLORS if encoding == "rgb" else _USUAL_IDS
     values = [value for key, value in scan.values.items() if key not in usual]
     alone = sum(value.files == 1 for value in values)
     many = scan.files >= _FEWEST_LABELS and len(values) >= 2 * scan.files
@@ -93,37 +99,79 @@ class TableNames:
         names: by value.
         source: the file.
         doubt: how else it can be read; empty if in no other way.
+        unused: which file names some of the values, but too few; empty if none does.
     """
 
     names: dict[int, str] = field(default_factory=dict[int, str])
     source: str = ""
     doubt: str = ""
+    unused: str = ""
 
 
-def best_table(tables: Sequence[FoundClasses], found: set[int], *, colors: bool) -> TableNames:
-    """Return the names of the file that explains the values found best; none if none does."""
+def best_table(
+    tables: Sequence[FoundClasses], found: Mapping[int, int], *, colors: bool
+) -> TableNames:
+    """Return the names of the file that explains the values found best; none if none does.
+
+    Args:
+        tables: of the data set's files.
+        found: how many pixels have each value.
+        colors: whether the values are colours.
+    """
     options: list[tuple[tuple[float, ...], TableNames]] = []
+    unused: list[tuple[int, str]] = []
     for table in tables:
         both = table.by_position and not colors
         from_1 = max(found, default=0) == len(table.entries) or 0 not in found
         for shift in (0, 1) if both and from_1 else (0,):
-            names: dict[int, str] = {}
-            for entry in table.entries:
-                key = entry.color if colors else entry.id
-                if key is not None and (key >= 0 or key in found):
-                    names.setdefault(key + shift, entry.name)
-            telling = found if colors else found - ({0, VOID_ID} - names.keys())
-            explained = sum(value in names for value in telling) / max(len(telling), 1)
-            unused = len(names.keys() - found)
-            if explained >= _EXPLAINED:
+            names = _names(table, found, shift=shift, colors=colors)
+            explained, enough = _explained(names, found, table, colors=colors)
+            known = len(names.keys() & found.keys())
+            if explained >= enough:
                 shifted = " (lines from 1)" if shift else ""
-                rank = (explained, -shift, not table.by_position, -unused)
-                doubt = _doubt(table, found, shift=shift) if both and explained == 1 else ""
+                without = len(names) - known
+                rank = (explained, known * colors, -shift, not table.by_position, -without)
+                sure = explained == 1
+                doubt = _doubt(table, found.keys(), shift=shift) if both and sure else ""
                 options.append((rank, TableNames(names, f"{table.path}{shifted}", doubt)))
-    return max(options, key=lambda option: option[0], default=((), TableNames()))[1]
+            elif known > 1 and (colors or 2 * known >= len(found)):
+                kind = "colours" if colors else "ids"
+                told = f"not used: {table.path}: names {known} of {len(found)} {kind} of the labels"
+                unused.append((known, told))
+    if options:
+        return max(options, key=lambda option: option[0])[1]
+    return TableNames(unused=max(unused, default=(0, ""))[1])
 
 
-def _doubt(table: FoundClasses, found: set[int], *, shift: int) -> str:
+def _names(
+    table: FoundClasses, found: Mapping[int, int], *, shift: int, colors: bool
+) -> dict[int, str]:
+    """Return what a file calls each value, its ids moved on by the shift."""
+    names: dict[int, str] = {}
+    for entry in table.entries:
+        key = entry.color if colors else entry.id
+        if key is not None and (key >= 0 or key in found):
+            names.setdefault(key + shift, entry.name)
+    return names
+
+
+def _explained(
+    names: Mapping[int, str], found: Mapping[int, int], table: FoundClasses, *, colors: bool
+) -> tuple[float, float]:
+    """Return the share of the values or pixels that a file names, and the share that is enough."""
+    usual = _USUAL_COLORS if colors else _USUAL_IDS
+    telling = found.keys() - (usual - names.keys())
+    known = telling & names.keys()
+    of_values = len(known) / max(len(telling), 1)
+    if len(known) < 2 or (table.by_position and not colors):
+        return of_values, _EXPLAINED
+    of_pixels = sum(found[key] for key in known) / max(sum(found[key] for key in telling), 1)
+    if colors and of_values < _EXPLAINED:
+        return of_pixels, _COLORED
+    return max(of_values, of_pixels), _EXPLAINED
+
+
+def _doubt(table: FoundClasses, found: Set[int], *, shift: int) -> str:
     """Say that a file without ids can be counted from 0 and from 1; empty if it can not."""
     last, names = len(table.entries), [entry.name for entry in table.entries]
     if shift or last in found or any(_VOID_NAME.search(name) for name in names[:1]):

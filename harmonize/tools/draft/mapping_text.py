@@ -16,7 +16,7 @@ from harmonize.tools.draft.label_values import LabelScan
 from harmonize.tools.draft.name_words import is_number
 from harmonize.tools.draft.orientations import ExifDraft
 from harmonize.tools.draft.rivals import annotators
-from harmonize.tools.draft.splits import SplitDraft
+from harmonize.tools.draft.split_draft import SplitDraft
 
 _PLAIN = re.compile(r"[\w.+/][\w.+/ -]*", re.ASCII)
 _WIDEST = 56  # columns that a comment may be moved to

@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harmonize.config.run_config import find_file
@@ -22,21 +22,18 @@ from harmonize.system.atomic_files import write_whole, writing
 from harmonize.system.progress import tell
 from harmonize.tools.draft.annotation_draft import draft_annotated
 from harmonize.tools.draft.annotation_files import find_annotations
-from harmonize.tools.draft.backslashes import lists_with_backslashes
 from harmonize.tools.draft.by_name import TODO, Proposal, by_name, choose_tree, left_open
 from harmonize.tools.draft.class_tables import find_tables
 from harmonize.tools.draft.draft_classes import draft_classes
 from harmonize.tools.draft.file_groups import SAMPLES, evenly
 from harmonize.tools.draft.folder_files import Files, find_files
-from harmonize.tools.draft.folder_templates import FolderLayout, numbered
+from harmonize.tools.draft.folder_templates import FolderLayout
 from harmonize.tools.draft.label_values import scan_values
 from harmonize.tools.draft.mapping_text import Draft, commented, write_mapping
 from harmonize.tools.draft.orientations import find_exif
 from harmonize.tools.draft.pairing import Only, find_layout
 from harmonize.tools.draft.set_place import name_of, root_of
-from harmonize.tools.draft.split_lists import few_per_folder
-from harmonize.tools.draft.split_tables import find_split_tables
-from harmonize.tools.draft.splits import find_splits
+from harmonize.tools.draft.splits import ADVICE, find_splits
 from harmonize.tools.draft.trial import try_splits
 
 if TYPE_CHECKING:
@@ -150,32 +147,18 @@ def _look(folder: Path, name: str, files: Files, scan: int, only: Only) -> Draft
     values = scan_values(folder, layout, scan)
     exif = find_exif(folder, layout, scan)
     resize = _resize(folder, layout, turned=exif is not None and exif.value == "apply")
-    splits, remarks = find_splits(folder, layout, files.texts)
-    told: dict[str, str] = {}
-    everything = splits[-1:]
-    if splits[-1].name == "all":  # neither folders nor lists tell
-        texts = [*files.yamls, *few_per_folder(files.texts)]
-        by_table, told = find_split_tables(folder, layout, texts, name)
-        by_number = numbered(layout) if len(splits) == 1 else None
-        if by_table:
-            splits, remarks = by_table, []
-        elif by_number is not None:
-            parted, less = find_splits(folder, by_number, files.texts)
-            if len(parted) > 1:
-                layout, splits, remarks = by_number, parted, less
+    layout, found = find_splits(folder, layout, files, name)
     pictures = {label.core for label, _ in layout.pairs}
-    stems = (PurePosixPath(file.path).stem for _, file in layout.pairs)
-    remarks += filter(None, [lists_with_backslashes(folder, files.texts, stems)])
     tables = find_tables(folder, files.texts, pictures)
     classes, doubts = draft_classes(layout, values, tables)
     return Draft(
         name=name,
         root=str(folder),
         layout=layout,
-        splits=splits,
-        split_remarks=remarks,
-        lists=told,
-        asked=everything if told else [],
+        splits=found.splits,
+        split_remarks=found.remarks,
+        lists=found.files,
+        asked=found.asked,
         scan=values,
         classes=classes,
         class_remarks=doubts,
@@ -287,8 +270,9 @@ def _summary(draft: Draft, splits: Mapping[str, int]) -> str:
 
 
 def _what_next(draft: Draft, output: Path, tree: Path | None) -> str:
-    """Say what is doubtful about the classes, and what to do with the mapping."""
-    lines = [f"note: {commented(remark)}" for remark in draft.class_remarks]
+    """Say what is doubtful about the splits and the classes, and what to do with the mapping."""
+    remarks = [one.removeprefix("TODO: ") for one in draft.split_remarks if one not in ADVICE]
+    lines = [f"note: {commented(one)}" for one in [*remarks, *draft.class_remarks]]
     lines.append(f"{output} is written. Look at every guess, answer every TODO, then:")
     lines.append(f"  harmonize check {shlex.join(map(str, _to_check(output, tree)))}")
     return "\n".join(lines)

@@ -3,15 +3,14 @@
 import csv
 import json
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, cast
 
 from harmonize.config.strict_yaml import load_text, read_text
 from harmonize.errors import HarmonizeError
-from harmonize.plurals import counted
-from harmonize.tools.draft.folder_templates import FolderLayout
 from harmonize.tools.draft.name_words import canonical, split_order, split_word
-from harmonize.tools.draft.splits import SplitDraft
+from harmonize.tools.draft.picture_names import PictureNames, Row, picture_key
+from harmonize.tools.draft.split_draft import SplitDraft, by_new_list, left_out
 
 _LARGEST = 20_000_000  # bytes
 _KNOWN = 0.9
@@ -22,69 +21,45 @@ Told = dict[str, list[str]]
 
 
 def find_split_tables(
-    root: Path, layout: FolderLayout, texts: Sequence[str], name: str
-) -> tuple[list[SplitDraft], dict[str, str]]:
-    """Return the splits that the first fitting file tells, and the text of each list by its name.
+    root: Path, names: PictureNames, texts: Sequence[str], name: str
+) -> tuple[list[SplitDraft], dict[str, str], list[str]]:
+    """Return the splits that the first fitting file tells, the text of each list, and what to know.
 
     Args:
         root: the data set's folder.
-        layout: the labelled pictures.
+        names: of the labelled pictures.
         texts: the files that may tell splits.
         name: of the data set, which the lists' names begin with.
     """
-    rows = _rows_by_name(layout)
+    rows = names.rows
     for text in texts:
         for told in _read(root / text):
             number = sum(map(len, told.values()))
             known = {
-                split: [rows[key] for one in names if (key := _key(one)) in rows]
-                for split, names in told.items()
+                split: [rows[key] for one in listed if (key := picture_key(one)) in rows]
+                for split, listed in told.items()
             }
             found = [row for listed in known.values() for row in listed]
             disjoint = len({*found}) == len(found)
             if len(told) > 1 and all(known.values()) and disjoint and len(found) >= _KNOWN * number:
-                return _lists(layout, known, text, name)
-    return [], {}
+                return _lists(names, known, told, text, name)
+    return [], {}, []
 
 
 def _lists(
-    layout: FolderLayout, known: dict[str, list[tuple[str, ...]]], text: str, name: str
-) -> tuple[list[SplitDraft], dict[str, str]]:
+    names: PictureNames, known: dict[str, list[Row]], told: Told, text: str, name: str
+) -> tuple[list[SplitDraft], dict[str, str], list[str]]:
     drafts: list[SplitDraft] = []
     files: dict[str, str] = {}
-    words = {word for word in layout.splits if word}
+    remarks: list[str] = []
     for split in sorted(known, key=split_order):
         file = f"{name}_{split}.txt"
-        keys: dict[str, Any] = {"list": file}
-        columns = list(layout.fields.columns)
-        if columns != ["id"] or any(" " in value for row in known[split] for value in row):
-            keys |= {"columns": columns, "separator": "\t"}
-        if len(words) == 1:
-            keys["fields"] = {"split": next(iter(words))}
-        files[file] = "".join("\t".join(row) + "\n" for row in known[split])
-        drafts.append(
-            SplitDraft(split, keys, f"guess: {counted(len(known[split]), 'picture')}, by {text}")
-        )
-    return drafts, files
-
-
-def _rows_by_name(layout: FolderLayout) -> dict[str, tuple[str, ...]]:
-    """Return the fields of each picture by all that may name it; what names several, names none."""
-    rows: dict[str, tuple[str, ...]] = {}
-    twice: set[str] = set()
-    columns = zip(*layout.fields.columns.values(), strict=True)
-    for row, (label, picture) in zip(columns, layout.pairs, strict=True):
-        files = [PurePosixPath(label.path), PurePosixPath(picture.path)]
-        names = {picture.core, *(row[0] for _ in range(len(row) == 1))}
-        names |= {str(file) for file in files} | {file.stem for file in files}
-        names |= {file.name for file in files} | {str(file.with_suffix("")) for file in files}
-        twice |= {one for one in names if one in rows}
-        rows |= dict.fromkeys(names, row)
-    return {one: row for one, row in rows.items() if one not in twice}
-
-
-def _key(name: str) -> str:
-    return name.strip().replace("\\", "/").removeprefix("./").lstrip("/")
+        one, files[file] = by_new_list(names.layout, split, known[split], file, text)
+        drafts.append(one)
+        rest = [each for each in told[split] if picture_key(each) not in names.rows]
+        if rest:
+            remarks.append(left_out(text, rest, len(told[split]), file))
+    return drafts, files, remarks
 
 
 def _read(path: Path) -> Iterator[Told]:

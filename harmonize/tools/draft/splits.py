@@ -1,56 +1,91 @@
 """Which pictures make which split: by folders, by lists, or by their numbers."""
 
+import dataclasses
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harmonize.config.strict_yaml import Value
 from harmonize.plurals import counted
-from harmonize.tools.draft.folder_templates import PICTURE_SPLIT, FolderLayout
+from harmonize.tools.draft.file_groups import escape
+from harmonize.tools.draft.folder_files import Files
+from harmonize.tools.draft.folder_templates import PICTURE_SPLIT, FolderLayout, numbered
 from harmonize.tools.draft.name_words import canonical, split_order
-from harmonize.tools.draft.split_lists import SplitList, find_lists
+from harmonize.tools.draft.picture_names import PictureNames
+from harmonize.tools.draft.split_draft import SplitDraft, by_new_list, left_out, only_word
+from harmonize.tools.draft.split_lists import SplitList, few_per_folder, find_lists
+from harmonize.tools.draft.split_tables import find_split_tables
 
 _TRAIN_SHARE = 0.8
 _FEWEST = 5  # pictures that are worth parting
-_ADVICE = [
+ADVICE = [
     "TODO: nothing tells which pictures to train on and which to score; write lists with one",
     "picture per line, then: train: {list: train.txt}, val: {list: val.txt}",
 ]
 
 
 @dataclass(frozen=True)
-class SplitDraft:
-    """A split as the mapping writes it.
+class FoundSplits:
+    """The splits of a data set.
 
     Attributes:
-        name: its name.
-        keys: its keys, as a mapping has them.
-        why: what the guess rests on.
+        splits: as the mapping writes them.
+        remarks: what the user should know about them.
+        files: the texts of the lists that are written beside the mapping, by name.
+        asked: the splits that tell the pictures while these lists are not there yet.
     """
 
-    name: str
-    keys: dict[str, Value]
-    why: str
+    splits: list[SplitDraft]
+    remarks: list[str]
+    files: dict[str, str] = field(default_factory=dict[str, str])
+    asked: list[SplitDraft] = field(default_factory=list[SplitDraft])
+
+    @property
+    def are_told(self) -> bool:
+        """Whether folders or files of the data set tell the splits."""
+        return self.splits[-1].name != "all"
 
 
 def find_splits(
-    root: Path, layout: FolderLayout, texts: list[str]
-) -> tuple[list[SplitDraft], list[str]]:
-    """Guess the splits of a data set, and say what the user should know about them."""
+    root: Path, layout: FolderLayout, files: Files, name: str
+) -> tuple[FolderLayout, FoundSplits]:
+    """Guess the splits of a data set of this name.
+
+    Returns:
+        The layout, which is another one where ids are numbers by which pictures are parted, and
+        the splits.
+    """
+    names = PictureNames(layout)
+    found = _by_folder_or_list(root, names, files.texts, name)
+    if not found.are_told:
+        texts = [*files.yamls, *few_per_folder(files.texts)]
+        drafts, lists, remarks = find_split_tables(root, names, texts, name)
+        by_number = numbered(layout) if len(found.splits) == 1 else None
+        if drafts:
+            found = FoundSplits(drafts, remarks, lists, found.splits[-1:])
+        elif by_number is not None:
+            parted = _by_folder_or_list(root, PictureNames(by_number), files.texts, name)
+            if len(parted.splits) > 1:
+                layout, found = by_number, parted
+    return layout, found
+
+
+def _by_folder_or_list(root: Path, names: PictureNames, texts: list[str], name: str) -> FoundSplits:
+    """Find the splits that folders or lists tell, else part pictures by their numbers."""
+    layout = names.layout
     words = {word for word in layout.splits if word}
     if "{split}" in layout.base and len(words) > 1:
-        return _by_folder(layout, words), []
-    # The one split's word that all paths hold, if there is one.
-    word: dict[str, Value] = {"fields": {"split": next(iter(words))}} if len(words) == 1 else {}
-    lists, remarks = find_lists(root, layout, texts)
-    if lists:
-        return [_by_list(one, word) for one in lists], remarks
+        return FoundSplits(_by_folder(layout, words), [])
     base = layout.base.replace("{split}", next(iter(words), ""))
+    word = only_word(layout)
     everything = SplitDraft(
         "all", {"glob": globbed(base), **word}, f"guess: {counted(len(layout.pairs), 'picture')}"
     )
+    lists, remarks = find_lists(root, names, texts)
+    if lists:
+        return _by_lists(layout, lists, remarks, everything, name)
     parts = _by_number(layout, everything, word)
-    return [*parts, everything], remarks if parts else [*remarks, *_ADVICE]
+    return FoundSplits([*parts, everything], remarks if parts else [*remarks, *ADVICE])
 
 
 def globbed(text: str) -> str:
@@ -77,9 +112,31 @@ def _by_folder(layout: FolderLayout, words: set[str]) -> list[SplitDraft]:
     return list(drafts.values())
 
 
+def _by_lists(
+    layout: FolderLayout,
+    lists: list[SplitList],
+    remarks: list[str],
+    everything: SplitDraft,
+    name: str,
+) -> FoundSplits:
+    """Make a split of each list; those that do not serve as they are, are written anew."""
+    found = FoundSplits([], remarks)
+    for one in lists:
+        if not one.anew:
+            found.splits.append(_by_list(one, only_word(layout)))
+            continue
+        file = f"{name}_{one.name}.txt"
+        draft, found.files[file] = by_new_list(layout, one.name, one.anew, file, one.path)
+        found.splits.append(draft)
+        if one.left_out:
+            number = len(one.anew) + len(one.left_out)
+            found.remarks.append(left_out(one.path, one.left_out, number, file))
+    return dataclasses.replace(found, asked=[everything]) if found.files else found
+
+
 def _by_list(one: SplitList, word: dict[str, Value]) -> SplitDraft:
     """Make a split of a list."""
-    keys: dict[str, Value] = {"list": one.path}
+    keys: dict[str, Value] = {"list": escape(one.path)}
     if one.columns != ["id"]:
         keys["columns"] = list[Value](one.columns)
     if one.separator is not None:

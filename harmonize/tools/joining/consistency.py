@@ -8,6 +8,8 @@ from harmonize.tools.joining.pairs import Class, Pair, Relation
 
 Edges = dict[Class, dict[Class, Pair]]
 """From each class those that it lies in, and the pair that says so."""
+CLEARLY = 0.15
+"""By how much a relation is stronger than the weakest of a contradiction where it stays sure."""
 _OPPOSITE: dict[Relation, Relation] = {"part of": "contains", "contains": "part of"}
 
 
@@ -46,7 +48,10 @@ def reach(edges: Edges, start: Class) -> dict[Class, list[Pair]]:
 
 
 def settle(pairs: Sequence[Pair]) -> list[Pair]:
-    """Make doubts of the weakest relations that contradict others, until none do.
+    """Make doubts of the relations that contradict others, until none do.
+
+    Of those involved the weakest becomes one, with all that are not clearly stronger: networks that
+    mistake a class for another are as sure as those that know it.
 
     Classes of one set have no pixel in common, so that none lies in another, nor anything in both.
     What follows from others by way of a third set is no doubt any more.
@@ -54,9 +59,11 @@ def settle(pairs: Sequence[Pair]) -> list[Pair]:
     settled = list(pairs)
     while (clash := _contradiction(settled)) is not None:
         told, involved = clash
-        weakest = min(involved, key=lambda pair: pair.strength)
-        doubt = dataclasses.replace(weakest, sure=False, why=f"contradiction: {told}")
-        settled[settled.index(weakest)] = doubt
+        least = min(pair.strength for pair in involved)
+        for pair in involved:
+            if pair.strength <= least + CLEARLY:
+                doubt = dataclasses.replace(pair, sure=False, why=f"contradiction: {told}")
+                settled[settled.index(pair)] = doubt
     return _follow(settled)
 
 
