@@ -12,7 +12,7 @@ from numpy import ndarray
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.target_space import TargetSpace
-from harmonize.plurals import counted
+from harmonize.plurals import plural
 
 # Letters of shapes: C classes, K leaves.
 
@@ -172,7 +172,8 @@ class Supervision:
         """What was counted, in a line."""
         counted = ", ".join(
             f"{source.spec.name} {source.split} ({source.read} of "
-            f"{counted(source.files, 'label' if source.spec.encoding.per_class else 'label file')})"
+            f"{source.files} "
+            f"{plural(source.files, 'label' if source.spec.encoding.per_class else 'label file')})"
             for source in self.sources
         )
         return f"Labelled pixels, and their share of the data set's: {counted}"
@@ -183,7 +184,8 @@ class Supervision:
         for number, source in enumerate(self.sources, 1):
             name = f"{source.spec.name} {source.split}"
             lines.append(
-                f"{number:>3} {name} ({source.read} of {counted(source.files, 'label file')})"
+                f"{number:>3} {name} ({source.read} of {source.files} "
+                f"{plural(source.files, 'label file')})"
             )
         return lines
 
