@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 _COMPARED = 40
 """Names that one is compared with letter by letter; of more, those that share most pairs."""
+_ALL_SHOWN, _FIRST_SHOWN = 18, 12
+"""As many choices are all shown, and of more the first."""
 _JOINERS = "\u200c\u200d"
 """Some scripts write words with these, though they cannot be seen."""
 
@@ -77,5 +79,14 @@ def near_matches(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, _likely(name, choices), n=3)
     if close:
         return f"did you mean {' or '.join(close)}?"
-    shown = ", ".join(choices[:12]) + (", ..." if len(choices) > 12 else "")
-    return f"choose from: {shown}" if choices else "there is nothing to choose from"
+    return choose_from(choices)
+
+
+def choose_from(known: Iterable[str]) -> str:
+    """Return the choices: all of few, of many the first."""
+    choices = tuple(known)
+    if not choices:
+        return "there is nothing to choose from"
+    if len(choices) <= _ALL_SHOWN:
+        return f"choose from: {', '.join(choices)}"
+    return f"choose from: {', '.join(choices[:_FIRST_SHOWN])}, ..."

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from annotated_sets import brush, rle
 from decoders import flat_decoder
-from harmonize import DatasetSpec, HarmonizeError, Ontology
+from harmonize import DatasetSpec, HarmonizeError, Ontology, cli
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.inference.annotations.parts import CRUMB, parts_of
 from harmonize.inference.annotations.project import Project, read_answer
@@ -44,7 +44,12 @@ def made_space(*, encoding: str = "ids", first: str = "background") -> AnswerSpa
 
 
 def make(
-    folder: Path, kind: str, maps: dict[str, np.ndarray], space: AnswerSpace | None = None
+    folder: Path,
+    kind: str,
+    maps: dict[str, np.ndarray],
+    space: AnswerSpace | None = None,
+    *,
+    tree: Ontology = FLAT,
 ) -> Project:
     """Write pictures, their answers as ``predict`` does, and a project of them."""
     space = made_space() if space is None else space
@@ -54,7 +59,7 @@ def make(
         one.path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", numbers.shape[::-1]).save(one.path)
         output.write_answer(one, draw_answer(numbers, space))
-    project = Project.of(output, kind, space, None, FLAT)
+    project = Project.of(output, kind, space, None, tree)
     project.check(wanted)
     project.write(wanted, ["run: a\nb"])
     return project
@@ -282,6 +287,36 @@ def test_an_answer_in_other_words_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_text("x")
     with pytest.raises(HarmonizeError, match=r"a\.png: cannot be read"):
         read_answer(tmp_path / "a.png", made_space())
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_project_carries_its_tree(
+    tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("pycocotools")
+    project = make(tmp_path, kind, {"a": LABEL_MAPS["blocks"]})
+    assert (project.folder / "flat.txt").read_text() == FLAT.text
+    assert cli.main(["check", str(project.mapping)]) == 0, capsys.readouterr().out
+
+
+def test_a_tree_that_is_called_as_the_list_keeps_its_name(tmp_path: Path) -> None:
+    tree = Ontology(FLAT.text, name="pictures")
+    project = make(tmp_path, "cvat", {"a": LABEL_MAPS["blocks"]}, tree=tree)
+    assert (project.folder / "pictures.txt").read_text() == tree.text
+    assert (project.folder / "pictures_list.txt").read_text() == "a.png\n"
+    assert np.array_equal(read(project)[0], LABEL_MAPS["blocks"])
+
+
+def test_another_tree_of_the_name_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "flat.txt").write_text(FLAT.text)
+    make(tmp_path, "cvat", {"a": LABEL_MAPS["blocks"]})  # it is the same
+    shutil.rmtree(tmp_path / "out")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "flat.txt").write_text("mine\n")
+    with pytest.raises(HarmonizeError, match=r"flat\.txt: is there already and is not the run's"):
+        make(tmp_path, "cvat", {"a": LABEL_MAPS["blocks"]})
+    assert (tmp_path / "out" / "flat.txt").read_text() == "mine\n"
 
 
 def test_another_picture_of_the_name_is_not_replaced(tmp_path: Path) -> None:

@@ -338,5 +338,5 @@ def test_many_pictures_that_a_file_lacks_are_counted(root: Path) -> None:
         f"has no picture 'img/{name}.png'" for name in "bcd"
     ]
     assert last == (
-        "things.yaml:6:10: splits.all: 1 more labels are not found; list the pictures that have one"
+        "things.yaml:6:10: splits.all: 1 more label is not found; list the pictures that have one"
     )

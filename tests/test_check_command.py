@@ -64,12 +64,14 @@ def test_everything_wrong_with_tree_mapping_config_and_files_is_told_in_one_run(
         "fine.yaml:6:1: splits: no split 'vall'; choose from: train",
         "fine.yaml:6:10: splits.train: 2 files of fine, for 1 of 4 pictures, "
         "are missing from data: images/d.png, "
-        "labels/d.png; check data.roots and the mapping's `picture` and `label`",
+        "labels/d.png; check data.roots and the mapping's `picture` and `label`, or take the "
+        "picture off the list",
         "data/images/a.png: not a readable picture: cannot identify image file 'data/images/a.png'",
         "fine.yaml:7:1: classes: the id 4 is no class's, but stands in 8 pixels of 1 label file, "
         "such as labels/b.png; add it to a class, with the meaning `ignore` if it is void",
         "fine.yaml:4:1: label: 1 file fits `picture` in data without a label, such as "
-        "images/x.png; not used; move what is no picture away [accept: {unlabelled: all}]",
+        "images/x.png; not used; label it, move it away, or accept that "
+        "[accept: {unlabelled: all}]",
     ]
 
 
@@ -124,6 +126,22 @@ def test_a_broken_tree_and_mapping_are_both_told_with_the_files_of_the_rest(
         "other.yaml:7:26: classes.left: 0 stands for 'background' already",
         "other.yaml:8:54: meaning.tiny.right: no class 'right'; choose from: background, left",
         "data/labels/b.png: not a readable picture: cannot identify image file 'data/labels/b.png'",
+    ]
+
+
+def test_a_config_is_checked_from_any_folder(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = Path.cwd()
+    (here / "far").mkdir()
+    monkeypatch.chdir(here / "far")
+    passes(capsys, "../run.yaml")
+    (here / "tiny.txt").unlink()
+    Path("../run.yaml").write_text(CONFIG.replace("fine.yaml", "none.yaml"))
+    told = problems(capsys, "../run.yaml")
+    assert [line.partition(" in ")[0] for line in told] == [
+        "../run.yaml:1:1: ontology: there is no file tiny.txt",
+        "../run.yaml:2:13: datasets.0.spec: there is no file none.yaml",
     ]
 
 
@@ -211,7 +229,7 @@ def test_a_name_with_an_equals_sign_is_a_file_if_it_is_there(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     Path("a=b.txt").write_text("a\n")
-    assert passes(capsys, "a=b.txt") == ["a=b.txt: a tree of 1 leaves and 1 depths"]
+    assert passes(capsys, "a=b.txt") == ["a=b.txt: a tree of 1 leaf and 1 depth"]
 
 
 @pytest.mark.parametrize("number", ["-1", "x", "1.5", ""])
@@ -265,13 +283,13 @@ def test_a_set_in_several_entries_is_told_once(capsys: pytest.CaptureFixture[str
     ]
 
 
-def test_trees_are_found_by_name_beside_the_mapping_and_among_the_shipped(
+def test_trees_are_found_by_name_beside_the_mapping_among_the_shipped_and_here(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     Path("tiny.txt").unlink()
     assert problems(capsys, "fine.yaml") == [
-        f"fine.yaml:8:11: meaning.tiny: there is no tree trees/tiny.txt; {SHIPPED} (or name its "
-        "file as well)"
+        "fine.yaml:8:11: meaning.tiny: there is no tree tiny.txt beside the mapping, in trees/ or "
+        f"in the working directory; {SHIPPED} (or name its file as well)"
     ]
     Path("trees").mkdir()
     Path("trees/tiny.txt").write_text(TREE)
@@ -279,6 +297,11 @@ def test_trees_are_found_by_name_beside_the_mapping_and_among_the_shipped(
     Path("far").mkdir()
     Path("trees/tiny.txt").rename("far/tiny.txt")
     passes(capsys, "fine.yaml", "far/tiny.txt")
+    Path("far/tiny.txt").rename("tiny.txt")
+    Path("fine.yaml").rename("far/fine.yaml")
+    passes(capsys, "far/fine.yaml")  # the tree lies in the working directory
+    Path("far/tiny.txt").write_text("other\n")  # beside the mapping comes first
+    assert "no node 'left' in tiny" in problems(capsys, "far/fine.yaml")[1]
 
 
 def test_a_mapping_is_held_against_each_of_its_trees(capsys: pytest.CaptureFixture[str]) -> None:
@@ -288,7 +311,8 @@ def test_a_mapping_is_held_against_each_of_its_trees(capsys: pytest.CaptureFixtu
     told = problems(capsys, "fine.yaml")
     assert [line.split(": ", 1)[1] for line in told] == [
         "meaning.flat.right: no node 'right' in flat; choose from: background, left",
-        f"meaning.none: there is no tree trees/none.txt; {SHIPPED} (or name its file as well)",
+        "meaning.none: there is no tree none.txt beside the mapping, in trees/ or in the working "
+        f"directory; {SHIPPED} (or name its file as well)",
     ]
 
 

@@ -236,7 +236,7 @@ def test_leaves_are_supervised_alone_together_or_not_at_all() -> None:
         "run.yaml:2:1: datasets: 2 of 5 leaves are labelled by no data set, so the network never "
         "learns them: d, e; add a data set that has them, or use a tree without "
         "[accept: {unsupervised: [d, e]}]",
-        "run.yaml:2:1: datasets: 1 of 5 leaves are labelled only together with others, so nothing "
+        "run.yaml:2:1: datasets: 1 of 5 leaves is labelled only together with others, so nothing "
         "says which of these a pixel is: c; add a data set that has them, or use a tree without "
         "[accept: {unsupervised: [c]}]",
     ]

@@ -34,7 +34,7 @@ def test_ids_without_a_class_are_told_with_their_pixels_and_an_example(
     add("c", np.full((2, 2), 17, np.uint8))
     advice = "add it to a class, with the meaning `ignore` if it is void"
     assert problems(capsys, "fine.yaml") == [
-        "fine.yaml:7:1: classes: the id 4 is no class's, but stands in 1 pixels of 1 label file, "
+        "fine.yaml:7:1: classes: the id 4 is no class's, but stands in 1 pixel of 1 label file, "
         f"such as labels/b.png; {advice}",
         "fine.yaml:7:1: classes: the id 17 is no class's, but stands in 6 pixels of 2 label files, "
         f"such as labels/b.png; {advice}",
@@ -133,7 +133,7 @@ def test_missing_files_are_told_and_the_rest_is_read(capsys: pytest.CaptureFixtu
     assert told[0] == (
         "fine.yaml:6:10: splits.train: 3 files of fine, for 2 of 4 pictures, "
         "are missing from data: "
-        f"images/b.png, images/d.png, labels/d.png; {CHECK}"
+        f"images/b.png, images/d.png, labels/d.png; {CHECK}, or take these pictures off the list"
     )
     assert told[1].startswith("fine.yaml:7:1: classes: the id 3 is no class's")
     add("b")
@@ -207,8 +207,8 @@ def test_pictures_without_a_label_are_told_with_how_to_say_that_they_are_meant(
         save(f"data/images/{name}.png", np.zeros((4, 6, 3), np.uint8))
     told = (
         "fine.yaml:4:1: label: 4 files fit `picture` in data without a label, such as "
-        "images/w.png, images/x.png, images/y.png, ...; not used; move what is no picture away "
-        "[accept: {unlabelled: all}]"
+        "images/w.png, images/x.png, images/y.png, ...; not used; label them, move them away, or "
+        "accept that [accept: {unlabelled: all}]"
     )
     assert problems(capsys, "fine.yaml") == [told]
     assert told in problems(capsys, "run.yaml", "--scan", "1")
@@ -237,7 +237,8 @@ def test_pictures_and_labels_may_share_a_folder(capsys: pytest.CaptureFixture[st
     Path("data/3.png").unlink()
     Path("data/2.png").unlink()  # a label alone
     assert problems(capsys, "fine.yaml") == [
-        f"fine.yaml:6:10: splits.train: 1 file of fine is missing from data: 2.png; {CHECK}"
+        f"fine.yaml:6:10: splits.train: 1 file of fine is missing from data: 2.png; {CHECK}, or "
+        "leave the picture out of the split"
     ]
 
 
@@ -247,7 +248,8 @@ def test_a_listed_picture_without_a_label_is_missing_it_and_no_more(
     spoil(splits="{train: {glob: 'images/{id}.png'}}")
     Path("data/labels/b.png").unlink()
     assert problems(capsys, "fine.yaml") == [
-        f"fine.yaml:6:10: splits.train: 1 file of fine is missing from data: labels/b.png; {CHECK}"
+        f"fine.yaml:6:10: splits.train: 1 file of fine is missing from data: labels/b.png; "
+        f"{CHECK}, or leave the picture out of the split"
     ]
 
 
@@ -309,9 +311,63 @@ def test_a_field_that_nothing_gives_is_told_once_not_for_every_picture(
 ) -> None:
     spoil(picture='"images/{city}/{id}.png"')
     assert problems(capsys, "fine.yaml") == [
-        "fine.yaml:3:1: picture: nothing gives {city} a value in 'images/{city}/{id}.png'; "
-        "known: id, split"
+        "fine.yaml:6:10: splits.train: nothing gives {city} a value in `picture` "
+        "('images/{city}/{id}.png'); known: id, split; write the field in the split's `glob`, or "
+        "say `fields: {city: ...}`"
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "columns", "advice"),
+    [
+        ("bonn/a", "", "say `columns: [city, id], separator: \"/\"`, as for 'bonn/a'"),
+        ("bonn,a", "", "say `columns: [city, id], separator: \",\"`, as for 'bonn,a'"),
+        ("bonn_a", "", "say `columns: [city, id], separator: \"_\"`, as for 'bonn_a'"),
+        (
+            "ulm/a",  # no such picture
+            "",
+            'the list needs a column for it, such as `columns: [city, id], separator: "/"` for '
+            "lines like a/b",
+        ),
+        (
+            "a x",
+            ", columns: [id, z]",
+            "the list needs a column for it: `columns: [id, z, city]`",
+        ),
+    ],
+)
+def test_the_columns_that_a_list_lacks_are_told_as_they_are_written(
+    line: str, columns: str, advice: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoil(picture='"images/{city}/{id}.png"', splits=f"{{train: {{list: train.txt{columns}}}}}")
+    Path("data/train.txt").write_text(f"{line}\n{line}\n")
+    Path("data/images/bonn").mkdir()
+    for name in "ab":
+        Path(f"data/images/{name}.png").rename(f"data/images/bonn/{name}.png")
+    (told,) = problems(capsys, "fine.yaml")
+    known = "id, split, z" if columns else "id, split"
+    assert told == (
+        "fine.yaml:6:10: splits.train: nothing gives {city} a value in `picture` "
+        f"('images/{{city}}/{{id}}.png'); known: {known}; {advice}"
+    )
+    if advice.startswith("say"):
+        written = advice.split("`")[1]
+        Path("data/train.txt").write_text(f"{line}\n{line[:-1]}b\n")
+        spoil(
+            picture='"images/{city}/{id}.png"',
+            splits=f"{{train: {{list: train.txt, {written}}}}}",
+        )
+        passes(capsys, "fine.yaml")
+
+
+def test_a_range_that_lacks_a_field_is_told_what_gives_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    spoil(picture='"images/{city}/{id}.png"', splits="{train: {range: [1, 2]}}")
+    (told,) = problems(capsys, "fine.yaml")
+    assert told.endswith(
+        "; write the field in `glob` in place of `range`, or say `fields: {city: ...}`"
+    )
 
 
 def test_the_class_file_and_the_other_files_are_told_together(
@@ -320,7 +376,8 @@ def test_the_class_file_and_the_other_files_are_told_together(
     Path("data/images/b.png").unlink()
     spoil(class_file="{json: c.json, items: ''}", classes="{background: ~, left: ~, right: ~}")
     missing = (
-        f"fine.yaml:6:10: splits.train: 1 file of fine is missing from data: images/b.png; {CHECK}"
+        "fine.yaml:6:10: splits.train: 1 file of fine is missing from data: images/b.png; "
+        f"{CHECK}, or leave the picture out of the split"
     )
     assert problems(capsys, "fine.yaml") == ["data/c.json: no such file", missing]
     Path("data/c.json").write_text('[{"name": "background"}, {"name": "lft"}, {"name": "right"}]')
@@ -361,7 +418,7 @@ def test_a_nul_in_a_list_is_told_as_a_missing_file(capsys: pytest.CaptureFixture
     assert problems(capsys, "fine.yaml") == [
         r"fine.yaml:6:10: splits.train: 2 files of fine, for 1 of 3 pictures, "
         r"are missing from data: images/b\x00c.png, "
-        rf"labels/b\x00c.png; {CHECK}"
+        rf"labels/b\x00c.png; {CHECK}, or take the picture off the list"
     ]
 
 

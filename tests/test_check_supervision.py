@@ -220,7 +220,7 @@ def test_check_prints_the_table_and_writes_it(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == (
         "Labelled pixels, and their share of the data set's: fine train (2 of 2 label files), "
-        "coarse learn (1 of 1 label files)"
+        "coarse learn (1 of 1 label file)"
     )
     assert [line.split() for line in lines[2:6]] == [
         ["background", "1", "16", "33.3", "%", "-"],
@@ -351,7 +351,7 @@ def test_a_label_of_several_files_counts_once(
     assert capsys.readouterr().out.endswith("; 2 labels read\n")
     assert cli.main(["check", "run.yaml"]) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[0].endswith("fine train (2 of 2 labels), coarse learn (1 of 1 label files)")
+    assert said[0].endswith("fine train (2 of 2 labels), coarse learn (1 of 1 label file)")
     assert said[-1].endswith("; 3 labels read")
     assert project.is_dir()
 

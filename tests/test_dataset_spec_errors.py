@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from harmonize import DatasetSpec, HarmonizeError, Ontology
 from harmonize.config.strict_yaml import Value, dump, load_text
+from harmonize.labels import mapping
 from harmonize.labels.encodings import ENCODINGS
 from harmonize.labels.mapping import Split
+from harmonize.tools.draft import by_name
 from toy_mapping import NO_IDS, STREET, TEXT, changed, toy
 
 
@@ -290,6 +292,30 @@ def test_unknown_nodes_are_all_told_with_near_matches() -> None:
         "toy.yaml:15:18: meaning.street.road.1: no node 'pavment' in street; "
         "did you mean pavement?",
     )
+
+
+def test_what_a_draft_leaves_open_is_told_as_that() -> None:
+    spec = toy(changed(("    sky: sky", "    sky: TODO"), ("[road, pavement]", "[road, TODO]")))
+    with pytest.raises(HarmonizeError) as caught:
+        spec.leaf_masks(STREET)
+    still = "still a TODO of the draft; write a node of street in its place,"
+    nodes = f"choose from: {', '.join(STREET.nodes)}"
+    assert caught.value.problems == (
+        f"toy.yaml:14:5: meaning.street.sky: {still} or `ignore`; {nodes}",
+        f"toy.yaml:15:18: meaning.street.road.1: {still} or remove it; {nodes}",
+    )
+    spec = toy(changed(("  street:", "  TODO_tree:")))
+    with pytest.raises(HarmonizeError) as caught:
+        spec.leaf_masks(STREET)
+    assert caught.value.problems == (
+        "toy.yaml:13:3: meaning.TODO_tree: still a TODO of the draft; write street in its place, "
+        "and nodes of it below",
+    )
+
+
+def test_drafts_leave_open_what_checks_call_so() -> None:
+    assert by_name.TODO == mapping.TODO
+    assert mapping.TODO_TREE == "TODO_tree"
 
 
 @pytest.mark.parametrize(

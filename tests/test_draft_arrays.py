@@ -42,7 +42,7 @@ def test_ids_that_number_objects_are_one_class(
     }
     text = (tmp_path / "set.yaml").read_text()
     assert f"objects: [{range_}]  # TODO instances of what? each" in text
-    assert "1 names of 2, 2 meanings of 2" in capsys.readouterr().out
+    assert "1 name of 2, 2 meanings of 2" in capsys.readouterr().out
     assert counts(spec, tmp_path / "set")["all"] == 6
 
 

@@ -59,7 +59,7 @@ def test_a_draft_cannot_be_trained_on_while_a_meaning_is_open(
     write_ids(tmp_path / "set", [0, 1])
     (tmp_path / "tree.txt").write_text("a\nb\n")
     spec = draft(tmp_path / "set", monkeypatch, tree=tmp_path / "tree.txt")
-    with pytest.raises(HarmonizeError, match="no node 'TODO' in tree"):
+    with pytest.raises(HarmonizeError, match="still a TODO of the draft"):
         spec.leaf_masks(Ontology.from_file(tmp_path / "tree.txt"))
 
 

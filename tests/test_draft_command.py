@@ -28,7 +28,7 @@ def test_the_summary_says_what_was_found_and_what_to_do(
     draft(tmp_path / "set", monkeypatch)
     printed = capsys.readouterr().out
     assert "set: 6 pictures with labels" in printed
-    assert "  no label  1 pictures" in printed
+    assert "  no label  1 picture" in printed
     assert "  all       6 pictures" in printed
     assert "5 names of 5, 5 meanings of 5; the tree is to be chosen" in printed
     assert printed.rstrip().endswith(f"harmonize check {tmp_path / 'set.yaml'}")
@@ -40,7 +40,10 @@ def test_check_finds_what_is_left_to_do(
     write_scene(tmp_path / "set")
     draft(tmp_path / "set", monkeypatch)
     assert cli.main(["check", str(tmp_path / "set.yaml")]) == 1
-    assert "there is no tree trees/TODO_tree.txt" in capsys.readouterr().out
+    assert (
+        "meaning.TODO_tree: still a TODO of the draft; write the name of your tree's"
+        in capsys.readouterr().out
+    )
 
 
 def test_labels_that_cannot_be_read_are_shown(

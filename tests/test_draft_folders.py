@@ -121,5 +121,5 @@ def test_files_whose_names_are_no_text_are_left_out(
         pytest.skip("the file system refuses such names")
     draft(tmp_path / "set", monkeypatch)
     assert (
-        r"left out: 1 files or folders that cannot be read: '\udcff.png'" in capsys.readouterr().out
+        r"left out: 1 file or folder that cannot be read: '\udcff.png'" in capsys.readouterr().out
     )

@@ -34,7 +34,7 @@ def test_the_printed_command_finds_the_tree_that_was_given(
     shown = capsys.readouterr().out
     stem = Path(place).stem
     assert "there is no tree" not in shown
-    assert f"no node 'TODO' in {stem}" in shown
+    assert f"still a TODO of the draft; write a node of {stem} in its place" in shown
     assert words[3:] == ([] if place == "my_tree.txt" else [place])  # else it is beside the mapping
 
 

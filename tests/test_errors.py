@@ -24,5 +24,6 @@ def test_only_what_acts_on_a_terminal_is_escaped(text: str, shown: str) -> None:
 def test_near_matches_are_named_before_choices() -> None:
     assert near_matches("hiar", ["hair", "skin"]) == "did you mean hair?"
     assert near_matches("xyz", ["hair", "skin"]) == "choose from: hair, skin"
-    assert near_matches("xyz", map(str, range(13))).endswith("10, 11, ...")
+    assert near_matches("xyz", map(str, range(18))).endswith("10, 11, 12, 13, 14, 15, 16, 17")
+    assert near_matches("xyz", map(str, range(19))).endswith("10, 11, ...")
     assert near_matches("xyz", []) == "there is nothing to choose from"

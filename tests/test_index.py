@@ -234,14 +234,15 @@ def test_missing_files_are_counted_and_the_first_three_named(tmp_path: Path) -> 
         "tiny.yaml:6:3: splits.train: 4 files of tiny, for 3 of 4 pictures, "
         f"are missing from {tmp_path}: "
         "labels/a.png, images/b.*, images/c.*, ...; "
-        "check data.roots and the mapping's `picture` and `label`"
+        "check data.roots and the mapping's `picture` and `label`, or take these pictures off the "
+        "list"
     )
 
 
 def test_a_name_that_no_file_can_have_is_missing(tmp_path: Path) -> None:
     spec = make_spec("train: {list: train.txt}", picture="{id}/a.png", label="{id}/b.png")
     (tmp_path / "train.txt").write_text("a\0b\n")
-    assert "2 files of tiny, for 1 of 1 pictures, are missing" in str(refused(spec, tmp_path))
+    assert "2 files of tiny, for 1 of 1 picture, are missing" in str(refused(spec, tmp_path))
 
 
 @pytest.mark.parametrize(("there", "missing"), [("02", "07"), ("07", "02")])
@@ -296,7 +297,8 @@ def test_a_picture_without_any_mask_is_missing_its_label(tmp_path: Path) -> None
     (tmp_path / "train.txt").write_text("a\nb\n")
     assert str(refused(make_masks(), tmp_path)) == (
         f"tiny.yaml:6:3: splits.train: 1 file of tiny is missing from {tmp_path}: "
-        "labels/a_face_skin.png; check data.roots and the mapping's `picture` and `label`"
+        "labels/a_face_skin.png; check data.roots and the mapping's `picture` and `label`, or take "
+        "the picture off the list"
     )
 
 

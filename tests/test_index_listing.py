@@ -28,7 +28,8 @@ def test_listing_tells_all_that_is_wrong_and_keeps_the_pictures_that_are_whole(
         "tiny.yaml:2:1: picture: 'images/../x.*' leads out of the data set's folder; "
         "if it is meant to, say `outside_root: true` in the mapping",
         f"tiny.yaml:6:3: splits.train: 1 file of tiny is missing from {tmp_path}: labels/c.png; "
-        "check data.roots and the mapping's `picture` and `label`",
+        "check data.roots and the mapping's `picture` and `label`, or take the picture off the "
+        "list",
     ]
     assert refused(spec, tmp_path).problems == tuple(problems)
 

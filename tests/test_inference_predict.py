@@ -143,7 +143,9 @@ def test_one_bad_picture_does_not_stop_the_others_and_is_told(
     assert predict(folder, "-o", tmp_path / "out", "--no-overlay") == 2
     written = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert written == ["a.png", "d.png", "legend.json"]
-    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    said = capsys.readouterr()
+    assert f"{tmp_path / 'out'}: 2 of 4 pictures answered, leaves, by {project}" in said.out
+    errors = [line for line in said.err.splitlines() if line.startswith("error")]
     assert len(errors) == 2
     assert "b.png: not a readable picture" in errors[0]
     assert "c.png: not a readable picture" in errors[1]

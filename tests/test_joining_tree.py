@@ -20,6 +20,8 @@ from harmonize.pipeline.train import train
 from harmonize.tools.joining import verdicts
 from harmonize.tools.joining.assembling import Joined, assemble
 from harmonize.tools.joining.consistency import settle
+from harmonize.tools.joining.join_files import mapping_around
+from harmonize.tools.joining.other_trees import OtherTrees, other_trees
 from harmonize.tools.joining.pairs import Class, Pair, Relation
 from harmonize.tools.joining.relations import relate
 from made_up_sets import ROAD, cross, truth, world
@@ -184,6 +186,8 @@ def test_two_trained_networks_join_their_sets(
     assert f"{out}/tree.txt and a mapping for each set are written" in said
     assert {path.name for path in out.iterdir()} == {
         "tree.txt",
+        "own.txt",
+        "tiny.txt",
         "halves.yaml",
         "coarse.yaml",
         "evidence.json",
@@ -219,12 +223,72 @@ def test_two_trained_networks_join_their_sets(
     }
     assert evidence["pairs"][0]["on_a"]["recall"] > 0.8
     assert evidence["pairs"][0]["look_at"]["on_a"]
-    trees = [str(project / "own.txt"), str(project / "tiny.txt"), str(out / "tree.txt")]
+    assert (out / "own.txt").read_text() == (
+        f"# A copy, by harmonize join.\n{(project / 'own.txt').read_text()}"
+    )
     mappings = [str(out / "halves.yaml"), str(out / "coarse.yaml")]
-    assert cli.main(["check", *trees, *mappings]) == 0
+    assert cli.main(["check", *mappings]) == 0  # their old trees are found too
     capsys.readouterr()
     assert cli.main(words(project, "-o", str(out), "--names", "off")) == 0  # its own are replaced
     assert not re.search(r'src="(?!data:)|https?://', (out / "join.html").read_text())
+
+
+def spec_on(text: str, mapping: Path) -> DatasetSpec:
+    mapping.parent.mkdir(exist_ok=True)
+    mapping.write_text(text)
+    return DatasetSpec.from_file(mapping)
+
+
+def test_old_trees_are_copied_or_left_to_be_found_or_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    paths = [Path("a/halves.yaml"), Path("b/others.yaml")]
+    texts = [HALVES, HALVES.replace("halves", "others").replace("own:", "here:")]
+    specs = [spec_on(text, path) for text, path in zip(texts, paths, strict=True)]
+    how = {"own": "tree", "made_by": "harmonize join"}
+    found = other_trees(specs, paths, Path("out"), **how)
+    assert found == OtherTrees({}, {"halves": ["own"], "others": ["here"]})
+    assert found.notes(Path("out")) == [
+        f"out/{name}.yaml: leaves out what classes mean on {tree}, of which no file is found"
+        for name, tree in (("halves", "own"), ("others", "here"))
+    ]
+    Path("here.txt").write_text("x\n")
+    Path("a/own.txt").write_text("y\n")
+    found = other_trees(specs, paths, Path("out"), **how)
+    copy = "# A copy, by harmonize join.\ny\n"
+    assert found == OtherTrees({"own": copy}, {"halves": [], "others": []})
+    assert found.notes(Path("out")) == []
+    Path("b/here.txt").write_text("z\n")  # not the one that would be found
+    found = other_trees(specs, paths, Path("out"), **how)
+    assert found.copies == {"own": copy, "here": copy.replace("y\n", "z\n")}
+    again = [specs[0], spec_on(HALVES.replace("halves", "others"), paths[1])]
+    Path("b/own.txt").write_text("another\n")
+    found = other_trees(again, paths, Path("out"), **how)
+    assert found == OtherTrees({"own": copy}, {"halves": [], "others": ["own"]})
+    assert other_trees(again, paths, Path("out"), own="own", made_by="x").copies == {}
+
+
+def test_the_meaning_of_a_lost_tree_is_left_out_and_the_rest_stays_as_written(
+    tmp_path: Path,
+) -> None:
+    more = "  more:  # kept\n    # first\n    {around: a, west: b, east: c, void: ignore}\n"
+    mapping = tmp_path / "halves.yaml"
+    spec = spec_on(f"{HALVES}\n{more}about: x\n", mapping)
+    kept = mapping_around(spec, mapping)
+    assert kept.head.endswith(HALVES.partition("meaning:\n")[0] + "meaning:\n")
+    assert kept.tail == f"{HALVES.partition('meaning:')[2][1:]}\n{more}about: x\n"
+    assert mapping_around(spec, mapping, ["own"]).tail == f"{more}about: x\n"
+    assert mapping_around(spec, mapping, ["more"]).tail == (
+        f"{HALVES.partition('meaning:')[2][1:]}\nabout: x\n"
+    )
+    all_lost = mapping_around(spec, mapping, ["own", "more"])
+    assert (all_lost.tail, all_lost.indent) == ("about: x\n", "  ")
+    inline = HALVES.partition("meaning:")[0] + (
+        "meaning: {own: {around: around, west: west, east: east, void: ignore}}\n"
+    )
+    spec = spec_on(inline, mapping)
+    assert mapping_around(spec, mapping, ["own"]).tail == ""
 
 
 def script_of(page: str) -> str:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from folder_cases import save
 from harmonize.errors import HarmonizeError
+from harmonize.plurals import counted
 from label_files import (
     CHANNELS,
     COLOUR,
@@ -112,7 +113,7 @@ def test_a_pixel_that_no_mask_covers_is_refused_unless_a_class_stands_for_it(
     write_masks(tmp_path, {1: np.array([[0, 1, 0]]), 2: np.array([[0, 0, 1]])})
     reader = make_reader("masks", "{skin: '1', nose: '2'}")
     assert refused(reader, tmp_path, "a_{class}.png") == (
-        f"{tmp_path}/a_{{class}}.png: no mask covers 1 pixels; "
+        f"{tmp_path}/a_{{class}}.png: no mask covers 1 pixel; "
         "give one class the value ~, for what no mask covers"
     )
     write_masks(tmp_path, {1: np.array([[1, 1, 0]])})
@@ -152,7 +153,8 @@ def test_what_lies_between_0_and_the_largest_value_is_refused_unless_it_is_said_
     between = [value for value in values if value not in (0, max(values))]
     assert refused(make_reader("masks", PARTS), tmp_path, "a_{class}.png") == (
         f"{tmp_path}/a_1.png: its values lie around 0 and {max(values)}, such as {between[0]} "
-        f"({len(between)} pixels between them); say `value: V//{half}` to cut them in the middle, "
+        f"({counted(len(between), 'pixel')} between them); say `value: V//{half}` to cut them in "
+        "the middle, "
         "or `value: V` where every value but 0 belongs to the class"
     )
     cut = make_reader("masks", PARTS, f"value: V//{half}").read(tmp_path, "a_{class}.png")

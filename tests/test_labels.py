@@ -123,9 +123,9 @@ def test_unmapped_ids_of_a_formula_are_named(tmp_path: Path) -> None:
     message = refused(
         make_reader("ids", "{a: 0, b: 70000}", "value: R + 256*G + 65536*B"), tmp_path
     )
-    assert "ids that no class of tiny stands for: 65543 (1 pixels);" in message
+    assert "ids that no class of tiny stands for: 65543 (1 pixel);" in message
     message = refused(make_reader("ids", "{a: 0, b: 7}", "value: R - G - B*2"), tmp_path)
-    assert "stands for: 5 (1 pixels);" in message
+    assert "stands for: 5 (1 pixel);" in message
 
 
 @pytest.mark.parametrize(
@@ -154,27 +154,27 @@ def test_unmapped_ids_are_named_with_their_numbers_of_pixels(tmp_path: Path) -> 
     write_png(tmp_path / "a.png", np.array([[0, 4, 9, 9], [7, 200, 200, 200]]), bits=8)
     assert refused(make_reader("ids", "{a: 0, b: 7}"), tmp_path) == (
         f"{tmp_path}/a.png: ids that no class of tiny stands for: "
-        "4 (1 pixels), 9 (2 pixels), 200 (3 pixels); "
+        "4 (1 pixel), 9 (2 pixels), 200 (3 pixels); "
         "add them to `classes`, with the meaning `ignore` if they are void"
     )
 
 
 def test_an_unmapped_id_between_mapped_ones_is_found(tmp_path: Path) -> None:
     write_png(tmp_path / "a.png", np.array([[0, 4, 7]]), bits=8)
-    assert "stands for: 4 (1 pixels);" in refused(make_reader("ids", "{a: 0, b: 7}"), tmp_path)
+    assert "stands for: 4 (1 pixel);" in refused(make_reader("ids", "{a: 0, b: 7}"), tmp_path)
 
 
 def test_at_most_five_unmapped_ids_are_named(tmp_path: Path) -> None:
     write_png(tmp_path / "a.png", np.arange(10)[None], bits=8)
     message = refused(make_reader("ids", "{a: 0}"), tmp_path)
-    assert "5 (1 pixels);" in message
+    assert "5 (1 pixel);" in message
     assert "6 (" not in message
 
 
 def test_negative_ids_do_not_count_from_the_end(tmp_path: Path) -> None:
     Image.fromarray(np.array([[0, -1, 5]], dtype=np.int32)).save(tmp_path / "a.tif")
     message = refused(make_reader("ids", "{a: 0, b: 5}"), tmp_path, "a.tif")
-    assert "stands for: -1 (1 pixels);" in message
+    assert "stands for: -1 (1 pixel);" in message
 
 
 COLOURS = "{hair: [255, 0, 0], skin: ['#00ff00', [1, 2, 3]], background: [0, 0, 255]}"
@@ -217,7 +217,7 @@ def test_unmapped_colours_of_four_parts_are_named_with_alpha(tmp_path: Path) -> 
     pixels = np.array([[(9, 9, 9, 255), (9, 9, 9, 127)]], dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")
     message = refused(make_reader("rgb", ALPHA_CLASSES), tmp_path)
-    assert "stands for: #0909097f (1 pixels);" in message
+    assert "stands for: #0909097f (1 pixel);" in message
 
 
 def test_colours_within_the_tolerance_go_to_the_nearest_class(tmp_path: Path) -> None:
@@ -234,7 +234,7 @@ def test_colours_beyond_the_tolerance_are_named_and_those_within_are_not(tmp_pat
     pixels = [[(250, 0, 0), (0, 0, 0), (0, 0, 6), (0, 0, 6), (255, 255, 255), (249, 5, 5)]]
     Image.fromarray(np.array(pixels, dtype=np.uint8)).save(tmp_path / "a.png")
     reader = make_reader("rgb", "{red: [255, 0, 0], black: [0, 0, 0]}", "tolerance: 5")
-    assert "stands for: #000006 (2 pixels), #f90505 (1 pixels), #ffffff (1 pixels);" in refused(
+    assert "stands for: #000006 (2 pixels), #f90505 (1 pixel), #ffffff (1 pixel);" in refused(
         reader, tmp_path
     )
 

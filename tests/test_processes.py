@@ -44,7 +44,10 @@ def test_train_mixed_without_arguments_runs_the_demo(
     printed = capsys.readouterr().out
     assert "helen, val: 3 pictures" in printed
     assert "lfw_parts, val: 3 pictures" in printed
-    assert printed.rstrip().endswith("The run lies in runs/demo")
+    assert printed.rstrip().endswith(
+        "The run lies in runs/demo\n"
+        "Next: harmonize report runs/demo, harmonize predict runs/demo PICTURES -o answers"
+    )
     assert (tmp_path / "data" / "demo" / "helen" / "exemplars.txt").is_file()
 
 
@@ -292,7 +295,7 @@ def test_check_holds_a_mapping_against_its_trees(
     assert told in capsys.readouterr().out
     (project / "coarse.yaml").write_text(text.replace("tiny:", "other:"))
     assert cli.main(["check", "coarse.yaml"]) == 1
-    assert "there is no tree trees/other.txt" in capsys.readouterr().out
+    assert "there is no tree other.txt" in capsys.readouterr().out
     (project / "tiny.txt").rename(project / "other.txt")
     assert cli.main(["check", "coarse.yaml", "other.txt"]) == 0
 

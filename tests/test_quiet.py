@@ -66,7 +66,11 @@ def test_training_says_the_scores_and_else_what_is_new_each_time(say: Say, tmp_p
         "step 3",
         "step 6",
     ]
-    assert out[-1] == f"The run lies in {tmp_path / 'loud'}"
+    run = tmp_path / "loud"
+    assert out[-2:] == [
+        f"The run lies in {run}",
+        f"Next: harmonize report {run}, harmonize predict {run} PICTURES -o answers",
+    ]
     assert titles(out) == ["fine, val: 5 pictures", "coarse, val: 4 pictures"]
     before = out[: out.index("fine, val: 5 pictures")]
     assert max(Counter(line for line in before if line).values()) == 1

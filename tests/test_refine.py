@@ -51,7 +51,8 @@ def test_labels_become_finer_inside_what_they_say(
     mapping = tmp_path / "out" / "coarse_refined.yaml"
     spec = DatasetSpec.from_file(mapping)
     assert set(spec.classes) == {"background", "thing", "left", "right"}
-    assert main(["check", str(trained / "tiny.txt"), str(mapping)]) == 0
+    assert main(["check", str(mapping)]) == 0  # its tree lies beside it
+    assert (tmp_path / "out" / "tiny.txt").read_text() == (trained / "tiny.txt").read_text()
     assert "[" not in capsys.readouterr().out.partition("is written")[2]  # no finding
     ids = {entry.values[0]: name for name, entry in spec.classes.items()}
     pixels = dict.fromkeys(spec.classes, 0)
@@ -151,7 +152,7 @@ def test_two_processes_complete_as_one(trained: Path, tmp_path: Path) -> None:
         for ended in run_group(number, scenarios.refine, trained, tmp_path / f"by{number}"):
             assert ended.status == 0
     files = sorted(p.relative_to(tmp_path / "by1") for p in (tmp_path / "by1").rglob("*.*"))
-    assert len(files) == 8 + 4  # a list, a mapping, a page and numbers
+    assert len(files) == 8 + 5  # a list, a mapping, its tree, a page and numbers
     for file in files:
         one, two = ((tmp_path / f"by{number}" / file).read_bytes() for number in (1, 2))
         if file.suffix == ".yaml":

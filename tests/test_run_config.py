@@ -275,6 +275,53 @@ def test_files_are_found_from_the_working_directory_first(
     assert find_file("trees/faces.txt").read_text() == "a\n"
 
 
+def test_what_a_config_names_is_found_beside_it_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    text = (
+        "ontology: own.txt\n"
+        "datasets:\n"
+        "  - {spec: sets/a.yaml, train: train}\n"
+        "  - {spec: datasets/helen.yaml, train: train}\n"
+        "evaluate_also: [{spec: b.yaml, evaluate: val}]\n"
+    )
+    path = tmp_path / "there" / "run.yaml"
+    path.write_text(text)
+    with pytest.raises(HarmonizeError) as caught:
+        RunConfig.from_file("../there/run.yaml")
+    looked_at = (
+        f"in {tmp_path}/here (where the command runs), beside the config or among the shipped "
+        "files; correct the path, or run the command in the folder that it starts from"
+    )
+    assert caught.value.problems == (
+        f"../there/run.yaml:1:1: ontology: there is no file own.txt {looked_at}",
+        f"../there/run.yaml:3:6: datasets.0.spec: there is no file sets/a.yaml {looked_at}",
+        f"../there/run.yaml:5:18: evaluate_also.0.spec: there is no file b.yaml {looked_at}",
+    )
+    (tmp_path / "there" / "sets").mkdir()
+    for name in ("own.txt", "sets/a.yaml", "b.yaml"):
+        (tmp_path / "there" / name).write_text("")
+    (tmp_path / "here" / "b.yaml").write_text("")  # comes first
+    found = RunConfig.from_file("../there/run.yaml")
+    assert found.ontology == f"{tmp_path}/there/own.txt"
+    assert [entry.spec for entry in (*found.datasets, *found.evaluate_also)] == [
+        f"{tmp_path}/there/sets/a.yaml",
+        "datasets/helen.yaml",
+        "b.yaml",
+    ]
+    with pytest.raises(HarmonizeError, match=r"^command line: ontology: there is no file x\.txt"):
+        RunConfig.from_file(path, ["ontology=x.txt"])
+    with pytest.raises(HarmonizeError, match=r"ontology: there is no file /x/y\.txt; correct the"):
+        RunConfig.from_file(path, ["ontology=/x/y.txt"])
+    several = text.replace("ontology: own.txt", "ontologies: [own.txt, trees/no.txt]")
+    path.write_text(several)
+    with pytest.raises(HarmonizeError, match=r"1:23: ontologies\.1: there is no file trees/no"):
+        RunConfig.from_file(path)
+
+
 def test_a_file_that_is_nowhere_keeps_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -139,7 +139,7 @@ def test_the_card_is_read_by_hubs_and_says_what_the_network_is(made: Path) -> No
     value = model["results"][0]["metrics"][0]["value"]
     assert value == pytest.approx(100 * scores["fine"]["mean_iou"], abs=0.01)
     assert "| fine | trained on | 4 | 3 leaves, 1 ignored | - |" in text
-    wanted = r"| coarse | trained on | 2 | 1 leaves, 1 of depth 1 | Boxes \| drawn, CC BY 4.0. |"
+    wanted = r"| coarse | trained on | 2 | 1 leaf, 1 of depth 1 | Boxes \| drawn, CC BY 4.0. |"
     assert wanted in text
     assert f"| fine | val | 5 | {100 * scores['fine']['mean_iou']:.1f} | " in text
     assert 'Run.open("ADDRESS")' in text

@@ -269,7 +269,7 @@ def test_the_script_trains_tells_and_goes_on(
         with pytest.raises(SystemExit, match=r"^0$"):
             runpy.run_path(str(REPO / "scripts" / "label_efficiency.py"), run_name="__main__")
         printed = capsys.readouterr().out
-        assert f"3 runs of 1 steps, {left} to be trained:" in printed
+        assert f"3 runs of 1 step, {left} to be trained:" in printed
         assert printed.endswith("The study lies in runs/label-efficiency-tiny\n")
     folder = Path("runs/label-efficiency-tiny")
     found = json.loads((folder / "label_efficiency.json").read_text())

@@ -187,7 +187,7 @@ def test_depths_that_say_nothing_new_have_no_row() -> None:
     deeper = (one.depths[0], depth(2, 0.4, sky=0.25, eyebrow=0.55), depth(3, 0.1, left=0.1))
     kept = depth_measures([one, replace(one, depths=deeper)])
     assert [measure.path[1] for measure in kept] == [0, 1, 2]
-    assert kept[2].name == "mean IoU at depth 3 (1 groups), %"
+    assert kept[2].name == "mean IoU at depth 3 (1 group), %"
 
 
 @pytest.mark.parametrize(("flat", "shown"), [(0.0099, "–"), (0.0101, "-50.5 %"), (None, "–")])

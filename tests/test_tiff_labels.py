@@ -37,7 +37,7 @@ def test_ids_from_2_to_the_31_are_told_apart(tmp_path: Path) -> None:
 def test_numbers_of_64_bits_do_not_wrap_to_negative_ids(tmp_path: Path) -> None:
     write_tiff(tmp_path / "a.png", np.array([[0, (1 << 64) - 1]], dtype=np.uint64), Kind())
     told = refused(make_reader("ids", "{a: 0, void: -1}"), tmp_path)
-    assert "stands for: 9223372036854775807 (1 pixels)" in told
+    assert "stands for: 9223372036854775807 (1 pixel)" in told
 
 
 @pytest.mark.parametrize("kind", ["f2", "f4", "f8"])
@@ -77,7 +77,7 @@ def test_what_is_no_number_is_refused(tmp_path: Path) -> None:
 def test_no_data_far_beyond_ids_is_refused_with_what_helps(tmp_path: Path) -> None:
     write_tiff(tmp_path / "a.png", np.array([[0, -3.4e38]], np.float32), Kind())
     told = refused(make_reader("ids", "{a: 0}"), tmp_path)
-    assert "holds -3.4e+38, which is no id, in 1 pixels; write an id of its own there (`g" in told
+    assert "holds -3.4e+38, which is no id, in 1 pixel; write an id of its own there (`g" in told
     assert "-srcnodata -3.39999995e+38 -dstnodata" in told
 
 
@@ -122,7 +122,7 @@ def test_channels_have_the_names_of_colours(tmp_path: Path, photometric: int) ->
     values = np.array([[(0, 1, 2), (1, 300, 65535)]], dtype=np.uint16)
     write_tiff(tmp_path / "a.png", values, Kind(photometric=photometric))
     reader = make_reader("ids", "{a: 2, b: 95835}", "value: B + G*101")
-    assert "stands for: 103 (1 pixels)" in refused(reader, tmp_path)
+    assert "stands for: 103 (1 pixel)" in refused(reader, tmp_path)
     reader = make_reader("ids", "{a: 2, b: 65535}", "value: B")
     np.testing.assert_array_equal(reader.read(tmp_path, "a.png"), [[0, 1]])
 

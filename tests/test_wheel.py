@@ -122,4 +122,5 @@ def test_an_installation_names_the_trees_that_it_ships(installed: Path, tmp_path
     (tmp_path / "mine.yaml").write_text(mapping.read_text().replace("faces:", "facse:"))
     command = [sys.executable, "-m", "harmonize", "check", "mine.yaml"]
     printed = run(command, tmp_path, status=1, PYTHONPATH=str(installed))
-    assert "there is no tree trees/facse.txt; did you mean faces" in printed
+    assert "there is no tree facse.txt beside the mapping" in printed
+    assert "did you mean faces" in printed

@@ -28,6 +28,7 @@ from harmonize.labels.ontology import Ontology
 from harmonize.labels.sources import Sources
 from harmonize.models.segmenter import Segmenter
 from harmonize.pipeline.evaluate_run import ScoringRun
+from harmonize.plurals import counted
 from harmonize.runs.opened import OpenedRun, open_run
 from harmonize.runs.precision import start_accelerator
 from harmonize.runs.run_folder import EVALUATION
@@ -316,8 +317,9 @@ class Run:
 
     def __repr__(self) -> str:
         return (
-            f"<Run {self.folder}: {self.config.model.name}, {len(self.ontology.leaves)} leaves of "
-            f"{self.ontology.name}, {self.step} steps, {', '.join(self.datasets)}>"
+            f"<Run {self.folder}: {self.config.model.name}, "
+            f"{counted(len(self.ontology.leaves), 'leaf', 'leaves')} of "
+            f"{self.ontology.name}, {counted(self.step, 'step')}, {', '.join(self.datasets)}>"
         )
 
     def _repr_html_(self) -> str:

@@ -9,6 +9,7 @@ from harmonize.config.saved_json import to_json
 from harmonize.config.schema import Range
 from harmonize.config.strict_yaml import Value
 from harmonize.evaluation.saved_scores import Count, Number
+from harmonize.plurals import counted
 
 Temperature = Annotated[float, Range(1e-3, 1e3, above=True)]
 """Temperatures that are lower or higher were never fitted."""
@@ -80,7 +81,8 @@ class DatasetCalibration:
         others = "others" if self.check_split == self.split else f"of {self.check_split}"
         columns = f"{'coverage':>8}  {'accuracy':>15}  {'depth':>5}"
         rows = [
-            f"{self.name}, {self.split}: temperatures fitted on {self.fitted_on} pictures, "
+            f"{self.name}, {self.split}: temperatures fitted on "
+            f"{counted(self.fitted_on, 'picture')}, "
             f"checked on {self.checked_on} {others}",
             f"            {'calibrated':<32}    the network's own",
             f"confidence  {columns}    {columns}",

@@ -208,7 +208,7 @@ def config_of(path: Path) -> RunConfig:
     document = load_file(path)
     if document.get(("classes",)) is not None and not is_config(document):
         raise HarmonizeError(f"{path}: is a mapping; name a config, which lists mappings")
-    return RunConfig.from_document(document)
+    return RunConfig.from_file(path)
 
 
 def schema(words: Sequence[str]) -> int:

@@ -22,6 +22,7 @@ from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.lineage import find_lineage
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.sources import load_sources
+from harmonize.plurals import counted
 from harmonize.tools.check.checked_file import is_yaml
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def tree(words: Sequence[str]) -> int:
         print("\n+ the class means other nodes too")
     for depth in range(1, ontology.depth + 1):
         groups = ontology.groups(depth)
-        print(f"\ndepth {depth}: {len(groups)} groups")
+        print(f"\ndepth {depth}: {counted(len(groups), 'group')}")
         for group in groups:
             mask = ontology.leaf_mask(group)
             inside = f" = {', '.join(group)}" if len(group) > 1 else ""

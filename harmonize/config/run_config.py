@@ -1,7 +1,6 @@
 """The config of a run: frozen dataclasses read from YAML and ``key.path=value`` overrides."""
 
 import dataclasses
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,16 +12,19 @@ from harmonize.config.channels import check_names
 from harmonize.config.data_config import DataConfig, DatasetEntry, MixConfig
 from harmonize.config.loss_config import LossConfig
 from harmonize.config.model_config import ModelConfig
+from harmonize.config.named_files import (
+    SHIPPED,
+    find_beside_config,
+    find_file,
+    missing_files,
+)
 from harmonize.config.ontology_keys import about_ontologies, without_ontology
 from harmonize.config.schema import Range, build, key_of
 from harmonize.config.strict_yaml import Document, Value, load_file
 from harmonize.config.train_config import EvaluateConfig, OptimConfig, TrainConfig
-from harmonize.errors import HarmonizeError
+from harmonize.errors import HarmonizeError, raise_all
 
-_PACKAGE = Path(__file__).resolve().parents[1]
-SHIPPED = _PACKAGE / "shipped" if (_PACKAGE / "shipped").is_dir() else _PACKAGE.parent
-"""Where the shipped folders are: inside the package, or beside it in a clone."""
-_SHIPPED_FOLDERS = ("trees", "datasets", "configs")
+__all__ = ["SHIPPED", "RunConfig", "find_file"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +64,16 @@ class RunConfig:
     def from_file(cls, path: str | Path, overrides: Iterable[str] = ()) -> "RunConfig":
         """Read a config and apply overrides such as ``train.steps=100``.
 
+        Trees and mappings that are not found from the working directory are looked for beside it.
+
         Raises:
             HarmonizeError: one line for each thing that is wrong.
         """
-        return cls.from_document(load_file(path), overrides)
+        document = load_file(path)
+        find_beside_config(document, Path(path))
+        config = cls.from_document(document, overrides)
+        raise_all(missing_files(document))
+        return config
 
     @classmethod
     def from_document(cls, document: Document, overrides: Iterable[str] = ()) -> "RunConfig":
@@ -247,14 +255,6 @@ class RunConfig:
         problems += self.augment.problems(document, ("augment",))
         if problems:
             raise HarmonizeError(*problems)
-
-
-def find_file(path: str) -> Path:
-    """Find a tree, mapping or config: from the working directory, else among the shipped files."""
-    candidate = Path(os.path.expanduser(path))  # noqa: PTH111  leaves an unknown ~user alone
-    shipped = SHIPPED / candidate
-    is_shipped = candidate.parts[:1] in [(folder,) for folder in _SHIPPED_FOLDERS]
-    return shipped if is_shipped and not candidate.exists() and shipped.is_file() else candidate
 
 
 def _plain(value: Any) -> Value:

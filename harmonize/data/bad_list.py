@@ -13,6 +13,7 @@ from accelerate.utils import gather_object
 from harmonize.data.bad_samples import BadSample, BadSampleError
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.errors import HarmonizeError, printable
+from harmonize.plurals import counted
 from harmonize.system.agreement import together
 from harmonize.system.atomic_files import write_whole, writing
 
@@ -111,8 +112,8 @@ class BadList:
                 example = next(s for s in self._known.values() if (s.dataset, s.split) == where)
                 place = "" if self._path is None else f"; {self._path} lists them"
                 raise HarmonizeError(
-                    f"{where[0]}, {where[1]}: {self._counts[where]} of {size} pictures are bad, "
-                    f"more than the share data.bad_share={self._share:g}, such as "
+                    f"{where[0]}, {where[1]}: {self._counts[where]} of {counted(size, 'picture')} "
+                    f"are bad, more than the share data.bad_share={self._share:g}, such as "
                     f"{example.reason}{place}; mend them, or raise the share"
                 )
 

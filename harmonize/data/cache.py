@@ -19,6 +19,7 @@ from harmonize.data.cache_folder import Room, cache_path, make_room
 from harmonize.data.cache_making import Made, Survey, SurveyedPicture, make_all, work
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.data.pixels import Pixels
+from harmonize.plurals import counted
 from harmonize.system.agreement import together
 from harmonize.system.atomic_files import writing
 from harmonize.system.progress import is_quiet
@@ -236,10 +237,14 @@ def _report(
     wanted = {entry.name: entry.bytes for entry in found}
     number, total = counts
     if number < total or not is_quiet():
-        print(f"cache {folder}: {number} of {total} pictures{room.describe()}", file=sys.stderr)
+        print(
+            f"cache {folder}: {number} of {counted(total, 'picture')}{room.describe()}",
+            file=sys.stderr,
+        )
     if number == total:
         return
-    rest = f"{total - number} pictures are read from their files"
+    left = counted(total - number, "picture is", "pictures are")
+    rest = f"{left} read from {'its file' if total - number == 1 else 'their files'}"
     if trouble is not None:
         print(
             f"{folder}: {trouble}: {rest}; free some space there, or name another folder with "

@@ -13,11 +13,13 @@ from numpy import ndarray
 from harmonize.config.strict_yaml import read_text
 from harmonize.data.folder_listings import FolderListings, matching_files
 from harmonize.data.missing_files import MissingFiles, UnlocatedLabels
+from harmonize.data.unknown_fields import unknown_fields
 from harmonize.errors import HarmonizeError, raise_all
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.mapping import Split
 from harmonize.labels.path_matching import PathPattern
 from harmonize.labels.path_template import Fields, Template, inside_root
+from harmonize.plurals import counted
 from harmonize.stores.stored_path import StoredPath
 
 _SHOWN = 20
@@ -81,10 +83,16 @@ def list_files(spec: DatasetSpec, split_name: str, root: Path) -> tuple[FileInde
     if not folders.are_listed:
         rows = [*rows]
         _look_up(spec, rows, folders)
-    pictures, labels, missing, without = _Paths(), _Paths(), MissingFiles(), UnlocatedLabels()
-    problems: dict[str, None] = {}  # each once: a field without a value is wrong in every row
-    number = 0
-    for number, row in enumerate(rows, 1):  # noqa: B007
+    split = spec.split(split_name)
+    pictures, labels, without = _Paths(), _Paths(), UnlocatedLabels()
+    missing = MissingFiles(listed=split.list is not None)
+    problems: dict[str, None] = {}  # each once
+    number, unknown = 0, list[str]()
+    for number, row in enumerate(rows, 1):
+        if number == 1:
+            unknown = unknown_fields(spec, split, row, folders, where)
+        if unknown:  # in every row
+            continue
         try:
             picture = _picture_file(spec, row, folders)
             label, files = _label_files(spec, row, folders, picture)
@@ -99,9 +107,10 @@ def list_files(spec: DatasetSpec, split_name: str, root: Path) -> tuple[FileInde
             labels.append(label)
     if not number:
         raise HarmonizeError(f"{where}: no pictures in {root}; check the split's list or pattern")
-    listed = list(problems)[:_SHOWN]
+    listed = [*unknown, *problems][:_SHOWN]
     if missing.number:
-        listed.append(f"{where}: {missing.count(spec.name, number)} missing from {root}: {missing}")
+        told = missing.describe(number)
+        listed.append(f"{where}: {missing.count(spec.name, number)} missing from {root}: {told}")
     listed += without.problems(where)
     return FileIndex(pictures.as_array(), labels.as_array()), listed
 
@@ -280,7 +289,7 @@ def _listed(split: Split, fixed: Fields, path: Path) -> Iterator[Fields]:
             continue
         if len(values) != len(columns):
             problems.append(
-                f"{path}:{number}: expected {len(split.columns)} columns "
+                f"{path}:{number}: expected {counted(len(split.columns), 'column')} "
                 f"({', '.join(split.columns)}), got {len(values)}: {line.strip()[:60]!r}"
             )
         yield {**fixed, **dict(zip(columns, values, strict=False))}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harmonize.errors import HarmonizeError
 from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.plurals import counted
 
 _NAMED = 3
 """Missing files or labels that are named."""
@@ -13,8 +14,12 @@ _NAMED = 3
 
 @dataclass
 class MissingFiles:
-    """Files that are not there: how many, of how many pictures, and the first of them."""
+    """Files that are not there: how many, of how many pictures, and the first of them.
 
+    ``listed`` says whether the pictures are from a list.
+    """
+
+    listed: bool = False
     number: int = 0
     pictures: int = 0
     first: list[str] = field(default_factory=list[str])
@@ -32,16 +37,23 @@ class MissingFiles:
             return f"1 file of {name} is"
         if self.number == self.pictures:
             return f"{self.number} files of {name} are"
-        return f"{self.number} files of {name}, for {self.pictures} of {total} pictures, are"
+        of_all = f"{self.pictures} of {counted(total, 'picture')}"
+        return f"{self.number} files of {name}, for {of_all}, are"
 
-    def __str__(self) -> str:
+    def describe(self, total: int) -> str:
+        """Name the first files, and say what to do; ``total`` is the number of pictures."""
         shown = ", ".join(self.first) + (", ..." if self.number > _NAMED else "")
         if self.backslashes:
             return (
                 f"{shown}; the list has backslashes, which are no separators here: write / in "
                 "their place"
             )
-        return f"{shown}; check data.roots and the mapping's `picture` and `label`"
+        check = f"{shown}; check data.roots and the mapping's `picture` and `label`"
+        if self.pictures == total:
+            return check
+        what = "the picture" if self.pictures == 1 else "these pictures"
+        way = f"take {what} off the list" if self.listed else f"leave {what} out of the split"
+        return f"{check}, or {way}"
 
 
 @dataclass
@@ -63,5 +75,6 @@ class UnlocatedLabels:
         """Return a line for each of the first, and one for the rest."""
         lines = list(self.lines)
         rest = len(lines) - _NAMED
-        more = f"{where}: {rest} more labels are not found; list the pictures that have one"
+        more = counted(rest, "more label is", "more labels are")
+        more = f"{where}: {more} not found; list the pictures that have one"
         return [*lines[:_NAMED], *([more] if rest > 0 else [])]

@@ -8,6 +8,7 @@ from harmonize.evaluation.saved_scores import (
     SavedScores,
 )
 from harmonize.labels.same_meaning import short_name
+from harmonize.plurals import counted
 
 _SHOWN = 10
 """Pictures that could not be used that a table names."""
@@ -17,12 +18,12 @@ def draw_table(name: str, scores: SavedScores) -> str:
     """Draw the scores of a data set of this name, in percent; a dash for what has no score."""
     present = sum(value is not None for value in scores.iou.values())
     names = {key: short_name(key, scores.merged) for key in scores.iou}
-    mean = f"mean IoU ({present} of {len(names)} classes)"
+    mean = f"mean IoU ({present} of {counted(len(names), 'class', 'classes')})"
     further = _further(scores)
     width = max(map(len, (mean, *names.values(), *further)))
     rule = "-" * (width + 8)
     rows = [
-        f"{name}, {scores.split}: {scores.pictures} pictures",
+        f"{name}, {scores.split}: {counted(scores.pictures, 'picture')}",
         rule,
         f"{'':<{width}}  {'IoU':>6}  {'prec.':>6}  {'recall':>6}",
     ]
@@ -48,7 +49,7 @@ def _notes(scores: SavedScores, names: dict[str, str]) -> list[str]:
         rows.append(f"{next(iter(names.values()))} is scored alone, so that every answer is right")
     if scores.skipped:
         total = scores.pictures + len(scores.skipped)
-        rows.append(f"skipped as bad: {len(scores.skipped)} of {total} pictures")
+        rows.append(f"skipped as bad: {len(scores.skipped)} of {counted(total, 'picture')}")
         rows += [f"  {printable(reason)}" for reason in [*scores.skipped.values()][:_SHOWN]]
         rows += ["  ..."] if len(scores.skipped) > _SHOWN else []
     return rows
@@ -77,7 +78,7 @@ def _further(scores: SavedScores) -> dict[str, str]:
     for one in scores.by_size:
         if one.mean_iou is not None:
             number = sum(value is not None for value in one.iou.values())
-            classes = "1 class" if number == 1 else f"{number} classes"
+            classes = counted(number, "class", "classes")
             further[f"mean IoU of {one.size} parts ({classes})"] = _percent(one.mean_iou)
     further["mean IoU per picture"] = _percent(scores.mean_iou_per_picture)
     further["frequency-weighted IoU"] = _percent(scores.frequency_weighted_iou)
@@ -90,7 +91,7 @@ def _further(scores: SavedScores) -> dict[str, str]:
 
 
 def _groups(one: SavedDepth) -> str:
-    return f"{sum(value is not None for value in one.iou.values())} groups"
+    return counted(sum(value is not None for value in one.iou.values()), "group")
 
 
 def _mean(value: Number, interval: SavedInterval) -> str:

@@ -24,6 +24,7 @@ from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.sources import Sources
 from harmonize.models.dataset_norms import PER_DATASET
+from harmonize.plurals import counted
 
 Network = OnnxNetwork | ExecutorchNetwork
 
@@ -85,7 +86,7 @@ class ExportedModel:
     @property
     def title(self) -> str:
         """What answers are by, for people."""
-        return f"{self.path}, of {self.facts.run} after {self.step} steps"
+        return f"{self.path}, of {self.facts.run} after {counted(self.step, 'step')}"
 
     def completed(self, options: PredictOptions) -> PredictOptions:
         """Return options with what the file was exported for where nothing is asked.

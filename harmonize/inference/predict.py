@@ -16,6 +16,7 @@ from harmonize.inference.inputs import Wanted
 from harmonize.inference.predict_options import PredictOptions, Wording, choose_answers
 from harmonize.inference.trained import Trained
 from harmonize.inference.write_answers import Output, describe
+from harmonize.plurals import counted
 from harmonize.runs.precision import start_accelerator
 from harmonize.system.agreement import together
 from harmonize.system.locks import locked_together
@@ -103,10 +104,13 @@ def _answer_all(
             notes = [f"{key}: {value}" for key, value in legend.items() if key in _NOTED]
             job.project.write([one for one in wanted if one.path in answered], notes)
             tell(f"{job.project.mapping}: reads the annotations for {job.project.kind}")
+    number = counted(len(wanted), "picture")
     if problems := [problem for _, found in shares for problem in found]:
+        if accelerator.is_main_process:
+            done = sum(one.path in answered for one in wanted)
+            tell(f"{output.folder}: {done} of {number} answered, {space.title}, by {by}")
         raise HarmonizeError(*(problems if accelerator.is_main_process else ()))
     if accelerator.is_main_process:
-        number = f"{len(wanted)} picture{'s' if len(wanted) > 1 else ''}"
         tell(f"{output.folder}: {number}, {space.title}, by {by}")
     return 0
 

@@ -9,6 +9,7 @@ from harmonize.config.run_config import RunConfig
 from harmonize.decoding.tiled_network import Network
 from harmonize.inference.calibrated import FoundCalibration, Use, find_calibration
 from harmonize.labels.sources import Sources
+from harmonize.plurals import counted
 from harmonize.runs.opened import OpenedRun
 
 Origin = dict[str, str | int]
@@ -83,7 +84,7 @@ class TrainedRun:
     @property
     def title(self) -> str:
         """What answers are by, for people."""
-        return f"{self.run.path} after {self.step} steps"
+        return f"{self.run.path} after {counted(self.step, 'step')}"
 
     def calibration(self, use: Use) -> FoundCalibration:
         """Return the calibration that answers go by; see ``find_calibration``."""

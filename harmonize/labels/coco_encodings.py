@@ -19,6 +19,7 @@ from harmonize.labels.path_template import Fields, Template
 from harmonize.labels.regions import Order, Region, by_category, finish, lay, pixels_of_runs
 from harmonize.labels.rle import read_runs
 from harmonize.pictures.stored import read_stored
+from harmonize.plurals import counted
 
 # Letters of shapes: H x W pixels.
 
@@ -178,7 +179,7 @@ def _look_up(
         number = int(runs[strange][0])
         pixels = int((ids & _NUMBER == number).sum())
         raise HarmonizeError(
-            f"{path}: segment {number} ({pixels} pixels) has no entry in `segments_info`"
+            f"{path}: segment {number} ({counted(pixels, 'pixel')}) has no entry in `segments_info`"
         )
     return np.repeat(classes[places], np.diff(starts, append=flat.size)).reshape(ids.shape)
 

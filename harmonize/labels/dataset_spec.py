@@ -15,13 +15,16 @@ from harmonize.config.accept import MAPPING_FINDINGS, Accept, check_accept
 from harmonize.config.channels import Channel
 from harmonize.config.schema import build
 from harmonize.config.strict_yaml import Document, Value, dump, load_file
-from harmonize.errors import HarmonizeError, near_matches, raise_all
+from harmonize.errors import HarmonizeError, choose_from, near_matches, raise_all
 from harmonize.labels.answer_keys import check_answers, check_benchmark
 from harmonize.labels.beside import find_beside
 from harmonize.labels.class_file import ClassFile
 from harmonize.labels.class_table import DataClass
 from harmonize.labels.encoding import Encoding
 from harmonize.labels.mapping import (
+    IGNORE,
+    TODO,
+    TODO_TREE,
     Mapping,
     Split,
     check_bands,
@@ -178,6 +181,12 @@ class DatasetSpec:
         if not self.has_labels:
             return np.ones((1, len(ontology.leaves)), dtype=bool)
         if ontology.name not in self.meaning:
+            if TODO_TREE in self.meaning:
+                where = self.document.where(("meaning", TODO_TREE))
+                raise HarmonizeError(
+                    f"{where}: still a TODO of the draft; write {ontology.name} in its place, and "
+                    "nodes of it below"
+                )
             advice = ", ".join(self.meaning) or "none"
             raise HarmonizeError(
                 f"{self.document.where(('meaning',))}: says nothing about the ontology "
@@ -190,8 +199,8 @@ class DatasetSpec:
             listed = isinstance(self.document.get(path), list)
             unknown = [place for place, node in enumerate(nodes) if node not in ontology.nodes]
             problems += [
-                f"{self.document.where((*path, place) if listed else path)}: no node "
-                f"{nodes[place]!r} in {ontology.name}; {near_matches(nodes[place], ontology.nodes)}"
+                f"{self.document.where((*path, place) if listed else path)}: "
+                f"{_no_node(nodes[place], ontology, alone=len(nodes) == 1)}"
                 for place in unknown
             ]
             if not unknown:
@@ -265,6 +274,17 @@ class DatasetSpec:
             where = self.document.where(("splits",))
             raise HarmonizeError(f"{where}: no split {name!r}; {near_matches(name, self.splits)}")
         return self.splits[name]
+
+
+def _no_node(node: str, ontology: Ontology, *, alone: bool) -> str:
+    """Say that the tree has no such node, and that it is the draft's if it is."""
+    if node != TODO:
+        return f"no node {node!r} in {ontology.name}; {near_matches(node, ontology.nodes)}"
+    remedy = f"or `{IGNORE}`" if alone else "or remove it"
+    return (
+        f"still a TODO of the draft; write a node of {ontology.name} in its place, {remedy}; "
+        f"{choose_from(ontology.nodes)}"
+    )
 
 
 def _below(place: str, name: str) -> str:

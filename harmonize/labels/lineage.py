@@ -13,6 +13,7 @@ from numpy import ndarray
 from harmonize.errors import HarmonizeError, near_matches, raise_all
 from harmonize.labels.joined import join_trees
 from harmonize.labels.ontology import Ontology
+from harmonize.plurals import counted
 
 # Letters of shapes: K leaves of the new tree, L of the old one.
 
@@ -110,7 +111,12 @@ class Lineage:
         kept = sum(origin.kind == "kept" for origin in self.origins)
         widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
         lines = [f"{name:<{widths[0]}}  {kind:<{widths[1]}}  {what}" for name, kind, what in rows]
-        return "\n".join([*(line.rstrip() for line in lines), f"{kept} leaves kept as they were"])
+        return "\n".join(
+            [
+                *(line.rstrip() for line in lines),
+                f"{counted(kept, 'leaf', 'leaves')} kept as they were",
+            ]
+        )
 
 
 def _told(origin: LeafOrigin) -> str:

@@ -17,6 +17,8 @@ from harmonize.labels.no_labels import NoLabels
 from harmonize.labels.path_template import Template, inside_root
 
 IGNORE = "ignore"
+TODO, TODO_TREE = "TODO", "TODO_tree"
+"""What drafts hold in the place of a node, and of a tree, that they leave to the user."""
 _NAME = re.compile(r"[\w-]+")
 _LONGEST_RANGE = 1_000_000
 """Pictures; a larger number is a slip, and would be looked for one by one."""

@@ -14,6 +14,7 @@ from harmonize.labels.same_meaning import same_meaning, say_merged, short_name
 from harmonize.labels.scored_classes import answers_for
 from harmonize.labels.tree_lint import Finding
 from harmonize.labels.unanswerable import without_choice
+from harmonize.plurals import counted, plural
 
 # Letters of shapes: C classes, K leaves.
 
@@ -179,8 +180,8 @@ def config_findings(
     alone = masks[masks.sum(1) == 1].any(0)
     findings: list[Finding] = []
     groups = {
-        "are labelled by no data set, so the network never learns them": ~labelled,
-        "are labelled only together with others, so nothing says which of these a pixel is": (
+        "labelled by no data set, so the network never learns them": ~labelled,
+        "labelled only together with others, so nothing says which of these a pixel is": (
             labelled & ~alone
         ),
     }
@@ -188,7 +189,9 @@ def config_findings(
         leaves = [ontology.leaves[leaf] for leaf in np.flatnonzero(group)]
         named = [leaf for leaf in leaves if not accepted.has("unsupervised", leaf)]
         if named:
-            what = f"{len(named)} of {len(ontology.leaves)} leaves {text}: {', '.join(named)}"
+            are = plural(len(named), "is", "are")
+            number = f"{len(named)} of {counted(len(ontology.leaves), 'leaf', 'leaves')}"
+            what = f"{number} {are} {text}: {', '.join(named)}"
             advice = "; add a data set that has them, or use a tree without"
             where = document.where(("datasets",))
             findings.append(Finding("unsupervised", where, what + advice, tuple(named)))

@@ -20,6 +20,7 @@ from harmonize.labels.numbers import ROUNDED, whole_numbers
 from harmonize.labels.path_template import Fields, Template
 from harmonize.labels.soft_values import half, largest_value, lie_around
 from harmonize.pictures.stored import Stored, read_stored
+from harmonize.plurals import counted
 from harmonize.stores.stored_path import StoredPath
 
 # Letters of shapes: H x W pixels.
@@ -161,7 +162,8 @@ class Masks(_OnePerClass):
             winner = np.where(mask, np.int16(number), winner)
         if not files or winner.min() < 0:
             raise HarmonizeError(
-                f"{root / label}: no mask covers {(winner < 0).sum() if files else 0} pixels; "
+                f"{root / label}: no mask covers "
+                f"{counted((winner < 0).sum() if files else 0, 'pixel')}; "
                 "give one class the value ~, for what no mask covers"
             )
         return winner
@@ -185,8 +187,8 @@ def _refuse_between(values: Integer[ndarray, "H W"], stored: Stored, path: Path)
         return
     raise HarmonizeError(
         f"{path}: its values lie around 0 and {top}, such as {between[0]} "
-        f"({between.size} pixels between them); say `value: {half(values)}` to cut them in the "
-        "middle, or `value: V` where every value but 0 belongs to the class"
+        f"({counted(between.size, 'pixel')} between them); say `value: {half(values)}` to cut them "
+        "in the middle, or `value: V` where every value but 0 belongs to the class"
     )
 
 

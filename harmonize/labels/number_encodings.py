@@ -22,6 +22,7 @@ from harmonize.labels.soft_values import half, lie_around
 from harmonize.pictures.stored import Stored, read_stored
 from harmonize.pictures.tiff import is_tiff
 from harmonize.pictures.tiff_numbers import Window
+from harmonize.plurals import counted
 
 # Letters of shapes: C classes, H x W pixels, h x w of a window.
 
@@ -75,7 +76,7 @@ class _OneFile(Encoding):
             raise UnknownValuesError(f"{path}: {soft}", {}, classes, soft=soft)
         found, counts = np.unique(numbers[classes < 0], return_counts=True)
         pixels = dict(zip(found.tolist(), counts.tolist(), strict=True))
-        shown = [f"{self.write(n)} ({pixels[n]} pixels)" for n in list(pixels)[:_SHOWN]]
+        shown = [f"{self.write(n)} ({counted(pixels[n], 'pixel')})" for n in list(pixels)[:_SHOWN]]
         raise UnknownValuesError(
             f"{path}: {self.kind}s that no class of {table.dataset} stands for: "
             f"{', '.join(shown)}; {beyond_ids(np.unique(numbers).tolist())}"

@@ -9,6 +9,7 @@ from numpy import ndarray
 
 from harmonize.errors import HarmonizeError
 from harmonize.labels.formula import MAX_ID, MIN_ID
+from harmonize.plurals import counted
 
 # Letters of shapes: H x W pixels.
 
@@ -47,7 +48,8 @@ def whole_numbers(
             f"{first:.6g}, which is no id," if np.isfinite(first) else "no number (NaN or infinity)"
         )
         raise HarmonizeError(
-            f"{path}: holds {what} in {np.count_nonzero(beyond)} pixels; write an id of its own "
+            f"{path}: holds {what} in {counted(np.count_nonzero(beyond), 'pixel')}; write an id of "
+            "its own "
             f"there (`gdalwarp -ot Int32 -srcnodata {first:.9g} -dstnodata -9999 IN OUT`), and "
             "give it a class with the meaning `ignore`"
         )
@@ -56,8 +58,8 @@ def whole_numbers(
     if others.any():
         raise HarmonizeError(
             f"{path}: holds numbers that are not whole, such as {values[others][0]:.6g} "
-            f"({np.count_nonzero(others)} pixels); say in the mapping how ids are made of them: "
-            f"{_remedy(values, formula)}"
+            f"({counted(np.count_nonzero(others), 'pixel')}); say in the mapping how ids are "
+            f"made of them: {_remedy(values, formula)}"
         )
     return found.astype(np.int64)
 

@@ -14,6 +14,7 @@ from harmonize.errors import HarmonizeError
 from harmonize.labels.class_table import ClassTable, DataClass, UnknownValuesError
 from harmonize.labels.encoding import Encoding, parse_ids
 from harmonize.labels.path_template import Fields, Template
+from harmonize.plurals import counted
 
 # Letters of shapes: H x W pixels, N corners.
 
@@ -26,8 +27,8 @@ _CORNERS = 3
 class Yolo(Encoding):
     """A line for each object: the class's number, then x and y of each corner, from 0 to 1.
 
-    The smaller of two polygons lies on top, as Ultralytics draws them. A pixel is inside where its
-    middle is.
+    The smaller of two polygons lies on top, which is Ultralytics' order. A pixel is inside where
+    its middle is, while Ultralytics draws with OpenCV, whose edges take in more.
     """
 
     name = "yolo"
@@ -69,7 +70,9 @@ class Yolo(Encoding):
                 unknown[number] = unknown.get(number, 0) + int(inside.sum())
             classes[inside] = numbers.get(number, -1)
         if unknown:
-            shown = ", ".join(f"{value} ({pixels} pixels)" for value, pixels in unknown.items())
+            shown = ", ".join(
+                f"{value} ({counted(pixels, 'pixel')})" for value, pixels in unknown.items()
+            )
             raise UnknownValuesError(
                 f"{path}: class numbers that no class of {table.dataset} stands for: {shown}; add "
                 "them to `classes`, with the meaning `ignore` if they are void",
@@ -77,9 +80,10 @@ class Yolo(Encoding):
                 classes,
             )
         if rest is None and (classes < 0).any():
+            number = int((classes < 0).sum())
             raise HarmonizeError(
-                f"{path}: {int((classes < 0).sum())} pixels lie in no polygon; give a class ~ for "
-                "them"
+                f"{path}: {counted(number, 'pixel lies', 'pixels lie')} in no polygon; give a "
+                "class ~ for them"
             )
         return classes
 

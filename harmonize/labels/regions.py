@@ -9,6 +9,7 @@ from numpy import ndarray
 
 from harmonize.errors import HarmonizeError, near_matches
 from harmonize.labels.class_table import ClassTable, UnknownValuesError
+from harmonize.plurals import counted
 
 # Letters of shapes: N runs, P pixels of a region, Q pixels of a picture, H x W pixels.
 
@@ -69,8 +70,8 @@ def lay(
                 other = owners[int(owner[region.pixels[wrong][0]])]
                 raise HarmonizeError(
                     f"{where}: {other.what} ({other.category}) and {region.what} "
-                    f"({region.category}) have {int(wrong.sum())} pixels in common; say which lies "
-                    "on top: `order: area` for the smaller, `order: file` for the later"
+                    f"({region.category}) have {counted(int(wrong.sum()), 'pixel')} in common; say "
+                    "which lies on top: `order: area` for the smaller, `order: file` for the later"
                 )
             owner[region.pixels] = len(owners)
             owners.append(region)
@@ -94,7 +95,7 @@ def finish(
     if unknown:
         known = by_category(table)
         shown = [
-            f"{name!r} ({pixels} pixels; {near_matches(str(name), known)})"
+            f"{name!r} ({counted(pixels, 'pixel')}; {near_matches(str(name), known)})"
             for name, pixels in unknown.items()
         ]
         raise UnknownValuesError(
@@ -105,8 +106,8 @@ def finish(
         )
     if rest is None and free.any():
         raise HarmonizeError(
-            f"{where}: {int(free.sum())} pixels lie in no annotation; give a class the value [] "
-            "for them, with the meaning `ignore` if they are void"
+            f"{where}: {counted(free.sum(), 'pixel lies', 'pixels lie')} in no annotation; give "
+            "a class the value [] for them, with the meaning `ignore` if they are void"
         )
     return classes
 

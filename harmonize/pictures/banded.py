@@ -13,6 +13,7 @@ from harmonize.errors import HarmonizeError
 from harmonize.pictures.limits import MOST_PIXELS, refuse_huge
 from harmonize.pictures.tiff import is_tiff, open_page, refuse_turned_page
 from harmonize.pictures.tiff_numbers import Window, number_type, part_rows, read_numbers
+from harmonize.plurals import counted
 
 # Letters of shapes: C bands, H x W pixels of a window, h x w of one that is reduced.
 
@@ -71,7 +72,7 @@ class BandedFile:
             for channel in channels:
                 if channel.band > number:
                     raise HarmonizeError(
-                        f"{path}: has {number} band{'s' if number > 1 else ''}, but `channels` "
+                        f"{path}: has {counted(number, 'band')}, but `channels` "
                         f"says that {channel.name} is band {channel.band}"
                     )
             size, rows = (page.imagewidth, page.imagelength), part_rows(page)

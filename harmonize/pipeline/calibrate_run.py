@@ -10,6 +10,7 @@ from harmonize.data.dataset import SegmentationDataset
 from harmonize.errors import printable, raise_all
 from harmonize.labels.sources import Sources
 from harmonize.pipeline.evaluate_run import open_for_scoring
+from harmonize.plurals import counted
 from harmonize.system.progress import tell
 from harmonize.training.scoring import own_sizes
 
@@ -55,7 +56,7 @@ def calibrate_run(
         results = scoring.score(fitted)
         checks = scoring.score(checked) if checked else None
         if scoring.is_main:
-            tell(f"{opened.path}, after {opened.state.step} steps")
+            tell(f"{opened.path}, after {counted(opened.state.step, 'step')}")
             found, problems = calibrate_trees(
                 results,
                 [dataset.spec for dataset in fitted],

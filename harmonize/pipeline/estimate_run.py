@@ -27,6 +27,7 @@ from harmonize.models.segmenter import Segmenter
 from harmonize.pipeline.calibrate_run import warn_of_trained
 from harmonize.pipeline.evaluate_run import ScoringRun, open_for_scoring
 from harmonize.pipeline.unlabelled import Unlabelled, find_unlabelled, labelled_sets
+from harmonize.plurals import counted
 from harmonize.runs.opened import OpenedRun
 from harmonize.system.agreement import together
 from harmonize.system.atomic_files import write_whole, writing
@@ -234,7 +235,7 @@ def _tell(run: OpenedRun, results: UnseenResults, warnings: list[str], target: P
     """Print the table, and write the file if there is to be one."""
     for warning in [*warnings, *(f"left out: {problem}" for problem in results.skipped)]:
         print(printable(f"warning: {warning}"), file=sys.stderr)
-    tell(f"{run.path}, after {run.state.step} steps\n")
+    tell(f"{run.path}, after {counted(run.state.step, 'step')}\n")
     print(*map(printable, results.table().split("\n")), sep="\n")
     if target is not None:
         facts = {"checkpoint": run.path.name, "step": run.state.step, **results.to_dict()}

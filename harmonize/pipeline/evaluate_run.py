@@ -23,6 +23,7 @@ from harmonize.labels.scored_classes import for_benchmark
 from harmonize.labels.sources import Sources
 from harmonize.labels.unanswerable import unscorable_in_all
 from harmonize.models.dataset_norms import PER_DATASET
+from harmonize.plurals import counted
 from harmonize.runs.opened import OpenedRun, Several, open_run
 from harmonize.runs.precision import start_accelerator
 from harmonize.system.atomic_files import is_plain
@@ -81,7 +82,7 @@ def evaluate_run(
         opened = scoring.datasets(datasets, split, protocol=protocol)
         results = scoring.score(opened, benchmark=protocol is not None)
         if scoring.is_main:
-            tell(f"{scoring.run.path}, after {scoring.run.state.step} steps")
+            tell(f"{scoring.run.path}, after {counted(scoring.run.state.step, 'step')}")
             specs = [dataset.spec for dataset in opened]
             saved = protocol and summarize_protocol(
                 protocol, results, _trained_on(scoring.run.sources, specs)

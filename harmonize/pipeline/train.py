@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -142,7 +143,9 @@ def _finish(
     trainer.health.check_labels()
     if is_main:
         print(*trainer.bad_news(), sep="\n", end="")
+        folder = shlex.quote(str(trainer.output))
         tell(f"\nThe run lies in {trainer.output}")
+        tell(f"Next: harmonize report {folder}, harmonize predict {folder} PICTURES -o answers")
     try:
         with together():
             stop_if_asked()  # while it was scored or its report made: no run may follow

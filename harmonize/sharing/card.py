@@ -15,6 +15,7 @@ from harmonize.labels.scored_classes import scored_classes
 from harmonize.labels.separable import separable_leaves
 from harmonize.labels.sources import Sources
 from harmonize.models.own_code import needs_code
+from harmonize.plurals import counted
 from harmonize.runs.run_folder import EVALUATION
 from harmonize.system.extras import DISTRIBUTION
 
@@ -154,7 +155,7 @@ def _teaches(spec: DatasetSpec, sources: Sources) -> str:
         nodes = ontology.describe(mask)
         depth = max(ontology.depth_of(node) for node in nodes)
         depths[depth] = depths.get(depth, 0) + 1
-    found = [f"{fine} leaves"] if fine else []
+    found = [counted(fine, "leaf", "leaves")] if fine else []
     found += [f"{number} of depth {depth}" for depth, number in sorted(depths.items())]
     ignored = int((~masks.any(1)).sum())
     return ", ".join([*found, *([f"{ignored} ignored"] if ignored else [])])

@@ -11,6 +11,7 @@ from typing import Annotated
 from harmonize.config.saved_json import read_saved, to_json
 from harmonize.config.schema import Range
 from harmonize.errors import HarmonizeError, raise_all
+from harmonize.plurals import counted
 
 MANIFEST, CARD, LEGEND = "manifest.json", "README.md", "legend.json"
 MADE_BY = "harmonize push"
@@ -61,7 +62,7 @@ class Manifest:
     @property
     def title(self) -> str:
         """The run and its step, for people."""
-        return f"{self.name} after {self.step} steps"
+        return f"{self.name} after {counted(self.step, 'step')}"
 
     def to_bytes(self) -> bytes:
         """Return the file."""
@@ -95,7 +96,7 @@ class Manifest:
             problems.append(f"{where}: two files have one name")
         number = sum(_WEIGHTS.fullmatch(name) is not None for name in self.files)
         if number != 1:
-            problems.append(f"{where}: has {number} files of weights, expected one")
+            problems.append(f"{where}: has {counted(number, 'file')} of weights, expected one")
         total = sum(facts.bytes for facts in self.files.values())
         if total > most:
             problems.append(

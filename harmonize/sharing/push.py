@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harmonize.errors import HarmonizeError
+from harmonize.plurals import counted
 from harmonize.report.make_report import NAME as REPORT
 from harmonize.sharing.address import open_store
 from harmonize.sharing.build_package import PackOptions, build_package
@@ -63,7 +64,7 @@ def push_run(
         stale = [name for name in there if may_be_of_package(name) and name not in names]
         store.publish(package.folder, names, stale)
         size = sum(facts.bytes for facts in manifest.files.values())
-        tell(f"{address}: {manifest.title}, {len(names)} files, {_size(size)}")
+        tell(f"{address}: {manifest.title}, {counted(len(names), 'file')}, {_size(size)}")
 
 
 def _is_there(other: Manifest, manifest: Manifest, there: Mapping[str, int]) -> bool:

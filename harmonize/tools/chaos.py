@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harmonize.plurals import counted
 from harmonize.runs import checkpoints
 from harmonize.tools.benchmark.made_up_data import made_up_config, write_datasets
 from harmonize.tools.chaos_faults import Faults
@@ -71,7 +72,7 @@ class KillTally:
     def summary(self) -> str:
         """Say it in a few lines."""
         mean = sum(self.seconds) / max(len(self.seconds), 1)
-        found = [f"{what} differs in {n} runs" for what, n in self.differences.items()]
+        found = [f"{what} differs in {counted(n, 'run')}" for what, n in self.differences.items()]
         others = ", ".join(f"{what} {n}" for what, n in sorted(self.faults.items()))
         same = "weights, best, metrics and scores are those of the undisturbed run"
         return (

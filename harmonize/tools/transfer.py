@@ -11,6 +11,7 @@ from harmonize.labels.ontology import Ontology
 from harmonize.labels.same_meaning import same_meaning, short_name
 from harmonize.labels.scored_classes import answers_for
 from harmonize.labels.sources import load_sources
+from harmonize.plurals import counted
 
 MIX = "the mix"
 _WIDTH = 100
@@ -111,7 +112,8 @@ def describe_transfer(
         text += f"\n{part}" if is_short and was_short else f"\n\n{part}"
         was_short = is_short
     if left_out:
-        text += f"\n\nWhat single sets teach of each other ({len(told) - len(of_mix)} pairs) is on "
+        number = counted(len(told) - len(of_mix), "pair")
+        text += f"\n\nWhat single sets teach of each other ({number}) is on "
         text += "the page that `-o FILE.html` writes."
     return text
 

@@ -12,6 +12,7 @@ from accelerate.utils import broadcast_object_list
 from torch import Tensor
 
 from harmonize.config.run_config import RunConfig
+from harmonize.config.strict_yaml import load_file
 from harmonize.errors import HarmonizeError, printable
 from harmonize.labels.sources import Sources
 from harmonize.models.sharding import is_sharded, whole_state
@@ -147,7 +148,7 @@ class Checkpointing:
         found = checkpoints.newest_whole(self.output, resumable=True)
         if found is None:  # interrupted before its first checkpoint: start again
             path = self.output / CONFIG
-            check_same_config(self.config, RunConfig.from_file(path), path)
+            check_same_config(self.config, RunConfig.from_document(load_file(path)), path)
             refuse_lost(self.output, self.config.train.checkpoint_every)
             return None
         path, state = found

@@ -9,6 +9,7 @@ from harmonize.config.run_config import RunConfig
 from harmonize.errors import HarmonizeError
 from harmonize.models.own_code import needs_code
 from harmonize.models.segmenter import Segmenter
+from harmonize.plurals import counted
 from harmonize.training.freezing import hold
 
 _COMPLAINT = "Expected more than 1"
@@ -33,7 +34,7 @@ def check_parts(
     together = pictures * num_processes if shared else pictures
     if pictures and not _has_values(network, config, together):
         side = config.data.size
-        many = f"{pictures} picture{'s' if pictures > 1 else ''}"
+        many = counted(pictures, "picture")
         raise HarmonizeError(
             f"data.batch_size: a part of a batch is {many} of {side} x {side} pixels here, but "
             "batch norm needs more than one value per channel; raise data.batch_size, lower "

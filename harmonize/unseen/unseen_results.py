@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harmonize.config.strict_yaml import Value
+from harmonize.plurals import counted
 from harmonize.unseen.estimating import Errors, Estimate
 
 _NOTES = (
@@ -45,7 +46,7 @@ class UnseenResults:
         ]
         lines = [*named, ("all", self.overall)]
         width = max(len("answer"), *(len(name) for name, _ in lines))
-        pictures = "1 picture" if self.pictures == 1 else f"{self.pictures} pictures"
+        pictures = counted(self.pictures, "picture")
         rows = [
             f"{pictures} without labels, {self.title}; labels: {' + '.join(known)}",
             f"{'answer':<{width}}  {'share':>6}  {'with labels':>11}  {'estimated':>15}",

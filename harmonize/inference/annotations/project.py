@@ -13,7 +13,7 @@ from jaxtyping import Integer
 from numpy import ndarray
 from PIL import Image
 
-from harmonize.config.strict_yaml import Value
+from harmonize.config.strict_yaml import Value, read_text
 from harmonize.errors import HarmonizeError, raise_all
 from harmonize.inference.annotations.annotated_classes import (
     AnnotatedClasses,
@@ -31,13 +31,14 @@ from harmonize.inference.inputs import Wanted
 from harmonize.inference.write_answers import Output
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
+from harmonize.labels.tree_file import free_name
 from harmonize.pictures.tiff import is_tiff
 from harmonize.system.atomic_files import write_whole, writing
 from harmonize.system.progress import ProgressLine
 
 # Letters of shapes: H x W pixels.
 
-PICTURES, LIST, SPLIT = "pictures", "pictures.txt", "train"
+PICTURES, SPLIT = "pictures", "train"
 
 
 @runtime_checkable
@@ -123,6 +124,16 @@ class Project:
         """The mapping's file."""
         return mapping_of(self.folder)
 
+    @property
+    def list_file(self) -> str:
+        """The file that lists the pictures."""
+        return free_name(PICTURES, self.tree.name)
+
+    @property
+    def tree_file(self) -> Path:
+        """The tree's file, where ``harmonize check`` finds it."""
+        return self.folder / f"{self.tree.name}.txt"
+
     def check(self, pictures: Sequence[Wanted], *, banded: bool = False) -> None:
         """Make sure that pictures can be annotated, and that no corrections would be lost.
 
@@ -153,16 +164,21 @@ class Project:
                     f"{one.path}: Label Studio shows {', '.join(writer.endings)}; convert it"
                 )
         raise_all(problems)
-        named = [self.mapping.name, LIST, *writer.files, *labels]
+        named = [self.mapping.name, self.list_file, *writer.files, *labels]
         there = [self.folder / name for name in named if os.path.lexists(self.folder / name)]
         if there:
             raise HarmonizeError(
                 f"{there[0]}: is there already, and people may have corrected it; choose another "
                 "--output, or remove it"
             )
+        if os.path.lexists(self.tree_file) and read_text(self.tree_file) != self.tree.text:
+            raise HarmonizeError(
+                f"{self.tree_file}: is there already and is not the run's tree, which goes there; "
+                "choose another --output, or remove it"
+            )
 
     def write(self, pictures: Sequence[Wanted], notes: Sequence[str] = ()) -> None:
-        """Write the annotations of pictures that are answered, and a mapping that reads them.
+        """Write the annotations of pictures that are answered, a mapping that reads them, its tree.
 
         Args:
             pictures: whose answers are in their files.
@@ -190,7 +206,8 @@ class Project:
         unseen = [one.name for one, is_unseen in missing if is_unseen and one.nodes]
         text = mapping_text(self.name, classes, self.tree, self._keys(writer), notes, unseen)
         listed = os.fsencode("".join(f"{row}\n" for row in rows))
-        self._write({LIST: listed, self.mapping.name: text.encode()})
+        tree = {self.tree_file.name: self.tree.text.encode()}
+        self._write({**tree, self.list_file: listed, self.mapping.name: text.encode()})
 
     def _keys(self, writer: Writer) -> dict[str, Value]:
         """Return what the mapping says of files."""
@@ -203,7 +220,7 @@ class Project:
             "encoding": writer.encoding,
             **writer.options,
             "exif": "apply" if self.turn else "ignore",
-            "splits": {SPLIT: {"list": LIST, "columns": columns, "separator": "\t"}},
+            "splits": {SPLIT: {"list": self.list_file, "columns": columns, "separator": "\t"}},
         }
 
     def _link(self, one: Wanted, name: str) -> None:

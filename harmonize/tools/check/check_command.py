@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from harmonize.config.run_config import find_file
 from harmonize.config.strict_yaml import load_file
 from harmonize.errors import HarmonizeError, printable
+from harmonize.plurals import counted
 from harmonize.system.own_files import check_output, check_page, write_output
 from harmonize.system.progress import tell
 from harmonize.tools.check.checked_file import Options, Report, check_tree, is_config, is_yaml
@@ -43,7 +44,7 @@ def check(names: Sequence[str], options: Options) -> int:
         number += len(report.problems)
         tables += report.tables
     if number:
-        print(f"{number} problem{'s' if number > 1 else ''}", flush=True)
+        print(counted(number, "problem"), flush=True)
     if options.csv is not None:
         path = options.csv
         write_output(path, _only(tables, f"--csv {path}").csv())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from harmonize.config.strict_yaml import Document
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.tree_lint import tree_findings
+from harmonize.plurals import counted
 
 if TYPE_CHECKING:
     from harmonize.tools.check.supervision import Supervision  # slow to import
@@ -65,5 +66,6 @@ def is_config(document: Document) -> bool:
 def check_tree(path: Path, report: Report) -> None:
     """Check a tree, and fill in its report."""
     tree = Ontology.from_file(path)
-    report.summary = f"a tree of {len(tree.leaves)} leaves and {tree.depth} depths"
+    leaves, depths = counted(len(tree.leaves), "leaf", "leaves"), counted(tree.depth, "depth")
+    report.summary = f"a tree of {leaves} and {depths}"
     report.tell(*tree_findings(tree))

@@ -7,9 +7,10 @@ from typing import TypeVar
 
 from harmonize.config.accept import CONFIG_FINDINGS, Accepted
 from harmonize.config.data_config import DatasetEntry
-from harmonize.config.run_config import SHIPPED, RunConfig, find_file
+from harmonize.config.named_files import find_beside_config, find_file, missing_files
+from harmonize.config.run_config import RunConfig
 from harmonize.config.strict_yaml import Document, Value, load_file
-from harmonize.errors import HarmonizeError, near_matches
+from harmonize.errors import HarmonizeError
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.mapping_lint import (
     STATIC,
@@ -20,7 +21,9 @@ from harmonize.labels.mapping_lint import (
 )
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.sources import as_taught, serves
+from harmonize.labels.tree_file import find_tree, not_found
 from harmonize.labels.tree_lint import tree_findings
+from harmonize.plurals import counted
 from harmonize.tools.check.absent_pictures import absent_pictures
 from harmonize.tools.check.checked_file import Options, Report, is_config
 from harmonize.tools.check.scan import SplitScan
@@ -71,35 +74,41 @@ class FileCheck:
         scans = self._scan(spec, tuple(spec.splits), served, self._roots(), accepted)
         classes, trees = len(spec.classes), ", ".join(spec.meaning)
         what = (
-            f"of {classes} classes to {trees}" if spec.has_labels else "of pictures without labels"
+            f"of {counted(classes, 'class', 'classes')} to {trees}"
+            if spec.has_labels
+            else "of pictures without labels"
         )
         self._report.summary = f"a mapping {what}{_read([(spec, scans)])}"
 
     def _tree_file(self, spec: DatasetSpec, name: str) -> Path:
-        """Find a mapping's tree: named beside the mapping, in its folder, or in trees/."""
-        beside, shipped = self._path.parent / f"{name}.txt", find_file(f"trees/{name}.txt")
-        for place in (self._trees.get(name), beside, shipped):
-            if place is not None and place.is_file():
-                return place
-        where = spec.document.where(("meaning", name))
-        advice = near_matches(name, [path.stem for path in sorted(SHIPPED.glob("trees/*.txt"))])
-        raise HarmonizeError(
-            f"{where}: there is no tree trees/{name}.txt; {advice} (or name its file as well)"
-        )
+        """Find a mapping's tree: named on the command line too, or by its name alone."""
+        named = self._trees.get(name)
+        if named is not None and named.is_file():
+            return named
+        found = find_tree(name, self._path)
+        if found is None:
+            where = spec.document.where(("meaning", name))
+            raise HarmonizeError(f"{where}: {not_found(name)}")
+        return found
 
     def _config(self, document: Document) -> None:
         """Check all that a config names, and count what its data sets teach."""
+        find_beside_config(document, self._path)
         config = self._run_config(document)
+        missing = missing_files(document)
         about_keys, self._report = self._report, Report()
         paths = config.ontologies or (config.ontology,)
-        read = [self._right(Ontology.from_file, find_file(path)) for path in paths]
+        found = [find_file(path) for path in paths]
+        read = [self._right(Ontology.from_file, path) for path in found if path.exists()]
         trees = [tree for tree in read if tree is not None]
         self._report.tell(*(found for tree in trees for found in tree_findings(tree)))
         sets = self._sets(config, trees)  # before torch is loaded: that makes processes heavier
         about_files, self._report = self._report, about_keys
-        from harmonize.pipeline.preflight import check_run  # slow to import
+        self._report.tell(*missing)
+        if not missing:
+            from harmonize.pipeline.preflight import check_run  # slow to import
 
-        self._right(check_run, config)
+            self._right(check_run, config)
         is_right = not self._report.problems
         self._report.tell(*about_files.problems)
         self._report.notes += about_files.notes
@@ -151,7 +160,10 @@ class FileCheck:
         """Check the data sets of a config."""
         sets: list[_Set] = []
         for entry in (*config.datasets, *config.evaluate_also):
-            spec = self._right(DatasetSpec.from_file, find_file(entry.spec), entry.override)
+            path = find_file(entry.spec)
+            if not path.exists():  # told of the config
+                continue
+            spec = self._right(DatasetSpec.from_file, path, entry.override)
             if spec is not None:
                 sets.append(self._dataset(entry, spec, trees, config.data.roots))
         return sets
@@ -258,9 +270,5 @@ def _read(sets: Sequence[tuple[DatasetSpec, Mapping[str, SplitScan]]]) -> str:
     for spec, scans in sets:
         kind = ("label" if per_class else "label file") if spec.has_labels else "picture"
         names.setdefault(kind, set()).update(*(scan.names for scan in scans.values()))
-    parts = [
-        f"{len(found)} {kind}{'s' if len(found) > 1 else ''}"
-        for kind, found in names.items()
-        if found
-    ]
+    parts = [counted(len(found), kind) for kind, found in names.items() if found]
     return f"; {' and '.join(parts)} read" if parts else ""

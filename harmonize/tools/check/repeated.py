@@ -10,6 +10,7 @@ from harmonize.config.accept import Accepted
 from harmonize.data.index import FileIndex
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.tree_lint import Finding
+from harmonize.plurals import counted
 from harmonize.tools.draft.name_words import canonical
 
 _SHOWN = 3
@@ -109,7 +110,7 @@ def _alike(
     if not found:
         return None
     shown = _some([f"{old} and {new}" for old, new in found.items()])
-    number = "1 picture" if len(found) == 1 else f"{len(found)} pictures"
+    number = counted(len(found), "picture")
     text = (
         f"{number} of {first} with the same bytes as one of {second}, so scores there "
         f"say less: {shown}; take one of each two away"

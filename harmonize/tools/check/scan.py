@@ -17,6 +17,7 @@ from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.palette_order import palette_bytes
 from harmonize.pictures.banded import BandedFile
 from harmonize.pictures.reading import picture_size
+from harmonize.plurals import counted
 from harmonize.system.pool import num_cores, shared_out
 from harmonize.system.progress import ProgressLine
 
@@ -198,7 +199,7 @@ class _Scanner:
             if len(error.counts) > _MOST_UNKNOWN:
                 result.unknown = {}
                 result.problems.append(
-                    f"{self._root / label}: {len(error.counts)} values that no class of "
+                    f"{self._root / label}: {counted(len(error.counts), 'value')} that no class of "
                     f"{self._spec.name} stands for; is this a label, stored without loss?"
                 )
         except HarmonizeError as error:

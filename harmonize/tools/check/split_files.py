@@ -14,6 +14,7 @@ from harmonize.labels.numbers import beyond_ids
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.palette_order import find_conflict, used_colors
 from harmonize.labels.tree_lint import Finding, side
+from harmonize.plurals import counted, plural
 from harmonize.tools.check.repeated import repeated_pictures
 from harmonize.tools.check.scan import ClassPair, SplitScan, scan_split
 from harmonize.tools.check.shifted import shift_question
@@ -60,7 +61,8 @@ def check_files(
     known: set[tuple[str, str]] = set()
     for name, files in lists.items():
         found[name] = scan_split(spec, files, root, number=number, pairs=pairs, known=known)
-        problems += _first(found[name].problems, f"{spec.name} {name}", "lines like these")
+        where = f"{spec.name} {name}"
+        problems += _first(found[name].problems, where, "line like these", "lines like these")
     is_whole = not problems and all(
         scan.read == scan.files and not scan.soft for scan in found.values()
     )
@@ -94,10 +96,11 @@ def _list_splits(
     return lists, problems
 
 
-def _first(problems: list[str], where: str, rest_are: str) -> list[str]:
+def _first(problems: list[str], where: str, one: str, more: str) -> list[str]:
     """Return the first problems, and how many more there are."""
     rest = len(problems) - _SHOWN
-    return [*problems[:_SHOWN], *([f"{where}: {rest} more {rest_are}"] if rest > 0 else [])]
+    told = f"{where}: {rest} more {plural(rest, one, more)}"
+    return [*problems[:_SHOWN], *([told] if rest > 0 else [])]
 
 
 def _soft_masks(spec: DatasetSpec, scans: Sequence[SplitScan]) -> list[str]:
@@ -108,7 +111,7 @@ def _soft_masks(spec: DatasetSpec, scans: Sequence[SplitScan]) -> list[str]:
             found.setdefault(advice, []).extend(files)
     where = spec.document.where(("encoding",))
     return [
-        f"{where}: of {len(files)} label file{'s' if len(files) > 1 else ''}, such as {files[0]}, "
+        f"{where}: of {counted(len(files), 'label file')}, such as {files[0]}, "
         f"{advice.removeprefix('its ')}"
         for advice, files in found.items()
     ]
@@ -131,10 +134,10 @@ def _unknown_values(spec: DatasetSpec, scans: Sequence[SplitScan]) -> list[str]:
         advice = f"{beyond}add it to a class, with the meaning `ignore`"
         problems.append(
             f"{where}: the {kind} {spec.encoding.write(value)} is no class's, but stands "
-            f"in {pixels} pixels of {number} label file{'s' if number > 1 else ''}, such as "
+            f"in {counted(pixels, 'pixel')} of {counted(number, 'label file')}, such as "
             f"{entries[0].example}; {advice} if it is void"
         )
-    return _first(problems, where, f"{kind}s are no class's")
+    return _first(problems, where, f"{kind} is no class's", f"{kind}s are no class's")
 
 
 def _number_first(value: int | str) -> tuple[int, str]:
@@ -171,10 +174,10 @@ def _unlabelled(spec: DatasetSpec, root: Path, accepted: Accepted) -> list[Findi
     if not pictures:
         return []
     shown = ", ".join(pictures[:3]) + (", ..." if len(pictures) > 3 else "")
-    files = "file fits" if len(pictures) == 1 else "files fit"
+    files, them = ("file fits", "it") if len(pictures) == 1 else ("files fit", "them")
     text = (
         f"{len(pictures)} {files} `picture` in {root} without a label, such as {shown}; not used; "
-        "move what is no picture away"
+        f"label {them}, move {them} away, or accept that"
     )
     return [Finding("unlabelled", spec.document.where(("label",)), text, (ALL,))]
 

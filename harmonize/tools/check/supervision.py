@@ -12,6 +12,7 @@ from numpy import ndarray
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.target_space import TargetSpace
+from harmonize.plurals import plural
 
 # Letters of shapes: C classes, K leaves.
 
@@ -170,8 +171,9 @@ class Supervision:
     def heading(self) -> str:
         """What was counted, in a line."""
         counted = ", ".join(
-            f"{source.spec.name} {source.split} ({source.read} of {source.files} "
-            f"{'labels' if source.spec.encoding.per_class else 'label files'})"
+            f"{source.spec.name} {source.split} ({source.read} of "
+            f"{source.files} "
+            f"{plural(source.files, 'label' if source.spec.encoding.per_class else 'label file')})"
             for source in self.sources
         )
         return f"Labelled pixels, and their share of the data set's: {counted}"
@@ -181,7 +183,10 @@ class Supervision:
         lines = ["Percentages of the labelled pixels of each data set, by its number:"]
         for number, source in enumerate(self.sources, 1):
             name = f"{source.spec.name} {source.split}"
-            lines.append(f"{number:>3} {name} ({source.read} of {source.files} label files)")
+            lines.append(
+                f"{number:>3} {name} ({source.read} of {source.files} "
+                f"{plural(source.files, 'label file')})"
+            )
         return lines
 
     def _title(self, nodes: tuple[str, ...]) -> str:

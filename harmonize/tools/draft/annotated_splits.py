@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 
 from harmonize.config.strict_yaml import Value
 from harmonize.labels.path_template import Template
+from harmonize.plurals import counted
 from harmonize.tools.draft.file_groups import escape
 from harmonize.tools.draft.name_words import canonical, split_order, split_word
 from harmonize.tools.draft.picture_annotations import PER_PICTURE, AnnotationFile
@@ -112,7 +113,7 @@ def lay_out(name: str, found: Sequence[AnnotationFile], images: Sequence[str]) -
         if text:
             drafted.lists[f"{name}_{split}.txt"] = text
             keys = {"list": f"{name}_{split}.txt", **keys}
-        drafted.splits[split] = keys, f"{len(listed)} pictures"
+        drafted.splits[split] = keys, counted(len(listed), "picture")
     return drafted
 
 

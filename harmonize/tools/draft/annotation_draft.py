@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from harmonize.config.strict_yaml import Value, load_text
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
+from harmonize.plurals import counted
 from harmonize.system.progress import tell
 from harmonize.tools.draft.annotated_parts import add_parts
 from harmonize.tools.draft.annotated_splits import AnnotatedSplits, lay_out
@@ -86,7 +87,7 @@ class AnnotatedDraft:
         """Return the mapping's text."""
         head = [
             YamlLine(f"name: {quoted(self.name)}"),
-            YamlLine(f"about: {quoted(f'{self.splits.num_pictures} labelled pictures')}"),
+            YamlLine(f"about: {quoted(counted(self.splits.num_pictures, 'labelled picture'))}"),
             YamlLine(f"root: {quoted(self.root)}"),
             *(YamlLine(f"{key}: {quoted(text)}") for key, text in self.splits.templates.items()),
             YamlLine(f"encoding: {self.encoding}", _BY[self.encoding]),
@@ -130,11 +131,11 @@ class AnnotatedDraft:
         rows = [
             *self.splits.templates.items(),
             ("encoding", self.encoding),
-            *((split, f"{number} pictures") for split, number in counts.items()),
-            ("to do", f"{open_} meanings of {total}{on_tree}"),
+            *((split, counted(number, "picture")) for split, number in counts.items()),
+            ("to do", f"{counted(open_, 'meaning')} of {total}{on_tree}"),
         ]
         width = max(len(label) for label, _ in rows)
-        lines = [f"{self.name}: {self.splits.num_pictures} pictures with labels"]
+        lines = [f"{self.name}: {counted(self.splits.num_pictures, 'picture')} with labels"]
         lines += [f"  {label:<{width}}  {commented(text)}" for label, text in rows]
         lines += [f"  not used: {commented(line)}" for line in self.left_out]
         tell("\n".join(lines))
@@ -174,7 +175,7 @@ def _classes(found: Sequence[AnnotationFile]) -> list[ClassDraft]:
     return [
         of_rest,
         *(
-            ClassDraft(one, str(values.get(one, "~")), f"{number} annotations", named=True)
+            ClassDraft(one, str(values.get(one, "~")), counted(number, "annotation"), named=True)
             for one, number in used.most_common()
         ),
     ]

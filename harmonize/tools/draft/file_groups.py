@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from harmonize.labels.palette_order import find_conflict
+from harmonize.plurals import counted
 from harmonize.tools.draft.affixes import shared_affixes
 from harmonize.tools.draft.draft_pixels import KINDS, Content, Kind, are_lossy_colors, look
 from harmonize.tools.draft.name_words import is_number, sounds_like_role, split_word
@@ -123,11 +124,15 @@ class FileGroup:
 
     def describe(self) -> str:
         """Say in a few words what the group holds."""
-        return f"{self.name}: {len(self.files)} files, {self.describe_kind()}"
+        return f"{self.name}: {counted(len(self.files), 'file')}, {self.describe_kind()}"
 
     def describe_kind(self) -> str:
         """Say what the files look like, and of how many classes they are masks."""
-        of_classes = f", one file for each of {len(self.classes)} classes" if self.classes else ""
+        of_classes = (
+            f", one file for each of {counted(len(self.classes), 'class', 'classes')}"
+            if self.classes
+            else ""
+        )
         return f"{KINDS[self.kind]}{of_classes}"
 
     def class_of(self, path: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from harmonize.config.strict_yaml import Value, scalar
+from harmonize.plurals import counted
 from harmonize.tools.draft.by_name import Proposal
 from harmonize.tools.draft.draft_classes import ClassDraft
 from harmonize.tools.draft.file_groups import FileGroup
@@ -132,7 +133,7 @@ def _unused(others: Sequence[FileGroup]) -> list[str]:
 
 def _head(draft: Draft) -> list[str]:
     layout, group = draft.layout, draft.layout.label_group
-    files = "" if group.classes else f"{len(layout.pairs)} files of "
+    files = "" if group.classes else f"{counted(len(layout.pairs), 'file')} of "
     sizes = sorted(draft.scan.sizes)
     size = f"{sizes[0][0]} x {sizes[0][1]}" if len(sizes) == 1 else f"{len(sizes)} sizes"
     about = f"{len(layout.pairs)} labelled pictures" + ("" if draft.resize else f" of {size}")

@@ -17,6 +17,7 @@ from harmonize.labels.beside import find_beside
 from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.ontology import Ontology
 from harmonize.pictures.reading import header_size, sides_swap
+from harmonize.plurals import counted
 from harmonize.system.atomic_files import write_whole, writing
 from harmonize.system.progress import tell
 from harmonize.tools.draft.annotation_draft import draft_annotated
@@ -80,7 +81,8 @@ def new_mapping(
     only = Only(_inside(folder, labels, "--labels"), _inside(folder, images, "--images"))
     if files.skipped:
         shown = ", ".join(files.skipped[:3])
-        print(f"left out: {len(files.skipped)} files or folders that cannot be read: {shown}")
+        number = counted(len(files.skipped), "file or folder", "files or folders")
+        print(f"left out: {number} that cannot be read: {shown}")
     network = None
     if run is not None:
         from harmonize.tools.draft.overlap import load_network  # slow to import
@@ -249,20 +251,25 @@ def _summary(draft: Draft, splits: Mapping[str, int]) -> str:
     unnamed = sum(not one.named for one in draft.classes)
     open_ = sum(proposal.is_open for proposal in draft.meaning.values())
     on_tree = f" on {draft.tree}" if draft.tree else "; the tree is to be chosen"
+    names, meanings = counted(unnamed, "name"), counted(open_, "meaning")
     rows = [
         ("picture", layout.picture),
         ("label", f"{draft.label}  ({draft.encoding})"),
-        *([("no label", f"{layout.num_unlabelled} pictures")] if layout.num_unlabelled else []),
-        *((split, f"{number} pictures") for split, number in splits.items()),
-        ("classes", f"{total}, in {draft.scan.files} of {len(layout.pairs)} labels"),
+        *(
+            [("no label", counted(layout.num_unlabelled, "picture"))]
+            if layout.num_unlabelled
+            else []
+        ),
+        *((split, counted(number, "picture")) for split, number in splits.items()),
+        ("classes", f"{total}, in {draft.scan.files} of {counted(len(layout.pairs), 'label')}"),
         *(
             ("TODO", question.lstrip("# ").removeprefix("TODO: "))
             for question in draft.questions[:1]
         ),
-        ("to do", f"{unnamed} names of {total}, {open_} meanings of {total}{on_tree}"),
+        ("to do", f"{names} of {total}, {meanings} of {total}{on_tree}"),
     ]
     width = max(len(label) for label, _ in rows)
-    lines = [f"{draft.name}: {len(layout.pairs)} pictures with labels"]
+    lines = [f"{draft.name}: {counted(len(layout.pairs), 'picture')} with labels"]
     return "\n".join([*lines, *(f"  {label:<{width}}  {commented(text)}" for label, text in rows)])
 
 

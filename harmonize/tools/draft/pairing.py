@@ -6,6 +6,7 @@ from itertools import product
 from pathlib import Path
 
 from harmonize.errors import HarmonizeError
+from harmonize.plurals import counted
 from harmonize.tools.draft.file_groups import FileGroup, with_losses
 from harmonize.tools.draft.folder_templates import MOST, FilePair, FolderLayout, make_layout
 from harmonize.tools.draft.group_merging import find_groups
@@ -226,7 +227,8 @@ def _nothing_pairs(root: Path, groups: Sequence[FileGroup]) -> list[str]:
     shown = sorted(groups, key=lambda group: -len(group.files))[:_MANY]
     lines = [f"{root}: {group.describe()}" for group in shown]
     if len(groups) > _MANY:
-        lines.append(f"{root}: and {len(groups) - _MANY} more kinds of file")
+        more = counted(len(groups) - _MANY, "more kind", "more kinds")
+        lines.append(f"{root}: and {more} of file")
     if kinds == {"unreadable"}:
         return [*lines, f"{root}: no picture can be read; check the files"]
     if "photo" not in kinds:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harmonize.config.strict_yaml import Value
+from harmonize.plurals import counted
 from harmonize.tools.draft.folder_templates import FolderLayout
 from harmonize.tools.draft.picture_names import Row
 
@@ -49,7 +50,7 @@ def by_new_list(
     if columns != ["id"] or any(" " in value for row in rows for value in row):
         keys |= {"columns": list[Value](columns), "separator": "\t"}
     text = "".join("\t".join(row) + "\n" for row in rows)
-    why = f"guess: {len(rows)} pictures, by {source}"
+    why = f"guess: {counted(len(rows), 'picture')}, by {source}"
     return SplitDraft(split, keys | only_word(layout), why), text
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harmonize.config.strict_yaml import Value
+from harmonize.plurals import counted
 from harmonize.tools.draft.file_groups import escape
 from harmonize.tools.draft.folder_files import Files
 from harmonize.tools.draft.folder_templates import PICTURE_SPLIT, FolderLayout, numbered
@@ -75,7 +76,7 @@ def _by_folder_or_list(root: Path, names: PictureNames, texts: list[str], name: 
     base = layout.base.replace("{split}", next(iter(words), ""))
     word = only_word(layout)
     everything = SplitDraft(
-        "all", {"glob": globbed(base), **word}, f"guess: {len(layout.pairs)} pictures"
+        "all", {"glob": globbed(base), **word}, f"guess: {counted(len(layout.pairs), 'picture')}"
     )
     lists, remarks = find_lists(root, names, texts)
     if lists:
@@ -112,7 +113,7 @@ def _by_folder(layout: FolderLayout, words: set[str]) -> list[SplitDraft]:
         if fields:
             keys["fields"] = fields
         count = layout.splits.count(word)
-        drafts[name] = SplitDraft(name, keys, f"guess: {count} pictures, by the folder")
+        drafts[name] = SplitDraft(name, keys, f"guess: {counted(count, 'picture')}, by the folder")
     return list(drafts.values())
 
 
@@ -147,7 +148,9 @@ def _by_list(one: SplitList, word: dict[str, Value]) -> SplitDraft:
         keys["separator"] = one.separator
     if one.skip:
         keys["skip"] = one.skip
-    return SplitDraft(one.name, keys | word, f"guess: {len(one.rows)} pictures, by the file")
+    return SplitDraft(
+        one.name, keys | word, f"guess: {counted(len(one.rows), 'picture')}, by the file"
+    )
 
 
 def _by_number(
@@ -178,8 +181,8 @@ def number_ranges(numbers: Sequence[int]) -> list[tuple[str, int, int, str]]:
     first_val = ordered[int(_TRAIN_SHARE * len(ordered))]
     before = [number for number in ordered if number < first_val]
     after = len(ordered) - len(before)
-    share = f"guess: the first 80 % of the numbers, {len(before)} pictures"
+    share = f"guess: the first 80 % of the numbers, {counted(len(before), 'picture')}"
     return [
         ("train", before[0], before[-1], share),
-        ("val", first_val, ordered[-1], f"guess: the rest, {after} pictures"),
+        ("val", first_val, ordered[-1], f"guess: the rest, {counted(after, 'picture')}"),
     ]

@@ -7,6 +7,7 @@ from pathlib import Path
 from harmonize.config.run_config import find_file
 from harmonize.errors import HarmonizeError, raise_all
 from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.plurals import counted
 from harmonize.system.agreement import together
 from harmonize.system.atomic_files import writing
 from harmonize.system.own_files import check_output, write_output
@@ -25,6 +26,7 @@ from harmonize.tools.joining.join_files import (
     meaning_lines,
 )
 from harmonize.tools.joining.join_page import JoinView, join_page, open_pairs
+from harmonize.tools.joining.other_trees import OtherTrees, other_trees
 from harmonize.tools.joining.pairs import Class, Pair
 from harmonize.tools.joining.relations import relate
 from harmonize.tools.joining.seen_pairs import best_places, paths_of, show_pairs
@@ -58,7 +60,10 @@ def join_sets(
     """
     looking = looking or Looking()
     specs = _read(mappings, runs, looking)
-    files = [f"{TREE}.txt", EVIDENCE, PAGE, *(f"{spec.name}.yaml" for spec in specs)]
+    paths = [find_file(name) for name in mappings]
+    others = other_trees(specs, paths, output, own=TREE, made_by=MADE_BY)
+    texts = [f"{name}.txt" for name in (TREE, *others.copies)]
+    files = [*texts, EVIDENCE, PAGE, *(f"{spec.name}.yaml" for spec in specs)]
     with together():
         if processes().is_main_process:
             with writing(output):
@@ -77,11 +82,11 @@ def join_sets(
     left = "subject" if {side.left for side in sides} == {"subject"} else "viewer"
     made_by = f"By {MADE_BY}, from {', '.join(one.name for one in sets)}."
     joined = assemble(sets, pairs, made_by=made_by, mirrors=mirrors, left=left)
-    view = _view(sets, pairs, joined, sides, crossings, warnings, mappings, looking)
+    view = _view(sets, pairs, joined, sides, crossings, warnings, mappings, others.lost, looking)
     with together():
         if processes().is_main_process:
-            _write(output, view)
-            tell(_summary(output, view))
+            _write(output, view, others)
+            tell(_summary(output, view, others))
     return joined
 
 
@@ -141,6 +146,7 @@ def _view(
     crossings: Sequence[Crossing],
     warnings: Sequence[str],
     mappings: Sequence[str],
+    lost: Mapping[str, Sequence[str]],
     looking: Looking,
 ) -> JoinView:
     places = best_places(pairs, crossings)
@@ -148,12 +154,14 @@ def _view(
     shown = show_pairs([pair for pair, _ in open_pairs(joined, pairs)], places, sides, looking)
     files = {}
     for side, name in zip(sides, mappings, strict=True):
-        around = mapping_around(side, find_file(name))
+        around = mapping_around(side.spec, find_file(name), lost[side.spec.name])
         files[side.spec.name] = around, meaning_lines(side, joined, looked, around.indent)
     return JoinView(sets, pairs, joined, files, looked, shown, warnings)
 
 
-def _write(output: Path, view: JoinView) -> None:
+def _write(output: Path, view: JoinView, others: OtherTrees) -> None:
+    for name, text in others.copies.items():
+        write_output(output / f"{name}.txt", text)
     write_output(output / f"{TREE}.txt", view.joined.text)
     for name, (around, lines) in view.files.items():
         write_output(output / f"{name}.yaml", mapping_text(around, lines))
@@ -162,19 +170,26 @@ def _write(output: Path, view: JoinView) -> None:
     write_output(output / PAGE, join_page(view, made_by=MADE_BY))
 
 
-def _summary(output: Path, view: JoinView) -> str:
+def _summary(output: Path, view: JoinView, others: OtherTrees) -> str:
     lines = [f"warning: {warning}" for warning in view.warnings]
     counts: Mapping[str, int] = Counter(
         pair.relation if pair.sure else "TODO" for pair in view.pairs
     )
     found = ", ".join(f"{number} {relation}" for relation, number in sorted(counts.items()))
-    lines += ["", view.joined.tree.draw(), "", f"{len(view.pairs)} pairs of classes: {found}"]
+    lines += [
+        "",
+        view.joined.tree.draw(),
+        "",
+        f"{counted(len(view.pairs), 'pair')} of classes: {found}",
+    ]
     for pair in view.pairs:
         if not pair.sure and pair.relation != "disjoint":
             guess = f"{show(pair.a)} {pair.relation} {show(pair.b)}?"
             lines.append(f"TODO: {guess} {pair.why}; look at {view.looked[pair].text}")
     todo = view.joined.num_open
     lines += ["", f"{output}/{TREE}.txt and a mapping for each set are written"]
+    lines += others.notes(output)
     if todo:
-        lines.append(f"{todo} classes mean something that is open (TODO); {output}/{PAGE} shows it")
+        mean = counted(todo, "class means", "classes mean")
+        lines.append(f"{mean} something that is open (TODO); {output}/{PAGE} shows it")
     return "\n".join(lines)

@@ -2,12 +2,13 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harmonize.config.saved_json import to_json
 from harmonize.config.strict_yaml import Value, dump, load_text, read_text
+from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.mapping import IGNORE
 from harmonize.tools.draft.mapping_text import commented, quoted
 from harmonize.tools.joining.assembling import Joined
@@ -46,28 +47,50 @@ class MappingText:
     indent: str
 
 
-def mapping_around(side: Side, path: Path) -> MappingText:
+def mapping_around(spec: DatasetSpec, path: Path, lost: Collection[str] = ()) -> MappingText:
     """Part a mapping's text where the meaning for the joined tree goes.
 
     It stays as it is written, comments included; but for one whose meaning is no block, whose
     paths lie beside it, or that has a meaning for a tree of this name, which is replaced.
+
+    Args:
+        spec: the mapping.
+        path: its file.
+        lost: trees whose meaning is left out.
     """
-    text, document = read_text(path), side.spec.document
+    text, document = read_text(path), spec.document
     note = f"# With a meaning for {TREE}.txt, by {MADE_BY}.\n"
     block = _BLOCK.search(text)
     as_written = load_text(text, str(path)).value == document.value
-    if block and as_written and TREE not in side.spec.meaning:
-        tail = text[block.end() + 1 :]
-        indent = re.match(r"(?:[ \t]*(?:#.*)?\n)*([ ]+)", tail)
-        head = note + text[: block.end()] + "\n"
-        return MappingText(head, tail, indent.group(1) if indent else "  ")
     assert isinstance(document.value, dict)
     value: dict[str, Value] = {**document.value}
     meaning = value.pop("meaning", None)
     others: dict[str, Value] = {**meaning} if isinstance(meaning, dict) else {}
+    others = {name: nodes for name, nodes in others.items() if name not in lost}
+    if block and as_written and TREE not in spec.meaning:
+        head, tail = text[: block.end()] + "\n", text[block.end() + 1 :]
+        match = re.match(r"(?:[ \t]*(?:#.*)?\n)*([ ]+)", tail)
+        indent = match.group(1) if match else "  "
+        tail = _without_blocks(tail, lost, indent)
+        if (load_text(head + tail, str(path)).get(("meaning",)) or {}) == others:
+            return MappingText(note + head, tail, indent)
     others.pop(TREE, None)
     rest = "".join(f"  {line}\n" for line in dump(others).splitlines()) if others else ""
     return MappingText(f"{note}{dump(value)}meaning:\n", rest, "  ")
+
+
+def _without_blocks(text: str, names: Collection[str], indent: str) -> str:
+    """Return lines without the blocks of some keys, each up to the next line as far out."""
+    kept: list[str] = []
+    leaving = False
+    for line in text.splitlines(keepends=True):
+        inner = line.removeprefix(indent)
+        deeper = not line.strip() or (line.startswith(indent) and inner[:1] in (" ", "\t"))
+        if not deeper:
+            key = inner.partition(":")[0].strip().strip("\"'")
+            leaving = line.startswith(indent) and key in names
+        kept += [] if leaving else [line]
+    return "".join(kept)
 
 
 def meaning_lines(

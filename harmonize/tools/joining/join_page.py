@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harmonize.plurals import plural
 from harmonize.report.templates import template_environment
 from harmonize.tools.joining.assembling import Joined, plain_name
 from harmonize.tools.joining.consistency import show
@@ -97,7 +98,8 @@ def numbers(pair: Pair) -> str:
         )
     ]
     seen = [
-        f"on {where}: {one.pixels:,} pixels, precision {one.precision:.2f}, recall {one.recall:.2f}"
+        f"on {where}: {one.pixels:,} {plural(one.pixels, 'pixel')}, "
+        f"precision {one.precision:.2f}, recall {one.recall:.2f}"
         for where, one in ((pair.a[0], pair.on_a), (pair.b[0], pair.on_b))
     ]
     return "; ".join([*parts, *seen])

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float, Int, Integer
 from numpy import ndarray
 
+from harmonize.plurals import plural
 from harmonize.tools.joining.contingency import ClassSet, shown
 
 # Letters of shapes: P pictures, A and B classes of two sets.
@@ -36,7 +37,8 @@ def weak_classes(one: ClassSet) -> dict[str, str]:
         if pixels == 0:
             found[name] = "no pixel of it is labelled in the pictures looked at"
         elif pictures < LEAST_PICTURES or pixels < LEAST_PIXELS:
-            found[name] = f"only {pixels:,.0f} pixels of it in {pictures} of the pictures looked at"
+            many = f"{pixels:,.0f} {plural(round(pixels), 'pixel')}"
+            found[name] = f"only {many} of it in {pictures} of the pictures looked at"
         elif value < LEAST_IOU:
             found[name] = f"its own network hardly recognises it (IoU {100 * value:.0f} %)"
     return found

@@ -19,6 +19,7 @@ from harmonize.labels.dataset_spec import DatasetSpec
 from harmonize.labels.mapping_lint import mapping_findings
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.palette import Color
+from harmonize.labels.tree_file import free_name
 from harmonize.stores.stored_path import StoredPath
 from harmonize.system.atomic_files import write_whole, writing
 from harmonize.tools.refine.label_sets import LabelSets
@@ -113,7 +114,7 @@ class RefinedSet:
         counts: Sequence[int],
         provenance: Mapping[str, str],
     ) -> None:
-        """Write the mapping and the list of its pictures.
+        """Write the mapping, the list of its pictures, and its tree, which is then found there.
 
         Args:
             ontology: that the sets are of.
@@ -124,11 +125,12 @@ class RefinedSet:
         Raises:
             HarmonizeError: a file cannot be written.
         """
-        split, paths = self.dataset.split, self.label_paths()
+        paths = self.label_paths()
         rows = [f"{self.dataset.files.picture(number)}\t{paths[number]}\n" for number in numbers]
         text = self._text(ontology, counts, provenance)
         for path, data in (
-            (self.folder / f"{split}.txt", "".join(rows)),
+            (self.folder / f"{ontology.name}.txt", ontology.text),
+            (self.folder / free_name(self.dataset.split, ontology.name), "".join(rows)),
             (self.mapping, text),
         ):
             with writing(path):
@@ -171,7 +173,11 @@ class RefinedSet:
             "label": f"{LABELS}/{{label}}",
             "encoding": "ids",
             "splits": {
-                split: {"list": f"{split}.txt", "columns": ["picture", "label"], "separator": "\t"}
+                split: {
+                    "list": free_name(split, ontology.name),
+                    "columns": ["picture", "label"],
+                    "separator": "\t",
+                }
             },
             "classes": classes,
             "meaning": {ontology.name: meaning},

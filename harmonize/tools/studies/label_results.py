@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from harmonize.evaluation.saved_scores import SavedScores
+from harmonize.plurals import counted
 from harmonize.report.charts import Chart, Series, panels
 from harmonize.tools.studies.finished_runs import RunRecord
 from harmonize.tools.studies.label_plan import ALL, FINE, MIXED, LabelStudy
@@ -84,10 +85,11 @@ def study_tables(study: LabelStudy, tables: Sequence[str], scores: SavedScores) 
     number = study.pictures[1.0]
     head = (
         f"# {study.name}: labels of depth {study.depth} beside few fine ones\n\n"
-        f"{study.subject.name}: {number} pictures to train on, scored on {scores.split} "
-        f"({scores.pictures} pictures). Numbers are the {spread_name(len(study.seeds))}; gains "
-        "are taken seed by seed. The gap is what fine labels on all pictures have over those on "
-        "the share alone; how much of it is recovered is said by the means, and by each seed."
+        f"{study.subject.name}: {counted(number, 'picture')} to train on, scored on {scores.split} "
+        f"({counted(scores.pictures, 'picture')}). Numbers are the "
+        f"{spread_name(len(study.seeds))}; gains are taken seed by seed. The gap is what fine "
+        "labels on all pictures have over those on the share alone; how much of it is recovered "
+        "is said by the means, and by each seed."
     )
     return "\n\n".join([head, *tables]) + "\n"
 

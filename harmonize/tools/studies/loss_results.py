@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from harmonize.plurals import counted
 from harmonize.tools.studies.finished_runs import Proof, RunRecord
 from harmonize.tools.studies.measures import MEAN_IOU, Measure, class_measures, further_measures
 from harmonize.tools.studies.spread import (
@@ -165,7 +166,7 @@ def dataset_tables(results: DatasetResults) -> str:
     spread = spread_name(len(next(iter(results.mean.values.values())).values))
     relative = f"{short(losses[-1])} relative to {short(losses[0])}"
     parts = [
-        f"## {results.name}, {results.split}: {results.pictures} pictures",
+        f"## {results.name}, {results.split}: {counted(results.pictures, 'picture')}",
         f"IoU of each class, in percent: {spread}.",
         markdown(["IoU, %", *losses, *gains, relative], [*per_class, mean]),
         f"Further scores: {spread}.",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harmonize.evaluation.saved_scores import SavedScores
+from harmonize.plurals import counted
 from harmonize.runs.metrics_log import SetLoss
 
 
@@ -72,7 +73,8 @@ def depth_measures(runs: Sequence[SavedScores]) -> list[Measure]:
         groups = [_known(at.iou) for _, at in at_depth]
         same = groups == [_known(run.iou) for run, _ in at_depth]
         if not same and any(at.mean_iou is not None for _, at in at_depth):
-            name = f"mean IoU at depth {depth.depth} ({max(map(len, groups))} groups), %"
+            many = counted(max(map(len, groups)), "group")
+            name = f"mean IoU at depth {depth.depth} ({many}), %"
             measures.append(Measure(name, ("depths", number, "mean_iou")))
     return measures
 

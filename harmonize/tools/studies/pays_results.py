@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harmonize.plurals import counted
 from harmonize.report.charts import COLORS
 from harmonize.report.svg import as_svg, new_figure
 from harmonize.tools.studies.finished_runs import RunRecord
@@ -114,7 +115,7 @@ def pays_tables(study: PaysStudy, rows: Mapping[str, Sequence[ArmRow]], records:
     number = len(study.seeds)
     for name, its_rows in rows.items():
         scores = records["fine"][0].scores(name)
-        parts.append(f"## {name}, {scores.split}: {scores.pictures} pictures")
+        parts.append(f"## {name}, {scores.split}: {counted(scores.pictures, 'picture')}")
         about = f"Mean IoU and gain: {spread_name(number)}; by depth: {mean_name(number)}."
         parts += [about, _table(its_rows), f"IoU of each class, %: {mean_name(number)}."]
         parts.append(_class_table(its_rows))

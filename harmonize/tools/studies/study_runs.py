@@ -12,11 +12,12 @@ from typing import Literal
 from accelerate.utils import broadcast_object_list
 
 from harmonize.config.run_config import RunConfig
-from harmonize.config.strict_yaml import KeyPath, Value, dotted
+from harmonize.config.strict_yaml import KeyPath, Value, dotted, load_file
 from harmonize.errors import HarmonizeError, raise_all
 from harmonize.labels.sources import Sources
 from harmonize.pipeline.preflight import check_run
 from harmonize.pipeline.train import train
+from harmonize.plurals import counted, plural
 from harmonize.runs import checkpoints
 from harmonize.runs.identity import changed_texts
 from harmonize.runs.run_folder import CONFIG
@@ -160,7 +161,7 @@ def _state(run: PlannedRun, sources: Sources) -> State:
         )
     found = checkpoints.newest_whole(run.folder)
     changed = [] if found is None else changed_texts(run.config, sources, found[1])
-    refuse_another(run.config, RunConfig.from_file(path), path, changed)
+    refuse_another(run.config, RunConfig.from_document(load_file(path)), path, changed)
     return "finished" if is_finished(run.folder, run.config.train.steps) else "goes on"
 
 
@@ -194,7 +195,8 @@ def _plan(runs: Sequence[PlannedRun], states: Sequence[State]) -> str:
     """Say what is to be trained, and what is there."""
     left = sum(state != "finished" for state in states)
     steps = sorted({run.config.train.steps for run in runs})
-    lines = [f"{len(runs)} runs of {' or '.join(map(str, steps))} steps, {left} to be trained:"]
+    many = f"{' or '.join(map(str, steps))} {plural(steps[-1], 'step')}"
+    lines = [f"{counted(len(runs), 'run')} of {many}, {left} to be trained:"]
     width = max(len(run.name) for run in runs)
     lines += [f"  {run.name:<{width}}  {state}" for run, state in zip(runs, states, strict=True)]
     return "\n".join(lines)

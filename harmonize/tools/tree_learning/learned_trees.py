@@ -9,6 +9,7 @@ from harmonize.config.run_config import find_file
 from harmonize.errors import HarmonizeError, printable
 from harmonize.labels.ontology import Ontology
 from harmonize.pipeline.evaluate_run import open_for_scoring
+from harmonize.plurals import counted
 from harmonize.runs.opened import OpenedRun
 from harmonize.system.agreement import together
 from harmonize.system.atomic_files import write_whole, writing
@@ -141,7 +142,7 @@ def _tell(run: OpenedRun, evidence: Evidence, trees: dict[str, Ontology]) -> Non
 
 
 def _about(run: OpenedRun) -> str:
-    return f"{run.path}, after {run.state.step} steps"
+    return f"{run.path}, after {counted(run.state.step, 'step')}"
 
 
 def _say(*texts: str) -> None:
