@@ -133,3 +133,12 @@ def test_the_mappings_of_the_guide_are_those_that_are_drafted(repo: Path) -> Non
     specs = [DatasetSpec.from_document(load_text(one.text, one.file or "")) for one in blocks]
     assert [spec.encoding.name for spec in specs] == ["supervisely", "ids", "yolo"]
     assert [spec.name for spec in specs] == ["supervisely", "roboflow", "yolo"]
+
+
+def test_yolo_boxes_are_told(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pictures(root, "images", "a", "b")
+    write_polygons(root, "labels", a="1 0.5 0.5 0.2 0.2\n", b="")
+    with pytest.raises(SystemExit):
+        main(["new", str(root), "--tree", "things.txt"])
+    told = "labels: 2 files of YOLO's boxes, which tell no pixels; export the polygons"
+    assert told in capsys.readouterr().err

@@ -78,7 +78,7 @@ def find_annotations(folder: Path, files: Files, scan: int) -> Annotations:
         sets = [_of_set(folder, path, kinds, files.images, refused) for path, kinds in candidates]
         found = [one for one in sets if one is not None]
         if not any(one.pairs for one in found):
-            found += yolo_files(folder, files, scan)
+            found += yolo_files(folder, files, scan, refused)
     return _chosen(found, refused)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from harmonize.config.strict_yaml import load_text, read_text
 from harmonize.errors import HarmonizeError
+from harmonize.plurals import counted
 from harmonize.tools.draft.file_groups import evenly
 from harmonize.tools.draft.folder_files import Files
 from harmonize.tools.draft.picture_annotations import AnnotationFile, beside
@@ -20,13 +21,14 @@ _CORNERS = 6
 _BOX = 4
 
 
-def yolo_files(folder: Path, files: Files, scan: int) -> list[AnnotationFile]:
+def yolo_files(folder: Path, files: Files, scan: int, refused: list[str]) -> list[AnnotationFile]:
     """Return the folders of polygon files, of which at least one has a polygon.
 
     Args:
         folder: of the data set.
         files: what is in it.
         scan: how many files of a folder are read.
+        refused: gets the folders that hold boxes alone.
     """
     by_folder: dict[str, list[str]] = {}
     for path in files.texts:
@@ -39,6 +41,11 @@ def yolo_files(folder: Path, files: Files, scan: int) -> list[AnnotationFile]:
         looked = evenly([path for _, path in pairs] or paths, _FEW)
         few = [numbers_in(folder / path) for path in looked]
         if not any(few) or any(one is None for one in few):
+            shapes = [_shapes(folder / path) for path in looked]
+            boxes = [shape[0] for shape in shapes if shape is not None and not shape[1]]
+            if pairs and any(boxes) and len(boxes) == len(shapes):
+                told = f"{counted(len(pairs), 'file')} of YOLO's boxes, which tell no pixels"
+                refused.append(f"{inside or '.'}: {told}; export the polygons (segmentation)")
             continue
         used: Counter[int] = Counter()
         for _, path in evenly(pairs, scan):
@@ -56,6 +63,12 @@ def yolo_files(folder: Path, files: Files, scan: int) -> list[AnnotationFile]:
 
 def numbers_in(path: Path) -> Counter[int] | None:
     """Count the class numbers of a file's polygons; None if it is no such file, or of boxes."""
+    boxes, counts = _shapes(path) or (1, Counter[int]())
+    return None if boxes and not counts else counts
+
+
+def _shapes(path: Path) -> tuple[int, Counter[int]] | None:
+    """Count a file's boxes, and the class numbers of its polygons; None if it is no such file."""
     counts: Counter[int] = Counter()
     boxes = 0
     try:
@@ -78,7 +91,7 @@ def numbers_in(path: Path) -> Counter[int] | None:
             return None
         else:
             counts[int(line.split()[0])] += 1
-    return None if boxes and not counts else counts
+    return boxes, counts
 
 
 def _pairs(inside: str, paths: Sequence[str], images: frozenset[str]) -> list[tuple[str, str]]:
