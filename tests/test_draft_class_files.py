@@ -36,7 +36,7 @@ def test_a_colour_that_the_class_file_lacks_is_open_and_the_others_have_names(
         "TODO name, which class_colors.csv leaves out; 25.0 %"
         in (tmp_path / "set.yaml").read_text()
     )
-    assert "1 names of 5" in capsys.readouterr().out
+    assert "1 name of 5" in capsys.readouterr().out
 
 
 def test_a_class_file_that_names_too_few_colours_is_told(
