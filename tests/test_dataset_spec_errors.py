@@ -11,10 +11,8 @@ from hypothesis import strategies as st
 
 from harmonize import DatasetSpec, HarmonizeError, Ontology
 from harmonize.config.strict_yaml import Value, dump, load_text
-from harmonize.labels import mapping
 from harmonize.labels.encodings import ENCODINGS
 from harmonize.labels.mapping import Split
-from harmonize.tools.draft import by_name
 from toy_mapping import NO_IDS, STREET, TEXT, changed, toy
 
 
@@ -311,11 +309,6 @@ def test_what_a_draft_leaves_open_is_told_as_that() -> None:
         "toy.yaml:13:3: meaning.TODO_tree: still a TODO of the draft; write street in its place, "
         "and nodes of it below",
     )
-
-
-def test_drafts_leave_open_what_checks_call_so() -> None:
-    assert by_name.TODO == mapping.TODO
-    assert mapping.TODO_TREE == "TODO_tree"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from harmonize.config.strict_yaml import Value, load_text
 from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.mapping import TODO_TREE
 from harmonize.labels.ontology import Ontology
 from harmonize.plurals import counted
 from harmonize.system.progress import tell
@@ -100,7 +101,7 @@ class AnnotatedDraft:
         ]
         classes = [YamlLine(f"{quoted(one.name)}: {one.value}", one.note) for one in self.classes]
         note = self.tree_note if self.tree else "TODO: a tree, such as roads for trees/roads.txt"
-        meaning = [YamlLine(f"{quoted(self.tree or 'TODO_tree')}:", note)]
+        meaning = [YamlLine(f"{quoted(self.tree or TODO_TREE)}:", note)]
         for one in self.classes:
             nodes: list[Value] = list(self.meaning[one.name].nodes)
             shown = quoted(nodes[0] if len(nodes) == 1 else nodes)

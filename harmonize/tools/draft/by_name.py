@@ -12,11 +12,10 @@ import numpy as np
 
 from harmonize.config.run_config import SHIPPED, find_file
 from harmonize.errors import HarmonizeError
-from harmonize.labels.mapping import IGNORE
+from harmonize.labels.mapping import IGNORE, TODO
 from harmonize.labels.ontology import Ontology
 from harmonize.tools.draft.draft_classes import ClassDraft
 
-TODO = "TODO"
 ALIKE = 0.75
 """From this score on a node is proposed."""
 _GOOD_TREE = 0.6

@@ -11,9 +11,9 @@ from torch import Tensor
 from harmonize.data.dataset import SegmentationDataset
 from harmonize.errors import HarmonizeError
 from harmonize.labels.dataset_spec import DatasetSpec
-from harmonize.labels.mapping import IGNORE
+from harmonize.labels.mapping import IGNORE, TODO
 from harmonize.labels.ontology import Ontology
-from harmonize.tools.draft.by_name import TODO, Proposal
+from harmonize.tools.draft.by_name import Proposal
 from harmonize.tools.draft.draft_classes import ClassDraft
 from harmonize.tools.draft.file_groups import evenly
 from harmonize.tools.draft.overlap import LeafPredictor, count_overlap

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from harmonize.config.strict_yaml import Value, scalar
+from harmonize.labels.mapping import TODO_TREE
 from harmonize.plurals import counted
 from harmonize.tools.draft.by_name import Proposal
 from harmonize.tools.draft.draft_classes import ClassDraft
@@ -196,7 +197,7 @@ def _value(one: ClassDraft) -> str:
 
 def _meaning(draft: Draft) -> list[str]:
     note = draft.tree_note if draft.tree else "TODO: a tree, such as roads for trees/roads.txt"
-    lines = [YamlLine(f"{quoted(draft.tree or 'TODO_tree')}:", note)]
+    lines = [YamlLine(f"{quoted(draft.tree or TODO_TREE)}:", note)]
     for one in draft.classes:
         nodes: list[Value] = list(draft.meaning[one.name].nodes)
         shown = quoted(nodes[0] if len(nodes) == 1 else nodes)

@@ -15,6 +15,7 @@ from harmonize.data.sizes import of_one_shape
 from harmonize.errors import HarmonizeError
 from harmonize.labels.beside import find_beside
 from harmonize.labels.dataset_spec import DatasetSpec
+from harmonize.labels.mapping import TODO
 from harmonize.labels.ontology import Ontology
 from harmonize.pictures.reading import header_size, sides_swap
 from harmonize.plurals import counted
@@ -22,7 +23,7 @@ from harmonize.system.atomic_files import write_whole, writing
 from harmonize.system.progress import tell
 from harmonize.tools.draft.annotation_draft import draft_annotated
 from harmonize.tools.draft.annotation_files import Annotations, find_annotations
-from harmonize.tools.draft.by_name import TODO, Proposal, by_name, choose_tree, left_open
+from harmonize.tools.draft.by_name import Proposal, by_name, choose_tree, left_open
 from harmonize.tools.draft.class_tables import find_tables
 from harmonize.tools.draft.draft_classes import draft_classes
 from harmonize.tools.draft.file_groups import SAMPLES, evenly

@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from harmonize.labels.mapping import TODO
 from harmonize.labels.ontology import Ontology
 from harmonize.labels.tree_text import ROOT
-from harmonize.tools.draft.by_name import TODO
 from harmonize.tools.joining.consistency import assembled, edges_of, reach, show
 from harmonize.tools.joining.contingency import ClassSet
 from harmonize.tools.joining.pairs import IN_COMMON, Class, Pair
